@@ -1,0 +1,25 @@
+"""Chiasm: cross-modal learning. Text, images and vectors that belong together are learned together.
+
+>>> import chiasm
+>>> chiasm.names("align")
+['cca', 'ridge']
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from chiasm.errors import ChiasmError
+from chiasm.recipe import load, save
+from chiasm.registry import get, names
+from chiasm.views import Column, Views
+
+__all__ = ["ChiasmError", "Column", "Views", "get", "load", "names", "read", "save"]
+__version__ = "0.1.0"
+
+
+def read(data: Any, **options: Any) -> Views:
+    """Read a table or folder into Views: see `chiasm.data.read.read` for the options."""
+    from chiasm.data.read import read as read_data
+
+    return read_data(data, **options)

@@ -1,0 +1,84 @@
+"""The command line: one file a command group, imported when it is called, so that `--help` is quick."""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import os
+import sys
+from typing import Any
+
+import click
+
+from chiasm.errors import ChiasmError
+
+__all__ = ["main"]
+
+_COMMANDS = {
+    "demo": ("chiasm.cli.demo", "Learn emoji pictures <-> names from packages, then search: the embedded default."),
+    "fit": ("chiasm.cli.fit", "Learn from a table or folder and save a model."),
+    "score": ("chiasm.cli.score", "Score a saved model on rows that it did not learn from."),
+    "search": ("chiasm.cli.search", "Search with words or a picture."),
+    "encode": ("chiasm.cli.encode", "Encode a table's columns into the cache (resumable)."),
+    "list": ("chiasm.cli.info", "List encoders, aligners, indexes and tasks."),
+    "doctor": ("chiasm.cli.info", "Check this installation."),
+    "cache": ("chiasm.cli.info", "Look at, verify or clear the cache."),
+}
+
+
+class _Lazy(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _COMMANDS:
+            return None
+        command: click.Command = getattr(importlib.import_module(_COMMANDS[cmd_name][0]), cmd_name + "_command")
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, doc) for name, (_, doc) in _COMMANDS.items()])
+
+
+@click.group(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(package_name="chiasm")
+def cli() -> None:
+    """Chiasm: learn together what belongs together (text, images, vectors), then search any by any other.
+
+    \b
+    chiasm demo
+    chiasm fit retrieve photos.csv --text caption --image path --to photos.chiasm
+    chiasm search photos.chiasm "a dog in snow"
+    """
+
+
+def main(argv: list[str] | None = None) -> Any:
+    """Run the command line; a ChiasmError or an operating-system error is one sentence on stderr and exit code 1."""
+    logging.basicConfig(
+        level=os.environ.get("CHIASM_LOG", "WARNING").upper(), format="%(levelname)s %(name)s: %(message)s"
+    )
+    try:
+        return cli.main(argv, standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except click.Abort:
+        sys.exit(130)
+    except ChiasmError as error:
+        _fail(str(error))
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+    except OSError as error:
+        where = f" ({error.filename})" if error.filename else ""
+        _fail(
+            f"{error.strerror or error}{where}. What was acknowledged is kept; make room or choose another place, and run it again."
+        )
+    except MemoryError:
+        _fail("out of memory. What was acknowledged is kept; close other programs or use fewer rows, and run it again.")
+
+
+def _fail(sentence: str) -> None:
+    click.echo(f"error: {sentence}", err=True)
+    sys.exit(1)

@@ -1,0 +1,115 @@
+"""What the commands share: column options, progress, and writing reports."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import sys
+import time
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import click
+
+from chiasm.encoding import Progress, Report
+from chiasm.errors import ChiasmError
+
+__all__ = ["columns", "csv_bytes", "echo_json", "encoders_of", "progress", "say_skipped", "source_of", "where_of"]
+
+_COLUMNS = [
+    click.option("--text", multiple=True, metavar="[NAME=]COL", help="A column of texts; repeat for more."),
+    click.option("--image", multiple=True, metavar="[NAME=]COL", help="A column of picture paths."),
+    click.option("--vector", multiple=True, metavar="[NAME=]COL", help="A column of vectors made elsewhere."),
+    click.option("--id", "id_", metavar="COL", help="What rows are about; default: the picture's path, or the row."),
+    click.option("--root", type=click.Path(), metavar="DIR", help="Paths are below this folder; default: DATA's."),
+    click.option("--encoding", default="utf-8", show_default=True, help="Of text files; Chinese ones may be gb18030."),
+]
+
+
+def columns(command: Callable) -> Callable:
+    """The options that name DATA's columns."""
+    for option in reversed(_COLUMNS):
+        command = option(command)
+    return command
+
+
+def source_of(options: Mapping[str, Any]) -> dict[str, Any]:
+    """The column options as `chiasm.read` takes them: plain values, kept in the model."""
+    source = {
+        "text": list(options["text"]),
+        "image": list(options["image"]),
+        "vector": list(options["vector"]),
+        "id": options["id_"],
+        "encoding": options["encoding"],
+        "split": options.get("split"),
+        "label": options.get("label"),
+    }
+    return {name: value for name, value in source.items() if value}
+
+
+def encoders_of(given: Iterable[str]) -> dict[str, str]:
+    """`--encoder VIEW=NAME` options as a mapping."""
+    pairs = [one.partition("=") for one in given]
+    for view, _, name in pairs:
+        if not name:
+            raise ChiasmError(f"wanted --encoder VIEW=NAME, got {view!r}, for example --encoder caption=tfidf_text.")
+    return {view: name for view, _, name in pairs}
+
+
+def where_of(given: Iterable[str]) -> dict[str, str]:
+    """`--where COL=VALUE` options as a mapping."""
+    pairs = [one.partition("=") for one in given]
+    for column, sign, _ in pairs:
+        if not sign:
+            raise ChiasmError(f"wanted --where COL=VALUE, got {column!r}, for example --where split=test.")
+    return {column: value for column, _, value in pairs}
+
+
+def progress(quiet: bool = False) -> Progress:
+    """A progress bar on a terminal; elsewhere a line now and then. What it counts is on disk."""
+    bars: dict[str, Any] = {}
+    told: dict[str, float] = {}
+
+    def show(view: str, done: int, total: int) -> None:
+        if quiet:
+            return
+        if sys.stderr.isatty():
+            from tqdm import tqdm
+
+            bar = bars.setdefault(view, tqdm(total=total, desc=f"encode {view}", unit=" items", dynamic_ncols=True))
+            bar.update(done - bar.n)
+            if done == total:
+                bar.close()
+        elif done == total or time.monotonic() - told.get(view, 0) > 1:
+            told[view] = time.monotonic()
+            click.echo(f"encode {view}: {done} of {total}", err=True)
+
+    return show
+
+
+def say_skipped(report: Report, place: Any = None) -> None:
+    """One line a view about skipped and altered items."""
+    for view, counts in report.as_dict().items():
+        skipped, notes = counts["skipped"], counts["notes"]
+        altered = sum(notes.values()) - skipped
+        codes = ", ".join(f"{code} {n}" for code, n in sorted(notes.items()))
+        where = f"; listed in {place}" if place and notes else ""
+        if skipped:
+            click.echo(f"{view}: {skipped} skipped, {altered} altered ({codes}){where}", err=True)
+        elif altered:
+            click.echo(f"{view}: {altered} altered ({codes}){where}", err=True)
+
+
+def csv_bytes(header: Iterable[str], rows: Iterable[Iterable[Any]]) -> bytes:
+    """A small csv as bytes."""
+    out = io.StringIO()
+    writer = csv.writer(out)
+    writer.writerow(header)
+    writer.writerows(rows)
+    return out.getvalue().encode("utf-8", "surrogatepass")
+
+
+def echo_json(value: Any) -> None:
+    """Plain values as JSON on standard output."""
+    click.echo(json.dumps(value, ensure_ascii=False, indent=1))

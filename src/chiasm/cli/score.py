@@ -1,0 +1,70 @@
+"""`chiasm score MODEL DATA`: a saved model on rows that it did not learn from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+
+from chiasm import recipe
+from chiasm.cli._shared import csv_bytes, progress, say_skipped, where_of
+from chiasm.data.read import read
+from chiasm.errors import ChiasmError
+from chiasm.files import write_atomic
+from chiasm.trust import split_name
+from chiasm.views import Views
+
+
+@click.command("score")
+@click.argument("model")
+@click.argument("data")
+@click.option("--where", multiple=True, metavar="COL=VALUE", help="Score these rows; default: split=test.")
+@click.option("--root", type=click.Path(), metavar="DIR", help="Paths are below this folder; default: DATA's.")
+@click.option("--allow-train", is_flag=True, help="Score rows that the model was fitted on too.")
+@click.option("--per-query", type=click.Path(), metavar="FILE", help="Write a csv with a line a query.")
+@click.option("--json", "as_json", is_flag=True, help="Print the table as JSON.")
+def score_command(
+    model: str,
+    data: str,
+    where: tuple[str, ...],
+    root: str | None,
+    allow_train: bool,
+    per_query: str | None,
+    as_json: bool,
+) -> None:
+    """R@1, 5, 10, median rank and mAP of MODEL on DATA with 95 % intervals, beside chance and a simple baseline.
+
+    Columns are read as the model was told at fit. Without --where: the rows recorded as test.
+    """
+    part = recipe.load(model)
+    source = dict(getattr(part, "source_", {}))
+    wanted = where_of(where) or {"split": "test"}
+    split = wanted.pop("split", None)
+    views = read(data, root=root, where=wanted, **source)
+    if split is not None:
+        views = _of_split(views, part, split_name(split), model)
+    result = part.score(views, allow_train=allow_train, split=split or "all", progress=progress())
+    say_skipped(part.report)
+    if per_query:
+        names = ["from", "to", "query", "id", "rank", "answers"]
+        rows: list[list[Any]] = [[row[name] for name in names] for row in part.per_query]
+        write_atomic(Path(per_query), [csv_bytes(names, rows)])
+    click.echo(result.to_json() if as_json else str(result))
+
+
+def _of_split(views: Views, part: Any, name: str, model: str) -> Views:
+    """The rows of one split: by DATA's own column where the model was told of one, else as recorded at fit."""
+    if views.split is not None:
+        mask = views.split == name
+    else:
+        of_id = dict(zip(part.ids_.tolist(), part.splits_.tolist(), strict=True))
+        mask = np.array([of_id.get(str(i)) == name for i in views.ids])
+    if not mask.any():
+        raise ChiasmError(
+            f"no rows of split {name!r} in the data ({model} recorded {', '.join(sorted(set(part.splits_.tolist())))}): "
+            "score other rows with --where COL=VALUE."
+        )
+    kept: Views = views[mask]
+    return kept

@@ -1,0 +1,98 @@
+"""`chiasm search MODEL WORDS`: find items of one view by an item of another."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from chiasm import recipe
+from chiasm.cli._shared import echo_json, progress, say_skipped
+from chiasm.data.read import read
+from chiasm.errors import ChiasmError
+from chiasm.views import Views
+
+
+@click.command("search")
+@click.argument("model")
+@click.argument("words", required=False)
+@click.option("--image", type=click.Path(), metavar="FILE", help="Search with a picture instead of words.")
+@click.option("--from", "start", metavar="VIEW", help="What the query is; needed when two views are texts.")
+@click.option("--to", metavar="VIEW", help="The view to answer with; default: the one other view.")
+@click.option("--k", default=5, show_default=True, type=click.IntRange(1, 1000), help="How many answers.")
+@click.option("--in", "inside", metavar="FOLDER|DATA", help="Search these pictures or rows instead of the model's own.")
+@click.option(
+    "--root",
+    type=click.Path(),
+    metavar="DIR",
+    help="Paths of --in DATA, and of --sheet's pictures, are below this folder.",
+)
+@click.option("--sheet", "sheet_file", type=click.Path(), metavar="FILE", help="Also draw the found pictures as a PNG.")
+@click.option("--json", "as_json", is_flag=True, help="Print the answers as JSON.")
+def search_command(
+    model: str,
+    words: str | None,
+    image: str | None,
+    start: str | None,
+    to: str | None,
+    k: int,
+    inside: str | None,
+    root: str | None,
+    sheet_file: str | None,
+    as_json: bool,
+) -> None:
+    """Search MODEL with WORDS (any language its encoder knows) or with --image FILE."""
+    if (words is None) == (image is None):
+        raise ChiasmError("wanted words or --image FILE, one of the two.")
+    part = recipe.load(model)
+    name = part.view(start or ("text" if words is not None else "image"))
+    query: Any = words if words is not None else str(Path(str(image)).resolve())
+    target = part._target(name, to)
+    within = None
+    if inside is not None:
+        within = _within(inside, part, target, root)
+    (hits,) = part.hits({name: [query]}, target, k, within)
+    if inside is not None:
+        say_skipped(part.report)
+    if sheet_file:
+        _draw(part, target, words or Path(str(image)).name, hits, inside, root, Path(sheet_file))
+    if as_json:
+        echo_json({"query": words if words is not None else image, "from": name, "to": target, "results": hits})
+        return
+    for hit in hits:
+        where = "" if hit.get("id") in (hit["item"], None) else f"   {hit['id']}"
+        split = f"   ({hit['split']})" if "split" in hit else ""
+        click.echo(f"{hit['rank']:3d}  {hit['score']:.3f}  {hit['item']}{where}{split}")
+
+
+def _within(inside: str, part: Any, target: str, root: str | None) -> Views:
+    """The rows of a folder or table that hold the target view."""
+    source = dict(getattr(part, "source_", {}))
+    if Path(inside).is_dir():
+        if part.views_[target] == "image":
+            return read(inside, image={target: "path"})
+        return read(inside, text={target: "text"}, encoding=source.get("encoding", "utf-8"))
+    modality = part.views_[target]
+    named = [c for c in source.get(modality, []) if target in (c, c.partition("=")[0])]
+    options: dict[str, Any] = {modality: named or [target]}
+    return read(inside, id=source.get("id"), encoding=source.get("encoding", "utf-8"), root=root, **options)
+
+
+def _draw(part: Any, target: str, query: str, hits: list, inside: str | None, root: str | None, file: Path) -> None:
+    from chiasm.sheet import sheet
+
+    if part.views_[target] != "image":
+        raise ChiasmError(f"--sheet draws pictures; view {target!r} holds {part.views_[target]}.")
+    base = (
+        Path(root)
+        if root
+        else Path(inside)
+        if inside and Path(inside).is_dir()
+        else Path(inside).parent
+        if inside
+        else None
+    )
+    base = base or Path(getattr(part, "source_", {}).get("folder", "."))
+    sheet([(query, [(str(base / hit["item"]), f"{hit['score']:.2f} {hit['item']}") for hit in hits])], file)
+    click.echo(f"wrote {file}", err=True)

@@ -1,0 +1,342 @@
+"""Read a user's data into Views: csv, tsv, jsonl, Parquet, a folder of pictures with captions or class folders."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from chiasm.errors import ChiasmError, unknown
+from chiasm.media import IMAGE_SUFFIXES, check_path
+from chiasm.trust import split_name
+from chiasm.views import ABSENT, Column, Views
+
+__all__ = ["read", "read_split", "table"]
+
+Names = str | Sequence[str] | Mapping[str, str] | None
+Cells = dict[str, list[Any]]
+
+TABLES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
+
+
+def read(
+    data: str | os.PathLike[str],
+    *,
+    text: Names = None,
+    image: Names = None,
+    vector: Names = None,
+    id: str | None = None,  # noqa: A002  (the field's word, as the command line has it)
+    split: str | None = None,
+    label: str | None = None,
+    where: Mapping[str, str] | None = None,
+    root: str | os.PathLike[str] | None = None,
+    encoding: str = "utf-8",
+) -> Views:
+    """Views from a table (csv, tsv, jsonl, Parquet) or a folder of pictures.
+
+    A table: name its columns by modality; `text="caption"` makes a view named caption, `{"words": "caption"}` renames.
+    A cell may hold a list (five captions; in csv as JSON): it is spread over rows of one id. Empty cells are absent.
+    A folder: pictures with same-named .txt files (a caption a line), or one subfolder a class, or pictures alone.
+
+    Args:
+        text, image, vector: column name(s), or new name -> column. Images are paths below `root`, or encoded bytes.
+        id: the column of what rows are about; left out: the path where exactly one view is of images, else the row.
+        split: a column of train / val / test. label: a column of class labels (for mAP).
+        where: keep the rows in which each column has the given value.
+        root: the folder that paths are relative to and may not leave; left out, that of `data`.
+        encoding: of text files; a file that is not is refused (Chinese files are often "gb18030").
+
+    Raises a ChiasmError for a wrong column, mixed types, a URL, or a path that leaves the root.
+    """
+    cells, base = table(data, encoding)
+    wanted = {
+        name: (modality, column)
+        for modality, given in (("text", text), ("image", image), ("vector", vector))
+        for name, column in _names(given).items()
+    }
+    if not wanted:
+        if not Path(data).is_dir():
+            raise ChiasmError(
+                f"say which columns hold what: --text COL, --image COL or --vector COL. {data} has {', '.join(cells)}."
+            )
+        wanted = {"image": ("image", "path")}
+        wanted |= {"text": ("text", "text")} if "text" in cells else {}
+        wanted |= {"class": ("text", "class")} if "class" in cells else {}
+    if Path(data).is_dir():
+        id = id or "id"  # noqa: A001
+        label = label or ("class" if "class" in cells else None)
+    used = [column for _, column in wanted.values()] + [c for c in (id, split, label) if c] + list(where or {})
+    for column in used:
+        if column not in cells:
+            raise unknown(f"column in {data}", column, cells)
+    total = len(next(iter(cells.values()), []))
+    if where:
+        keep = [all(_plain(cells[c][r]) == v for c, v in where.items()) for r in range(total)]
+        cells = {c: [v for v, k in zip(values, keep, strict=True) if k] for c, values in cells.items()}
+        total = sum(keep)
+    if not total:
+        raise ChiasmError(f"{data} has no rows" + (f" where {dict(where)}." if where else "."))
+    source = _rows(cells, [column for modality, column in wanted.values() if modality != "vector"], total)
+    folder = Path(root) if root is not None else base
+    columns = {
+        name: _column(
+            modality,
+            [cells[column][r] if part is None else _at(cells[column][r], part) for r, part in source],
+            column,
+            folder,
+        )
+        for name, (modality, column) in wanted.items()
+    }
+    rows = [r for r, _ in source]
+    facts = {}
+    if split:
+        facts["split"] = np.array([_split(cells[split][r], split, r) for r in rows], dtype=object)
+    if label:
+        facts["label"] = np.array([_plain(cells[label][r]) for r in rows], dtype=object)
+    return Views(columns, _ids(cells, id, rows, wanted), facts)
+
+
+def table(data: str | os.PathLike[str], encoding: str = "utf-8") -> tuple[Cells, Path]:
+    """The cells of a table or folder by column, and the folder that its paths are relative to."""
+    path = Path(data).expanduser()
+    if not path.exists():
+        raise ChiasmError(
+            f"no file or folder {str(data)!r}: wanted a table ({', '.join(TABLES)}) or a folder of pictures."
+        )
+    if path.is_dir():
+        return _folder(path, encoding), path
+    if path.suffix.lower() not in TABLES:
+        raise ChiasmError(f"cannot read {path.name!r}: wanted a table ({', '.join(TABLES)}) or a folder of pictures.")
+    try:
+        if path.suffix.lower() == ".parquet":
+            return _parquet(path), path.parent
+        with open(path, encoding="utf-8-sig" if encoding == "utf-8" else encoding, newline="") as file:
+            cells = _json_lines(file, path) if path.suffix.lower() in (".jsonl", ".ndjson") else _csv(file, path)
+        return cells, path.parent
+    except UnicodeDecodeError as error:
+        raise ChiasmError(
+            f"{path.name} is not {encoding} text (byte {error.start}): save it as UTF-8, or say --encoding gb18030 "
+            "(or whichever it is)."
+        ) from None
+    except PermissionError:
+        raise ChiasmError(f"no permission to read {path}.") from None
+    except LookupError:
+        raise ChiasmError(f"no text encoding named {encoding!r}.") from None
+
+
+def read_split(path: str | os.PathLike[str], views: Views) -> np.ndarray:
+    """`(n,)` split names from a csv of `id,split`, as `chiasm fit --write-split` writes it."""
+    cells, _ = table(path)
+    for column in ("id", "split"):
+        if column not in cells:
+            raise unknown(f"column in {path}", column, cells)
+    known = {str(i): split_name(str(s)) for i, s in zip(cells["id"], cells["split"], strict=True)}
+    missing = [str(i) for i in views.ids if str(i) not in known]
+    if missing:
+        raise ChiasmError(f"{path} lacks the split of {len(missing)} ids, for example {missing[0]!r}.")
+    return np.array([known[str(i)] for i in views.ids], dtype=object)
+
+
+def _names(given: Names) -> dict[str, str]:
+    if given is None:
+        return {}
+    if isinstance(given, Mapping):
+        return dict(given)
+    names = {}
+    for one in [given] if isinstance(given, str) else given:
+        name, _, column = one.rpartition("=")
+        names[name or column] = column
+    return names
+
+
+def _csv(file: Any, path: Path) -> Cells:
+    csv.field_size_limit(10_000_000)
+    try:
+        reader = csv.reader(file, delimiter="\t" if path.suffix.lower() == ".tsv" else ",", strict=True)
+        header = next(reader, None)
+        if not header:
+            raise ChiasmError(f"{path.name} is empty: wanted a header line with column names.")
+        if len(set(header)) != len(header):
+            raise ChiasmError(f"{path.name}: two columns have the same name: {', '.join(header)}.")
+        cells: Cells = {name: [] for name in header}
+        for row in reader:
+            if not row:
+                continue
+            if len(row) != len(header):
+                raise ChiasmError(f"{path.name}, line {reader.line_num}: wanted {len(header)} fields, got {len(row)}.")
+            for name, cell in zip(header, row, strict=True):
+                cells[name].append(_listed(cell))
+    except csv.Error as error:
+        raise ChiasmError(f"{path.name}, line {reader.line_num}: not csv ({error}).") from None
+    return cells
+
+
+def _listed(cell: str) -> Any:
+    """A csv cell that holds a JSON list is that list (five captions, a vector)."""
+    if cell.startswith("[") and cell.endswith("]"):
+        try:
+            return json.loads(cell)
+        except (ValueError, RecursionError):
+            return cell
+    return cell
+
+
+def _json_lines(file: Any, path: Path) -> Cells:
+    rows = []
+    for number, line in enumerate(file, 1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+        except (ValueError, RecursionError):
+            raise ChiasmError(f"{path.name}, line {number}: not a JSON object.") from None
+        if not isinstance(row, dict):
+            raise ChiasmError(f"{path.name}, line {number}: wanted a JSON object, got {type(row).__name__}.")
+        rows.append(row)
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    return {name: [row.get(name) for row in rows] for name in names}
+
+
+def _parquet(path: Path) -> Cells:
+    import pyarrow
+    import pyarrow.parquet as parquet
+
+    try:
+        content = parquet.read_table(path)
+        return {name: content[name].to_pylist() for name in content.column_names}
+    except (pyarrow.ArrowException, OSError) as error:
+        if isinstance(error, PermissionError):
+            raise
+        raise ChiasmError(
+            f"{path.name} is damaged or is no Parquet file ({str(error).splitlines()[0][:100]})."
+        ) from None
+
+
+def _folder(path: Path, encoding: str) -> Cells:
+    """Pictures below a folder as a table: id, path, and text (same-named .txt) or class (subfolder)."""
+    pictures = []
+    for base, folders, files in os.walk(path):
+        folders[:] = sorted(f for f in folders if not f.startswith("."))
+        pictures += [
+            Path(base, f) for f in sorted(files) if f.lower().endswith(IMAGE_SUFFIXES) and not f.startswith(".")
+        ]
+    if not pictures:
+        raise ChiasmError(f"no pictures ({', '.join(IMAGE_SUFFIXES)}) below {path}.")
+    relative = [p.relative_to(path) for p in pictures]
+    cells: Cells = {"id": [str(p) for p in relative], "path": [str(p) for p in relative]}
+    texts = [p.with_suffix(".txt") for p in pictures]
+    if any(t.exists() for t in texts):
+        cells["text"] = [_lines(t, encoding) if t.exists() else None for t in texts]
+    elif len({p.parts[0] for p in relative}) > 1 and all(len(p.parts) > 1 for p in relative):
+        cells["class"] = [p.parts[0] for p in relative]
+    return cells
+
+
+def _lines(path: Path, encoding: str) -> list[str]:
+    try:
+        content = path.read_text(encoding="utf-8-sig" if encoding == "utf-8" else encoding)
+    except UnicodeDecodeError:
+        raise ChiasmError(f"{path} is not {encoding} text: save it as UTF-8, or say --encoding gb18030.") from None
+    return [line.strip() for line in content.splitlines() if line.strip()]
+
+
+def _rows(cells: Cells, columns: Sequence[str], total: int) -> list[tuple[int, int | None]]:
+    """(table row, place in its lists) of every row of the Views: a list of m items makes m rows of one id."""
+    source: list[tuple[int, int | None]] = []
+    for r in range(total):
+        length = max((len(cells[c][r]) for c in columns if isinstance(cells[c][r], list | tuple)), default=-1)
+        source += [(r, None)] if length < 1 else [(r, i) for i in range(length)]
+    return source
+
+
+def _at(cell: Any, place: int) -> Any:
+    """Item `place` of a list; nothing beyond its end (pairs go by id, not by row); a single cell in every row."""
+    if isinstance(cell, list | tuple) and not (cell and isinstance(cell[0], int | float)):
+        return cell[place] if place < len(cell) else None
+    return cell
+
+
+def _column(modality: str, values: list[Any], name: str, root: Path) -> Column:
+    if modality == "vector":
+        return _vectors(values, name)
+    check = _text_cell if modality == "text" else _image_cell
+    checked = [check(value, name, row) for row, value in enumerate(values)]
+    if all(value is None for value in checked):
+        raise ChiasmError(f"column {name!r} is empty in all {len(values)} rows: nothing to read.")
+    if modality == "text":
+        return Column.from_cells("text", checked)
+    column = Column.from_cells("image", checked)
+    column.labels = [item if isinstance(item, str) else f"image {i}" for i, item in enumerate(column.items)]
+    column.items = [str(check_path(item, root)) if isinstance(item, str) else item for item in column.items]
+    return column
+
+
+def _text_cell(value: Any, name: str, row: int) -> str | None:
+    if value is None or value == "" or value == [] or (isinstance(value, float) and value != value):
+        return None
+    if not isinstance(value, str):
+        raise ChiasmError(
+            f"column {name!r}, row {row + 1}: wanted text, got {type(value).__name__} ({str(value)[:40]})."
+        )
+    return value if value.strip() else None
+
+
+def _image_cell(value: Any, name: str, row: int) -> str | bytes | None:
+    if isinstance(value, dict):  # the layout in which Hugging Face datasets keep images in Parquet
+        value = value.get("bytes") or value.get("path")
+    if value is None or value in ("", b"") or value == [] or (isinstance(value, float) and value != value):
+        return None
+    if not isinstance(value, str | bytes):
+        raise ChiasmError(
+            f"column {name!r}, row {row + 1}: wanted a path or encoded bytes, got {type(value).__name__} ({str(value)[:40]})."
+        )
+    return value
+
+
+def _vectors(values: list[Any], name: str) -> Column:
+    present = [i for i, value in enumerate(values) if value is not None and value != []]
+    if not present:
+        raise ChiasmError(f"column {name!r} is empty in all {len(values)} rows: nothing to read.")
+    try:
+        items = np.array([values[i] for i in present], dtype=np.float32)
+    except (ValueError, TypeError):
+        raise ChiasmError(f"column {name!r}: wanted lists of numbers of one length.") from None
+    if items.ndim != 2:
+        raise ChiasmError(f"column {name!r}: wanted a list of numbers a row, got {type(values[present[0]]).__name__}.")
+    finite = np.isfinite(items).all(axis=1)
+    index = np.full(len(values), ABSENT, dtype=np.int64)
+    index[np.array(present)[finite]] = np.arange(finite.sum())
+    if not finite.any():
+        raise ChiasmError(f"column {name!r}: wanted finite numbers, got NaN or infinity in every row.")
+    return Column("vector", items[finite], index)
+
+
+def _ids(cells: Cells, id_: str | None, rows: list[int], wanted: Mapping[str, tuple[str, str]]) -> np.ndarray:
+    images = [source for modality, source in wanted.values() if modality == "image"]
+    if id_:
+        values = cells[id_]
+        empty = next((r for r in rows if values[r] is None or values[r] == ""), None)
+        if empty is not None:
+            raise ChiasmError(f"column {id_!r}, row {empty + 1}: wanted an id, got nothing.")
+        return np.array([_plain(values[r]) for r in rows], dtype=object)
+    if len(images) == 1:
+        values = cells[images[0]]
+        return np.array(
+            [values[r] if isinstance(values[r], str) and values[r] else f"row {r + 1}" for r in rows], dtype=object
+        )
+    return np.array([f"row {r + 1}" for r in rows], dtype=object)
+
+
+def _split(value: Any, name: str, row: int) -> str:
+    if not isinstance(value, str) or not value.strip():
+        raise ChiasmError(f"column {name!r}, row {row + 1}: wanted train, val or test, got {value!r}.")
+    return split_name(value)
+
+
+def _plain(value: Any) -> str:
+    return "" if value is None else str(value)

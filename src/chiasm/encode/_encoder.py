@@ -1,0 +1,93 @@
+"""What every encoder shares: strict and lenient encoding, the fingerprint, and the bytes of an item."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+
+from chiasm.errors import ChiasmError
+from chiasm.media import Note
+from chiasm.part import Part
+
+__all__ = ["Encoder", "text_bytes"]
+
+
+class Encoder(Part):
+    """One encoder of one modality. A file of this folder implements `attempt`; the rest follows.
+
+    Class attributes:
+        modality: what it reads. version: raised when the numbers of equal items change.
+        batch: items a call that is worth making. near: cosine from which two items are called nearly equal, or None.
+    """
+
+    modality: ClassVar[str]
+    version: ClassVar[int] = 1
+    batch: ClassVar[int] = 256
+    near: ClassVar[float | None] = None
+
+    def attempt(self, items: Sequence[Any]) -> tuple[np.ndarray, dict[int, list[Note]]]:
+        """Encode what can be: `(n, d)` float32, and notes by position. A skipped item's row means nothing."""
+        raise NotImplementedError
+
+    def encode(self, items: Sequence[Any]) -> np.ndarray:
+        """`(n, d)` float32 vectors of n items; a ChiasmError that names the first item that cannot be encoded."""
+        values, notes = self.attempt(items)
+        for position, found in notes.items():
+            for note in found:
+                if note.skipped:
+                    shown = items[position] if isinstance(items[position], str) else f"item {position}"
+                    raise ChiasmError(
+                        f"cannot encode {self.modality} {str(shown)[:200]!r}: {note.message} [{note.code}]."
+                    )
+        return values
+
+    def fit(self, items: Sequence[Any]) -> Encoder:
+        """Learn from training items, where the encoder learns at all. Returns self."""
+        return self
+
+    def content(self, item: Any) -> bytes:
+        """The bytes that make an item what it is: with the fingerprint, its name in the cache."""
+        return text_bytes(item)
+
+    def weights(self) -> str:
+        """A checksum of the weights the encoder runs (empty where it has none)."""
+        return ""
+
+    @property
+    def fingerprint(self) -> str:
+        """Changes when the numbers would: class, version, parameters, weights and learned state."""
+        state = hashlib.sha256()
+        for name, value in sorted(self.learned().items()):
+            state.update(name.encode() + _state_bytes(value))
+        facts = {
+            "class": type(self).__qualname__,
+            "version": self.version,
+            "params": self.get_params(deep=False),
+            "weights": self.weights(),
+            "state": state.hexdigest() if self.learned() else "",
+        }
+        text = json.dumps(facts, sort_keys=True, default=str)
+        name = type(self).__module__.rsplit(".", 1)[-1]
+        return f"{name}-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
+
+
+def text_bytes(item: Any) -> bytes:
+    """A text as UTF-8; lone surrogates are kept apart from what they would be replaced by."""
+    if not isinstance(item, str):
+        raise ChiasmError(f"wanted a text, got {type(item).__name__}: {str(item)[:60]!r}.")
+    return item.encode("utf-8", "surrogatepass")
+
+
+def _state_bytes(value: Any) -> bytes:
+    """Learned state as bytes that do not depend on the run."""
+    if isinstance(value, np.ndarray):
+        return str((value.dtype, value.shape)).encode() + np.ascontiguousarray(value).tobytes()
+    if isinstance(value, dict):
+        return b"".join(str(k).encode() + _state_bytes(v) for k, v in sorted(value.items()))
+    if hasattr(value, "get_params"):
+        return _state_bytes({k: v for k, v in vars(value).items() if k != "_stop_words_id"})  # that one is an address
+    return repr(value).encode()

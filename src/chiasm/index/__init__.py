@@ -1,0 +1,1 @@
+"""Indexes: vectors -> (keys, scores), higher is closer."""

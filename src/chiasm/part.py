@@ -1,0 +1,76 @@
+"""Part: what is fitted. The scikit-learn manners without the second that importing scikit-learn takes."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+from chiasm.errors import ChiasmError, unknown
+
+__all__ = ["Part"]
+
+
+class Part:
+    """A scikit-learn estimator by behavior: `__init__` only stores plain values, what `fit` learns ends in `_`.
+
+    That is exactly what `chiasm.save` writes. `sklearn.base.clone`, `Pipeline` and `GridSearchCV` accept parts
+    (tested); scikit-learn itself is imported only if one of them asks.
+
+    >>> from chiasm.align.cca import CCA
+    >>> CCA(k=2).set_params(ridge=0.1)
+    CCA(k=2, ridge=0.1)
+    """
+
+    @classmethod
+    def _defaults(cls) -> dict[str, Any]:
+        if cls.__init__ is object.__init__:
+            return {}
+        signature = inspect.signature(cls.__init__)
+        return {name: p.default for name, p in signature.parameters.items() if name != "self"}
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """The constructor's values by name; with `deep`, nested parts' too, as `part__name`."""
+        params = {name: getattr(self, name) for name in self._defaults()}
+        if deep:
+            for name, value in list(params.items()):
+                if hasattr(value, "get_params") and not isinstance(value, type):
+                    params |= {f"{name}__{key}": inner for key, inner in value.get_params().items()}
+        return params
+
+    def set_params(self, **params: Any) -> Part:
+        """Change constructor values in place; `part__name` reaches a nested part. Returns self."""
+        for name, value in params.items():
+            head, _, tail = name.partition("__")
+            if head not in self._defaults():
+                raise unknown(f"parameter of {type(self).__name__}", head, self._defaults())
+            if tail:
+                getattr(self, head).set_params(**{tail: value})
+            else:
+                setattr(self, head, value)
+        return self
+
+    def learned(self) -> dict[str, Any]:
+        """What `fit` learned: the attributes whose names end in one underscore."""
+        return {k: v for k, v in vars(self).items() if k.endswith("_") and not k.startswith("_")}
+
+    def check_fitted(self) -> None:
+        """Raise a ChiasmError unless `fit` has been called."""
+        if not self.learned():
+            raise ChiasmError(f"{type(self).__name__} is not fitted yet: call fit first.")
+
+    def __repr__(self) -> str:
+        defaults = self._defaults()
+        shown = []
+        for name, value in self.get_params(deep=False).items():
+            if repr(value) != repr(defaults[name]):
+                shown.append(f"{name}={value!r}")
+        return f"{type(self).__name__}({', '.join(shown)})"
+
+    def __sklearn_tags__(self) -> Any:
+        from sklearn.utils import InputTags, Tags, TargetTags
+
+        return Tags(
+            estimator_type=None,
+            target_tags=TargetTags(required=False),
+            input_tags=InputTags(two_d_array=False, allow_nan=True),
+        )

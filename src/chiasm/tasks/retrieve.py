@@ -1,0 +1,366 @@
+"""Retrieve: search any view by any other. Encode, align, index, and score with intervals beside chance and a baseline."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from itertools import permutations
+from typing import Any
+
+import numpy as np
+
+from chiasm import recipe, registry
+from chiasm.align._select import check_pairs
+from chiasm.encoding import Encoding, Progress, Report
+from chiasm.errors import ChiasmError, unknown
+from chiasm.matching import relevance
+from chiasm.metrics import average_precision, chance_recall, normalize, ranks
+from chiasm.part import Part
+from chiasm.score import Score, interval
+from chiasm.trust import bootstrap, check_splits, leaks, paired, row_digests
+from chiasm.views import Column, Views, as_views
+
+__all__ = ["Retrieve"]
+
+AT = (1, 5, 10)
+
+
+class Retrieve(Part):
+    """Pairs in, a searchable shared space out.
+
+    `fit` learns from the training rows, chooses on the validation rows and indexes every row; `answer` finds items of
+    one view by items of another; `score` measures it on rows that were not learned from.
+
+    Args:
+        encoders: by view's name or modality, an encoder or its name; None: the default of each modality.
+        align: an aligner or its name. index: an index or its name.
+        allow_leaks: go on when ids or whole rows stand in two splits (otherwise refused).
+        seed: of everything drawn at random.
+
+    >>> rng = np.random.default_rng(0)
+    >>> z = rng.normal(size=(300, 8))
+    >>> views = {"a": z @ rng.normal(size=(8, 16)), "b": z @ rng.normal(size=(8, 12))}
+    >>> model = Retrieve().fit(views)
+    >>> keys, scores = model.answer({"a": views["a"][:2]}, to="b", k=1)
+    >>> keys.tolist()
+    [['vector 0'], ['vector 1']]
+    """
+
+    def __init__(
+        self,
+        encoders: Mapping[str, Any] | None = None,
+        align: Any = "cca",
+        index: Any = "exact",
+        allow_leaks: bool = False,
+        seed: int = 0,
+    ):
+        self.encoders = encoders
+        self.align = align
+        self.index = index
+        self.allow_leaks = allow_leaks
+        self.seed = seed
+
+    def fit(self, views: Any, y: None = None, *, progress: Progress | None = None) -> Retrieve:
+        """Learn from the rows of split "train" (all, when the views have no split), choose on "val", index all.
+
+        Without validation rows an eighth of the training ids is set aside for the choice and learned from afterwards.
+        `report` then tells what was skipped or altered, `leaks_` what the splits share.
+
+        Raises a ChiasmError when there are no pairs, or when an id or a whole row stands in two splits.
+        """
+        views = as_views(views)
+        split = check_splits(views.split) if views.split is not None else np.full(len(views), "train", dtype=object)
+        check_pairs(views)
+        self.encoding_ = Encoding(self.encoders).fit(views[split == "train"])
+        encoded, self._report = self.encoding_.apply(views, progress)
+        found = leaks(encoded, split, {name: e.near for name, e in self.encoding_.encoders_.items()})
+        if found.fatal and not self.allow_leaks:
+            raise ChiasmError(found.fatal)
+        self._leaks = found
+        self.leaks_ = found.as_dict()
+        train = encoded[split == "train"]
+        check_pairs(train)
+        val = encoded[split == "val"] if (split == "val").any() else None
+        self.aligner_ = self._make("align", self.align)
+        self.aligner_.fit(train, val=val)
+        self.baseline_ = None
+        if not (isinstance(self.aligner_, registry.get("align", "ridge"))):
+            self.baseline_ = registry.get("align", "ridge")(seed=self.seed).fit(train, val=val)
+        self._record(views, encoded, split, found.tainted)
+        return self
+
+    def answer(
+        self, queries: Any, to: str | None = None, k: int = 5, within: Any = None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """The k items of view `to` that fit each query best: labels `(q, k)` and cosines `(q, k)`, falling.
+
+        Args:
+            queries: one view's items by its name, `{"caption": ["a dog in snow"]}`, or Views.
+            to: the view to answer with; needed only when more than one other view was fitted.
+            within: search these Views instead of what was indexed by `fit`.
+        """
+        found = self.hits(queries, to, k, within)
+        labels = np.array([[hit["item"] for hit in row] for row in found], dtype=object)
+        return labels, np.array([[hit["score"] for hit in row] for row in found], dtype=np.float32)
+
+    def hits(self, queries: Any, to: str | None = None, k: int = 5, within: Any = None) -> list[list[dict[str, Any]]]:
+        """As `answer`, each hit with rank, score, item, id and split."""
+        self.check_fitted()
+        views = as_views(queries, self.modalities_)
+        if len(views.columns) != 1:
+            raise ChiasmError(f"wanted queries of one view, got {', '.join(views.names)}: ask with one at a time.")
+        start = self.view(views.names[0])
+        to = self._target(start, to)
+        column = views.columns[views.names[0]]
+        vectors = self._place(start, column.take(column.index))
+        if within is None:
+            index, table = self.indexes_[to], self.items_[to]
+        else:
+            index, table = self._gallery(as_views(within, self.modalities_), to)
+        keys, scores = index.search(vectors, k)
+        return [
+            [
+                {"rank": rank, "score": float(score), **{name: values[key] for name, values in table.items()}}
+                for rank, (key, score) in enumerate(zip(row, row_scores, strict=True), 1)
+            ]
+            for row, row_scores in zip(keys.tolist(), scores.tolist(), strict=True)
+        ]
+
+    def transform(self, views: Any, *, progress: Progress | None = None) -> Views:
+        """The views in the shared space: raw items -> columns of one width."""
+        self.check_fitted()
+        encoded, self._report = self.encoding_.apply(as_views(views, self.modalities_), progress)
+        mapped: Views = self.aligner_.transform(encoded)
+        return mapped
+
+    def score(
+        self,
+        views: Any,
+        y: None = None,
+        *,
+        allow_train: bool = False,
+        split: str = "given",
+        progress: Progress | None = None,
+    ) -> Score:
+        """R@1, 5, 10, median rank and (with labels) mAP for every ordered pair of views; the float is mean R@1.
+
+        The gallery is the scored rows only, each distinct item once; a hit is any item of the query's id. Beside it:
+        chance, and ridge regression on the same features and training rows. `table["clean"]` repeats the scores
+        without the rows that share an item with training rows, when there are any.
+
+        Raises a ChiasmError when rows that the model was fitted on are among them, unless `allow_train`.
+        """
+        self.check_fitted()
+        views = as_views(views, self.modalities_)
+        encoded, self._report = self.encoding_.apply(views, progress)
+        check_pairs(encoded)
+        fitted = set(self.fitted_.view("V16").ravel().tolist())
+        mine = np.array([digest in fitted for digest in row_digests(encoded)])
+        if mine.any() and not allow_train:
+            raise ChiasmError(
+                f"{mine.sum()} of the {len(views)} rows are rows that the model was fitted on: score other rows "
+                "(--where split=test), or insist with --allow-train."
+            )
+        tainted, equal = self._tainted(encoded)
+        directions, ranked = self._directions(encoded)
+        table: dict[str, Any] = {
+            "task": "retrieve",
+            "rows": len(views),
+            "split": split,
+            "seed": self.seed,
+            "model": {**recipe.describe(self), "aligner": self.aligner_.chosen_},
+            "leaks": {**self.leaks_, "scored_equal": equal, "fitted_rows": int(mine.sum())},
+            "directions": directions,
+        }
+        if tainted.any() and (~tainted).sum() > 1:
+            clean = encoded[~tainted]
+            table["clean"] = {
+                "rows": len(clean),
+                "removed": int(tainted.sum()),
+                "directions": self._directions(clean)[0],
+            }
+        self._ranked = ranked
+        self._tainted_rows = tainted
+        return Score(float(np.mean([d["R@1"]["value"] for d in directions])), table)
+
+    def save(self, path: Any) -> Any:
+        """Save as a folder; see `chiasm.save`."""
+        return recipe.save(self, path)
+
+    @property
+    def report(self) -> Report:
+        """What the last encoding did (fit, transform or score)."""
+        return self._report
+
+    @property
+    def per_query(self) -> list[dict[str, Any]]:
+        """The last score, a query a row: from, to, query, id, rank, answers."""
+        return self._ranked
+
+    @property
+    def modalities_(self) -> dict[str, str]:
+        """The modality of each fitted view."""
+        return dict(self.views_)
+
+    def view(self, name: str) -> str:
+        """A fitted view by its name, or by its modality when one view alone has it."""
+        if name in self.views_:
+            return name
+        same = [view for view, modality in self.views_.items() if modality == name]
+        if len(same) == 1:
+            return same[0]
+        raise unknown("fitted view", name, self.views_)
+
+    def _make(self, kind: str, wanted: Any) -> Any:
+        part = registry.get(kind, wanted)() if isinstance(wanted, str) else copy.deepcopy(wanted)
+        if isinstance(wanted, str) and "seed" in part.get_params(deep=False):
+            part.set_params(seed=self.seed)
+        return part
+
+    def _record(self, views: Views, encoded: Views, split: np.ndarray, tainted: np.ndarray) -> None:
+        """Index every row, and keep what score and search will ask for."""
+        self.views_ = {name: column.modality for name, column in views.columns.items()}
+        mapped = self.aligner_.transform(encoded)
+        ids = np.array([str(i) for i in encoded.ids], dtype=object)
+        self.indexes_, self.items_, self.train_items_ = {}, {}, {}
+        for name, column in mapped.columns.items():
+            used = column.used
+            row = np.full(len(column.items), -1)
+            present = np.flatnonzero(column.present)[::-1]
+            row[column.index[present]] = present  # the first row of each item
+            first = row[used]
+            self.items_[name] = {
+                "item": np.array([column.label(p) for p in used.tolist()], dtype=object),
+                "id": ids[first],
+                "split": split[first],
+            }
+            self.indexes_[name] = self._make("index", self.index).add(np.arange(len(used)), column.items[used])
+            digests = np.asarray(encoded[name].digests)
+            self.train_items_[name] = digests[encoded[name][split == "train"].used]
+        whole = [d for d in row_digests(encoded)[split == "train"] if d]
+        self.fitted_ = np.frombuffer(b"".join(whole), np.uint8).reshape(-1, 16)
+        first_row = np.unique(ids, return_index=True)[1]
+        self.ids_, self.splits_ = ids[first_row], split[first_row]
+        self.tainted_ = np.unique(ids[tainted].astype(str)).astype(object)
+
+    def _target(self, start: str, to: str | None) -> str:
+        if to is not None:
+            return self.view(to)
+        others = [view for view in self.views_ if view != start]
+        if len(others) != 1:
+            raise ChiasmError(f"say which view to answer with (--to): {', '.join(others)}.")
+        return others[0]
+
+    def _place(self, name: str, items: Any) -> np.ndarray:
+        """Raw items (or vectors) of a view -> `(n, k)` in the shared space; strict: an unreadable item is an error."""
+        encoder = self.encoding_.encoders_.get(name)
+        vectors = np.asarray(items, dtype=np.float32) if encoder is None else encoder.encode(items)
+        mapped = self.aligner_.transform(Views({name: Column(self.views_[name], vectors)}))
+        return np.asarray(mapped[name].items)
+
+    def _gallery(self, views: Views, to: str) -> tuple[Any, dict[str, np.ndarray]]:
+        name = views.resolve(to) if to in views.columns else views.resolve(self.views_[to])
+        mapped = self.transform(views.replace({to: views[name]}))[to]
+        used = mapped.used
+        if not len(used):
+            raise ChiasmError(f"nothing to search: none of the {len(views)} items could be read.")
+        labels = np.array([mapped.label(p) for p in used.tolist()], dtype=object)
+        row = {int(p): str(views.ids[r]) for r, p in reversed(list(enumerate(mapped.index.tolist()))) if p >= 0}
+        ids = np.array([row[p] for p in used.tolist()], dtype=object)
+        index = self._make("index", self.index).add(np.arange(len(used)), mapped.items[used])
+        return index, {"item": labels, "id": ids}
+
+    def _tainted(self, encoded: Views) -> tuple[np.ndarray, dict[str, int]]:
+        """Rows that share an item with training rows: equal by digest, or near-equal as found by `fit`."""
+        ids = np.array([str(i) for i in encoded.ids], dtype=object)
+        tainted = np.isin(ids, self.tainted_)
+        equal = {}
+        for name, column in encoded.columns.items():
+            train = self.train_items_[name].view("V16").ravel()
+            same = np.isin(np.asarray(column.digests).view("V16").ravel(), train)
+            rows = np.append(same, False)[column.index]
+            equal[name] = int(rows.sum())
+            tainted |= rows
+        return tainted, equal
+
+    def _directions(self, encoded: Views) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+        spaces = {"": self.aligner_.transform(encoded)}
+        if self.baseline_ is not None:
+            spaces["baseline"] = self.baseline_.transform(encoded)
+        unit = {
+            key: {name: normalize(column.items[column.used]) for name, column in space.columns.items()}
+            for key, space in spaces.items()
+        }
+        directions, ranked = [], []
+        for a, b in permutations(encoded.columns, 2):
+            answers = relevance(encoded, a, b)
+            if answers is not None:
+                direction, rows = self._direction(encoded, unit, a, b, answers)
+                directions.append(direction)
+                ranked.extend(rows)
+        return directions, ranked
+
+    def _direction(
+        self, encoded: Views, unit: dict[str, Any], a: str, b: str, answers: tuple[np.ndarray, ...]
+    ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+        queries, hits, starts = answers
+        counts = np.diff(np.append(starts, len(hits)))
+        gallery = len(unit[""][b])
+        first = {name: _first_rows(encoded[name]) for name in (a, b)}
+        clusters = encoded.codes[first[a][queries]]
+        rank = ranks(unit[""][a][queries], unit[""][b], hits, starts)
+        precision = np.full(len(queries), np.nan)
+        if encoded.label is not None:
+            labels = {name: encoded.label[first[name]] for name in (a, b)}
+            precision = average_precision(unit[""][a][queries], unit[""][b], labels[a][queries], labels[b])
+        columns = [rank <= k for k in AT] + [precision]
+        center, low, high = bootstrap(np.stack(columns, axis=1), clusters, seed=self.seed)
+        direction: dict[str, Any] = {
+            "from": a,
+            "to": b,
+            "from_modality": encoded[a].modality,
+            "to_modality": encoded[b].modality,
+            "queries": len(queries),
+            "gallery": gallery,
+        }
+        for i, k in enumerate(AT):
+            direction[f"R@{k}"] = interval(center[i], low[i], high[i]) if k <= gallery else None
+        direction["median_rank"] = _median_rank(rank, clusters, self.seed)
+        direction["mAP"] = None if np.isnan(center[3]) else interval(center[3], low[3], high[3])
+        direction["chance"] = {f"R@{k}": round(chance_recall(counts, gallery, k), 6) for k in AT if k <= gallery}
+        direction["baseline"] = None
+        if "baseline" in unit:
+            other = ranks(unit["baseline"][a][queries], unit["baseline"][b], hits, starts)
+            direction["baseline"] = {
+                "name": "ridge regression",
+                **{f"R@{k}": round(float(np.mean(other <= k)), 6) for k in AT if k <= gallery},
+                "difference": {"R@1": interval(*paired(rank <= 1, other <= 1, clusters, seed=self.seed))},
+            }
+        column = encoded[a]
+        rows = [
+            {"from": a, "to": b, "query": column.label(p), "id": str(encoded.ids[r]), "rank": int(n), "answers": int(c)}
+            for p, r, n, c in zip(column.used[queries].tolist(), first[a][queries], rank, counts, strict=True)
+        ]
+        return direction, rows
+
+
+def _first_rows(column: Column) -> np.ndarray:
+    """For each used item, in order, the first row that refers to it."""
+    present = np.flatnonzero(column.present)
+    first: np.ndarray = present[np.unique(column.index[present], return_index=True)[1]]
+    return first
+
+
+def _median_rank(rank: np.ndarray, clusters: np.ndarray, seed: int) -> dict[str, float]:
+    """Median rank with its 95 % interval, resampling ids."""
+    code = np.unique(clusters, return_inverse=True)[1]
+    order = np.argsort(code, kind="stable")
+    groups = np.split(rank[order], np.flatnonzero(np.diff(code[order])) + 1)
+    rng = np.random.default_rng(seed)
+    single = len(groups) == len(rank)
+    medians = []
+    for _ in range(400):
+        drawn = rng.integers(len(groups), size=len(groups))
+        medians.append(np.median(rank[order][drawn] if single else np.concatenate([groups[g] for g in drawn])))
+    low, high = np.quantile(medians, [0.025, 0.975])
+    return interval(float(np.median(rank)), low, high, 2)

@@ -1,0 +1,319 @@
+"""Views: what flows. Named, row-aligned columns; a row is one observation, rows of equal id are one thing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from chiasm.errors import ChiasmError, unknown
+
+__all__ = ["ABSENT", "MODALITIES", "Column", "Views", "as_views"]
+
+MODALITIES = ("text", "image", "audio", "video", "vector", "number", "category")
+ABSENT = -1
+"""The index of a row that has no item."""
+
+
+class Column:
+    """One view's items: each distinct item once, plus an `(n,)` index into them (-1 = absent).
+
+    Args:
+        modality: one of `MODALITIES`.
+        items: the m distinct items: a list (texts, paths, raw media) or anything array-like `(m, d)`
+            that takes an integer array between brackets (an ndarray, a memory map, `chiasm.cache.Stored`).
+        index: `(n,)` integers into `items`; left out, row i holds item i.
+        labels: m short strings that name the items to a person (a relative path); texts name themselves.
+        digests: `(m, 16)` uint8, one content hash an item, where it is known.
+    """
+
+    def __init__(
+        self,
+        modality: str,
+        items: Any,
+        index: np.ndarray | None = None,
+        *,
+        labels: Sequence[str] | None = None,
+        digests: np.ndarray | None = None,
+    ):
+        if modality not in MODALITIES:
+            raise unknown("modality", modality, MODALITIES)
+        self.modality = modality
+        self.items = items
+        self.index = np.arange(len(items)) if index is None else np.asarray(index, dtype=np.int64)
+        self.labels = labels
+        self.digests = digests
+
+    @classmethod
+    def from_cells(cls, modality: str, cells: Sequence[Any], labels: Sequence[str] | None = None) -> Column:
+        """A column from one cell a row, `None` where absent; equal hashable cells become one item."""
+        seen: dict[Any, int] = {}
+        items: list[Any] = []
+        names: list[str] = []
+        index = np.full(len(cells), ABSENT, dtype=np.int64)
+        for row, cell in enumerate(cells):
+            if cell is None:
+                continue
+            key = cell if isinstance(cell, str | bytes | int | float) else ("object", id(cell))
+            if key not in seen:
+                seen[key] = len(items)
+                items.append(cell)
+                if labels is not None:
+                    names.append(labels[row])
+            index[row] = seen[key]
+        return cls(modality, items, index, labels=names if labels is not None else None)
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+    def __getitem__(self, rows: Any) -> Column:
+        return Column(self.modality, self.items, self.index[rows], labels=self.labels, digests=self.digests)
+
+    @property
+    def present(self) -> np.ndarray:
+        """`(n,)` boolean mask of the rows that have an item."""
+        return self.index != ABSENT
+
+    @property
+    def used(self) -> np.ndarray:
+        """The sorted positions of the items that some row refers to."""
+        return np.unique(self.index[self.present])
+
+    @property
+    def width(self) -> int:
+        """d of an `(m, d)` column; a ChiasmError for raw items."""
+        shape = getattr(self.items, "shape", ())
+        if len(shape) != 2:
+            raise ChiasmError(
+                f"wanted encoded vectors (n, d), got raw {self.modality} items: encode them first "
+                "(chiasm.encoding.Encoding, or a task, which does it for you)."
+            )
+        return int(shape[1])
+
+    def take(self, positions: np.ndarray) -> Any:
+        """Items at `positions`: an ndarray `(len, d)` for vectors, else a list."""
+        if hasattr(self.items, "shape"):
+            return np.asarray(self.items[positions])
+        return [self.items[p] for p in positions]
+
+    def label(self, position: int) -> str:
+        """A short name of an item for a person."""
+        if self.labels is not None:
+            return self.labels[position]
+        item = self.items[position]
+        return item if isinstance(item, str) else f"{self.modality} {position}"
+
+
+class Views:
+    """Named, row-aligned columns, one id a row, and facts (split, label) that nothing learns from.
+
+    What pairs with what: rows of equal `id` are one thing; a pair is any two present items of one id, in one row
+    or not. Indexing: `views["caption"]` is a column; `views[rows]` (integer array, mask, slice) gives Views.
+
+    >>> views = Views({"a": Column("vector", np.eye(3)), "b": Column("text", ["x", "y", "z"])})
+    >>> views.shape, views[1:].ids.tolist(), views["b"].take(views["b"].index[1:])
+    ((3, 2), [1, 2], ['y', 'z'])
+    """
+
+    def __init__(
+        self,
+        columns: Mapping[str, Column],
+        ids: Sequence[Any] | np.ndarray | None = None,
+        facts: Mapping[str, np.ndarray] | None = None,
+    ):
+        if not columns:
+            raise ChiasmError("wanted at least one column, got none.")
+        self.columns = dict(columns)
+        lengths = {name: len(column) for name, column in self.columns.items()}
+        n = next(iter(lengths.values()))
+        if any(length != n for length in lengths.values()):
+            raise ChiasmError(f"wanted columns of one length, got {lengths}: rows must be aligned.")
+        self.ids = np.arange(n) if ids is None else np.asarray(ids)
+        self.facts = {name: np.asarray(values) for name, values in (facts or {}).items()}
+        for name, values in {"ids": self.ids, **self.facts}.items():
+            if len(values) != n:
+                raise ChiasmError(f"wanted {n} {name}, one a row, got {len(values)}.")
+        self._codes: np.ndarray | None = None
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(rows, columns), as scikit-learn asks."""
+        return len(self), len(self.columns)
+
+    @property
+    def names(self) -> list[str]:
+        """The views' names in order."""
+        return list(self.columns)
+
+    def __getitem__(self, key: Any) -> Any:
+        if isinstance(key, str):
+            return self.columns[self.resolve(key)]
+        if isinstance(key, tuple) and len(key) == 2 and key[1] is Ellipsis:
+            key = key[0]
+        return Views(
+            {name: column[key] for name, column in self.columns.items()},
+            self.ids[key],
+            {name: values[key] for name, values in self.facts.items()},
+        )
+
+    def __repr__(self) -> str:
+        held = ", ".join(f"{n}: {c.modality} x {len(c.used)}" for n, c in self.columns.items())
+        return f"Views({len(self)} rows, {self.things} things; {held})"
+
+    def resolve(self, name: str) -> str:
+        """The view meant by `name`: a view's own name, or a modality when exactly one view has it."""
+        if name in self.columns:
+            return name
+        same = [n for n, column in self.columns.items() if column.modality == name]
+        if len(same) == 1:
+            return same[0]
+        if len(same) > 1:
+            raise ChiasmError(f"{name!r} could mean {' or '.join(same)}: say which view by its name.")
+        raise unknown("view", name, self.columns)
+
+    def present(self, name: str) -> np.ndarray:
+        """`(n,)` mask of the rows in which the view has an item."""
+        mask: np.ndarray = self[name].present
+        return mask
+
+    @property
+    def split(self) -> np.ndarray | None:
+        """`(n,)` of "train", "val", "test", or None when no split is known."""
+        return self.facts.get("split")
+
+    @property
+    def label(self) -> np.ndarray | None:
+        """`(n,)` class labels, or None."""
+        return self.facts.get("label")
+
+    @property
+    def codes(self) -> np.ndarray:
+        """`(n,)` integers 0..things-1: rows of equal id share one."""
+        if self._codes is None:
+            ids = self.ids
+            if ids.dtype.kind in "iu" and len(ids) and np.array_equal(ids, np.arange(ids[0], ids[0] + len(ids))):
+                self._codes = np.arange(len(ids))
+            else:
+                self._codes = np.unique(ids, return_inverse=True)[1].astype(np.int64)
+        return self._codes
+
+    @property
+    def things(self) -> int:
+        """The number of distinct ids."""
+        return int(self.codes.max()) + 1 if len(self) else 0
+
+    def where(self, mask: Callable[[Views], np.ndarray] | np.ndarray) -> Views:
+        """The rows that a mask, or a function of these views giving one, selects."""
+        return self[mask(self) if callable(mask) else mask]
+
+    def chunks(self, size: int = 4096) -> Iterator[Views]:
+        """Views of about `size` rows each, in order; no id is ever cut in two."""
+        codes = self.codes
+        if np.all(codes[1:] > codes[:-1]):
+            for start in range(0, len(self), size):
+                yield self[start : start + size]
+            return
+        order = np.argsort(codes, kind="stable")
+        starts = np.flatnonzero(np.diff(codes[order], prepend=-1))
+        start = 0
+        while start < len(order):
+            end = int(np.searchsorted(starts, start + size))
+            stop = int(starts[end]) if end < len(starts) else len(order)
+            yield self[order[start:stop]]
+            start = stop
+
+    def replace(self, columns: Mapping[str, Column]) -> Views:
+        """The same rows, ids and facts with other columns."""
+        return Views(columns, self.ids, self.facts)
+
+    @staticmethod
+    def stack(*tables: Views) -> Views:
+        """Tables with different columns under one another; what a table lacks is absent in its rows.
+
+        Views of one name must have one modality. Rows of equal id in two tables are one thing.
+        """
+        names: dict[str, str] = {}
+        for table in tables:
+            for name, column in table.columns.items():
+                if names.setdefault(name, column.modality) != column.modality:
+                    raise ChiasmError(f"view {name!r} is {names[name]} in one table and {column.modality} in another.")
+        columns = {name: _stack([t.columns.get(name) for t in tables], [len(t) for t in tables]) for name in names}
+        shared = set.intersection(*(set(t.facts) for t in tables))
+        facts = {name: np.concatenate([t.facts[name] for t in tables]) for name in shared}
+        return Views(columns, np.concatenate([t.ids for t in tables]), facts)
+
+
+def _stack(parts: Sequence[Column | None], lengths: Sequence[int]) -> Column:
+    """One column from a column (or None: absent) of each table."""
+    held = [part for part in parts if part is not None]
+    arrays = all(hasattr(part.items, "shape") for part in held)
+    items: Any = []
+    if arrays:
+        items = np.concatenate([np.asarray(part.items[np.arange(len(part.items))]) for part in held])
+    labels: list[str] | None = [] if all(part.labels is not None for part in held) else None
+    index, offset = [], 0
+    for part, length in zip(parts, lengths, strict=True):
+        if part is None:
+            index.append(np.full(length, ABSENT, dtype=np.int64))
+            continue
+        index.append(np.where(part.index == ABSENT, ABSENT, part.index + offset))
+        offset += len(part.items)
+        if not arrays:
+            items.extend(part.items)
+        if labels is not None:
+            labels.extend(part.labels or ())
+    known = [part.digests for part in held if part.digests is not None]
+    digests = np.concatenate(known) if len(known) == len(held) else None
+    return Column(held[0].modality, items, np.concatenate(index), labels=labels, digests=digests)
+
+
+def as_views(data: Any, modalities: Mapping[str, str] | None = None) -> Views:
+    """Views from Views, a mapping of name to values, or a DataFrame: what every public door accepts.
+
+    Arrays `(n, d)` are vectors. Anything else needs its modality in `modalities` (name to modality): nothing guesses.
+    Cells that are None or NaN are absent; a row of vectors that is wholly NaN is absent.
+    """
+    if isinstance(data, Views):
+        return data
+    known = dict(modalities or {})
+    if hasattr(data, "columns") and hasattr(data, "to_dict"):
+        data = {str(name): data[name].to_list() for name in data.columns}
+    if not isinstance(data, Mapping):
+        raise ChiasmError(f"wanted Views, a dict of columns or a DataFrame, got {type(data).__name__}.")
+    columns: dict[str, Column] = {}
+    for name, values in data.items():
+        if isinstance(values, Column):
+            columns[name] = values
+            continue
+        shape = getattr(values, "shape", ())
+        modality = known.get(name) or ("vector" if len(shape) == 2 else None)
+        if modality is None:
+            raise ChiasmError(
+                f"column {name!r} has no known modality: pass arrays (n, d) for vectors, or chiasm.Column(modality, items)."
+            )
+        if len(shape) == 2:
+            columns[name] = _vectors(modality, values)
+        else:
+            if isinstance(values, str):
+                raise ChiasmError(f"column {name!r}: wanted a list of items, got one string: put it in a list.")
+            columns[name] = Column.from_cells(modality, [None if _missing(v) else v for v in values])
+    return Views(columns)
+
+
+def _vectors(modality: str, values: Any) -> Column:
+    first = np.asarray(values[:1])
+    if first.dtype.kind != "f" or not isinstance(values, np.ndarray) or isinstance(values, np.memmap):
+        return Column(modality, values)
+    absent = np.isnan(values).all(axis=1)
+    if not absent.any():
+        return Column(modality, values)
+    index = np.where(absent, ABSENT, np.cumsum(~absent) - 1)
+    return Column(modality, values[~absent], index)
+
+
+def _missing(value: Any) -> bool:
+    return value is None or (isinstance(value, float) and value != value)
