@@ -130,7 +130,7 @@ class Shelf:
         """Append items; when this returns they survive `kill -9` and power loss (fsync of file and folder).
 
         Args:
-            keys: m keys of 16 bytes. values: `(m, d)`, stored as float32. notes: plain facts of item i (truncated, ...).
+            keys: m keys of 16 bytes. values: `(m, d)`, stored as float32. notes: plain facts of item i (cut, ...).
         """
         if not keys:
             return
@@ -224,6 +224,6 @@ class Stored:
 
 
 def _check(keys: np.ndarray, values: np.ndarray) -> str:
-    digest = hashlib.blake2b(np.ascontiguousarray(keys), digest_size=16)
-    digest.update(np.ascontiguousarray(values))
+    digest = hashlib.blake2b(memoryview(np.ascontiguousarray(keys)), digest_size=16)  # type: ignore[arg-type]
+    digest.update(memoryview(np.ascontiguousarray(values)))  # type: ignore[arg-type]
     return digest.hexdigest()

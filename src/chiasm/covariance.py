@@ -7,6 +7,7 @@ pairs weighs 1/(p q); the cross moment of the id is then the outer product of it
 from __future__ import annotations
 
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 
@@ -34,7 +35,7 @@ class Covariance:
         self.precision = precision
         self.chunk = chunk
         self.shift: dict[str, np.ndarray] = {}
-        self._sums: dict[tuple[str, ...], list[np.ndarray | float]] = {}
+        self._sums: dict[tuple[str, ...], list[Any]] = {}
 
     def add(self, views: Views, sign: int = 1) -> Covariance:
         """Add rows (every id wholly in one call); `sign=-1` subtracts rows that were added before."""
@@ -59,7 +60,7 @@ class Covariance:
 
     def merge(self, other: Covariance) -> Covariance:
         """Add another shard's moments (same shift). Returns self."""
-        if any(not np.array_equal(self.shift[n], other.shift.get(n)) for n in self.shift):
+        if any(n not in other.shift or not np.array_equal(self.shift[n], other.shift[n]) for n in self.shift):
             raise ChiasmError("wanted moments with the same shift: make the second with empty_like() of the first.")
         for key, sums in other._sums.items():
             mine = self._sums.setdefault(key, [np.zeros_like(s) for s in sums])

@@ -148,7 +148,9 @@ class Encoding(Part):
                     del keys[position]
                     report.notes.append((name, column.label(position), failed[key_]))
                 elif key_ in shelf.notes:
-                    report.notes.append((name, column.label(position), Note(**shelf.notes[key_])))
+                    report.notes.append(
+                        (name, column.label(position), Note(shelf.notes[key_]["code"], shelf.notes[key_]["message"]))
+                    )
             done += len(batch)
             if progress:
                 progress(name, done, len(positions))
@@ -165,7 +167,7 @@ class Encoding(Part):
         values, notes = encoder.attempt([column.items[waiting[key]] for key in order])
         failed = {order[i]: n for i, found in notes.items() for n in found if n.skipped}
         finite = np.isfinite(values).all(axis=1)
-        for i in np.flatnonzero(~finite):
+        for i in np.flatnonzero(~finite).tolist():
             failed.setdefault(order[i], Note("not_finite", "its features are not finite numbers", skipped=True))
         good = [i for i, key in enumerate(order) if key not in failed]
         told = {}

@@ -105,7 +105,7 @@ def write_tensors(path: Path, arrays: Mapping[str, Any], metadata: Mapping[str, 
         yield len(text).to_bytes(8, "little") + text
         for array in plain.values():
             if array.size:
-                yield memoryview(array).cast("B")
+                yield memoryview(array).cast("B")  # type: ignore[arg-type]
 
     return write_atomic(path, blocks())
 

@@ -98,8 +98,8 @@ def decode_image(item: Any, size: int) -> tuple[Image.Image, list[Note]]:
             warnings.simplefilter("ignore", UserWarning)
             with Image.open(io.BytesIO(data), formats=FORMATS) as image:
                 _check_pixels(image)
-                if getattr(image, "n_frames", 1) > 1:
-                    notes.append(Note("first_frame", f"used the first of {image.n_frames} frames"))
+                if (frames := getattr(image, "n_frames", 1)) > 1:
+                    notes.append(Note("first_frame", f"used the first of {frames} frames"))
                 if image.format == "JPEG":
                     image.draft("RGB", (size, size))
                 return _to_rgb(image, size, notes), notes

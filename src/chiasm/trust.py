@@ -103,7 +103,7 @@ class Leaks:
     equal: dict[str, int] = field(default_factory=dict)
     """by view: held-out rows whose item stands in the training rows too."""
     near: dict[str, int] = field(default_factory=dict)
-    """by view: held-out rows whose item is nearly equal to one of the training rows (by the cosine of their features)."""
+    """by view: held-out rows whose item is nearly equal to one of the training rows (cosine of their features)."""
     tainted: np.ndarray = field(default_factory=lambda: np.zeros(0, bool))
     """`(n,)` mask of the held-out rows that any of these touches."""
 
@@ -148,7 +148,7 @@ def leaks(views: Views, split: np.ndarray, near: Mapping[str, float | None] | No
 
     Args:
         views: encoded views (their columns carry item digests). split: `(n,)` names.
-        near: by view, the cosine from which two vectors are of nearly equal items (an encoder's `near`); None: not looked for.
+        near: by view, the cosine from which two items are called nearly equal (an encoder's `near`), or None.
     """
     held, train = split != "train", split == "train"
     found = Leaks(tainted=np.zeros(len(views), bool))

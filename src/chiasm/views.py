@@ -83,13 +83,14 @@ class Column:
     @property
     def width(self) -> int:
         """d of an `(m, d)` column; a ChiasmError for raw items."""
-        shape = getattr(self.items, "shape", ())
+        shape: tuple[int, ...] = getattr(self.items, "shape", ())
         if len(shape) != 2:
             raise ChiasmError(
                 f"wanted encoded vectors (n, d), got raw {self.modality} items: encode them first "
                 "(chiasm.encoding.Encoding, or a task, which does it for you)."
             )
-        return int(shape[1])
+        width: int = shape[1]
+        return width
 
     def take(self, positions: np.ndarray) -> Any:
         """Items at `positions`: an ndarray `(len, d)` for vectors, else a list."""

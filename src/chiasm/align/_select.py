@@ -48,7 +48,7 @@ def check_pairs(views: Views, least: int = 2) -> None:
 
 
 def split_validation(views: Views, seed: int) -> tuple[Views, Views]:
-    """Training rows in two, by id: what moments are taken of, and what candidates are chosen on (an eighth; <= 2,000)."""
+    """Training rows in two, by id: for the moments, and for choosing on (an eighth, at most 2,000 things)."""
     share = min(1 / 8, MOST_VALIDATION / max(views.things, 1))
     names = cut(views, {"train": 1 - share, "val": share}, seed)
     return views[names == "train"], views[names == "val"]

@@ -127,11 +127,11 @@ def _solve(moments: Covariance, ridge: float) -> tuple[dict[str, np.ndarray], np
         left, correlations, right = svd(_whiten(moments.cross(a, b), roots[a], roots[b]), full_matrices=False)
         whitened = {a: left, b: right.T}
     else:
-        blocks = [[np.eye(len(roots[a])) if a == b else None for b in names] for a in names]
+        blocks: list[list[Any]] = [[np.eye(len(roots[a])) if a == b else None for b in names] for a in names]
         for (i, a), (j, b) in combinations(enumerate(names), 2):
             blocks[i][j] = _whiten(moments.cross(a, b), roots[a], roots[b])
-            blocks[j][i] = blocks[i][j].T  # type: ignore[union-attr]
-        whole = np.block(blocks)
+            blocks[j][i] = blocks[i][j].T
+        whole: np.ndarray = np.block(blocks)
         r = min(len(root) for root in roots.values())
         values, vectors = eigh(whole, subset_by_index=[len(whole) - r, len(whole) - 1])
         correlations = (values[::-1] - 1) / (len(names) - 1)

@@ -59,9 +59,7 @@ def demo_command(target: str, seed: int, as_json: bool) -> None:
     scores = {lang: model.score(_test(views, lang), split="test") for lang in LANGUAGES}
     folder = Path(target) / "openmoji.chiasm"
     recipe.save(model, folder)
-    found = {
-        query: hits for query, hits in zip(QUERIES, model.hits({"name": list(QUERIES)}, "picture", 6), strict=True)
-    }
+    found = dict(zip(QUERIES, model.hits({"name": list(QUERIES)}, "picture", 6), strict=True))
     picture = _draw(found, views, Path(target) / "searches.png")
     seconds = round(time.monotonic() - started, 1)
     if as_json:

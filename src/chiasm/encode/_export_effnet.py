@@ -25,7 +25,7 @@ def main(folder: Path) -> None:
     network = EfficientNet.from_name("efficientnet-lite0")
     network.load_state_dict(torch.load(weights_file(), weights_only=True, map_location="cpu"))
 
-    class Pooled(torch.nn.Module):
+    class Pooled(torch.nn.Module):  # type: ignore[misc]
         def __init__(self) -> None:
             super().__init__()
             self.network = network

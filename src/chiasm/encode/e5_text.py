@@ -40,7 +40,7 @@ class E5Text(Encoder):
         self.width = width
 
     def attempt(self, items: Sequence[Any]) -> tuple[np.ndarray, dict[int, list[Note]]]:
-        """Encode, sorted by length so that long texts wait for long ones. Order and company do not change the numbers."""
+        """Encode, sorted by length for speed. Order and company do not change the numbers."""
         notes: dict[int, list[Note]] = {}
         texts = []
         for i, item in enumerate(items):

@@ -29,6 +29,9 @@ class Exact(Part):
     [['a']]
     """
 
+    keys_: np.ndarray
+    vectors_: np.ndarray
+
     def add(self, keys: Sequence[Any] | np.ndarray, vectors: np.ndarray) -> Exact:
         """Add n keys (unique, strings or integers) and their `(n, d)` vectors. Returns self."""
         keys = np.asarray(keys, dtype=object if len(keys) and isinstance(keys[0], str) else None)

@@ -60,6 +60,9 @@ class Retrieve(Part):
         self.allow_leaks = allow_leaks
         self.seed = seed
 
+    source_: dict[str, Any]
+    """How DATA was read, for the command line to read more of it the same way."""
+
     def fit(self, views: Any, y: None = None, *, progress: Progress | None = None) -> Retrieve:
         """Learn from the rows of split "train" (all, when the views have no split), choose on "val", index all.
 

@@ -1,0 +1,5 @@
+"""`python -m chiasm`: the command line."""
+
+from chiasm.cli import main
+
+main()
