@@ -62,6 +62,7 @@ class Covariance:
         """Add another shard's moments (same shift). Returns self."""
         if any(n not in other.shift or not np.array_equal(self.shift[n], other.shift[n]) for n in self.shift):
             raise ChiasmError("wanted moments with the same shift: make the second with empty_like() of the first.")
+        self.shift = self.shift or dict(other.shift)
         for key, sums in other._sums.items():
             mine = self._sums.setdefault(key, [np.zeros_like(s) for s in sums])
             for i, value in enumerate(sums):

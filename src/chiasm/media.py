@@ -152,6 +152,6 @@ def _to_rgb(image: Image.Image, size: int, notes: list[Note]) -> Image.Image:
         notes.append(Note("depth", "16-bit gray scaled to 8 bits"))
     if image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
         image = image.convert("RGBA")
-        if image.getextrema()[3][0] < 255:
+        if np.asarray(image)[..., 3].min() < 255:
             image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
     return image.convert("RGB").resize((size, size), Image.Resampling.BICUBIC, reducing_gap=3.0)

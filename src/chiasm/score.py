@@ -17,6 +17,7 @@ class Score(float):
     table: dict[str, Any]
 
     def __new__(cls, value: float, table: dict[str, Any]) -> Score:
+        """Make a float and hang the table on it."""
         score = super().__new__(cls, value)
         score.table = table
         return score

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 from collections.abc import Sequence
 from functools import cache
@@ -48,10 +49,8 @@ def sheet(
         y += line
         for i, (item, caption) in enumerate(found):
             x = gap + i * (side + gap)
-            try:
+            with contextlib.suppress(MediaError):
                 canvas.paste(decode_image(item, side)[0], (x, y))
-            except MediaError:
-                pass
             draw.rectangle((x, y, x + side, y + side), outline="#dddddd")
             draw.text((x, y + side + 3), _fit(draw, caption, small, side), "#444444", font=small)
         y += side + foot + gap
@@ -62,7 +61,7 @@ def sheet(
 
 
 def font_file() -> str | None:
-    """A font file with Chinese characters: from the package cvttf-notosanscjk-regular, else the system's; None if none."""
+    """A font file with Chinese characters: a package's (extra demo), else the system's; None if there is none."""
     spec = find_spec("cvttf_NotoSansCJK_Regular")
     if spec is not None and spec.origin:
         for path in sorted(Path(spec.origin).parent.glob("*.otf")):

@@ -294,7 +294,8 @@ def as_views(data: Any, modalities: Mapping[str, str] | None = None) -> Views:
         modality = known.get(name) or ("vector" if len(shape) == 2 else None)
         if modality is None:
             raise ChiasmError(
-                f"column {name!r} has no known modality: pass arrays (n, d) for vectors, or chiasm.Column(modality, items)."
+                f"column {name!r} has no known modality: pass arrays (n, d) for vectors, "
+                "or chiasm.Column(modality, items)."
             )
         if len(shape) == 2:
             columns[name] = _vectors(modality, values)

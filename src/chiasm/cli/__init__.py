@@ -73,7 +73,7 @@ def main(argv: list[str] | None = None) -> Any:
     except OSError as error:
         where = f" ({error.filename})" if error.filename else ""
         _fail(
-            f"{error.strerror or error}{where}. What was counted is kept: make room or choose another place, then run it again."
+            f"{error.strerror or error}{where}. What was counted is kept: make room or name another place, run it again."
         )
     except MemoryError:
         _fail("out of memory. What was counted is kept: close other programs or use fewer rows, then run it again.")

@@ -1,4 +1,4 @@
-"""Retrieve: search any view by any other. Encode, align, index, and score with intervals beside chance and a baseline."""
+"""Retrieve: search any view by any other; scored with intervals, beside chance and a baseline."""
 
 from __future__ import annotations
 

@@ -1,0 +1,87 @@
+"""What tests share: a cache of their own, the command line as a real process, toy pictures, the real data packs."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from itertools import product
+from pathlib import Path
+
+import pytest
+
+from chiasm.cache import Cache
+from chiasm.data.toy import COLORS, SHAPES, shape_image
+
+DATA = Path(__file__).parents[2] / "shared" / "data"
+"""The real data packs, beside the checkout."""
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+def pack(name: str) -> Path:
+    """The folder of a real data pack; skips the test where it is absent."""
+    if not (DATA / name).is_dir():
+        pytest.skip(f"no data pack {name!r} in {DATA}: real data is not part of the checkout")
+    return DATA / name
+
+
+def make_pictures(folder: Path, n: int, seed: int = 0) -> list[tuple[str, str]]:
+    """Write n small PNGs of one colored shape each; returns (file name, caption) pairs."""
+    folder.mkdir(parents=True, exist_ok=True)
+    kinds = list(product(COLORS, SHAPES))
+    pairs = []
+    for i in range(n):
+        color, shape = kinds[i % len(kinds)]
+        name = f"{i:04d}.png"
+        shape_image(color, shape, seed=seed * 100_003 + i).save(folder / name)
+        pairs.append((name, f"a {color} {shape}"))
+    return pairs
+
+
+@pytest.fixture(scope="session", autouse=True)
+def session_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The session's cache folder: CHIASM_TEST_CACHE where set (keeps the exported ONNX model), else a temporary one."""
+    named = os.environ.get("CHIASM_TEST_CACHE")
+    folder = Path(named) if named else tmp_path_factory.mktemp("cache")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CHIASM_CACHE", str(folder))
+        yield folder
+
+
+@pytest.fixture
+def cache(session_cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cache:
+    """A fresh, empty cache; exported models are linked from the session's, since an export takes 15 s."""
+    root = tmp_path / "fresh_cache"
+    for model in (session_cache / "models").rglob("*"):
+        if model.is_file():
+            copy = root / "models" / model.relative_to(session_cache / "models")
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                os.link(model, copy)
+            except OSError:
+                shutil.copy2(model, copy)
+    monkeypatch.setenv("CHIASM_CACHE", str(root))
+    return Cache()
+
+
+@pytest.fixture(scope="session")
+def run() -> Run:
+    """Run `python -m chiasm ...` as a real process."""
+
+    def process(
+        *args: object, env: dict[str, str] | None = None, timeout: float = 120, cwd: Path | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "chiasm", *map(str, args)],
+            capture_output=True,
+            encoding="utf-8",
+            env={**os.environ, "PYTHONUTF8": "1", **(env or {})},
+            timeout=timeout,
+            cwd=cwd,
+            check=False,
+        )
+
+    return process
