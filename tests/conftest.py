@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 
@@ -85,3 +86,36 @@ def run() -> Run:
         )
 
     return process
+
+
+CHEAP = ("--encoder", "text=tfidf_text", "--encoder", "image=pixel_image")
+"""Encoders without pretrained weights, for tests whose claim is not about the defaults."""
+
+
+@dataclass(frozen=True)
+class Toy:
+    """A folder of 160 toy pictures, a table of them, and a model fitted on it by the command line."""
+
+    folder: Path
+    table: Path
+    model: Path
+
+    @property
+    def columns(self) -> tuple[object, ...]:
+        """The arguments that name the table and its columns."""
+        return self.table, "--text", "caption", "--image", "path", "--label", "shape", *CHEAP
+
+
+@pytest.fixture(scope="session")
+def toy(tmp_path_factory: pytest.TempPathFactory, run: Run) -> Toy:
+    """The toy table and model; tests read them and write elsewhere."""
+    home = tmp_path_factory.mktemp("toy")
+    made = Toy(home / "pictures", home / "pictures" / "t.csv", home / "toy.chiasm")
+    lines = [
+        f"{name},{caption} number {i},{caption.split()[-1]}"
+        for i, (name, caption) in enumerate(make_pictures(made.folder, 160))
+    ]
+    made.table.write_text("\n".join(["path,caption,shape", *lines]), encoding="utf-8")
+    done = run("fit", "retrieve", *made.columns, "--to", made.model)
+    assert done.returncode == 0, done.stderr
+    return made

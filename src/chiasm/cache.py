@@ -7,13 +7,14 @@ item is either wholly there or not there at all, whatever dies in between; nothi
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -22,9 +23,12 @@ from chiasm.files import lock, read_tensors, write_tensors
 
 __all__ = ["Cache", "Shelf", "Stored", "folder", "key_of"]
 
+T = TypeVar("T")
+
 KEY_BYTES = 16
 _MERGE_BYTES = 8 << 20
 _MERGE_COUNT = 24
+_MERGED_BYTES = 128 << 20
 
 
 def folder() -> Path:
@@ -59,8 +63,11 @@ class Cache:
 
     def shelves(self) -> list[Shelf]:
         """Every shelf that exists."""
+        return [Shelf(path) for path in self._folders()]
+
+    def _folders(self) -> list[Path]:
         base = self.root / "encoded"
-        return [Shelf(path) for path in sorted(base.iterdir()) if path.is_dir()] if base.is_dir() else []
+        return sorted(path for path in base.iterdir() if path.is_dir()) if base.is_dir() else []
 
     def info(self) -> dict[str, Any]:
         """Items and bytes of each shelf."""
@@ -68,7 +75,7 @@ class Cache:
 
     def verify(self) -> dict[str, Any]:
         """Read everything: checksums and an order-free digest of the set of (key, vector), a shelf at a time."""
-        return {"folder": str(self.root), "shelves": [shelf.verify() for shelf in self.shelves()]}
+        return {"folder": str(self.root), "shelves": [_verify(path) for path in self._folders()]}
 
     def clear(self) -> int:
         """Delete the cached items and derived models; returns the bytes freed. Only the cache's own folders go."""
@@ -88,37 +95,25 @@ class Shelf:
         self._open()
 
     def _open(self) -> None:
-        for attempt in range(5):  # another process may merge segments between our listing and our opening
-            try:
-                self._read_segments()
-                return
-            except FileNotFoundError:
-                if attempt == 4:
-                    raise
+        _undisturbed(self._read_segments)
 
     def _read_segments(self) -> None:
         self.segments: list[np.ndarray] = []
-        self.files: list[Path] = []
+        self.bytes = 0
         self.where: dict[bytes, tuple[int, int]] = {}
         self.notes: dict[bytes, dict[str, str]] = {}
         for path in sorted(self.path.glob("*.seg")):
             self._adopt(path)
 
     def _adopt(self, path: Path) -> None:
-        arrays, metadata = read_tensors(path)
-        try:
-            keys, values, notes = arrays["keys"], arrays["values"], json.loads(metadata["notes"])
-        except (KeyError, ValueError):
-            raise ChiasmError(
-                f"{path} is damaged: run 'chiasm cache clear' (the cache is rebuilt when needed)."
-            ) from None
+        keys, values, notes = _read_segment(path)
         number = len(self.segments)
         self.segments.append(values)
-        self.files.append(path)
+        self.bytes += path.stat().st_size
         raw = keys.tobytes()
         for row in range(len(values)):
             self.where.setdefault(raw[row * KEY_BYTES : (row + 1) * KEY_BYTES], (number, row))
-        self.notes.update((raw[int(row) * KEY_BYTES : (int(row) + 1) * KEY_BYTES], note) for row, note in notes.items())
+        self.notes.update((raw[row * KEY_BYTES : (row + 1) * KEY_BYTES], note) for row, note in notes.items())
 
     def __contains__(self, key: bytes) -> bool:
         return key in self.where
@@ -141,27 +136,43 @@ class Shelf:
         values = np.ascontiguousarray(values, dtype=np.float32)
         last = max((int(p.stem) for p in self.path.glob("*.seg")), default=-1)
         path = self.path / f"{last + 1:08d}.seg"
-        metadata = {"notes": json.dumps(notes), "check": _check(keys, values)}
-        write_tensors(path, {"keys": keys, "values": values}, metadata)
+        told = json.dumps(notes)
+        write_tensors(path, {"keys": keys, "values": values}, {"notes": told, "check": _check(keys, values, told)})
         return path
 
     def merge(self) -> None:
-        """Rewrite many small segments as one (the small ones go only when the whole is on disk)."""
-        small = [p for p in self.path.glob("*.seg") if p.stat().st_size < _MERGE_BYTES]
-        if len(small) < _MERGE_COUNT:
+        """Rewrite many small segments as few (the small ones go only when the whole is on disk)."""
+        if len(list(self.path.glob("*.seg"))) < _MERGE_COUNT:
             return
         with lock(self.path):
-            small = sorted(p for p in self.path.glob("*.seg") if p.stat().st_size < _MERGE_BYTES)
-            held = [read_tensors(path) for path in small]
-            notes, offset = {}, 0
-            for arrays, metadata in held:
-                notes.update({offset + int(row): note for row, note in json.loads(metadata["notes"]).items()})
-                offset += len(arrays["keys"])
-            keys = np.concatenate([arrays["keys"] for arrays, _ in held])
-            self._write(keys, np.concatenate([arrays["values"] for arrays, _ in held]), notes)
+            sizes = {path: path.stat().st_size for path in sorted(self.path.glob("*.seg"))}
+            small = {path: size for path, size in sizes.items() if size < _MERGE_BYTES}
+            if len(small) < _MERGE_COUNT:
+                return
+            group: list[Path] = []
             for path in small:
-                path.unlink()
+                if sum(small[p] for p in group) + small[path] > _MERGED_BYTES:
+                    self._merge(group)
+                    group = []
+                group.append(path)
+            self._merge(group)
         self._open()
+
+    def _merge(self, group: list[Path]) -> None:
+        held, notes, offset = [], {}, 0
+        for path in group:
+            try:
+                keys, values, told = _read_segment(path, check=True)
+            except ChiasmError:
+                continue  # a damaged segment stays as it is, for verify to tell
+            held.append((path, keys, values))
+            notes.update({offset + row: note for row, note in told.items()})
+            offset += len(keys)
+        if len(held) < 2:
+            return
+        self._write(np.concatenate([keys for _, keys, _ in held]), np.concatenate([v for *_, v in held]), notes)
+        for path, *_ in held:
+            path.unlink()
 
     def stored(self, keys: Iterable[bytes]) -> Stored:
         """A read-only `(m, d)` array of the items with these keys, in their order, left on disk until asked for."""
@@ -170,26 +181,16 @@ class Shelf:
 
     def info(self) -> dict[str, Any]:
         """Fingerprint, items, bytes."""
-        size = sum(path.stat().st_size for path in self.files)
-        return {"encoder": self.path.name, "items": len(self), "bytes": size, "segments": len(self.files)}
+        return {
+            "encoder": self.path.name,
+            "items": len(self),
+            "bytes": self.bytes,
+            "segments": len(self.segments),
+        }
 
     def verify(self) -> dict[str, Any]:
         """Recompute every checksum; `digest` is the sum (mod 2^256) of a hash of each distinct (key, vector)."""
-        damaged, total, seen = [], 0, set()
-        for path in sorted(self.path.glob("*.seg")):
-            try:
-                arrays, metadata = read_tensors(path)
-                keys, values = arrays["keys"], arrays["values"]
-                if metadata.get("check") != _check(keys, values):
-                    raise ChiasmError("checksum")
-            except (ChiasmError, KeyError):
-                damaged.append(str(path))
-                continue
-            for key, value in zip(keys, values, strict=True):
-                if (name := key.tobytes()) not in seen:
-                    seen.add(name)
-                    total += int.from_bytes(hashlib.blake2b(name + value.tobytes(), digest_size=32).digest(), "big")
-        return {"encoder": self.path.name, "items": len(seen), "digest": f"{total % 2**256:064x}", "damaged": damaged}
+        return _verify(self.path)
 
 
 class Stored:
@@ -223,7 +224,52 @@ class Stored:
         return whole if dtype is None else whole.astype(dtype)
 
 
-def _check(keys: np.ndarray, values: np.ndarray) -> str:
+def _read_segment(path: Path, check: bool = False) -> tuple[np.ndarray, np.ndarray, dict[int, dict[str, str]]]:
+    """Keys, values and notes by row of a segment, with `check` its checksum recomputed; a ChiasmError when damaged."""
+    try:
+        arrays, metadata = read_tensors(path)
+        keys, values, told = arrays["keys"], arrays["values"], metadata["notes"]
+        if keys.dtype != np.uint8 or values.ndim != 2 or keys.shape != (len(values), KEY_BYTES):
+            raise ValueError
+        if check and metadata["check"] != _check(keys, values, told):
+            raise ValueError
+        return keys, values, {int(row): dict(note) for row, note in json.loads(told).items()}
+    except (KeyError, ValueError, TypeError, AttributeError, RecursionError):  # a ChiasmError is a ValueError
+        raise ChiasmError(
+            f"{path} is damaged: delete it (its items are encoded again), or run 'chiasm cache clear'."
+        ) from None
+
+
+def _verify(folder: Path) -> dict[str, Any]:
+    """The report of a shelf's folder, which needs no shelf that opens."""
+
+    def read() -> dict[str, Any]:
+        damaged, total, seen = [], 0, set()
+        for path in sorted(folder.glob("*.seg")):
+            try:
+                keys, values, _ = _read_segment(path, check=True)
+            except ChiasmError:
+                damaged.append(str(path))
+                continue
+            for key, value in zip(keys, values, strict=True):
+                if (name := key.tobytes()) not in seen:
+                    seen.add(name)
+                    total += int.from_bytes(hashlib.blake2b(name + value.tobytes(), digest_size=32).digest(), "big")
+        return {"encoder": folder.name, "items": len(seen), "digest": f"{total % 2**256:064x}", "damaged": damaged}
+
+    return _undisturbed(read)
+
+
+def _undisturbed(read: Callable[[], T]) -> T:
+    """Read again where another process merged segments between our listing and our opening."""
+    for _ in range(4):
+        with contextlib.suppress(FileNotFoundError):
+            return read()
+    return read()
+
+
+def _check(keys: np.ndarray, values: np.ndarray, notes: str) -> str:
     digest = hashlib.blake2b(memoryview(np.ascontiguousarray(keys)), digest_size=16)  # type: ignore[arg-type]
     digest.update(memoryview(np.ascontiguousarray(values)))  # type: ignore[arg-type]
+    digest.update(notes.encode())
     return digest.hexdigest()

@@ -6,6 +6,7 @@ import contextlib
 import fcntl
 import hashlib
 import json
+import math
 import os
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
@@ -116,23 +117,39 @@ def read_tensors(path: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
     The file's size is checked against its header first, since reading a map past a truncated end kills the process.
     Raises a ChiasmError that names the file when it is damaged.
     """
-    size = os.stat(path).st_size
     try:
         with open(path, "rb") as file:
+            size = os.fstat(file.fileno()).st_size
             length = int.from_bytes(file.read(8), "little")
             if not 2 <= length <= min(size - 8, _MAX_HEADER):
                 raise ValueError("header length")
             header = json.loads(file.read(length))
-        metadata = header.pop("__metadata__", {})
-        spans = [entry["data_offsets"] for entry in header.values()]
-        if 8 + length + max((end for _, end in spans), default=0) != size:
-            raise ValueError("file size")
-        raw = np.memmap(path, dtype=np.uint8, mode="r", offset=8 + length) if size > 8 + length else np.zeros(0, "u1")
+            metadata = header.pop("__metadata__", {})
+            _check_header(header, metadata, size - 8 - length)
+            raw = np.zeros(0, np.uint8)
+            if size > 8 + length:
+                raw = np.asarray(np.memmap(file, dtype=np.uint8, mode="r", offset=8 + length))
         arrays = {}
         for name, entry in header.items():
             start, end = entry["data_offsets"]
-            part = np.asarray(raw)[start:end].view(_DTYPES[entry["dtype"]])
-            arrays[name] = part.reshape(entry["shape"])
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+            arrays[name] = raw[start:end].view(_DTYPES[entry["dtype"]]).reshape(entry["shape"])
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError) as error:
         raise ChiasmError(f"{path} is damaged or is no safetensors file ({error}).") from None
     return arrays, metadata
+
+
+def _check_header(header: dict[str, Any], metadata: dict[str, str], size: int) -> None:
+    """Refuse a header that does not describe `size` bytes exactly: every byte one array's, every array its shape's."""
+    if not all(isinstance(value, str) for value in metadata.values()):
+        raise ValueError("metadata")
+    place = 0
+    for entry in sorted(header.values(), key=lambda entry: entry["data_offsets"]):
+        start, end = entry["data_offsets"]
+        numbers = [start, end, *entry["shape"]]
+        if any(type(number) is not int or number < 0 for number in numbers) or start != place:
+            raise ValueError("offsets")
+        if end - start != math.prod(entry["shape"]) * np.dtype(_DTYPES[entry["dtype"]]).itemsize:
+            raise ValueError("shape")
+        place = end
+    if place != size:
+        raise ValueError("file size")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
+import re
 import stat
-import warnings
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +23,11 @@ FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP")
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp")
 MAX_PIXELS = 50_000_000
 MAX_BYTES = 256 << 20
+MAX_READS = 500_000
+MAX_SCANS = 100
+_LARGE = 5_000_000
+_one_large = threading.Lock()
+_MARKER = re.compile(rb"\xff[^\x00\x01\xd0-\xd8\xff]")
 
 
 @dataclass(frozen=True)
@@ -48,9 +55,12 @@ def check_path(cell: str, root: Path) -> Path:
     """
     if "://" in cell[:16]:
         raise ChiasmError(f"wanted a path of a file, got the URL {cell[:80]!r}: download the media first.")
-    if "\0" in cell or len(cell) > 4096:
-        raise ChiasmError(f"wanted a path of a file, got {cell[:40]!r}.")
-    path = Path(os.path.realpath(root / cell))
+    try:
+        if "\0" in cell or len(os.fsencode(cell)) > 4096:
+            raise ValueError
+        path = Path(os.path.realpath(root / cell))
+    except ValueError:  # also a lone surrogate, which no file's name can hold
+        raise ChiasmError(f"wanted a path of a file, got {cell[:40]!r}.") from None
     if not path.is_relative_to(os.path.realpath(root)):
         raise ChiasmError(f"{cell!r} leaves the data's folder {root}: move the file there, or name a wider --root.")
     return path
@@ -68,13 +78,17 @@ def content(item: Any) -> bytes:
         return item
     if isinstance(item, str | os.PathLike):
         return _file_bytes(Path(item))
-    if isinstance(item, Image.Image):
-        return f"{item.mode}{item.size}".encode() + item.tobytes()
-    if isinstance(item, np.ndarray) and item.dtype == np.uint8 and item.ndim in (2, 3):
+    if not isinstance(item, Image.Image) and not _is_pixels(item):
+        raise MediaError(
+            "not_an_image", f"wanted a path, bytes, PIL image or uint8 array (h, w[, 3]), got {type(item).__name__}"
+        )
+    try:
+        if isinstance(item, Image.Image):
+            facts = (item.mode, item.size, item.getpalette(), item.info.get("transparency"), item.getexif().get(0x0112))
+            return repr(facts).encode() + item.tobytes()
         return f"array{item.shape}".encode() + item.tobytes()
-    raise MediaError(
-        "not_an_image", f"wanted a path, bytes, PIL image or uint8 array (h, w[, 3]), got {type(item).__name__}"
-    )
+    except OSError as error:  # a PIL image reads its file only now
+        raise MediaError("broken", f"damaged or cut short ({str(error)[:80]})") from None
 
 
 def decode_image(item: Any, size: int) -> tuple[Image.Image, list[Note]]:
@@ -86,31 +100,57 @@ def decode_image(item: Any, size: int) -> tuple[Image.Image, list[Note]]:
     Raises a MediaError: not_an_image, too_many_pixels, broken (truncated or damaged data), or `content`'s codes.
     """
     notes: list[Note] = []
-    if isinstance(item, np.ndarray):
+    if _is_pixels(item):
         item = Image.fromarray(item)
-    if isinstance(item, Image.Image):
-        _check_pixels(item)
-        return _to_rgb(item, size, notes), notes
-    data = content(item)
+    data = b"" if isinstance(item, Image.Image) else content(item)
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            warnings.simplefilter("ignore", UserWarning)
-            with Image.open(io.BytesIO(data), formats=FORMATS) as image:
-                _check_pixels(image)
-                if (frames := getattr(image, "n_frames", 1)) > 1:
-                    notes.append(Note("first_frame", f"used the first of {frames} frames"))
-                if image.format == "JPEG":
-                    image.draft("RGB", (size, size))
-                return _to_rgb(image, size, notes), notes
-    except MediaError:
+        if isinstance(item, Image.Image):
+            return _to_rgb(item, size, notes), notes
+        with Image.open(_Counted(data), formats=FORMATS) as image:
+            _check_pixels(image)
+            if data[:2] == b"\xff\xd8" and data.count(b"\xff\xda") > MAX_SCANS and _scans(data) > MAX_SCANS:
+                raise MediaError("broken", f"more than {MAX_SCANS} scans")  # 30 ms each: made to hang us
+            if getattr(image, "is_animated", False):  # n_frames would read every frame of a film
+                notes.append(Note("first_frame", "used the first of several frames"))
+            if image.format == "JPEG":
+                image.draft("RGB", (size, size))
+            return _to_rgb(image, size, notes), notes
+    except (MediaError, MemoryError):
         raise
     except (Image.DecompressionBombWarning, Image.DecompressionBombError):
         raise MediaError("too_many_pixels", f"more than {MAX_PIXELS // 10**6} million pixels") from None
     except UnidentifiedImageError:
         raise MediaError("not_an_image", f"not one of {', '.join(FORMATS)}") from None
-    except (OSError, SyntaxError, ValueError, EOFError, IndexError, TypeError, KeyError, OverflowError) as error:
+    except Exception as error:  # decoders of damaged data raise OSError, SyntaxError, struct.error, ...
         raise MediaError("broken", f"damaged or cut short ({str(error)[:80] or type(error).__name__})") from None
+
+
+class _Counted(io.BytesIO):
+    """Bytes that refuse to be read in more than `MAX_READS` pieces: millions of tiny blocks would take minutes."""
+
+    reads = 0
+
+    def read(self, size: int | None = -1) -> bytes:
+        self.reads += 1
+        if self.reads > MAX_READS:
+            raise MediaError("broken", "too many small blocks")
+        return super().read(size)
+
+
+def _scans(data: bytes) -> int:
+    """How many scans a JPEG has before its end marker; what is appended behind that is not counted."""
+    at, found = 2, 0
+    while (match := _MARKER.search(data, at)) and match[0] != b"\xff\xd9":
+        found += match[0] == b"\xff\xda"
+        at = match.end() + int.from_bytes(data[match.end() : match.end() + 2], "big")
+    return found
+
+
+def _is_pixels(item: Any) -> bool:
+    """Whether an item is an array that is an image: uint8 `(h, w)`, or `(h, w, c)` of 3 or 4 channels."""
+    if not isinstance(item, np.ndarray) or item.dtype != np.uint8 or not item.size:
+        return False
+    return item.ndim == 2 or (item.ndim == 3 and item.shape[2] in (3, 4))
 
 
 def _file_bytes(path: Path) -> bytes:
@@ -120,17 +160,22 @@ def _file_bytes(path: Path) -> bytes:
         raise MediaError("missing", "no such file") from None
     except PermissionError:
         raise MediaError("denied", "no permission to read the file") from None
-    except OSError as error:
-        raise MediaError("unreadable", error.strerror or str(error)) from None
-    with os.fdopen(handle, "rb") as file:
-        info = os.fstat(file.fileno())
+    except (OSError, ValueError) as error:
+        raise MediaError("unreadable", getattr(error, "strerror", None) or str(error)) from None
+    try:
+        info = os.fstat(handle)
         if not stat.S_ISREG(info.st_mode):
             raise MediaError("not_a_file", "not a regular file")
         if info.st_size == 0:
             raise MediaError("empty", "the file is empty")
         if info.st_size > MAX_BYTES:
             raise MediaError("too_big", f"{info.st_size >> 20} MiB, over the cap of {MAX_BYTES >> 20}")
-        return file.read(MAX_BYTES)
+        with open(handle, "rb", closefd=False) as file:
+            return file.read(MAX_BYTES)
+    except OSError as error:
+        raise MediaError("unreadable", error.strerror or str(error)) from None
+    finally:
+        os.close(handle)
 
 
 def _check_pixels(image: Image.Image) -> None:
@@ -142,16 +187,25 @@ def _check_pixels(image: Image.Image) -> None:
 
 
 def _to_rgb(image: Image.Image, size: int, notes: list[Note]) -> Image.Image:
-    image.load()
-    image = ImageOps.exif_transpose(image)
-    if image.mode.startswith("I") or image.mode == "F":
-        deep = np.asarray(image, dtype=np.float64)
-        if not np.isfinite(deep).all():
-            raise MediaError("broken", "pixel values that are not finite")
-        image = Image.fromarray(np.clip(deep / 257.0, 0, 255).astype(np.uint8))
-        notes.append(Note("depth", "16-bit gray scaled to 8 bits"))
-    if image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
-        image = image.convert("RGBA")
-        if np.asarray(image)[..., 3].min() < 255:
-            image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
-    return image.convert("RGB").resize((size, size), Image.Resampling.BICUBIC, reducing_gap=3.0)
+    """Decode, turn, flatten, resize. One large image at a time: each may take a gigabyte."""
+    _check_pixels(image)
+    pixels = image.width * image.height * (64 if image.info.get("progressive") else 1)  # draft() may have divided by 64
+    with _one_large if pixels > _LARGE else contextlib.nullcontext():
+        image.load()
+        image = ImageOps.exif_transpose(image)
+        if image.mode.startswith("I") or image.mode == "F":
+            deep = np.asarray(image)
+            if not np.isfinite(deep).all():
+                raise MediaError("broken", "pixel values that are not finite")
+            hidden = image.info.get("transparency")
+            mask = None if hidden is None else deep == hidden
+            shallow = np.clip(deep // 257, 0, 255).astype(np.uint8)
+            if mask is not None:
+                shallow[mask] = 255
+            image = Image.fromarray(shallow)
+            notes.append(Note("depth", "16-bit gray scaled to 8 bits"))
+        if image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
+            image = image.convert("RGBA")
+            if np.asarray(image.getchannel("A")).min() < 255:
+                image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+        return image.convert("RGB").resize((size, size), Image.Resampling.BICUBIC, reducing_gap=3.0)

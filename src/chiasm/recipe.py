@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import importlib
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,8 @@ SKLEARN = {
 _PARTS = {"chiasm.encoding:Encoding"}
 """Parts that are not of a kind."""
 
+_ARRAYS = re.compile(r"arrays-[0-9a-f]{16}\.safetensors")
+
 
 def save(part: Part, path: str | Path, extra: dict[str, bytes] | None = None) -> Path:
     """Save a part (its parameters and what it learned) as the folder `path`, atomically; returns it.
@@ -44,7 +47,8 @@ def save(part: Part, path: str | Path, extra: dict[str, bytes] | None = None) ->
     folder = Path(path)
     if folder.exists() and not folder.is_dir():
         raise ChiasmError(f"wanted a folder to save to, got the file {folder}: choose another name.")
-    if folder.is_dir() and any(folder.iterdir()) and not (folder / "recipe.json").exists():
+    ours = any((folder / name).exists() for name in ("recipe.json", ".lock"))  # a save that died leaves only the lock
+    if folder.is_dir() and any(folder.iterdir()) and not ours:
         raise ChiasmError(f"{folder} holds other files and no saved part: choose another name.")
     arrays: dict[str, np.ndarray] = {}
     body = _pack(part, arrays, "")["$part"]
@@ -57,8 +61,8 @@ def save(part: Part, path: str | Path, extra: dict[str, bytes] | None = None) ->
         draft.replace(folder / file)
         recipe = {"format": FORMAT, "arrays": file, "sha256": digest, "part": body}
         recipe["digest"] = _digest(recipe)
-        text = json.dumps(recipe, ensure_ascii=False, indent=1)
-        write_atomic(folder / "recipe.json", [text.encode()])  # the commit: until here the old part stands
+        text = json.dumps(recipe, ensure_ascii=False, indent=1).encode("utf-8", "surrogatepass")
+        write_atomic(folder / "recipe.json", [text])  # the commit: until here the old part stands
         for old in folder.glob("arrays-*.safetensors"):
             if old.name != file:
                 old.unlink()
@@ -71,22 +75,24 @@ def load(path: str | Path) -> Any:
     Raises a ChiasmError when there is none, when it is damaged, or when it comes from a newer chiasm.
     """
     folder = Path(path)
-    for attempt in (1, 2):
+    for attempt in range(5):
         recipe = _read(folder)
-        file = folder / str(recipe["arrays"])
-        if file.parent != folder:
-            raise ChiasmError(f"{folder}/recipe.json names a file outside the folder: do not trust it.")
+        if not _ARRAYS.fullmatch(str(recipe["arrays"])):
+            raise ChiasmError(f"{folder}/recipe.json names {recipe['arrays']!r} as its arrays: do not trust it.")
+        file = folder / recipe["arrays"]
         try:
             if sha256(file) != recipe["sha256"]:
                 raise ChiasmError(f"{file} is damaged (its checksum differs): save the model again.")
             arrays, _ = read_tensors(file)
             break
-        except FileNotFoundError:  # another process saved between our two reads: read the new recipe once
-            if attempt == 2:
+        except FileNotFoundError:  # another process saved between our two reads: read its recipe
+            if attempt == 4:
                 raise ChiasmError(f"{folder} is incomplete ({file.name} is missing): save the model again.") from None
     try:
         return _unpack({"$part": recipe["part"]}, arrays)
-    except (KeyError, TypeError, AttributeError, IndexError) as error:
+    except ChiasmError:
+        raise
+    except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
         raise ChiasmError(f"{folder}/recipe.json does not describe a part ({error!r}): save the model again.") from None
 
 
@@ -97,7 +103,7 @@ def describe(part: Part) -> dict[str, Any]:
 
 def _read(folder: Path) -> dict[str, Any]:
     try:
-        recipe = json.loads((folder / "recipe.json").read_text(encoding="utf-8"))
+        recipe = json.loads((folder / "recipe.json").read_bytes().decode("utf-8", "surrogatepass"))
         stored = recipe.pop("digest")
         version = recipe["format"]
     except (FileNotFoundError, NotADirectoryError):
@@ -108,13 +114,14 @@ def _read(folder: Path) -> dict[str, Any]:
         raise ChiasmError(f"{folder}/recipe.json is damaged: save the model again.") from None
     if not isinstance(version, int) or version > FORMAT:
         raise ChiasmError(f"{folder} has format {version}; this chiasm reads up to {FORMAT}: upgrade chiasm.")
-    if stored != _digest(recipe):
+    if stored != _digest(recipe) or not {"arrays", "sha256", "part"} <= recipe.keys():
         raise ChiasmError(f"{folder}/recipe.json is damaged (its checksum differs): save the model again.")
     return dict(recipe)
 
 
 def _digest(recipe: dict[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(recipe, ensure_ascii=False, sort_keys=True).encode()).hexdigest()
+    text = json.dumps(recipe, ensure_ascii=False, sort_keys=True)
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def _identify(part: Any) -> dict[str, str]:
@@ -164,6 +171,8 @@ def _pack(value: Any, arrays: dict[str, np.ndarray], where: str) -> Any:
 
 
 def _pack_array(value: np.ndarray, arrays: dict[str, np.ndarray], where: str) -> dict[str, str]:
+    while not arrays.keys().isdisjoint((where, f"{where}:text")):  # {"a": {"b": ...}, "a.b": ...}
+        where += "'"
     if value.dtype.kind in "UO":
         if not all(isinstance(v, str) for v in value.ravel()) or value.ndim != 1:
             raise ChiasmError(f"cannot save {where}: wanted numbers or a list of strings, got objects.")
@@ -171,6 +180,8 @@ def _pack_array(value: np.ndarray, arrays: dict[str, np.ndarray], where: str) ->
         arrays[f"{where}:text"] = np.frombuffer(b"".join(raw), dtype=np.uint8)
         arrays[f"{where}:ends"] = np.cumsum([len(r) for r in raw], dtype=np.int64)
         return {"$strings": where}
+    if value.ndim > 1 and value.flags.f_contiguous and not value.flags.c_contiguous:
+        return {"$turned": _pack_array(value.T, arrays, where)["$array"]}  # equal layout, so that products round alike
     if value.dtype.newbyteorder("=") != value.dtype:
         value = value.astype(value.dtype.newbyteorder("="))
     arrays[where] = value
@@ -185,9 +196,11 @@ def _unpack(value: Any, arrays: dict[str, np.ndarray]) -> Any:
     ((tag, inner),) = value.items()
     if tag == "$array":
         return arrays[inner]
+    if tag == "$turned":
+        return arrays[inner].T
     if tag == "$strings":
         raw, ends = arrays[f"{inner}:text"].tobytes(), arrays[f"{inner}:ends"].tolist()
-        starts = [0, *ends[:-1]]
+        starts = [0, *ends][:-1]
         return np.array([raw[a:b].decode("utf-8", "surrogatepass") for a, b in zip(starts, ends, strict=True)], object)
     if tag == "$list":
         return _unpack(inner, arrays).tolist()

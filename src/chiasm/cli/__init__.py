@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import difflib
+import errno
 import importlib
+import io
 import logging
 import os
 import sys
@@ -32,7 +35,8 @@ class _Lazy(click.Group):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in _COMMANDS:
-            return None
+            close = difflib.get_close_matches(cmd_name, _COMMANDS, n=1)
+            ctx.fail(f"No such command {cmd_name!r}." + (f" Did you mean {close[0]!r}?" if close else ""))
         command: click.Command = getattr(importlib.import_module(_COMMANDS[cmd_name][0]), cmd_name + "_command")
         return command
 
@@ -56,8 +60,12 @@ def cli() -> None:
 def main(argv: list[str] | None = None) -> Any:
     """Run the command line; a ChiasmError or an operating-system error is one sentence on stderr and exit code 1."""
     logging.basicConfig(
-        level=os.environ.get("CHIASM_LOG", "WARNING").upper(), format="%(levelname)s %(name)s: %(message)s"
+        level=logging.getLevelNamesMapping().get(os.environ.get("CHIASM_LOG", "").upper(), logging.WARNING),
+        format="%(levelname)s %(name)s: %(message)s",
     )
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a lone surrogate in a text must not end the program
+            stream.reconfigure(errors="backslashreplace")
     try:
         return cli.main(argv, standalone_mode=False)
     except click.ClickException as error:
@@ -72,13 +80,12 @@ def main(argv: list[str] | None = None) -> Any:
         sys.exit(0)
     except OSError as error:
         where = f" ({error.filename})" if error.filename else ""
-        _fail(
-            f"{error.strerror or error}{where}. What was counted is kept: make room or name another place, run it again."
-        )
+        todo = "make room" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "name another place"
+        _fail(f"{error.strerror or error}{where}. What was counted is kept: {todo}, then run it again.")
     except MemoryError:
         _fail("out of memory. What was counted is kept: close other programs or use fewer rows, then run it again.")
 
 
 def _fail(sentence: str) -> None:
-    click.echo(f"error: {sentence}", err=True)
+    click.echo(f"error: {' '.join(sentence.split())}", err=True)
     sys.exit(1)

@@ -5,9 +5,12 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 import sys
 import time
+import unicodedata
 from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 import click
@@ -15,7 +18,18 @@ import click
 from chiasm.encoding import Progress, Report
 from chiasm.errors import ChiasmError
 
-__all__ = ["columns", "csv_bytes", "echo_json", "encoders_of", "progress", "say_skipped", "source_of", "where_of"]
+__all__ = [
+    "check_target",
+    "columns",
+    "csv_bytes",
+    "echo_json",
+    "encoders_of",
+    "one_line",
+    "progress",
+    "say_skipped",
+    "source_of",
+    "where_of",
+]
 
 _COLUMNS = [
     click.option("--text", multiple=True, metavar="[NAME=]COL", help="A column of texts; repeat for more."),
@@ -66,6 +80,17 @@ def where_of(given: Iterable[str]) -> dict[str, str]:
     return {column: value for column, _, value in pairs}
 
 
+def check_target(folder: Path) -> None:
+    """Raise a ChiasmError when a model cannot be saved there: told before the work, not after."""
+    if folder.is_dir() and any(folder.iterdir()) and not (folder / "recipe.json").exists():
+        raise ChiasmError(f"{folder} holds other files and no saved part: choose another name.")
+    place = next(place for place in (folder, *folder.absolute().parents) if place.exists())
+    if not place.is_dir():
+        raise ChiasmError(f"wanted a folder to save to, got the file {place}: choose another name.")
+    if not os.access(place, os.W_OK):
+        raise ChiasmError(f"no permission to write in {place}: choose another place.")
+
+
 def progress(quiet: bool = False) -> Progress:
     """A progress bar on a terminal; elsewhere a line now and then. What it counts is on disk."""
     bars: dict[str, Any] = {}
@@ -108,6 +133,11 @@ def csv_bytes(header: Iterable[str], rows: Iterable[Iterable[Any]]) -> bytes:
     writer.writerow(header)
     writer.writerows(rows)
     return out.getvalue().encode("utf-8", "surrogatepass")
+
+
+def one_line(text: str) -> str:
+    """A text for a line of a terminal: white space made single spaces, control characters dropped."""
+    return "".join(c for c in " ".join(text.split()) if unicodedata.category(c) != "Cc")
 
 
 def echo_json(value: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from pathlib import Path
 from typing import Any
@@ -62,15 +63,14 @@ def encode_command(data: str, target: str | None, as_json: bool, **options: Any)
 
 def _write(views: Views, path: Path) -> None:
     """A Parquet file of id and one list column a view, a chunk of rows at a time."""
-    import os
-
     import pyarrow as pa
     import pyarrow.parquet as parquet
 
     fields = [pa.field("id", pa.string())]
     fields += [pa.field(name, pa.list_(pa.float32(), column.width)) for name, column in views.columns.items()]
-    draft = path.with_name(f".new-{path.name}")
-    with parquet.ParquetWriter(draft, pa.schema(fields)) as writer:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f".new-{os.getpid()}-{path.name}")
+    with open(draft, "wb") as file, parquet.ParquetWriter(file, pa.schema(fields)) as writer:
         for start in range(0, len(views), 4096):
             part = views[start : start + 4096]
             arrays: list[Any] = [pa.array([str(i) for i in part.ids], pa.string())]
@@ -82,4 +82,6 @@ def _write(views: Views, path: Path) -> None:
                     cells[row] = values.tolist()
                 arrays.append(pa.array(cells, field.type))
             writer.write_table(pa.table(arrays, schema=pa.schema(fields)))
+    with open(draft, "rb") as written:
+        os.fsync(written.fileno())
     os.replace(draft, path)

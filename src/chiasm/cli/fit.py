@@ -8,10 +8,20 @@ from typing import Any
 
 import click
 
-from chiasm import recipe
-from chiasm.cli._shared import columns, csv_bytes, echo_json, encoders_of, progress, say_skipped, source_of
+from chiasm import recipe, registry
+from chiasm.cli._shared import (
+    check_target,
+    columns,
+    csv_bytes,
+    echo_json,
+    encoders_of,
+    progress,
+    say_skipped,
+    source_of,
+)
 from chiasm.data.read import read, read_split
 from chiasm.errors import ChiasmError
+from chiasm.files import write_atomic
 from chiasm.tasks.retrieve import Retrieve
 from chiasm.trust import cut
 
@@ -42,6 +52,8 @@ def retrieve_command(data: str, target: str, as_json: bool, seed: int, **options
     DATA is a csv, tsv, jsonl or Parquet table, or a folder of pictures with same-named .txt files or class subfolders.
     """
     started = time.monotonic()
+    registry.get("align", options["align"])  # a wrong name or place is told before the work, not after
+    check_target(Path(target))
     source = source_of(options)
     views = read(data, root=options["root"], **source)
     if len(views.columns) < 2:
@@ -67,7 +79,7 @@ def retrieve_command(data: str, target: str, as_json: bool, seed: int, **options
     recipe.save(model, folder, extra)
     if options["write_split"]:
         content = csv_bytes(["id", "split"], zip(model.ids_, model.splits_, strict=True))
-        Path(options["write_split"]).write_bytes(content)
+        write_atomic(Path(options["write_split"]), [content])
     say_skipped(model.report, folder / "items.csv")
     if warning := model._leaks.warning():
         click.echo(f"{warning}; the ids are in {folder / 'leaks.csv'}", err=True)

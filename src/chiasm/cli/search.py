@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from chiasm import recipe
-from chiasm.cli._shared import echo_json, say_skipped
+from chiasm.cli._shared import echo_json, one_line, say_skipped
 from chiasm.data.read import read
 from chiasm.errors import ChiasmError
 from chiasm.views import Views
@@ -56,14 +56,14 @@ def search_command(
     if inside is not None:
         say_skipped(part.report)
     if sheet_file:
-        _draw(part, target, words or Path(str(image)).name, hits, inside, root, Path(sheet_file))
+        _draw(part, target, words or Path(str(image)).name, hits, within, root, Path(sheet_file))
     if as_json:
         echo_json({"query": words if words is not None else image, "from": name, "to": target, "results": hits})
         return
     for hit in hits:
-        where = "" if hit.get("id") in (hit["item"], None) else f"   {hit['id']}"
+        where = "" if hit["id"] == hit["item"] else f"   {one_line(hit['id'])}"
         split = f"   ({hit['split']})" if "split" in hit else ""
-        click.echo(f"{hit['rank']:3d}  {hit['score']:.3f}  {hit['item']}{where}{split}")
+        click.echo(f"{hit['rank']:3d}  {hit['score']:.3f}  {one_line(hit['item'])}{where}{split}")
 
 
 def _within(inside: str, part: Any, target: str, root: str | None) -> Views:
@@ -79,20 +79,19 @@ def _within(inside: str, part: Any, target: str, root: str | None) -> Views:
     return read(inside, id=source.get("id"), encoding=source.get("encoding", "utf-8"), root=root, **options)
 
 
-def _draw(part: Any, target: str, query: str, hits: list, inside: str | None, root: str | None, file: Path) -> None:
+def _draw(part: Any, target: str, query: str, hits: list, within: Views | None, root: str | None, file: Path) -> None:
+    """The sheet; the model's own pictures are known by their paths below DATA's folder, which is not in the model."""
     from chiasm.sheet import sheet
 
     if part.views_[target] != "image":
         raise ChiasmError(f"--sheet draws pictures; view {target!r} holds {part.views_[target]}.")
-    base = (
-        Path(root)
-        if root
-        else Path(inside)
-        if inside and Path(inside).is_dir()
-        else Path(inside).parent
-        if inside
-        else None
-    )
-    base = base or Path(getattr(part, "source_", {}).get("folder", "."))
-    sheet([(query, [(str(base / hit["item"]), f"{hit['score']:.2f} {hit['item']}") for hit in hits])], file)
+    if within is not None:
+        column = within[target]
+        files = {column.label(p): column.items[p] for p in column.used.tolist()}
+    else:
+        folder = Path(root or ".")
+        files = {hit["item"]: str(folder / hit["item"]) for hit in hits}
+        if hits and not any(Path(path).is_file() for path in files.values()):
+            raise ChiasmError(f"--sheet: none of the pictures found is below {folder}: name DATA's folder with --root.")
+    sheet([(query, [(files[hit["item"]], f"{hit['score']:.2f} {hit['item']}") for hit in hits])], file)
     click.echo(f"wrote {file}", err=True)

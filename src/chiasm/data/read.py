@@ -53,6 +53,7 @@ def read(
 
     Raises a ChiasmError for a wrong column, mixed types, a URL, or a path that leaves the root.
     """
+    data = Path(data).expanduser()
     cells, base = table(data, encoding)
     wanted = {
         name: (modality, column)
@@ -60,14 +61,14 @@ def read(
         for name, column in _names(given).items()
     }
     if not wanted:
-        if not Path(data).is_dir():
+        if not data.is_dir():
             raise ChiasmError(
                 f"say which columns hold what: --text COL, --image COL or --vector COL. {data} has {', '.join(cells)}."
             )
         wanted = {"image": ("image", "path")}
         wanted |= {"text": ("text", "text")} if "text" in cells else {}
         wanted |= {"class": ("text", "class")} if "class" in cells else {}
-    if Path(data).is_dir():
+    if data.is_dir():
         id = id or "id"
         label = label or ("class" if "class" in cells else None)
     used = [column for _, column in wanted.values()] + [c for c in (id, split, label) if c] + list(where or {})
@@ -83,16 +84,17 @@ def read(
         raise ChiasmError(f"{data} has no rows" + (f" where {dict(where)}." if where else "."))
     source = _rows(cells, [column for modality, column in wanted.values() if modality != "vector"], total)
     folder = Path(root) if root is not None else base
+    rows = [r for r, _ in source]
     columns = {
         name: _column(
             modality,
             [cells[column][r] if part is None else _at(cells[column][r], part) for r, part in source],
             column,
             folder,
+            rows,
         )
         for name, (modality, column) in wanted.items()
     }
-    rows = [r for r, _ in source]
     facts = {}
     if split:
         facts["split"] = np.array([_split(cells[split][r], split, r) for r in rows], dtype=object)
@@ -110,6 +112,8 @@ def table(data: str | os.PathLike[str], encoding: str = "utf-8") -> tuple[Cells,
         )
     if path.is_dir():
         return _folder(path, encoding), path
+    if not path.is_file():  # a pipe would make us wait for ever
+        raise ChiasmError(f"{path.name} is no regular file: save the table as one.")
     if path.suffix.lower() not in TABLES:
         raise ChiasmError(f"cannot read {path.name!r}: wanted a table ({', '.join(TABLES)}) or a folder of pictures.")
     try:
@@ -161,8 +165,7 @@ def _csv(file: Any, path: Path) -> Cells:
         header = next(reader, None)
         if not header:
             raise ChiasmError(f"{path.name} is empty: wanted a header line with column names.")
-        if len(set(header)) != len(header):
-            raise ChiasmError(f"{path.name}: two columns have the same name: {', '.join(header)}.")
+        _check_names(header, path)
         cells: Cells = {name: [] for name in header}
         for row in reader:
             if not row:
@@ -174,6 +177,11 @@ def _csv(file: Any, path: Path) -> Cells:
     except csv.Error as error:
         raise ChiasmError(f"{path.name}, line {reader.line_num}: not csv ({error}).") from None
     return cells
+
+
+def _check_names(header: Sequence[str], path: Path) -> None:
+    if len(set(header)) != len(header):
+        raise ChiasmError(f"{path.name}: two columns have the same name: {', '.join(header)}.")
 
 
 def _listed(cell: str) -> Any:
@@ -207,7 +215,9 @@ def _parquet(path: Path) -> Cells:
     import pyarrow.parquet as parquet
 
     try:
-        content = parquet.read_table(path)
+        with parquet.ParquetFile(path) as file:
+            _check_names(file.schema_arrow.names, path)
+            content = file.read()
         return {name: content[name].to_pylist() for name in content.column_names}
     except (pyarrow.ArrowException, OSError) as error:
         if isinstance(error, PermissionError):
@@ -230,8 +240,8 @@ def _folder(path: Path, encoding: str) -> Cells:
     relative = [p.relative_to(path) for p in pictures]
     cells: Cells = {"id": [str(p) for p in relative], "path": [str(p) for p in relative]}
     texts = [p.with_suffix(".txt") for p in pictures]
-    if any(t.exists() for t in texts):
-        cells["text"] = [_lines(t, encoding) if t.exists() else None for t in texts]
+    if any(t.is_file() for t in texts):
+        cells["text"] = [_lines(t, encoding) if t.is_file() else None for t in texts]
     elif len({p.parts[0] for p in relative}) > 1 and all(len(p.parts) > 1 for p in relative):
         cells["class"] = [p.parts[0] for p in relative]
     return cells
@@ -261,11 +271,12 @@ def _at(cell: Any, place: int) -> Any:
     return cell
 
 
-def _column(modality: str, values: list[Any], name: str, root: Path) -> Column:
+def _column(modality: str, values: list[Any], name: str, root: Path, rows: list[int]) -> Column:
+    """A column of what the cells hold; `rows` are the table's, for a sentence to name."""
     if modality == "vector":
         return _vectors(values, name)
     check = _text_cell if modality == "text" else _image_cell
-    checked = [check(value, name, row) for row, value in enumerate(values)]
+    checked = [check(value, name, row) for row, value in zip(rows, values, strict=True)]
     if all(value is None for value in checked):
         raise ChiasmError(f"column {name!r} is empty in all {len(values)} rows: nothing to read.")
     if modality == "text":

@@ -21,7 +21,8 @@ class Encoder(Part):
 
     Class attributes:
         modality: what it reads. version: raised when the numbers of equal items change.
-        batch: items a call that is worth making. near: cosine from which two items are called nearly equal, or None.
+        batch: items a call that is worth making. near: cosine from which two items are called nearly equal (chosen by
+            benchmarks/near_equal.py), or None.
     """
 
     modality: ClassVar[str]

@@ -34,7 +34,7 @@ class E5Text(Encoder):
     """
 
     modality = "text"
-    near = 0.985
+    near = 0.98
 
     def __init__(self, width: int = 512):
         self.width = width

@@ -34,7 +34,7 @@ class PixelImage(Encoder):
     """
 
     modality = "image"
-    near = 0.995
+    near = 0.975
     batch = 512
 
     def __init__(self, groups: tuple[str, ...] = ("color", "edge", "texture"), size: int = 64):

@@ -33,7 +33,7 @@ class TfidfText(Encoder):
     """
 
     modality = "text"
-    near = 0.98
+    near = 0.96
 
     def __init__(self, dimensions: int = 256, longest: int = 4, most: int = 50_000):
         self.dimensions = dimensions

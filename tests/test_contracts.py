@@ -1,0 +1,182 @@
+"""The promise of every kind, for every file in its folder: a new method is tested by being there."""
+
+import numpy as np
+import pytest
+
+import chiasm
+from chiasm import registry
+from chiasm.data.toy import COLORS, SHAPES, planted_pair, shape_image
+from chiasm.views import Column, Views
+
+TEXTS = [f"a {c} {s} on a white ground" for c in COLORS for s in SHAPES] + [
+    "一只红色的圆",
+    "蓝色的方块",
+    "绿色的三角形",
+]
+
+
+def parts(kind):
+    return [pytest.param(name, id=name) for name in registry.names(kind)]
+
+
+def make(kind, name):
+    entry = registry.entries(kind)[name]
+    if entry.missing:
+        pytest.skip(f"{name} needs {', '.join(entry.missing)}")
+    return registry.get(kind, name)()
+
+
+def items_of(modality):
+    if modality == "text":
+        return TEXTS
+    return [np.asarray(shape_image(c, s, seed=i)) for i, (c, s) in enumerate((c, s) for c in COLORS for s in SHAPES)]
+
+
+@pytest.mark.parametrize("kind", registry.KINDS)
+def test_every_part_is_listed_with_a_sentence_and_stores_only_its_parameters(kind):
+    for name, entry in registry.entries(kind).items():
+        assert entry.doc, name
+        if entry.missing:
+            continue
+        part = registry.get(kind, name)()
+        assert not part.learned()
+        assert {k: v for k, v in vars(part).items() if not k.startswith("_")} == part.get_params(deep=False)
+
+
+@pytest.mark.parametrize("kind", registry.KINDS)
+def test_every_part_can_be_cloned_by_scikit_learn(kind):
+    from sklearn.base import clone
+
+    for name in registry.names(kind):
+        part = make(kind, name)
+        assert repr(clone(part)) == repr(part)
+
+
+@pytest.mark.parametrize("name", parts("encode"))
+def test_an_item_has_the_same_numbers_alone_and_in_any_batch(name):
+    encoder = make("encode", name)
+    items = items_of(encoder.modality)
+    encoder.fit(items)
+    whole = encoder.encode(items)
+    assert whole.dtype == np.float32
+    assert whole.shape[0] == len(items)
+    assert np.isfinite(whole).all()
+    for i in (0, 3, len(items) - 1):
+        assert np.array_equal(encoder.encode([items[i]])[0], whole[i])
+    order = np.random.default_rng(0).permutation(len(items))
+    assert np.array_equal(encoder.encode([items[i] for i in order]), whole[order])
+
+
+@pytest.mark.parametrize("name", parts("encode"))
+def test_different_items_have_different_numbers(name):
+    encoder = make("encode", name)
+    items = items_of(encoder.modality)
+    whole = encoder.fit(items).encode(items)
+    assert len(np.unique(whole.round(6), axis=0)) == len(items)
+
+
+@pytest.mark.parametrize("name", parts("encode"))
+def test_the_fingerprint_changes_with_parameters_and_learned_state_and_with_nothing_else(name):
+    encoder = make("encode", name)
+    items = items_of(encoder.modality)
+    encoder.fit(items)
+    again = registry.get("encode", name)().fit(items)
+    assert encoder.fingerprint == again.fingerprint
+    if encoder.learned():
+        assert registry.get("encode", name)().fit(items[:9]).fingerprint != encoder.fingerprint
+    seen = {encoder.fingerprint}
+    for parameter, value in encoder.get_params(deep=False).items():
+        other = registry.get("encode", name)(**{parameter: value[:1] if isinstance(value, tuple) else value + 8})
+        seen.add(other.fit(items).fingerprint)
+    assert len(seen) == 1 + len(encoder.get_params(deep=False))
+
+
+@pytest.mark.parametrize("name", parts("encode"))
+def test_a_broken_item_is_noted_and_leaves_the_others_alone(name):
+    encoder = make("encode", name)
+    items = items_of(encoder.modality)
+    encoder.fit(items)
+    bad = "  " if encoder.modality == "text" else b"no picture"
+    values, notes = encoder.attempt([items[0], bad, items[1]])
+    assert [n.skipped for n in notes[1]] == [True]
+    assert set(notes) == {1}
+    assert np.array_equal(values[[0, 2]], encoder.encode(items[:2]))
+    with pytest.raises(chiasm.ChiasmError, match=notes[1][0].code):
+        encoder.encode([bad])
+
+
+@pytest.fixture(scope="module")
+def pair():
+    a, b = planted_pair(600, correlations=(0.99,) * 8)
+    return Views({"a": Column("vector", a), "b": Column("vector", b)})
+
+
+@pytest.mark.parametrize("name", parts("align"))
+def test_a_view_maps_alone_as_in_company_and_a_row_alone_as_in_a_batch(name, pair):
+    aligner = make("align", name).fit(pair[:500])
+    whole = aligner.transform(pair)
+    assert {column.width for column in whole.columns.values()} == {whole["a"].width}
+    for view in ("a", "b"):
+        alone = aligner.transform(Views({view: pair[view]}))
+        np.testing.assert_array_equal(alone[view].items, whole[view].items)
+        one = aligner.transform({view: pair[view].items[7:8]})
+        np.testing.assert_allclose(one[view].items[0], whole[view].items[7], rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", parts("align"))
+def test_an_aligner_finds_the_other_half_of_unseen_pairs_far_above_chance(name, pair):
+    aligner = make("align", name).fit(pair[:500])
+    assert aligner.score(pair[500:]) > 0.3  # chance is 0.01
+    shuffled = Views({"a": pair["a"], "b": Column("vector", np.random.default_rng(0).permutation(pair["b"].items))})
+    assert make("align", name).fit(shuffled[:500]).score(shuffled[500:]) < 0.08
+
+
+@pytest.mark.parametrize("name", parts("align"))
+def test_rows_that_lack_a_view_do_not_stop_an_aligner(name, pair):
+    index = np.arange(600)
+    thinned = Views({"a": pair["a"], "b": Column("vector", pair["b"].items, np.where(index % 3 == 0, -1, index))})
+    aligner = make("align", name).fit(thinned[:500])
+    mapped = aligner.transform(thinned[500:])
+    assert mapped.present("b").tolist() == thinned[500:].present("b").tolist()
+    assert aligner.score(pair[500:]) > 0.2
+
+
+@pytest.mark.parametrize("name", parts("align"))
+def test_an_aligner_gives_the_same_answer_twice(name, pair):
+    one, two = (make("align", name).fit(pair) for _ in range(2))
+    np.testing.assert_array_equal(one.transform(pair)["a"].items, two.transform(pair)["a"].items)
+
+
+@pytest.mark.parametrize("name", parts("index"))
+def test_an_index_agrees_with_sorting_and_survives_saving(name, tmp_path):
+    rng = np.random.default_rng(0)
+    vectors, queries = rng.normal(size=(400, 12)), rng.normal(size=(20, 12))
+    index = make("index", name).add([f"key {i}" for i in range(400)], vectors)
+    unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    known = np.argsort(-(queries @ unit.T), axis=1)[:, :5]
+    keys, scores = index.search(queries, 5)
+    recall = np.mean([len({f"key {i}" for i in row} & set(found)) / 5 for row, found in zip(known, keys, strict=True)])
+    assert recall >= 0.95
+    assert (np.diff(scores, axis=1) <= 0).all()
+    chiasm.save(index, tmp_path / "i")
+    again, again_scores = chiasm.load(tmp_path / "i").search(queries, 5)
+    assert again.tolist() == keys.tolist()
+    np.testing.assert_array_equal(again_scores, scores)
+    index.delete(["key 3"])
+    assert "key 3" not in index.search(vectors[3], 400)[0]
+
+
+@pytest.mark.parametrize("name", parts("tasks"))
+def test_a_task_beats_its_baseline_of_chance_and_survives_saving(name, pair, tmp_path):
+    split = np.array(["train"] * 450 + ["test"] * 150, dtype=object)
+    views = Views({"a": pair["a"], "b": pair["b"]}, pair.ids, {"split": split})
+    task = make("tasks", name).fit(views)
+    score = task.score(views[450:])
+    assert float(score) > 20 * score.table["directions"][0]["chance"]["R@1"]
+    chiasm.save(task, tmp_path / "t")
+    again = chiasm.load(tmp_path / "t")
+    assert again.score(views[450:]).table == score.table
+    labels, scores = again.answer({"a": pair["a"].items[:3]}, k=2)
+    known, known_scores = task.answer({"a": pair["a"].items[:3]}, k=2)
+    assert labels.tolist() == known.tolist()
+    np.testing.assert_allclose(scores, known_scores, atol=1e-6)
