@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import os
+
+# On a busy machine the threads of BLAS wait for one another in small factorizations: 3.5 s instead of 0.03 s each.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 import shutil
 import subprocess
 import sys
@@ -88,8 +93,8 @@ def run() -> Run:
     return process
 
 
-CHEAP = ("--encoder", "text=tfidf_text", "--encoder", "image=pixel_image")
-"""Encoders without pretrained weights, for tests whose claim is not about the defaults."""
+CHEAP = ("--encoder", "image=pixel_image")
+"""For tests whose claim is not about the default encoders: few texts take e5_text less time than importing sklearn."""
 
 
 @dataclass(frozen=True)

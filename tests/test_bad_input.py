@@ -422,7 +422,8 @@ def test_a_thousand_pictures_with_twenty_broken_ones_fit_and_each_is_named(run: 
     wanted = break_pictures(tmp_path, [name for name, _ in pairs[::50]])
     lines = [f"{name},{caption} number {i}" for i, (name, caption) in enumerate(pairs)]
     (tmp_path / "t.csv").write_text("\n".join(["path,caption", *lines]), encoding="utf-8")
-    done = run("fit", "retrieve", tmp_path / "t.csv", *COLUMNS, "--to", tmp_path / "m", "--json")
+    tfidf = ("--encoder", "text=tfidf_text")
+    done = run("fit", "retrieve", tmp_path / "t.csv", *COLUMNS, *tfidf, "--to", tmp_path / "m", "--json")
     assert done.returncode == 0, done.stderr
     assert "path: 20 skipped" in done.stderr
     assert str(tmp_path / "m" / "items.csv") in done.stderr
@@ -432,6 +433,6 @@ def test_a_thousand_pictures_with_twenty_broken_ones_fit_and_each_is_named(run: 
         listed = {row["item"]: row for row in csv.DictReader(file)}
     assert {name: row["code"] for name, row in listed.items()} == wanted
     assert all(row["view"] == "path" and row["skipped"] == "True" and row["message"] for row in listed.values())
-    again = run("encode", tmp_path / "t.csv", "--image", "path", *CHEAP[2:], "--json")
+    again = run("encode", tmp_path / "t.csv", "--image", "path", *CHEAP, "--json")
     counts = json.loads(again.stdout)["views"]["path"]
     assert (counts["found"], counts["encoded"], counts["skipped"]) == (980, 0, 20)

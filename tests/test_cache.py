@@ -10,10 +10,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import make_pictures
 
 from chiasm.cache import Cache, Shelf, key_of
 from chiasm.errors import ChiasmError
+from conftest import make_pictures
 
 
 def keys_of(numbers: range | list[int]) -> list[bytes]:

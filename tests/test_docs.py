@@ -1,4 +1,4 @@
-"""The documents say what is so: README's commands exist, the tree and the map name real files, every option has help."""
+"""The documents say what is so: commands exist, tree and map name real files, every option has help."""
 
 import re
 import shlex

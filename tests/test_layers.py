@@ -72,6 +72,9 @@ def test_every_unit_of_the_package_has_a_layer():
 
 
 def test_the_front_door_imports_neither_torch_nor_sklearn():
-    code = "import sys, chiasm, chiasm.cli, chiasm.tasks.retrieve; print([m for m in ('torch', 'sklearn') if m in sys.modules])"
+    code = (
+        "import sys, chiasm, chiasm.cli, chiasm.tasks.retrieve; "
+        "print([m for m in ('torch', 'sklearn') if m in sys.modules])"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -87,7 +88,6 @@ def test_a_part_that_was_saved_answers_as_before(tmp_path: Path, name: str, cach
     assert sorted(p.suffix for p in (tmp_path / "m").iterdir()) == ["", ".json", ".safetensors"]
 
 
-@pytest.mark.xfail(strict=True, reason="_state_bytes tells numpy's integers (vocabulary_) from Python's")
 def test_a_loaded_encoder_finds_what_the_fitted_one_put_in_the_cache(tmp_path: Path) -> None:
     encoder = TfidfText(dimensions=12).fit(sentences(80))
     assert recipe.load(recipe.save(encoder, tmp_path / "m")).fingerprint == encoder.fingerprint
@@ -164,13 +164,8 @@ def test_every_flipped_bit_of_the_recipe_is_noticed(tmp_path: Path) -> None:
         damaged = bytearray(whole)
         damaged[place] ^= 1 << place % 8
         file.write_bytes(damaged)
-        try:
-            loaded = recipe.load(saved)
-        except ChiasmError as error:
-            assert str(saved) in str(error)
-            continue
-        assert json.loads(damaged) == json.loads(whole)  # white space became other white space
-        assert loaded.keys_.tolist() == ["a", "三"]
+        with pytest.raises(ChiasmError, match=re.escape(str(saved))):
+            recipe.load(saved)
 
 
 def test_every_flipped_bit_of_the_arrays_is_noticed(saved: Path) -> None:

@@ -76,8 +76,7 @@ def test_memory_stays_flat_however_many_items_there_are() -> None:
 def test_an_error_reaches_the_caller_after_the_results_before_it(workers: int) -> None:
     taken = []
     with pytest.raises(KeyError, match="seven"):
-        for x in scale.threads(fail_at_seven, range(1000), workers):
-            taken.append(x)
+        taken.extend(scale.threads(fail_at_seven, range(1000), workers))
     assert taken == list(range(7))
 
 

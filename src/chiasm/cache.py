@@ -80,7 +80,7 @@ class Cache:
     def clear(self) -> int:
         """Delete the cached items and derived models; returns the bytes freed. Only the cache's own folders go."""
         freed = 0
-        for name in ("encoded", "models", "demo"):
+        for name in ("encoded", "models", "demo", "reports"):
             base = self.root / name
             freed += sum(f.stat().st_size for f in base.rglob("*") if f.is_file())
             shutil.rmtree(base, ignore_errors=True)

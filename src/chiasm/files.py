@@ -17,7 +17,7 @@ import numpy as np
 
 from chiasm.errors import ChiasmError
 
-__all__ = ["lock", "read_tensors", "sha256", "write_atomic", "write_tensors"]
+__all__ = ["lock", "read_tensors", "replacing", "sha256", "write_atomic", "write_tensors"]
 
 _DTYPES = {
     "F64": "<f8",
@@ -40,30 +40,37 @@ _MAX_HEADER = 100_000_000
 def write_atomic(path: Path, blocks: Iterable[bytes | memoryview]) -> str:
     """Write `blocks` so that a reader, a kill or a power cut sees the old file or the whole new one.
 
-    New name in the same folder, fsync, rename, fsync of the folder. Returns the SHA-256 of what was written.
+    Returns the SHA-256 of what was written.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     digest = hashlib.sha256()
+    with replacing(path) as draft, open(draft, "wb") as file:
+        for block in blocks:
+            file.write(block)
+            digest.update(block)
+    return digest.hexdigest()
+
+
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A new file in `path`'s folder to write to. When the block ends well: fsync, rename, fsync of the folder."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(prefix=".new-", dir=path.parent)
     try:
-        with os.fdopen(handle, "wb") as file:
-            for block in blocks:
-                file.write(block)
-                digest.update(block)
-            file.flush()
-            os.fsync(file.fileno())
+        yield Path(name)
+        os.fsync(handle)
         os.chmod(name, 0o644)
         os.replace(name, path)
     except BaseException:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(name)
         raise
+    finally:
+        os.close(handle)
     folder = os.open(path.parent, os.O_RDONLY)
     try:
         os.fsync(folder)
     finally:
         os.close(folder)
-    return digest.hexdigest()
 
 
 @contextlib.contextmanager

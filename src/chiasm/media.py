@@ -8,12 +8,13 @@ import os
 import re
 import stat
 import threading
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 
 from chiasm.errors import ChiasmError
 
@@ -26,7 +27,18 @@ MAX_BYTES = 256 << 20
 MAX_READS = 500_000
 MAX_SCANS = 100
 _LARGE = 5_000_000
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
 _one_large = threading.Lock()
+# Damaged EXIF data is no news of an image that decodes. A filter here, since catch_warnings is not safe in threads:
+warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.\w+ImagePlugin$")
 _MARKER = re.compile(rb"\xff[^\x00\x01\xd0-\xd8\xff]")
 
 
@@ -112,9 +124,7 @@ def decode_image(item: Any, size: int) -> tuple[Image.Image, list[Note]]:
                 raise MediaError("broken", f"more than {MAX_SCANS} scans")  # 30 ms each: made to hang us
             if getattr(image, "is_animated", False):  # n_frames would read every frame of a film
                 notes.append(Note("first_frame", "used the first of several frames"))
-            if image.format == "JPEG":
-                image.draft("RGB", (size, size))
-            return _to_rgb(image, size, notes), notes
+            return _to_rgb(image, size, notes, draft=image.format == "JPEG"), notes
     except (MediaError, MemoryError):
         raise
     except (Image.DecompressionBombWarning, Image.DecompressionBombError):
@@ -186,26 +196,37 @@ def _check_pixels(image: Image.Image) -> None:
         raise MediaError("broken", "an image without pixels")
 
 
-def _to_rgb(image: Image.Image, size: int, notes: list[Note]) -> Image.Image:
-    """Decode, turn, flatten, resize. One large image at a time: each may take a gigabyte."""
+def _to_rgb(image: Image.Image, size: int, notes: list[Note], draft: bool = False) -> Image.Image:
+    """Decode, flatten, resize, turn. One large image at a time: each may take most of a gigabyte."""
     _check_pixels(image)
-    pixels = image.width * image.height * (64 if image.info.get("progressive") else 1)  # draft() may have divided by 64
-    with _one_large if pixels > _LARGE else contextlib.nullcontext():
+    large = image.width * image.height > _LARGE
+    box = image.draft("RGB", (2 * size, 2 * size)) if draft else None  # twice, so that resizing still has to smooth
+    if not image.info.get("progressive"):
+        large = image.width * image.height > _LARGE  # what is left after draft
+    with _one_large if large else contextlib.nullcontext():
         image.load()
-        image = ImageOps.exif_transpose(image)
+        turn = _TURNS.get(image.getexif().get(0x0112, 1))
         if image.mode.startswith("I") or image.mode == "F":
-            deep = np.asarray(image)
-            if not np.isfinite(deep).all():
-                raise MediaError("broken", "pixel values that are not finite")
-            hidden = image.info.get("transparency")
-            mask = None if hidden is None else deep == hidden
-            shallow = np.clip(deep // 257, 0, 255).astype(np.uint8)
-            if mask is not None:
-                shallow[mask] = 255
-            image = Image.fromarray(shallow)
+            image = _shallow(image)
             notes.append(Note("depth", "16-bit gray scaled to 8 bits"))
         if image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
-            image = image.convert("RGBA")
-            if np.asarray(image.getchannel("A")).min() < 255:
-                image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
-        return image.convert("RGB").resize((size, size), Image.Resampling.BICUBIC, reducing_gap=3.0)
+            clear = image if image.mode == "RGBA" else image.convert("RGBA")
+            image = Image.new("RGB", clear.size, "white")
+            image.paste(clear, mask=clear.getchannel("A"))
+            del clear
+        whole = box[1] if box else None  # at a reduced scale the last pixels reach beyond the picture's edge
+        if image.mode != "RGB":
+            image = image.convert("RGB")
+        image = image.resize((size, size), Image.Resampling.BICUBIC, whole, reducing_gap=3.0)
+        return image if turn is None else image.transpose(turn)
+
+
+def _shallow(image: Image.Image) -> Image.Image:
+    """Deep gray as 8 bits, its transparent value (if it has one) as white."""
+    deep = np.asarray(image)
+    if not np.isfinite(deep).all():
+        raise MediaError("broken", "pixel values that are not finite")
+    gray = np.clip(deep // 257, 0, 255).astype(np.uint8)
+    if (hidden := image.info.get("transparency")) is not None:
+        gray[deep == hidden] = 255
+    return Image.fromarray(gray)

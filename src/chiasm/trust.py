@@ -134,7 +134,7 @@ def row_digests(views: Views) -> np.ndarray:
     """
     columns = [views[name] for name in sorted(views.columns)]
     out = np.full(len(views), b"", dtype=object)
-    if any(column.digests is None for column in columns):
+    if any(column.digests is None or not len(column.digests) for column in columns):
         return out
     whole = np.all([column.present for column in columns], axis=0)
     parts = [np.asarray(column.digests)[column.index[whole]] for column in columns]
@@ -160,7 +160,7 @@ def leaks(views: Views, split: np.ndarray, near: Mapping[str, float | None] | No
     found.rows = int(same.sum())
     found.tainted |= same
     for name, column in views.columns.items():
-        if column.digests is None:
+        if column.digests is None or not len(column.digests):
             continue
         code = np.unique(np.asarray(column.digests).view("V16").ravel(), return_inverse=True)[1]
         item = np.where(column.present, code[column.index], -1)

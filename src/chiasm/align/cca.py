@@ -89,7 +89,7 @@ class CCA(Linear):
         scale = np.sqrt(correlations[:k])
         self.correlations_ = correlations[:k]
         self.means_ = {name: moments.mean(name) for name in weights}
-        self.weights_ = {name: matrix[:, :k] * scale for name, matrix in weights.items()}
+        self.weights_ = {name: np.ascontiguousarray(matrix[:, :k] * scale) for name, matrix in weights.items()}
         return self
 
     def _candidates(self, views: Views) -> list[Candidate]:

@@ -75,9 +75,6 @@ def main(argv: list[str] | None = None) -> Any:
         sys.exit(130)
     except ChiasmError as error:
         _fail(str(error))
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
     except OSError as error:
         where = f" ({error.filename})" if error.filename else ""
         todo = "make room" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "name another place"

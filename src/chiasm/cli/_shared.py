@@ -24,6 +24,7 @@ __all__ = [
     "csv_bytes",
     "echo_json",
     "encoders_of",
+    "notes_csv",
     "one_line",
     "progress",
     "say_skipped",
@@ -138,6 +139,12 @@ def csv_bytes(header: Iterable[str], rows: Iterable[Iterable[Any]]) -> bytes:
 def one_line(text: str) -> str:
     """A text for a line of a terminal: white space made single spaces, control characters dropped."""
     return "".join(c for c in " ".join(text.split()) if unicodedata.category(c) != "Cc")
+
+
+def notes_csv(report: Report) -> bytes:
+    """What was skipped or altered, an item a line."""
+    rows = [(view, label, note.code, note.message, note.skipped) for view, label, note in report.notes]
+    return csv_bytes(["view", "item", "code", "message", "skipped"], rows)
 
 
 def echo_json(value: Any) -> None:

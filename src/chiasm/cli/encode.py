@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from pathlib import Path
 from typing import Any
@@ -10,11 +9,11 @@ from typing import Any
 import click
 
 from chiasm.cache import Cache
-from chiasm.cli._shared import columns, csv_bytes, echo_json, encoders_of, progress, say_skipped, source_of
+from chiasm.cli._shared import columns, echo_json, encoders_of, notes_csv, progress, say_skipped, source_of
 from chiasm.data.read import read
 from chiasm.encoding import Encoding
 from chiasm.errors import ChiasmError
-from chiasm.files import write_atomic
+from chiasm.files import replacing, write_atomic
 from chiasm.views import Views
 
 
@@ -36,9 +35,8 @@ def encode_command(data: str, target: str | None, as_json: bool, **options: Any)
     encoded, report = encoding.apply(views, progress())
     listed = None
     if report.notes:
-        listed = Path(target + ".items.csv") if target else Cache().root / "items.csv"
-        rows = [(view, label, n.code, n.message, n.skipped) for view, label, n in report.notes]
-        write_atomic(listed, [csv_bytes(["view", "item", "code", "message", "skipped"], rows)])
+        listed = Path(target + ".items.csv") if target else Cache().root / "reports" / "items.csv"
+        write_atomic(listed, [notes_csv(report)])
     if target:
         _write(encoded, Path(target))
     say_skipped(report, listed)
@@ -68,9 +66,7 @@ def _write(views: Views, path: Path) -> None:
 
     fields = [pa.field("id", pa.string())]
     fields += [pa.field(name, pa.list_(pa.float32(), column.width)) for name, column in views.columns.items()]
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".new-{os.getpid()}-{path.name}")
-    with open(draft, "wb") as file, parquet.ParquetWriter(file, pa.schema(fields)) as writer:
+    with replacing(path) as draft, open(draft, "wb") as file, parquet.ParquetWriter(file, pa.schema(fields)) as writer:
         for start in range(0, len(views), 4096):
             part = views[start : start + 4096]
             arrays: list[Any] = [pa.array([str(i) for i in part.ids], pa.string())]
@@ -82,6 +78,3 @@ def _write(views: Views, path: Path) -> None:
                     cells[row] = values.tolist()
                 arrays.append(pa.array(cells, field.type))
             writer.write_table(pa.table(arrays, schema=pa.schema(fields)))
-    with open(draft, "rb") as written:
-        os.fsync(written.fileno())
-    os.replace(draft, path)

@@ -15,6 +15,7 @@ from chiasm.cli._shared import (
     csv_bytes,
     echo_json,
     encoders_of,
+    notes_csv,
     progress,
     say_skipped,
     source_of,
@@ -70,13 +71,11 @@ def retrieve_command(data: str, target: str, as_json: bool, seed: int, **options
     model.fit(views, progress=progress())
     model.source_ = source
     folder = Path(target)
-    extra = {}
-    if model.report.notes:
-        rows = [(view, label, n.code, n.message, n.skipped) for view, label, n in model.report.notes]
-        extra["items.csv"] = csv_bytes(["view", "item", "code", "message", "skipped"], rows)
-    if len(model.tainted_):
-        extra["leaks.csv"] = csv_bytes(["id"], [[i] for i in model.tainted_])
-    recipe.save(model, folder, extra)
+    reports = {
+        "items.csv": notes_csv(model.report),
+        "leaks.csv": csv_bytes(["id"], [[i] for i in model.tainted_]),
+    }
+    recipe.save(model, folder, reports)
     if options["write_split"]:
         content = csv_bytes(["id", "split"], zip(model.ids_, model.splits_, strict=True))
         write_atomic(Path(options["write_split"]), [content])

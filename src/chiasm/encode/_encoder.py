@@ -87,6 +87,8 @@ def _state_bytes(value: Any) -> bytes:
     """Learned state as bytes that do not depend on the run."""
     if isinstance(value, np.ndarray):
         return str((value.dtype, value.shape)).encode() + np.ascontiguousarray(value).tobytes()
+    if isinstance(value, np.generic):
+        value = value.item()  # a loaded encoder holds plain numbers, and is the same encoder
     if isinstance(value, dict):
         return b"".join(str(k).encode() + _state_bytes(v) for k, v in sorted(value.items()))
     if hasattr(value, "get_params"):

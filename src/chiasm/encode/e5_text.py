@@ -35,6 +35,7 @@ class E5Text(Encoder):
 
     modality = "text"
     near = 0.98
+    batch = 64
 
     def __init__(self, width: int = 512):
         self.width = width

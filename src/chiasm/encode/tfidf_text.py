@@ -58,6 +58,7 @@ class TfidfText(Encoder):
         counts = self.vectorizer_.fit_transform(texts)
         d = max(1, min(self.dimensions, counts.shape[0] - 1, counts.shape[1] - 1))
         self.svd_ = TruncatedSVD(d, random_state=0, algorithm="randomized").fit(counts)
+        self.svd_.components_ = np.ascontiguousarray(self.svd_.components_)  # the same bits before and after saving
         return self
 
     def attempt(self, items: Sequence[Any]) -> tuple[np.ndarray, dict[int, list[Note]]]:

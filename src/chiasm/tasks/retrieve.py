@@ -159,6 +159,8 @@ class Retrieve(Part):
         check_pairs(encoded)
         fitted = set(self.fitted_.view("V16").ravel().tolist())
         mine = np.array([digest in fitted for digest in row_digests(encoded)])
+        if self.allow_leaks:  # who let equal rows stand in two splits is refused the training rows themselves only
+            mine &= np.isin(_strings(encoded.ids), self.ids_[self.splits_ == "train"])
         if mine.any() and not allow_train:
             raise ChiasmError(
                 f"{mine.sum()} of the {len(views)} rows are rows that the model was fitted on: score other rows "
@@ -224,7 +226,7 @@ class Retrieve(Part):
         """Index every row, and keep what score and search will ask for."""
         self.views_ = {name: column.modality for name, column in views.columns.items()}
         mapped = self.aligner_.transform(encoded)
-        ids = np.array([str(i) for i in encoded.ids], dtype=object)
+        ids = _strings(encoded.ids)
         self.indexes_, self.items_, self.train_items_ = {}, {}, {}
         for name, column in mapped.columns.items():
             used = column.used
@@ -275,7 +277,7 @@ class Retrieve(Part):
 
     def _tainted(self, encoded: Views) -> tuple[np.ndarray, dict[str, int]]:
         """Rows that share an item with training rows: equal by digest, or near-equal as found by `fit`."""
-        ids = np.array([str(i) for i in encoded.ids], dtype=object)
+        ids = _strings(encoded.ids)
         tainted = np.isin(ids, self.tainted_)
         equal = {}
         for name, column in encoded.columns.items():
@@ -345,6 +347,10 @@ class Retrieve(Part):
             for p, r, n, c in zip(column.used[queries].tolist(), first[a][queries], rank, counts, strict=True)
         ]
         return direction, rows
+
+
+def _strings(ids: np.ndarray) -> np.ndarray:
+    return np.array([str(i) for i in ids], dtype=object)
 
 
 def _first_rows(column: Column) -> np.ndarray:
