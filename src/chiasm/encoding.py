@@ -134,9 +134,7 @@ class Encoding(Part):
                 except MediaError as error:
                     report.notes.append((name, column.label(position), error.note))
                     continue
-                if key in shelf:
-                    report.found[name] += 1
-                else:
+                if key not in shelf:
                     waiting.setdefault(key, position)
                 keys[position] = key
             fresh = self._fill(encoder, shelf, column, waiting)
@@ -154,6 +152,7 @@ class Encoding(Part):
             done += len(batch)
             if progress:
                 progress(name, done, len(positions))
+        report.found[name] = len(keys) - report.encoded[name]  # equal bytes are encoded once
         shelf.merge()
         return _encoded(column, keys, shelf)
 

@@ -45,7 +45,7 @@ def _lines(table: dict[str, Any]) -> list[str]:
         lines.append(
             f"without the {clean['removed']} rows that share an item with training rows ({clean['rows']} left):"
         )
-        lines += _directions(clean["directions"])
+        lines += _directions(clean["directions"]) if clean["directions"] else ["  too few to score"]
     return lines
 
 

@@ -13,6 +13,7 @@ from chiasm.align._linear import Linear
 from chiasm.align._select import Candidate, Maps, check_pairs, choose, split_validation
 from chiasm.covariance import Covariance
 from chiasm.errors import ChiasmError
+from chiasm.scale import one_thread
 from chiasm.views import Views, as_views
 
 __all__ = ["CCA"]
@@ -121,6 +122,11 @@ class _Solver:
 def _solve(moments: Covariance, ridge: float) -> tuple[dict[str, np.ndarray], np.ndarray]:
     """Canonical weights by view `(d, r)` and correlations `(r,)`, falling, for the largest possible r."""
     names = list(moments.shift)
+    with one_thread():
+        return _decompose(moments, names, ridge)
+
+
+def _decompose(moments: Covariance, names: list[str], ridge: float) -> tuple[dict[str, np.ndarray], np.ndarray]:
     roots = {name: _root(moments.auto(name), ridge, name) for name in names}
     if len(names) == 2:
         a, b = names

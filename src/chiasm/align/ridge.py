@@ -12,6 +12,7 @@ from chiasm.align._linear import Linear
 from chiasm.align._select import Candidate, Maps, check_pairs, choose, split_validation
 from chiasm.covariance import Covariance
 from chiasm.errors import unknown
+from chiasm.scale import one_thread
 from chiasm.views import Views, as_views
 
 __all__ = ["Ridge"]
@@ -86,7 +87,8 @@ def _solve(moments: Covariance, candidate: Candidate) -> dict[str, np.ndarray]:
             weights[name] = np.eye(d)
             continue
         covariance[np.diag_indices(d)] += max(candidate["ridge"], 1e-9) * np.trace(covariance) / d
-        weights[name] = solve(covariance, moments.cross(name, target), assume_a="pos")
+        with one_thread():
+            weights[name] = solve(covariance, moments.cross(name, target), assume_a="pos")
     return weights
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import logging
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -17,6 +18,8 @@ from chiasm.trust import split_name
 from chiasm.views import ABSENT, Column, Views
 
 __all__ = ["read", "read_split", "table"]
+
+log = logging.getLogger(__name__)
 
 Names = str | Sequence[str] | Mapping[str, str] | None
 Cells = dict[str, list[Any]]
@@ -218,13 +221,28 @@ def _parquet(path: Path) -> Cells:
         with parquet.ParquetFile(path) as file:
             _check_names(file.schema_arrow.names, path)
             content = file.read()
-        return {name: content[name].to_pylist() for name in content.column_names}
+        return {name: _cells(content[name]) for name in content.column_names}
     except (pyarrow.ArrowException, OSError) as error:
         if isinstance(error, PermissionError):
             raise
         raise ChiasmError(
             f"{path.name} is damaged or is no Parquet file ({str(error).splitlines()[0][:100]})."
         ) from None
+
+
+def _cells(column: Any) -> list[Any]:
+    """A Parquet column as Python values; vectors of one length as rows of one array, not as lists of floats."""
+    import pyarrow as pa
+    from pyarrow import compute
+
+    kind = column.type
+    lists = pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind)
+    if lists and pa.types.is_floating(kind.value_type) and len(column) and not column.null_count:
+        lengths = compute.min_max(compute.list_value_length(column)).as_py()
+        if lengths["min"] == lengths["max"] > 0:
+            values = column.combine_chunks().flatten().to_numpy(zero_copy_only=False)
+            return list(values.reshape(len(column), lengths["max"]))
+    return list(column.to_pylist())
 
 
 def _folder(path: Path, encoding: str) -> Cells:
@@ -287,8 +305,15 @@ def _column(modality: str, values: list[Any], name: str, root: Path, rows: list[
     return column
 
 
+def _empty(value: Any) -> bool:
+    """Whether a cell holds nothing: None, NaN, or nothing in it."""
+    return value is None or (
+        value != value if isinstance(value, float) else hasattr(value, "__len__") and not len(value)
+    )
+
+
 def _text_cell(value: Any, name: str, row: int) -> str | None:
-    if value is None or value == "" or value == [] or (isinstance(value, float) and value != value):
+    if _empty(value):
         return None
     if not isinstance(value, str):
         raise ChiasmError(
@@ -300,7 +325,7 @@ def _text_cell(value: Any, name: str, row: int) -> str | None:
 def _image_cell(value: Any, name: str, row: int) -> str | bytes | None:
     if isinstance(value, dict):  # the layout in which Hugging Face datasets keep images in Parquet
         value = value.get("bytes") or value.get("path")
-    if value is None or value in ("", b"") or value == [] or (isinstance(value, float) and value != value):
+    if _empty(value):
         return None
     if not isinstance(value, str | bytes):
         raise ChiasmError(
@@ -311,7 +336,7 @@ def _image_cell(value: Any, name: str, row: int) -> str | bytes | None:
 
 
 def _vectors(values: list[Any], name: str) -> Column:
-    present = [i for i, value in enumerate(values) if value is not None and value != []]
+    present = [i for i, value in enumerate(values) if not _empty(value)]
     if not present:
         raise ChiasmError(f"column {name!r} is empty in all {len(values)} rows: nothing to read.")
     try:
@@ -323,6 +348,8 @@ def _vectors(values: list[Any], name: str) -> Column:
     finite = np.isfinite(items).all(axis=1)
     index = np.full(len(values), ABSENT, dtype=np.int64)
     index[np.array(present)[finite]] = np.arange(finite.sum())
+    if not finite.all():
+        log.warning("column %r: %d vectors that are not finite are left out", name, int((~finite).sum()))
     if not finite.any():
         raise ChiasmError(f"column {name!r}: wanted finite numbers, got NaN or infinity in every row.")
     return Column("vector", items[finite], index)

@@ -74,6 +74,8 @@ class Retrieve(Part):
         views = as_views(views)
         split = check_splits(views.split) if views.split is not None else np.full(len(views), "train", dtype=object)
         check_pairs(views)
+        aligner = self._make("align", self.align)
+        self._make("index", self.index)
         self.encoding_ = Encoding(self.encoders).fit(views[split == "train"])
         encoded, self._report = self.encoding_.apply(views, progress)
         found = leaks(encoded, split, {name: e.near for name, e in self.encoding_.encoders_.items()})
@@ -84,8 +86,7 @@ class Retrieve(Part):
         train = encoded[split == "train"]
         check_pairs(train)
         val = encoded[split == "val"] if (split == "val").any() else None
-        self.aligner_ = self._make("align", self.align)
-        self.aligner_.fit(train, val=val)
+        self.aligner_ = aligner.fit(train, val=val)
         self.baseline_ = None
         if not (isinstance(self.aligner_, registry.get("align", "ridge"))):
             self.baseline_ = registry.get("align", "ridge")(seed=self.seed).fit(train, val=val)
@@ -177,12 +178,12 @@ class Retrieve(Part):
             "leaks": {**self.leaks_, "scored_equal": equal, "fitted_rows": int(mine.sum())},
             "directions": directions,
         }
-        if tainted.any() and (~tainted).sum() > 1:
+        if tainted.any():
             clean = encoded[~tainted]
             table["clean"] = {
                 "rows": len(clean),
                 "removed": int(tainted.sum()),
-                "directions": self._directions(clean)[0],
+                "directions": self._directions(clean)[0] if len(clean) > 1 else [],
             }
         self._ranked = ranked
         self._tainted_rows = tainted
@@ -280,7 +281,8 @@ class Retrieve(Part):
         ids = _strings(encoded.ids)
         tainted = np.isin(ids, self.tainted_)
         equal = {}
-        for name, column in encoded.columns.items():
+        for name in self.leaks_["equal"]:
+            column = encoded[name]
             train = self.train_items_[name].view("V16").ravel()
             same = np.isin(np.asarray(column.digests).view("V16").ravel(), train)
             rows = np.append(same, False)[column.index]
