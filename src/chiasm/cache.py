@@ -26,9 +26,9 @@ __all__ = ["Cache", "Shelf", "Stored", "folder", "key_of"]
 T = TypeVar("T")
 
 KEY_BYTES = 16
-_MERGE_BYTES = 8 << 20
+_MERGE_BYTES = 4 << 20
 _MERGE_COUNT = 24
-_MERGED_BYTES = 128 << 20
+_MERGED_BYTES = 8 << 20
 
 
 def folder() -> Path:
@@ -159,6 +159,8 @@ class Shelf:
         self._open()
 
     def _merge(self, group: list[Path]) -> None:
+        if len(group) < 2:
+            return
         held, notes, offset = [], {}, 0
         for path in group:
             try:

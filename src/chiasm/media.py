@@ -107,7 +107,7 @@ def decode_image(item: Any, size: int) -> tuple[Image.Image, list[Note]]:
     """An image as RGB of exactly `size x size` pixels (aspect not kept), and notes on what was altered.
 
     Rotated as EXIF says, transparent parts on white, 16-bit gray scaled (not clipped), the first frame of a film.
-    Large JPEGs are decoded at a reduced scale not below the wanted size.
+    Large JPEGs are decoded at a reduced scale, not below twice the wanted size.
 
     Raises a MediaError: not_an_image, too_many_pixels, broken (truncated or damaged data), or `content`'s codes.
     """

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import importlib
 import json
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from chiasm.errors import ChiasmError
 from chiasm.files import lock, read_tensors, sha256, write_atomic, write_tensors
 from chiasm.part import Part
 
-__all__ = ["FORMAT", "SKLEARN", "describe", "load", "save"]
+__all__ = ["FORMAT", "SKLEARN", "check_place", "describe", "load", "save"]
 
 FORMAT = 1
 
@@ -45,11 +46,7 @@ def save(part: Part, path: str | Path, extra: dict[str, bytes] | None = None) ->
     Raises a ChiasmError when a value inside cannot be saved, by name, or `path` is not a model's folder.
     """
     folder = Path(path)
-    if folder.exists() and not folder.is_dir():
-        raise ChiasmError(f"wanted a folder to save to, got the file {folder}: choose another name.")
-    ours = any((folder / name).exists() for name in ("recipe.json", ".lock"))  # a save that died leaves only the lock
-    if folder.is_dir() and any(folder.iterdir()) and not ours:
-        raise ChiasmError(f"{folder} holds other files and no saved part: choose another name.")
+    check_place(folder)
     arrays: dict[str, np.ndarray] = {}
     body = _pack(part, arrays, "")["$part"]
     with lock(folder):
@@ -67,6 +64,18 @@ def save(part: Part, path: str | Path, extra: dict[str, bytes] | None = None) ->
             if old.name != file:
                 old.unlink()
     return folder
+
+
+def check_place(folder: Path) -> None:
+    """Raise a ChiasmError when no part can be saved at `folder`: to be told before the work, not after."""
+    ours = any((folder / name).exists() for name in ("recipe.json", ".lock"))  # a save that died leaves only the lock
+    if folder.is_dir() and any(folder.iterdir()) and not ours:
+        raise ChiasmError(f"{folder} holds other files and no saved part: choose another name.")
+    place = next(place for place in (folder, *folder.absolute().parents) if place.exists())
+    if not place.is_dir():
+        raise ChiasmError(f"wanted a folder to save to, got the file {place}: choose another name.")
+    if not os.access(place, os.W_OK):
+        raise ChiasmError(f"no permission to write in {place}: choose another place.")
 
 
 def load(path: str | Path) -> Any:

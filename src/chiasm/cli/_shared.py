@@ -5,12 +5,10 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
 import sys
 import time
 import unicodedata
 from collections.abc import Callable, Iterable, Mapping
-from pathlib import Path
 from typing import Any
 
 import click
@@ -19,7 +17,6 @@ from chiasm.encoding import Progress, Report
 from chiasm.errors import ChiasmError
 
 __all__ = [
-    "check_target",
     "columns",
     "csv_bytes",
     "echo_json",
@@ -81,25 +78,12 @@ def where_of(given: Iterable[str]) -> dict[str, str]:
     return {column: value for column, _, value in pairs}
 
 
-def check_target(folder: Path) -> None:
-    """Raise a ChiasmError when a model cannot be saved there: told before the work, not after."""
-    if folder.is_dir() and any(folder.iterdir()) and not (folder / "recipe.json").exists():
-        raise ChiasmError(f"{folder} holds other files and no saved part: choose another name.")
-    place = next(place for place in (folder, *folder.absolute().parents) if place.exists())
-    if not place.is_dir():
-        raise ChiasmError(f"wanted a folder to save to, got the file {place}: choose another name.")
-    if not os.access(place, os.W_OK):
-        raise ChiasmError(f"no permission to write in {place}: choose another place.")
-
-
-def progress(quiet: bool = False) -> Progress:
+def progress() -> Progress:
     """A progress bar on a terminal; elsewhere a line now and then. What it counts is on disk."""
     bars: dict[str, Any] = {}
     told: dict[str, float] = {}
 
     def show(view: str, done: int, total: int) -> None:
-        if quiet:
-            return
         if sys.stderr.isatty():
             from tqdm import tqdm
 

@@ -10,7 +10,6 @@ import click
 
 from chiasm import recipe, registry
 from chiasm.cli._shared import (
-    check_target,
     columns,
     csv_bytes,
     echo_json,
@@ -54,7 +53,7 @@ def retrieve_command(data: str, target: str, as_json: bool, seed: int, **options
     """
     started = time.monotonic()
     registry.get("align", options["align"])  # a wrong name or place is told before the work, not after
-    check_target(Path(target))
+    recipe.check_place(Path(target))
     source = source_of(options)
     views = read(data, root=options["root"], **source)
     if len(views.columns) < 2:

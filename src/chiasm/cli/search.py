@@ -8,8 +8,9 @@ from typing import Any
 import click
 
 from chiasm import recipe
-from chiasm.cli._shared import echo_json, one_line, say_skipped
+from chiasm.cli._shared import echo_json, one_line, progress, say_skipped
 from chiasm.data.read import read
+from chiasm.data.table import table
 from chiasm.errors import ChiasmError
 from chiasm.views import Views
 
@@ -52,7 +53,7 @@ def search_command(
     within = None
     if inside is not None:
         within = _within(inside, part, target, root)
-    (hits,) = part.hits({name: [query]}, target, k, within)
+    (hits,) = part.hits({name: [query]}, target, k, within, progress=progress())
     if inside is not None:
         say_skipped(part.report)
     if sheet_file:
@@ -76,7 +77,11 @@ def _within(inside: str, part: Any, target: str, root: str | None) -> Views:
     modality = part.views_[target]
     named = [c for c in source.get(modality, []) if target in (c, c.partition("=")[0])]
     options: dict[str, Any] = {modality: named or [target]}
-    return read(inside, id=source.get("id"), encoding=source.get("encoding", "utf-8"), root=root, **options)
+    encoding = source.get("encoding", "utf-8")
+    key = source.get("id")
+    if key not in table(inside, encoding)[0]:  # another table may have no such column: its paths or rows name the hits
+        key = None
+    return read(inside, id=key, encoding=encoding, root=root, **options)
 
 
 def _draw(part: Any, target: str, query: str, hits: list, within: Views | None, root: str | None, file: Path) -> None:

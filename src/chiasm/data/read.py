@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import json
 import logging
 import os
 from collections.abc import Mapping, Sequence
@@ -12,19 +10,17 @@ from typing import Any
 
 import numpy as np
 
+from chiasm.data.table import Cells, table
 from chiasm.errors import ChiasmError, unknown
-from chiasm.media import IMAGE_SUFFIXES, check_path
+from chiasm.media import check_path
 from chiasm.trust import split_name
 from chiasm.views import ABSENT, Column, Views
 
-__all__ = ["read", "read_split", "table"]
+__all__ = ["read", "read_split"]
 
 log = logging.getLogger(__name__)
 
 Names = str | Sequence[str] | Mapping[str, str] | None
-Cells = dict[str, list[Any]]
-
-TABLES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
 
 
 def read(
@@ -106,36 +102,6 @@ def read(
     return Views(columns, _ids(cells, id, rows, wanted), facts)
 
 
-def table(data: str | os.PathLike[str], encoding: str = "utf-8") -> tuple[Cells, Path]:
-    """The cells of a table or folder by column, and the folder that its paths are relative to."""
-    path = Path(data).expanduser()
-    if not path.exists():
-        raise ChiasmError(
-            f"no file or folder {str(data)!r}: wanted a table ({', '.join(TABLES)}) or a folder of pictures."
-        )
-    if path.is_dir():
-        return _folder(path, encoding), path
-    if not path.is_file():  # a pipe would make us wait for ever
-        raise ChiasmError(f"{path.name} is no regular file: save the table as one.")
-    if path.suffix.lower() not in TABLES:
-        raise ChiasmError(f"cannot read {path.name!r}: wanted a table ({', '.join(TABLES)}) or a folder of pictures.")
-    try:
-        if path.suffix.lower() == ".parquet":
-            return _parquet(path), path.parent
-        with open(path, encoding="utf-8-sig" if encoding == "utf-8" else encoding, newline="") as file:
-            cells = _json_lines(file, path) if path.suffix.lower() in (".jsonl", ".ndjson") else _csv(file, path)
-        return cells, path.parent
-    except UnicodeDecodeError as error:
-        raise ChiasmError(
-            f"{path.name} is not {encoding} text (byte {error.start}): save it as UTF-8, or say --encoding gb18030 "
-            "(or whichever it is)."
-        ) from None
-    except PermissionError:
-        raise ChiasmError(f"no permission to read {path}.") from None
-    except LookupError:
-        raise ChiasmError(f"no text encoding named {encoding!r}.") from None
-
-
 def read_split(path: str | os.PathLike[str], views: Views) -> np.ndarray:
     """`(n,)` split names from a csv of `id,split`, as `chiasm fit --write-split` writes it."""
     cells, _ = table(path)
@@ -159,118 +125,6 @@ def _names(given: Names) -> dict[str, str]:
         name, _, column = one.rpartition("=")
         names[name or column] = column
     return names
-
-
-def _csv(file: Any, path: Path) -> Cells:
-    csv.field_size_limit(10_000_000)
-    try:
-        reader = csv.reader(file, delimiter="\t" if path.suffix.lower() == ".tsv" else ",", strict=True)
-        header = next(reader, None)
-        if not header:
-            raise ChiasmError(f"{path.name} is empty: wanted a header line with column names.")
-        _check_names(header, path)
-        cells: Cells = {name: [] for name in header}
-        for row in reader:
-            if not row:
-                continue
-            if len(row) != len(header):
-                raise ChiasmError(f"{path.name}, line {reader.line_num}: wanted {len(header)} fields, got {len(row)}.")
-            for name, cell in zip(header, row, strict=True):
-                cells[name].append(_listed(cell))
-    except csv.Error as error:
-        raise ChiasmError(f"{path.name}, line {reader.line_num}: not csv ({error}).") from None
-    return cells
-
-
-def _check_names(header: Sequence[str], path: Path) -> None:
-    if len(set(header)) != len(header):
-        raise ChiasmError(f"{path.name}: two columns have the same name: {', '.join(header)}.")
-
-
-def _listed(cell: str) -> Any:
-    """A csv cell that holds a JSON list is that list (five captions, a vector)."""
-    if cell.startswith("[") and cell.endswith("]"):
-        try:
-            return json.loads(cell)
-        except (ValueError, RecursionError):
-            return cell
-    return cell
-
-
-def _json_lines(file: Any, path: Path) -> Cells:
-    rows = []
-    for number, line in enumerate(file, 1):
-        if not line.strip():
-            continue
-        try:
-            row = json.loads(line)
-        except (ValueError, RecursionError):
-            raise ChiasmError(f"{path.name}, line {number}: not a JSON object.") from None
-        if not isinstance(row, dict):
-            raise ChiasmError(f"{path.name}, line {number}: wanted a JSON object, got {type(row).__name__}.")
-        rows.append(row)
-    names = list(dict.fromkeys(name for row in rows for name in row))
-    return {name: [row.get(name) for row in rows] for name in names}
-
-
-def _parquet(path: Path) -> Cells:
-    import pyarrow
-    import pyarrow.parquet as parquet
-
-    try:
-        with parquet.ParquetFile(path) as file:
-            _check_names(file.schema_arrow.names, path)
-            content = file.read()
-        return {name: _cells(content[name]) for name in content.column_names}
-    except (pyarrow.ArrowException, OSError) as error:
-        if isinstance(error, PermissionError):
-            raise
-        raise ChiasmError(
-            f"{path.name} is damaged or is no Parquet file ({str(error).splitlines()[0][:100]})."
-        ) from None
-
-
-def _cells(column: Any) -> list[Any]:
-    """A Parquet column as Python values; vectors of one length as rows of one array, not as lists of floats."""
-    import pyarrow as pa
-    from pyarrow import compute
-
-    kind = column.type
-    lists = pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind)
-    if lists and pa.types.is_floating(kind.value_type) and len(column) and not column.null_count:
-        lengths = compute.min_max(compute.list_value_length(column)).as_py()
-        if lengths["min"] == lengths["max"] > 0:
-            values = column.combine_chunks().flatten().to_numpy(zero_copy_only=False)
-            return list(values.reshape(len(column), lengths["max"]))
-    return list(column.to_pylist())
-
-
-def _folder(path: Path, encoding: str) -> Cells:
-    """Pictures below a folder as a table: id, path, and text (same-named .txt) or class (subfolder)."""
-    pictures = []
-    for base, folders, files in os.walk(path):
-        folders[:] = sorted(f for f in folders if not f.startswith("."))
-        pictures += [
-            Path(base, f) for f in sorted(files) if f.lower().endswith(IMAGE_SUFFIXES) and not f.startswith(".")
-        ]
-    if not pictures:
-        raise ChiasmError(f"no pictures ({', '.join(IMAGE_SUFFIXES)}) below {path}.")
-    relative = [p.relative_to(path) for p in pictures]
-    cells: Cells = {"id": [str(p) for p in relative], "path": [str(p) for p in relative]}
-    texts = [p.with_suffix(".txt") for p in pictures]
-    if any(t.is_file() for t in texts):
-        cells["text"] = [_lines(t, encoding) if t.is_file() else None for t in texts]
-    elif len({p.parts[0] for p in relative}) > 1 and all(len(p.parts) > 1 for p in relative):
-        cells["class"] = [p.parts[0] for p in relative]
-    return cells
-
-
-def _lines(path: Path, encoding: str) -> list[str]:
-    try:
-        content = path.read_text(encoding="utf-8-sig" if encoding == "utf-8" else encoding)
-    except UnicodeDecodeError:
-        raise ChiasmError(f"{path} is not {encoding} text: save it as UTF-8, or say --encoding gb18030.") from None
-    return [line.strip() for line in content.splitlines() if line.strip()]
 
 
 def _rows(cells: Cells, columns: Sequence[str], total: int) -> list[tuple[int, int | None]]:

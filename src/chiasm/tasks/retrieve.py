@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping
-from itertools import permutations
 from typing import Any
 
 import numpy as np
@@ -13,16 +12,13 @@ from chiasm import recipe, registry
 from chiasm.align._select import check_pairs
 from chiasm.encoding import Encoding, Progress, Report
 from chiasm.errors import ChiasmError, unknown
-from chiasm.matching import relevance
-from chiasm.metrics import average_precision, chance_recall, normalize, ranks
 from chiasm.part import Part
-from chiasm.score import Score, interval
-from chiasm.trust import bootstrap, check_splits, leaks, paired, row_digests
+from chiasm.score import Score
+from chiasm.tasks._directions import directions, first_rows
+from chiasm.trust import check_splits, leaks, row_digests
 from chiasm.views import Column, Views, as_views
 
 __all__ = ["Retrieve"]
-
-AT = (1, 5, 10)
 
 
 class Retrieve(Part):
@@ -107,7 +103,9 @@ class Retrieve(Part):
         labels = np.array([[hit["item"] for hit in row] for row in found], dtype=object)
         return labels, np.array([[hit["score"] for hit in row] for row in found], dtype=np.float32)
 
-    def hits(self, queries: Any, to: str | None = None, k: int = 5, within: Any = None) -> list[list[dict[str, Any]]]:
+    def hits(
+        self, queries: Any, to: str | None = None, k: int = 5, within: Any = None, *, progress: Progress | None = None
+    ) -> list[list[dict[str, Any]]]:
         """As `answer`, each hit with rank, score, item, id and split."""
         self.check_fitted()
         views = as_views(queries, self.modalities_)
@@ -120,7 +118,7 @@ class Retrieve(Part):
         if within is None:
             index, table = self.indexes_[to], self.items_[to]
         else:
-            index, table = self._gallery(as_views(within, self.modalities_), to)
+            index, table = self._gallery(as_views(within, self.modalities_), to, progress)
         keys, scores = index.search(vectors, k)
         return [
             [
@@ -168,7 +166,7 @@ class Retrieve(Part):
                 "(--where split=test), or insist with --allow-train."
             )
         tainted, equal = self._tainted(encoded)
-        directions, ranked = self._directions(encoded)
+        tables, ranked = self._directions(encoded)
         table: dict[str, Any] = {
             "task": "retrieve",
             "rows": len(views),
@@ -176,7 +174,7 @@ class Retrieve(Part):
             "seed": self.seed,
             "model": {**recipe.describe(self), "aligner": self.aligner_.chosen_},
             "leaks": {**self.leaks_, "scored_equal": equal, "fitted_rows": int(mine.sum())},
-            "directions": directions,
+            "directions": tables,
         }
         if tainted.any():
             clean = encoded[~tainted]
@@ -187,7 +185,7 @@ class Retrieve(Part):
             }
         self._ranked = ranked
         self._tainted_rows = tainted
-        return Score(float(np.mean([d["R@1"]["value"] for d in directions])), table)
+        return Score(float(np.mean([d["R@1"]["value"] for d in tables])), table)
 
     def save(self, path: Any) -> Any:
         """Save as a folder; see `chiasm.save`."""
@@ -231,10 +229,7 @@ class Retrieve(Part):
         self.indexes_, self.items_, self.train_items_ = {}, {}, {}
         for name, column in mapped.columns.items():
             used = column.used
-            row = np.full(len(column.items), -1)
-            present = np.flatnonzero(column.present)[::-1]
-            row[column.index[present]] = present  # the first row of each item
-            first = row[used]
+            first = first_rows(column)
             self.items_[name] = {
                 "item": np.array([column.label(p) for p in used.tolist()], dtype=object),
                 "id": ids[first],
@@ -264,15 +259,14 @@ class Retrieve(Part):
         mapped = self.aligner_.transform(Views({name: Column(self.views_[name], vectors)}))
         return np.asarray(mapped[name].items)
 
-    def _gallery(self, views: Views, to: str) -> tuple[Any, dict[str, np.ndarray]]:
+    def _gallery(self, views: Views, to: str, progress: Progress | None) -> tuple[Any, dict[str, np.ndarray]]:
         name = views.resolve(to) if to in views.columns else views.resolve(self.views_[to])
-        mapped = self.transform(views.replace({to: views[name]}))[to]
+        mapped = self.transform(views.replace({to: views[name]}), progress=progress)[to]
         used = mapped.used
         if not len(used):
             raise ChiasmError(f"nothing to search: none of the {len(views)} items could be read.")
         labels = np.array([mapped.label(p) for p in used.tolist()], dtype=object)
-        row = {int(p): str(views.ids[r]) for r, p in reversed(list(enumerate(mapped.index.tolist()))) if p >= 0}
-        ids = np.array([row[p] for p in used.tolist()], dtype=object)
+        ids = _strings(views.ids[first_rows(mapped)])
         index = self._make("index", self.index).add(np.arange(len(used)), mapped.items[used])
         return index, {"item": labels, "id": ids}
 
@@ -291,87 +285,9 @@ class Retrieve(Part):
         return tainted, equal
 
     def _directions(self, encoded: Views) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-        spaces = {"": self.aligner_.transform(encoded)}
-        if self.baseline_ is not None:
-            spaces["baseline"] = self.baseline_.transform(encoded)
-        unit = {
-            key: {name: normalize(column.items[column.used]) for name, column in space.columns.items()}
-            for key, space in spaces.items()
-        }
-        directions, ranked = [], []
-        for a, b in permutations(encoded.columns, 2):
-            answers = relevance(encoded, a, b)
-            if answers is not None:
-                direction, rows = self._direction(encoded, unit, a, b, answers)
-                directions.append(direction)
-                ranked.extend(rows)
-        return directions, ranked
-
-    def _direction(
-        self, encoded: Views, unit: dict[str, Any], a: str, b: str, answers: tuple[np.ndarray, ...]
-    ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-        queries, hits, starts = answers
-        counts = np.diff(np.append(starts, len(hits)))
-        gallery = len(unit[""][b])
-        first = {name: _first_rows(encoded[name]) for name in (a, b)}
-        clusters = encoded.codes[first[a][queries]]
-        rank = ranks(unit[""][a][queries], unit[""][b], hits, starts)
-        precision = np.full(len(queries), np.nan)
-        if encoded.label is not None:
-            labels = {name: encoded.label[first[name]] for name in (a, b)}
-            precision = average_precision(unit[""][a][queries], unit[""][b], labels[a][queries], labels[b])
-        columns = [rank <= k for k in AT] + [precision]
-        center, low, high = bootstrap(np.stack(columns, axis=1), clusters, seed=self.seed)
-        direction: dict[str, Any] = {
-            "from": a,
-            "to": b,
-            "from_modality": encoded[a].modality,
-            "to_modality": encoded[b].modality,
-            "queries": len(queries),
-            "gallery": gallery,
-        }
-        for i, k in enumerate(AT):
-            direction[f"R@{k}"] = interval(center[i], low[i], high[i]) if k <= gallery else None
-        direction["median_rank"] = _median_rank(rank, clusters, self.seed)
-        direction["mAP"] = None if np.isnan(center[3]) else interval(center[3], low[3], high[3])
-        direction["chance"] = {f"R@{k}": round(chance_recall(counts, gallery, k), 6) for k in AT if k <= gallery}
-        direction["baseline"] = None
-        if "baseline" in unit:
-            other = ranks(unit["baseline"][a][queries], unit["baseline"][b], hits, starts)
-            direction["baseline"] = {
-                "name": "ridge regression",
-                **{f"R@{k}": round(float(np.mean(other <= k)), 6) for k in AT if k <= gallery},
-                "difference": {"R@1": interval(*paired(rank <= 1, other <= 1, clusters, seed=self.seed))},
-            }
-        column = encoded[a]
-        rows = [
-            {"from": a, "to": b, "query": column.label(p), "id": str(encoded.ids[r]), "rank": int(n), "answers": int(c)}
-            for p, r, n, c in zip(column.used[queries].tolist(), first[a][queries], rank, counts, strict=True)
-        ]
-        return direction, rows
+        baseline = None if self.baseline_ is None else self.baseline_.transform(encoded)
+        return directions(encoded, self.aligner_.transform(encoded), baseline, self.seed)
 
 
 def _strings(ids: np.ndarray) -> np.ndarray:
     return np.array([str(i) for i in ids], dtype=object)
-
-
-def _first_rows(column: Column) -> np.ndarray:
-    """For each used item, in order, the first row that refers to it."""
-    present = np.flatnonzero(column.present)
-    first: np.ndarray = present[np.unique(column.index[present], return_index=True)[1]]
-    return first
-
-
-def _median_rank(rank: np.ndarray, clusters: np.ndarray, seed: int) -> dict[str, float]:
-    """Median rank with its 95 % interval, resampling ids."""
-    code = np.unique(clusters, return_inverse=True)[1]
-    order = np.argsort(code, kind="stable")
-    groups = np.split(rank[order], np.flatnonzero(np.diff(code[order])) + 1)
-    rng = np.random.default_rng(seed)
-    single = len(groups) == len(rank)
-    medians = []
-    for _ in range(400):
-        drawn = rng.integers(len(groups), size=len(groups))
-        medians.append(np.median(rank[order][drawn] if single else np.concatenate([groups[g] for g in drawn])))
-    low, high = np.quantile(medians, [0.025, 0.975])
-    return interval(float(np.median(rank)), low, high, 2)
