@@ -21,7 +21,7 @@ import numpy as np
 from chiasm.errors import ChiasmError
 from chiasm.files import lock, read_tensors, write_tensors
 
-__all__ = ["Cache", "Shelf", "Stored", "folder", "key_of"]
+__all__ = ["Cache", "Scratch", "Shelf", "Stored", "folder", "key_of"]
 
 T = TypeVar("T")
 
@@ -193,6 +193,23 @@ class Shelf:
     def verify(self) -> dict[str, Any]:
         """Recompute every checksum; `digest` is the sum (mod 2^256) of a hash of each distinct (key, vector)."""
         return _verify(self.path)
+
+
+class Scratch(Shelf):
+    """A shelf in memory, for encoders that learned from the very rows at hand: nobody will ask for these again."""
+
+    def __init__(self) -> None:
+        self.segments, self.bytes, self.where, self.notes = [], 0, {}, {}
+
+    def add(self, keys: list[bytes], values: np.ndarray, notes: dict[int, dict[str, str]] | None = None) -> None:
+        """Append items, to be kept as long as this object."""
+        for row, key in enumerate(keys):
+            self.where.setdefault(key, (len(self.segments), row))
+        self.segments.append(np.ascontiguousarray(values, dtype=np.float32))
+        self.notes.update({keys[row]: note for row, note in (notes or {}).items()})
+
+    def merge(self) -> None:
+        """Nothing to do."""
 
 
 class Stored:

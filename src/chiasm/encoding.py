@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from chiasm import registry
-from chiasm.cache import Cache, Shelf, key_of
+from chiasm.cache import Cache, Scratch, Shelf, key_of
 from chiasm.errors import ChiasmError, unknown
 from chiasm.media import MediaError, Note
 from chiasm.part import Part
@@ -64,8 +64,9 @@ class Report:
 class Encoding(Part):
     """Raw views -> views of vectors: each column through its encoder, each distinct item once, through the cache.
 
-    What is in the cache is not encoded again; what is encoded is on disk before it is counted. An item that cannot be
-    read is absent in the result and named in the report. Columns of vectors pass through.
+    What is in the cache is not encoded again; what is encoded is on disk before it is counted. An encoder that learned
+    from training rows (TF-IDF) is not cached: another fit makes another encoder. An item that cannot be read is absent
+    in the result and named in the report. Columns of vectors pass through.
 
     Args:
         encoders: by view's name or modality, an encoder or its name; left out, `DEFAULTS`.
@@ -121,7 +122,7 @@ class Encoding(Part):
 
     def _encode(self, name: str, column: Column, report: Report, progress: Progress | None) -> Column:
         encoder = self.encoders_[name]
-        shelf = Cache().shelf(encoder.fingerprint)
+        shelf = Scratch() if encoder.learned() else Cache().shelf(encoder.fingerprint)
         positions = column.used
         keys: dict[int, bytes] = {}
         report.items[name], report.found[name], report.encoded[name] = len(positions), 0, 0

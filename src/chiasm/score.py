@@ -42,9 +42,7 @@ def _lines(table: dict[str, Any]) -> list[str]:
     lines = [f"{table['task']}: {table['rows']} rows of split {table['split']}; 95 % intervals, resampled by id"]
     lines += _directions(table["directions"])
     if clean := table.get("clean"):
-        lines.append(
-            f"without the {clean['removed']} rows that share an item with training rows ({clean['rows']} left):"
-        )
+        lines.append(f"without the {clean['removed']} rows that share an item, or nearly, with training rows:")
         lines += _directions(clean["directions"]) if clean["directions"] else ["  too few to score"]
     return lines
 
@@ -62,6 +60,8 @@ def _directions(directions: list[dict[str, Any]]) -> list[str]:
         rows.append(["  chance", "", "", *(_plain(d["chance"].get(f"R@{k}")) for k in (1, 5, 10)), "", ""])
         if known:
             rows.append([f"  {known['name']}", "", "", *(_plain(known.get(f"R@{k}")) for k in (1, 5, 10)), "", ""])
+    if all(d["mAP"] is None for d in directions):  # no labels
+        rows = [row[:-1] for row in rows]
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     out = []
     for row in rows:

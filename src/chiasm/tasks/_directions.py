@@ -106,5 +106,5 @@ def _median_rank(rank: np.ndarray, clusters: np.ndarray, seed: int) -> dict[str,
     for _ in range(400):
         drawn = rng.integers(len(groups), size=len(groups))
         medians.append(np.median(rank[order][drawn] if single else np.concatenate([groups[g] for g in drawn])))
-    low, high = np.quantile(medians, [0.025, 0.975])
+    low, high = np.quantile(medians, [0.025, 0.975], method="nearest")
     return interval(float(np.median(rank)), low, high, 2)
