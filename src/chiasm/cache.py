@@ -26,9 +26,9 @@ __all__ = ["Cache", "Scratch", "Shelf", "Stored", "folder", "key_of"]
 T = TypeVar("T")
 
 KEY_BYTES = 16
-_MERGE_BYTES = 4 << 20
+_MERGE_BYTES = 2 << 20
 _MERGE_COUNT = 24
-_MERGED_BYTES = 8 << 20
+_MERGED_BYTES = 4 << 20
 
 
 def folder() -> Path:
@@ -105,12 +105,13 @@ class Shelf:
         for path in sorted(self.path.glob("*.seg")):
             self._adopt(path)
 
-    def _adopt(self, path: Path) -> None:
+    def _adopt(self, path: Path, raw: bytes = b"") -> None:
+        """Take in a segment; `raw` are its keys where they are at hand, so that no page of the map is touched."""
         keys, values, notes = _read_segment(path)
         number = len(self.segments)
         self.segments.append(values)
         self.bytes += path.stat().st_size
-        raw = keys.tobytes()
+        raw = raw or keys.tobytes()
         for row in range(len(values)):
             self.where.setdefault(raw[row * KEY_BYTES : (row + 1) * KEY_BYTES], (number, row))
         self.notes.update((raw[row * KEY_BYTES : (row + 1) * KEY_BYTES], note) for row, note in notes.items())
@@ -130,7 +131,9 @@ class Shelf:
         if not keys:
             return
         with lock(self.path):
-            self._adopt(self._write(np.frombuffer(b"".join(keys), "u1").reshape(-1, KEY_BYTES), values, notes or {}))
+            raw = b"".join(keys)
+            path = self._write(np.frombuffer(raw, "u1").reshape(-1, KEY_BYTES), values, notes or {})
+            self._adopt(path, raw)
 
     def _write(self, keys: np.ndarray, values: np.ndarray, notes: dict[int, dict[str, str]]) -> Path:
         values = np.ascontiguousarray(values, dtype=np.float32)

@@ -14,7 +14,7 @@ import numpy as np
 from chiasm.errors import ChiasmError
 from chiasm.views import Views
 
-__all__ = ["Covariance", "id_means"]
+__all__ = ["Covariance"]
 
 
 class Covariance:
@@ -75,15 +75,6 @@ class Covariance:
         fresh.shift = dict(self.shift)
         return fresh
 
-    def copy(self) -> Covariance:
-        """An independent copy."""
-        return self.empty_like().merge(self)
-
-    def weight(self, *names: str) -> float:
-        """The number of ids that have the view, or both views."""
-        key = self._key(names)
-        return float(self._sums[key][0]) if key in self._sums else 0.0
-
     def mean(self, name: str) -> np.ndarray:
         """`(d,)` mean of a view, each id weighing 1."""
         count, total, _ = self._sums[(name,)]
@@ -101,9 +92,6 @@ class Covariance:
             return self.cross(b, a).T if (b, a) in self._sums else np.zeros((len(self.shift[a]), len(self.shift[b])))
         count, total_a, total_b, product = self._sums[(a, b)]
         return np.asarray(product) / count - np.outer(np.asarray(total_a) / count, np.asarray(total_b) / count)
-
-    def _key(self, names: tuple[str, ...]) -> tuple[str, ...]:
-        return names if names in self._sums else names[::-1]
 
     def _add_one(self, name: str, items: np.ndarray, weights: np.ndarray | None, sign: int) -> None:
         d = items.shape[1]
@@ -137,11 +125,6 @@ class Covariance:
         sums[1] += sign * _sum(x)
         sums[2] += sign * _sum(y)
         _accumulate(sums[3], x.T @ y, sign)
-
-
-def id_means(views: Views, name: str) -> tuple[np.ndarray, np.ndarray]:
-    """`(ids, d)` mean item of each id that has the view, float64, and the `(ids,)` id codes."""
-    return _means(*_items(views, name, np.dtype(np.float64)))
 
 
 def _items(part: Views, name: str, dtype: np.dtype) -> tuple[np.ndarray, np.ndarray | None, np.ndarray]:

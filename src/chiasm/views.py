@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -206,10 +206,6 @@ class Views:
     def things(self) -> int:
         """The number of distinct ids."""
         return int(self.codes.max()) + 1 if len(self) else 0
-
-    def where(self, mask: Callable[[Views], np.ndarray] | np.ndarray) -> Views:
-        """The rows that a mask, or a function of these views giving one, selects."""
-        return self[mask(self) if callable(mask) else mask]
 
     def chunks(self, size: int = 4096) -> Iterator[Views]:
         """Views of about `size` rows each, in order; no id is ever cut in two."""

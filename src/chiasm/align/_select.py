@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,9 +12,9 @@ from chiasm.covariance import Covariance
 from chiasm.errors import ChiasmError
 from chiasm.matching import recall_sum
 from chiasm.trust import cut
-from chiasm.views import Views
+from chiasm.views import Views, as_views
 
-__all__ = ["Candidate", "Maps", "check_pairs", "choose", "split_validation"]
+__all__ = ["Candidate", "Maps", "check_pairs", "choose", "fit_moments"]
 
 log = logging.getLogger(__name__)
 
@@ -47,11 +47,32 @@ def check_pairs(views: Views, least: int = 2) -> None:
             raise ChiasmError(f"view {name!r} holds one and the same item in every row: it cannot tell things apart.")
 
 
-def split_validation(views: Views, seed: int) -> tuple[Views, Views]:
-    """Training rows in two, by id: for the moments, and for choosing on (an eighth, at most 2,000 things)."""
-    share = min(1 / 8, MOST_VALIDATION / max(views.things, 1))
-    names = cut(views, {"train": 1 - share, "val": share}, seed)
-    return views[names == "train"], views[names == "val"]
+def fit_moments(
+    views: Views,
+    val: Any,
+    candidates: Sequence[Candidate],
+    solve: Callable[[Covariance, Candidate], Maps],
+    *,
+    precision: str,
+    seed: int,
+) -> tuple[Covariance, dict[str, Any], list[dict[str, Any]]]:
+    """The moments to learn from, the chosen candidate, and all candidates with their validation scores.
+
+    A single candidate needs no choice. Without validation rows an eighth of the ids (at most 2,000) is set aside for
+    the choice, and its rows are added to the moments afterwards.
+    """
+    check_pairs(views)
+    if len(candidates) == 1:
+        return Covariance(precision).add(views), dict(candidates[0]), []
+    train, held = views, val
+    if val is None:
+        share = min(1 / 8, MOST_VALIDATION / max(views.things, 1))
+        names = cut(views, {"train": 1 - share, "val": share}, seed)
+        train, held = views[names == "train"], views[names == "val"]
+        check_pairs(train)
+    moments = Covariance(precision).add(train)
+    chosen, trials = choose(moments, as_views(held), solve, candidates)
+    return (moments.add(held) if val is None else moments), chosen, trials
 
 
 def choose(

@@ -10,7 +10,7 @@ import numpy as np
 from scipy.linalg import LinAlgError, cholesky, eigh, solve_triangular, svd
 
 from chiasm.align._linear import Linear
-from chiasm.align._select import Candidate, Maps, check_pairs, choose, split_validation
+from chiasm.align._select import Candidate, Maps, fit_moments
 from chiasm.covariance import Covariance
 from chiasm.errors import ChiasmError
 from chiasm.scale import one_thread
@@ -72,19 +72,9 @@ class CCA(Linear):
         Raises a ChiasmError for fewer than two views, fewer than two pairs, or a ridge of 0 with too few rows.
         """
         views = as_views(views)
-        check_pairs(views)
-        given = None if val is None else as_views(val)
-        if self.k is not None and self.ridge is not None:
-            self.chosen_: dict[str, Any] = {"k": self.k, "ridge": self.ridge}
-            self.trials_: list[dict[str, Any]] = []
-            moments = Covariance(self.precision).add(views)
-        else:
-            train, held = (views, given) if given is not None else split_validation(views, self.seed)
-            check_pairs(train)
-            moments = Covariance(self.precision).add(train)
-            self.chosen_, self.trials_ = choose(moments, held, _Solver(), self._candidates(views))
-            if given is None:
-                moments.add(held)
+        moments, self.chosen_, self.trials_ = fit_moments(
+            views, val, self._candidates(views), _Solver(), precision=self.precision, seed=self.seed
+        )
         weights, correlations = _solve(moments, float(self.chosen_["ridge"]))
         k = min(int(self.chosen_["k"]), len(correlations))
         scale = np.sqrt(correlations[:k])

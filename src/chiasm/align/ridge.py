@@ -9,7 +9,7 @@ import numpy as np
 from scipy.linalg import solve
 
 from chiasm.align._linear import Linear
-from chiasm.align._select import Candidate, Maps, check_pairs, choose, split_validation
+from chiasm.align._select import Candidate, Maps, fit_moments
 from chiasm.covariance import Covariance
 from chiasm.errors import unknown
 from chiasm.scale import one_thread
@@ -51,22 +51,11 @@ class Ridge(Linear):
     def fit(self, views: Any, y: None = None, *, val: Any = None) -> Ridge:
         """Learn from the pairs of `views`; see `CCA.fit` for `val`. Raises a ChiasmError for fewer than two pairs."""
         views = as_views(views)
-        check_pairs(views)
         if self.target is not None and self.target not in views.columns:
             raise unknown("view", self.target, views.columns)
-        given = None if val is None else as_views(val)
-        candidates = self._candidates(views)
-        if len(candidates) == 1:
-            self.chosen_: dict[str, Any] = dict(candidates[0])
-            self.trials_: list[dict[str, Any]] = []
-            moments = Covariance(self.precision).add(views)
-        else:
-            train, held = (views, given) if given is not None else split_validation(views, self.seed)
-            check_pairs(train)
-            moments = Covariance(self.precision).add(train)
-            self.chosen_, self.trials_ = choose(moments, held, _maps, candidates)
-            if given is None:
-                moments.add(held)
+        moments, self.chosen_, self.trials_ = fit_moments(
+            views, val, self._candidates(views), _maps, precision=self.precision, seed=self.seed
+        )
         self.weights_ = _solve(moments, self.chosen_)
         self.means_ = {name: moments.mean(name) for name in self.weights_}
         return self

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
 
+from chiasm import scale
 from chiasm.errors import ChiasmError
-from chiasm.media import Note
+from chiasm.media import MediaError, Note
 from chiasm.part import Part
 
-__all__ = ["Encoder", "text_bytes"]
+__all__ = ["Encoder", "each", "text_bytes"]
 
 
 class Encoder(Part):
@@ -74,6 +75,27 @@ class Encoder(Part):
         text = json.dumps(facts, sort_keys=True, default=str)
         name = type(self).__module__.rsplit(".", 1)[-1]
         return f"{name}-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
+
+
+def each(
+    function: Callable[[Any], tuple[np.ndarray, list[Note]]], items: Sequence[Any], width: int
+) -> tuple[np.ndarray, dict[int, list[Note]]]:
+    """`attempt` by `function(item)` -> (vector, notes) on all cores; an item that raises MediaError is skipped."""
+
+    def safe(item: Any) -> tuple[np.ndarray | None, list[Note]]:
+        try:
+            return function(item)
+        except MediaError as error:
+            return None, [error.note]
+
+    out = np.zeros((len(items), width), dtype=np.float32)
+    notes = {}
+    for i, (vector, found) in enumerate(scale.threads(safe, items)):
+        if vector is not None:
+            out[i] = vector
+        if found:
+            notes[i] = found
+    return out, notes
 
 
 def text_bytes(item: Any) -> bytes:

@@ -17,12 +17,11 @@ from typing import Any
 
 import numpy as np
 
-from chiasm import scale
 from chiasm.cache import Cache
-from chiasm.encode._encoder import Encoder
+from chiasm.encode._encoder import Encoder, each
 from chiasm.errors import ChiasmError
 from chiasm.files import lock, sha256
-from chiasm.media import MediaError, Note, content, decode_image
+from chiasm.media import Note, content, decode_image
 
 __all__ = ["EffnetImage"]
 
@@ -51,23 +50,13 @@ class EffnetImage(Encoder):
     def attempt(self, items: Sequence[Any]) -> tuple[np.ndarray, dict[int, list[Note]]]:
         """Decode and encode on all cores; undecodable images are noted as skipped."""
         session = self._open()
-        out = np.zeros((len(items), 1280), dtype=np.float32)
-        notes: dict[int, list[Note]] = {}
 
-        def one(item: Any) -> tuple[np.ndarray | None, list[Note]]:
-            try:
-                image, found = decode_image(item, self.size)
-            except MediaError as error:
-                return None, [error.note]
+        def one(item: Any) -> tuple[np.ndarray, list[Note]]:
+            image, notes = decode_image(item, self.size)
             pixels = (np.asarray(image, dtype=np.float32) - 127.0) / 128.0
-            return session.run(None, {"pixels": pixels.transpose(2, 0, 1)[None]})[0][0], found
+            return session.run(None, {"pixels": pixels.transpose(2, 0, 1)[None]})[0][0], notes
 
-        for i, (vector, found) in enumerate(scale.threads(one, items)):
-            if vector is not None:
-                out[i] = vector
-            if found:
-                notes[i] = found
-        return out, notes
+        return each(one, items, 1280)
 
     def content(self, item: Any) -> bytes:
         """A file's bytes, or shape and pixels."""

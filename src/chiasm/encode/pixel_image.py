@@ -11,10 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from chiasm import scale
-from chiasm.encode._encoder import Encoder
+from chiasm.encode._encoder import Encoder, each
 from chiasm.errors import unknown
-from chiasm.media import MediaError, Note, content, decode_image
+from chiasm.media import Note, content, decode_image
 
 __all__ = ["PixelImage"]
 
@@ -46,25 +45,14 @@ class PixelImage(Encoder):
         for group in self.groups:
             if group not in _GROUPS:
                 raise unknown("group of pixel features", group, _GROUPS)
-        width = sum(_WIDTHS[group] for group in self.groups)
-        out = np.zeros((len(items), width), dtype=np.float32)
-        notes: dict[int, list[Note]] = {}
 
-        def one(item: Any) -> tuple[np.ndarray | None, list[Note]]:
-            try:
-                image, found = decode_image(item, self.size)
-            except MediaError as error:
-                return None, [error.note]
+        def one(item: Any) -> tuple[np.ndarray, list[Note]]:
+            image, notes = decode_image(item, self.size)
             hsv = np.asarray(image.convert("HSV"), dtype=np.int64)
             gray = np.asarray(image.convert("L"), dtype=np.float64)
-            return np.concatenate([_GROUPS[group](hsv, gray) for group in self.groups]), found
+            return np.concatenate([_GROUPS[group](hsv, gray) for group in self.groups]), notes
 
-        for i, (vector, found) in enumerate(scale.threads(one, items)):
-            if vector is not None:
-                out[i] = vector
-            if found:
-                notes[i] = found
-        return out, notes
+        return each(one, items, sum(_WIDTHS[group] for group in self.groups))
 
     def content(self, item: Any) -> bytes:
         """A file's bytes, or shape and pixels."""

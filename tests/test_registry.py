@@ -1,0 +1,63 @@
+"""The folder is the registry: read without importing, wrong names and missing packages told in a sentence."""
+
+import subprocess
+import sys
+
+import pytest
+
+from chiasm import registry
+from chiasm.errors import ChiasmError
+
+
+def test_listing_imports_no_part():
+    code = (
+        "import sys; from chiasm import registry\n"
+        "for kind in registry.KINDS: registry.entries(kind)\n"
+        "print([m for m in sys.modules if m.startswith(('chiasm.align.', 'chiasm.encode.', 'sklearn', 'torch'))])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_the_file_is_the_class_in_snake_case():
+    for kind in registry.KINDS:
+        for name, entry in registry.entries(kind).items():
+            assert entry.target.split(":")[1].lower() == name.replace("_", "")
+
+
+def test_a_file_without_its_class_is_an_error_by_name(tmp_path):
+    path = tmp_path / "lonely.py"
+    path.write_text('"""Nothing here."""\n')
+    with pytest.raises(ChiasmError, match=r"lonely\.py: wanted a class"):
+        registry._read("align", path)
+
+
+def test_a_part_whose_package_is_missing_says_what_to_install(tmp_path, monkeypatch):
+    path = tmp_path / "needy.py"
+    path.write_text('"""Needs what is not there."""\nrequires = ("no_such_package",)\nclass Needy: pass\n')
+    entry = registry._read("align", path)
+    assert entry.missing == ["no_such_package"]
+    monkeypatch.setitem(registry.entries("align"), "needy", entry)
+    with pytest.raises(ChiasmError, match="pip install no-such-package"):
+        registry.get("align", "needy")
+
+
+def test_an_unknown_name_is_told_with_the_closest_known_one():
+    with pytest.raises(ChiasmError, match="no align named 'ca'; did you mean 'cca'"):
+        registry.get("align", "ca")
+    with pytest.raises(ChiasmError, match="no kind named 'aline'"):
+        registry.names("aline")
+
+
+def test_a_package_outside_adds_a_part_by_an_entry_point(tmp_path):
+    (tmp_path / "outside.py").write_text('"""A method."""\nfrom chiasm.align.cca import CCA\nclass Mine(CCA): pass\n')
+    info = tmp_path / "outside-1.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: outside\nVersion: 1\n")
+    (info / "entry_points.txt").write_text("[chiasm.align]\nmine = outside:Mine\n")
+    code = (
+        f"import sys; sys.path.insert(0, {str(tmp_path)!r})\n"
+        "import chiasm; print(chiasm.names('align'), chiasm.get('align', 'mine').__name__)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["['cca',", "'ridge',", "'mine']", "Mine"]
