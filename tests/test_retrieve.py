@@ -105,10 +105,31 @@ def test_a_score_is_a_float_that_prints_as_its_table(views):
     assert "chance" in str(score)
 
 
+def test_a_part_is_given_by_name_or_as_itself_and_saved_with_its_parameters(views, tmp_path):
+    from chiasm.align.cca import CCA
+
+    model = Retrieve(align=CCA(k=5, ridge=0.5)).fit(views)
+    assert model.align.learned() == {}  # what the caller passed is not changed
+    again = chiasm.load(model.save(tmp_path / "m"))
+    assert again.aligner_.chosen_ == {"ridge": 0.5, "k": 5}
+    assert repr(again.align) == "CCA(k=5, ridge=0.5)"
+    test = views[views.split == "test"]
+    assert again.score(test).to_json() == model.score(test).to_json()
+
+
+def test_a_view_is_named_by_its_modality_when_it_is_the_only_one():
+    texts = [f"thing number {i}" for i in range(40)]
+    vectors = np.random.default_rng(0).normal(size=(40, 6))
+    views = Views({"caption": Column("text", texts), "v": Column("vector", vectors)})
+    model = Retrieve().fit(views)
+    assert model.answer({"text": [texts[3]]}, k=1)[0].tolist() == model.answer({"caption": [texts[3]]}, k=1)[0].tolist()
+
+
 @pytest.mark.parametrize(
     ("call", "sentence"),
     [
         (lambda m, v: m.answer({"a": v["a"].items[:1], "b": v["b"].items[:1]}), "queries of one view"),
+        (lambda m, v: m.answer({"a": np.full((1, 20), np.nan)}), "empty query"),
         (lambda m, v: m.answer({"zz": v["a"].items[:1]}), "no fitted view named 'zz'"),
         (lambda m, v: m.answer({"a": v["a"].items[:1]}, to="c"), "no fitted view named 'c'"),
         (lambda m, v: m.answer({"a": v["b"].items[:1]}), "width"),

@@ -84,8 +84,9 @@ class Retrieve(Part):
         val = encoded[split == "val"] if (split == "val").any() else None
         self.aligner_ = aligner.fit(train, val=val)
         self.baseline_ = None
-        if not (isinstance(self.aligner_, registry.get("align", "ridge"))):
-            self.baseline_ = registry.get("align", "ridge")(seed=self.seed).fit(train, val=val)
+        ridge = registry.get("align", "ridge")
+        if not isinstance(self.aligner_, ridge):
+            self.baseline_ = ridge(seed=self.seed).fit(train, val=val)
         self._record(views, encoded, split, found.tainted)
         return self
 
@@ -108,12 +109,14 @@ class Retrieve(Part):
     ) -> list[list[dict[str, Any]]]:
         """As `answer`, each hit with rank, score, item, id and split."""
         self.check_fitted()
-        views = as_views(queries, self.modalities_)
+        views = as_views(queries, {**{m: m for m in self.views_.values()}, **self.views_})
         if len(views.columns) != 1:
             raise ChiasmError(f"wanted queries of one view, got {', '.join(views.names)}: ask with one at a time.")
         start = self.view(views.names[0])
         to = self._target(start, to)
         column = views.columns[views.names[0]]
+        if not column.present.all():
+            raise ChiasmError(f"wanted something to ask with, got an empty query ({start}).")
         vectors = self._place(start, column.take(column.index))
         if within is None:
             index, table = self.indexes_[to], self.items_[to]
