@@ -55,6 +55,19 @@ def test_a_cut_keeps_ids_whole_and_shares_near_what_was_asked():
     assert {n: int((names == n).sum()) for n in ("train", "val", "test")} == {"train": 210, "val": 30, "test": 60}
 
 
+def test_rows_that_are_equal_in_every_view_stay_on_one_side_of_a_cut():
+    texts = [f"text {i % 30}" for i in range(90)]  # three rows of each text, three ids
+    views = Views({"t": Column.from_cells("text", texts)}, np.arange(90) + 1000)
+    twins = Encoding().twins(views)
+    assert len(np.unique(twins)) == 30
+    for seed in range(5):
+        names = cut(views, {"train": 0.5, "test": 0.5}, seed, twins)
+        for i in range(30):
+            assert len({names[i], names[i + 30], names[i + 60]}) == 1
+    alone = cut(views, {"train": 0.5, "test": 0.5}, 0)
+    assert any(len({alone[i], alone[i + 30], alone[i + 60]}) > 1 for i in range(30))
+
+
 def test_split_names_have_synonyms_and_a_wrong_one_is_an_error():
     assert [split_name(n) for n in ("valid", "DEV", "validation", "Train", "test")] == [
         "val",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -77,11 +78,32 @@ class Encoding(Part):
 
     def fit(self, views: Views, y: None = None) -> Encoding:
         """Choose each column's encoder; those that learn (TF-IDF) learn from these rows: training rows only."""
+        self.encoders_ = {
+            name: encoder.fit(views[name].take(views[name].used)) for name, encoder in self._choose(views).items()
+        }
+        return self
+
+    def twins(self, views: Views) -> np.ndarray:
+        """`(n,)` integers: rows whose items have equal bytes in every view share one. Nothing is encoded."""
+        encoders = self._choose(views)
+        codes = []
+        for name, column in views.columns.items():
+            if name in encoders:
+                keys = [_key(encoders[name], item) or b"%d" % place for place, item in enumerate(column.items)]
+                code = np.unique(np.array(keys, dtype=object), return_inverse=True)[1]
+            else:
+                code = np.unique(np.asarray(_with_digests(column).digests).view("V16").ravel(), return_inverse=True)[1]
+            codes.append(np.append(code, -1)[column.index])  # the last serves index -1: absent
+        shared: np.ndarray = np.unique(np.stack(codes, axis=1), axis=0, return_inverse=True)[1].ravel()
+        return shared
+
+    def _choose(self, views: Views) -> dict[str, Any]:
+        """A new encoder for each column of raw items."""
         chosen = dict(self.encoders or {})
         for name in chosen:
             if name not in views.columns and name not in {c.modality for c in views.columns.values()}:
                 raise unknown("view", name, views.columns)
-        self.encoders_ = {}
+        encoders = {}
         for name, column in views.columns.items():
             if hasattr(column.items, "shape"):
                 continue
@@ -90,11 +112,11 @@ class Encoding(Part):
                 raise ChiasmError(
                     f"view {name!r}: there is no encoder for {column.modality} yet; pass vectors instead."
                 )
-            encoder = registry.get("encode", wanted)() if isinstance(wanted, str) else wanted
+            encoder = registry.get("encode", wanted)() if isinstance(wanted, str) else copy.deepcopy(wanted)
             if encoder.modality != column.modality:
                 raise ChiasmError(f"view {name!r} holds {column.modality}; {encoder!r} reads {encoder.modality}.")
-            self.encoders_[name] = encoder.fit(column.take(column.used))
-        return self
+            encoders[name] = encoder
+        return encoders
 
     def transform(self, views: Views) -> Views:
         """The same rows with a vector column for each view; see `apply` for the report."""
@@ -174,6 +196,13 @@ class Encoding(Part):
         kept = [order[i] for i in good]
         shelf.add(kept, values[good], told)
         return kept, failed
+
+
+def _key(encoder: Any, item: Any) -> bytes | None:
+    try:
+        return key_of(encoder.content(item))
+    except ChiasmError:
+        return None
 
 
 def _encoded(column: Column, keys: Mapping[int, bytes], shelf: Shelf) -> Column:

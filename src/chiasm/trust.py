@@ -74,25 +74,44 @@ def paired(a: np.ndarray, b: np.ndarray, clusters: np.ndarray, *, seed: int = 0)
     return float(center[0]), float(low[0]), float(high[0])
 
 
-def cut(views: Views, parts: Mapping[str, float], seed: int = 0) -> np.ndarray:
+def cut(views: Views, parts: Mapping[str, float], seed: int = 0, twins: np.ndarray | None = None) -> np.ndarray:
     """A random split `(n,)` of names by shares of the ids; rows of one id stay together.
+
+    Args:
+        parts: shares by name, of any sum. twins: `(n,)` integers; ids that have a row of equal number stay together
+            too (`Encoding.twins`: rows that are equal in every view).
 
     >>> import numpy as np; from chiasm.views import Column
     >>> names = cut(Views({"a": Column("vector", np.zeros((10, 1)))}), {"train": 0.8, "test": 0.2})
     >>> sorted(names.tolist()).count("test")
     2
     """
+    codes = views.codes if twins is None else _joined(views.codes, twins)
+    things = int(codes.max()) + 1
     total = sum(parts.values())
-    order = np.random.default_rng(seed).permutation(views.things)
-    names = np.empty(views.things, dtype=object)
+    order = np.random.default_rng(seed).permutation(things)
+    names = np.empty(things, dtype=object)
     start, used = 0, 0.0
     for name, share in parts.items():
         used += share / total
-        stop = round(used * views.things)
+        stop = round(used * things)
         names[order[start:stop]] = name
         start = stop
-    drawn: np.ndarray = names[views.codes]
+    drawn: np.ndarray = names[codes]
     return drawn
+
+
+def _joined(ids: np.ndarray, twins: np.ndarray) -> np.ndarray:
+    """`(n,)` numbers of the groups in which rows hang together by id or by twin."""
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    n = int(ids.max()) + 1
+    size = n + int(twins.max()) + 1
+    links = coo_array((np.ones(len(ids)), (ids, n + twins)), shape=(size, size))
+    group = connected_components(links, directed=False)[1][ids]
+    joined: np.ndarray = np.unique(group, return_inverse=True)[1]
+    return joined
 
 
 @dataclass

@@ -18,7 +18,10 @@ _CHUNK = 4096
 
 
 class Linear(Part):
-    """An aligner whose every view maps by `(x - mean) @ weights`: `means_` `(d,)` and `weights_` `(d, k)` by view."""
+    """An aligner whose every view maps by `(x - mean) @ weights`: `means_` `(d,)` and `weights_` `(d, k)` by view.
+
+    A view without weights is only centered.
+    """
 
     means_: dict[str, np.ndarray]
     weights_: dict[str, np.ndarray]
@@ -33,8 +36,8 @@ class Linear(Part):
         views = as_views(views)
         columns = {}
         for name, column in views.columns.items():
-            if name not in self.weights_:
-                raise unknown("fitted view", name, self.weights_)
+            if name not in self.means_:
+                raise unknown("fitted view", name, self.means_)
             mapped = self._map(name, column)
             columns[name] = Column(column.modality, mapped, column.index, labels=column.labels, digests=column.digests)
         return views.replace(columns)
@@ -47,12 +50,14 @@ class Linear(Part):
         return recall_sum(mapped, used, at=(1,)) if pairs else 0.0
 
     def _map(self, name: str, column: Column) -> np.ndarray:
-        weights = self.weights_[name].astype(np.float32)
-        offset = (self.means_[name] @ self.weights_[name]).astype(np.float32)
-        if column.width != len(weights):
-            raise unknown(f"width of view {name!r}", str(column.width), [str(len(weights))])
-        out = np.zeros((len(column.items), weights.shape[1]), dtype=np.float32)
+        mean, matrix = self.means_[name], self.weights_.get(name)
+        if column.width != len(mean):
+            raise unknown(f"width of view {name!r}", str(column.width), [str(len(mean))])
+        weights = None if matrix is None else matrix.astype(np.float32)
+        offset = (mean if matrix is None else mean @ matrix).astype(np.float32)
+        out = np.zeros((len(column.items), len(offset)), dtype=np.float32)
         for start in range(0, len(out), _CHUNK):
             rows = np.arange(start, min(start + _CHUNK, len(out)))
-            out[rows] = np.asarray(column.items[rows], dtype=np.float32) @ weights - offset
+            items = np.asarray(column.items[rows], dtype=np.float32)
+            out[rows] = (items if weights is None else items @ weights) - offset
         return out

@@ -57,7 +57,7 @@ class Ridge(Linear):
             views, val, self._candidates(views), _maps, precision=self.precision, seed=self.seed
         )
         self.weights_ = _solve(moments, self.chosen_)
-        self.means_ = {name: moments.mean(name) for name in self.weights_}
+        self.means_ = {name: moments.mean(name) for name in moments.shift}
         return self
 
     def _candidates(self, views: Views) -> list[Candidate]:
@@ -70,11 +70,10 @@ def _solve(moments: Covariance, candidate: Candidate) -> dict[str, np.ndarray]:
     target = candidate["target"]
     weights = {}
     for name in moments.shift:
+        if name == target:
+            continue
         covariance = moments.auto(name)
         d = len(covariance)
-        if name == target:
-            weights[name] = np.eye(d)
-            continue
         covariance[np.diag_indices(d)] += max(candidate["ridge"], 1e-9) * np.trace(covariance) / d
         with one_thread():
             weights[name] = solve(covariance, moments.cross(name, target), assume_a="pos")
@@ -86,6 +85,6 @@ def _maps(moments: Covariance, candidate: Candidate) -> Maps:
 
     def mapper(name: str) -> Any:
         mean = moments.mean(name)
-        return lambda rows: (rows - mean) @ weights[name]
+        return lambda rows: (rows - mean) @ weights[name] if name in weights else rows - mean
 
-    return {name: mapper(name) for name in weights}
+    return {name: mapper(name) for name in moments.shift}

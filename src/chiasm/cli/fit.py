@@ -20,6 +20,7 @@ from chiasm.cli._shared import (
     source_of,
 )
 from chiasm.data.read import read, read_split
+from chiasm.encoding import Encoding
 from chiasm.errors import ChiasmError
 from chiasm.files import write_atomic
 from chiasm.tasks.retrieve import Retrieve
@@ -61,11 +62,11 @@ def retrieve_command(data: str, target: str, as_json: bool, seed: int, **options
             f"{data} has only {views.names[0]!r} and nothing that pairs with it: learning needs some hundred captioned "
             f"examples. To search pictures without captions, reuse a model: chiasm search MODEL 'words' --in {data}"
         )
+    encoders = encoders_of(options["encoder"]) or None
     if options["read_split"]:
         views.facts["split"] = read_split(options["read_split"], views)
     elif views.split is None:
-        views.facts["split"] = cut(views, PARTS, seed)
-    encoders = encoders_of(options["encoder"]) or None
+        views.facts["split"] = cut(views, PARTS, seed, Encoding(encoders).twins(views))
     model = Retrieve(encoders=encoders, align=options["align"], allow_leaks=options["allow_leaks"], seed=seed)
     model.fit(views, progress=progress())
     model.source_ = source
