@@ -130,6 +130,7 @@ def test_a_view_is_named_by_its_modality_when_it_is_the_only_one():
     [
         (lambda m, v: m.answer({"a": v["a"].items[:1], "b": v["b"].items[:1]}), "queries of one view"),
         (lambda m, v: m.answer({"a": np.full((1, 20), np.nan)}), "empty query"),
+        (lambda m, v: m.view("vector"), "could mean a or b"),
         (lambda m, v: m.answer({"zz": v["a"].items[:1]}), "no fitted view named 'zz'"),
         (lambda m, v: m.answer({"a": v["a"].items[:1]}, to="c"), "no fitted view named 'c'"),
         (lambda m, v: m.answer({"a": v["b"].items[:1]}), "width"),

@@ -216,6 +216,8 @@ class Retrieve(Part):
         same = [view for view, modality in self.views_.items() if modality == name]
         if len(same) == 1:
             return same[0]
+        if same:
+            raise ChiasmError(f"{name!r} could mean {' or '.join(same)}: say which (--from, --to).")
         raise unknown("fitted view", name, self.views_)
 
     def _make(self, kind: str, wanted: Any) -> Any:
