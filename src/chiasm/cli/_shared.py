@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
+import shutil
 import sys
 import time
 import unicodedata
@@ -23,6 +25,7 @@ __all__ = [
     "encoders_of",
     "notes_csv",
     "one_line",
+    "program",
     "progress",
     "say_skipped",
     "source_of",
@@ -76,6 +79,11 @@ def where_of(given: Iterable[str]) -> dict[str, str]:
         if not sign:
             raise ChiasmError(f"wanted --where COL=VALUE, got {column!r}, for example --where split=test.")
     return {column: value for column, _, value in pairs}
+
+
+def program() -> str:
+    """How the person at this terminal can call this program again."""
+    return "chiasm" if shutil.which("chiasm") else os.path.relpath(sys.argv[0])
 
 
 def progress() -> Progress:

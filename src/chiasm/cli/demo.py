@@ -11,7 +11,7 @@ import click
 import numpy as np
 
 from chiasm import recipe
-from chiasm.cli._shared import echo_json, progress
+from chiasm.cli._shared import echo_json, program, progress
 from chiasm.cli.fit import PARTS
 from chiasm.data.openmoji import ATTRIBUTION, openmoji
 from chiasm.score import Score
@@ -84,7 +84,7 @@ def demo_command(target: str, seed: int, as_json: bool) -> None:
         say(_table(scores[lang]))
     say(f"\n95 % intervals, resampled by thing. {seconds} s. {ATTRIBUTION}")
     say(f"saved {folder}; a dozen searches are drawn in {picture}")
-    say(f'next: chiasm search {folder} "a happy cat"      chiasm search {folder} "下雨"')
+    say(f'next: {program()} search {folder} "a happy cat"      {program()} search {folder} "下雨"')
 
 
 def _table(score: Score) -> str:

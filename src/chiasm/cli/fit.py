@@ -15,6 +15,7 @@ from chiasm.cli._shared import (
     echo_json,
     encoders_of,
     notes_csv,
+    program,
     progress,
     say_skipped,
     source_of,
@@ -101,9 +102,9 @@ def retrieve_command(data: str, target: str, as_json: bool, seed: int, **options
     click.echo(f"learned from {counts['train']} of {views.things} things ({shown}); saved {folder}")
     text = next((name for name, modality in model.views_.items() if modality == "text"), None)
     if counts["test"]:
-        click.echo(f"next: chiasm score {folder} {data}")
+        click.echo(f"next: {program()} score {folder} {data}")
     if text:
-        click.echo(f'next: chiasm search {folder} "{_example(model, text)}"')
+        click.echo(f'next: {program()} search {folder} "{_example(model, text)}"')
 
 
 def _example(model: Retrieve, view: str) -> str:
