@@ -89,7 +89,7 @@ def content(item: Any) -> bytes:
     if isinstance(item, bytes):
         return item
     if isinstance(item, str | os.PathLike):
-        return _file_bytes(Path(item))
+        return _file_bytes(item)
     if not isinstance(item, Image.Image) and not _is_pixels(item):
         raise MediaError(
             "not_an_image", f"wanted a path, bytes, PIL image or uint8 array (h, w[, 3]), got {type(item).__name__}"
@@ -163,7 +163,7 @@ def _is_pixels(item: Any) -> bool:
     return item.ndim == 2 or (item.ndim == 3 and item.shape[2] in (3, 4))
 
 
-def _file_bytes(path: Path) -> bytes:
+def _file_bytes(path: str | os.PathLike[str]) -> bytes:
     try:
         handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # a pipe must not block us
     except FileNotFoundError:
@@ -181,7 +181,7 @@ def _file_bytes(path: Path) -> bytes:
         if info.st_size > MAX_BYTES:
             raise MediaError("too_big", f"{info.st_size >> 20} MiB, over the cap of {MAX_BYTES >> 20}")
         with open(handle, "rb", closefd=False) as file:
-            return file.read(MAX_BYTES)
+            return file.read(info.st_size + 1)  # a read allocates what it is asked for
     except OSError as error:
         raise MediaError("unreadable", error.strerror or str(error)) from None
     finally:
