@@ -83,7 +83,9 @@ def where_of(given: Iterable[str]) -> dict[str, str]:
 
 def program() -> str:
     """How the person at this terminal can call this program again."""
-    return "chiasm" if shutil.which("chiasm") else os.path.relpath(sys.argv[0])
+    if shutil.which("chiasm"):
+        return "chiasm"
+    return "python -m chiasm" if sys.argv[0].endswith("__main__.py") else os.path.relpath(sys.argv[0])
 
 
 def progress() -> Progress:
