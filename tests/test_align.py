@@ -115,6 +115,14 @@ def test_validation_rows_that_are_given_are_not_learned_from():
     np.testing.assert_allclose(model.means_["a"], a[:300].mean(axis=0), atol=1e-5)
 
 
+def test_validation_rows_without_pairs_are_told_and_not_chosen_on(caplog):
+    a, b = planted_pair(400, correlations=(0.99,) * 6)
+    alone = {"a": a[:40], "b": np.full((40, 12), np.nan)}
+    model = CCA(seed=1).fit({"a": a, "b": b}, val=alone)
+    assert "hold no pairs" in caplog.text
+    assert model.chosen_ == CCA(seed=1).fit({"a": a, "b": b}).chosen_
+
+
 def test_five_captions_of_a_picture_weigh_as_much_as_one():
     """Repeating one thing's row changes nothing: every id weighs the same."""
     a, b = planted_pair(200)

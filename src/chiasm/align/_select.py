@@ -64,15 +64,25 @@ def fit_moments(
     check_pairs(views)
     if len(candidates) == 1:
         return Covariance(precision).add(views), dict(candidates[0]), []
-    train, held = views, val
-    if val is None:
+    train, held = views, None if val is None else as_views(val)
+    if held is not None and not _pairs(held):
+        log.warning("the validation rows hold no pairs: choosing on an eighth of the training rows instead")
+        held = None
+    cut_here = held is None
+    if held is None:
         share = min(1 / 8, MOST_VALIDATION / max(views.things, 1))
         names = cut(views, {"train": 1 - share, "val": share}, seed)
         train, held = views[names == "train"], views[names == "val"]
         check_pairs(train)
     moments = Covariance(precision).add(train)
-    chosen, trials = choose(moments, as_views(held), solve, candidates)
-    return (moments.add(held) if val is None else moments), chosen, trials
+    chosen, trials = choose(moments, held, solve, candidates)
+    return (moments.add(held) if cut_here else moments), chosen, trials
+
+
+def _pairs(views: Views) -> bool:
+    """Whether any thing has two views."""
+    codes = [np.unique(views.codes[views.present(name)]) for name in views.columns]
+    return bool(len(codes)) and np.unique(np.concatenate(codes), return_counts=True)[1].max(initial=0) > 1
 
 
 def choose(

@@ -34,7 +34,7 @@ class CCA(Linear):
         k: the shared width; None: chosen by retrieval on validation rows among 32, 64, 128, 256, 512.
         ridge: regularization in units of the mean eigenvalue; None: chosen likewise among `ridges`. Held-out
             correlation would choose far too much ridge, retrieval does not.
-        ridges: the candidates.
+        ridges: the candidates; of equals the first is taken, so what is right most often stands first.
         precision: of the products, "float32" (summed in float64 over chunks of shifted rows) or "float64".
         seed: of the validation cut, when `fit` is given no validation rows.
 
@@ -53,7 +53,7 @@ class CCA(Linear):
         self,
         k: int | None = None,
         ridge: float | None = None,
-        ridges: Sequence[float] = (0.1, 0.3, 1.0, 3.0, 10.0, 30.0),
+        ridges: Sequence[float] = (1.0, 3.0, 0.3, 10.0, 0.1, 30.0),
         precision: str = "float32",
         seed: int = 0,
     ):

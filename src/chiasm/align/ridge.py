@@ -38,7 +38,7 @@ class Ridge(Linear):
         self,
         target: str | None = None,
         ridge: float | None = None,
-        ridges: Sequence[float] = (0.1, 0.3, 1.0, 3.0, 10.0, 30.0),
+        ridges: Sequence[float] = (1.0, 3.0, 0.3, 10.0, 0.1, 30.0),
         precision: str = "float32",
         seed: int = 0,
     ):
