@@ -10,7 +10,31 @@ import numpy as np
 from chiasm.metrics import normalize, ranks
 from chiasm.views import Views
 
-__all__ = ["recall_sum", "relevance"]
+__all__ = ["pairs", "recall_sum", "relevance"]
+
+
+def pairs(views: Views, a: str, b: str) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Every pair of a present item of view a and one of view b that share an id.
+
+    Returns (left, right, ids, weights), each `(p,)`: positions in `views[a].items` and `views[b].items`, id codes
+    (ascending) and weights 1 / (pairs of that id), so that every id weighs 1.
+    """
+    (ida, ita), (idb, itb) = _items(views, a), _items(views, b)
+    first, last = np.searchsorted(idb, ida, "left"), np.searchsorted(idb, ida, "right")
+    count = last - first
+    left, ids = np.repeat(ita, count), np.repeat(ida, count)
+    offset = np.arange(len(left)) - np.repeat(np.cumsum(count) - count, count)
+    right = itb[np.repeat(first, count) + offset]
+    weights = 1.0 / np.bincount(ids, minlength=1)[ids] if len(ids) else np.zeros(0)
+    return left, right, ids, weights
+
+
+def _items(views: Views, name: str) -> tuple[np.ndarray, np.ndarray]:
+    """The distinct (id code, item position) of a view, sorted."""
+    column = views[name]
+    mask = column.present
+    found: np.ndarray = np.unique(np.stack([views.codes[mask], column.index[mask]], axis=1), axis=0)
+    return found[:, 0], found[:, 1]
 
 
 def recall_sum(views: Views, vectors: Mapping[str, np.ndarray], at: tuple[int, ...] = (1, 5, 10)) -> float:
@@ -37,19 +61,10 @@ def relevance(views: Views, a: str, b: str) -> tuple[np.ndarray, np.ndarray, np.
     Returns (queries, hits, starts): positions among a's used items that have an answer, and for each its stretch of
     positions among b's used items; None when no id has both views.
     """
-    pairs = []
-    for name in (a, b):
-        column = views[name]
-        mask = column.present
-        place = np.searchsorted(column.used, column.index[mask])
-        pairs.append(np.unique(np.stack([views.codes[mask], place], axis=1), axis=0))
-    (ida, ita), (idb, itb) = (p.T for p in pairs)
-    first, last = np.searchsorted(idb, ida, "left"), np.searchsorted(idb, ida, "right")
-    count = last - first
-    if not count.sum():
+    left, right, _, _ = pairs(views, a, b)
+    if not len(left):
         return None
-    query = np.repeat(ita, count)
-    offset = np.arange(count.sum()) - np.repeat(np.cumsum(count) - count, count)
-    joined = np.unique(np.stack([query, itb[np.repeat(first, count) + offset]], axis=1), axis=0)
+    joined = np.stack([np.searchsorted(views[a].used, left), np.searchsorted(views[b].used, right)], axis=1)
+    joined = np.unique(joined, axis=0)
     queries, starts = np.unique(joined[:, 0], return_index=True)
     return queries, joined[:, 1], starts

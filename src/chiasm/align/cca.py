@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from scipy.linalg import LinAlgError, cholesky, eigh, solve_triangular, svd
 
-from chiasm.align._linear import Linear
+from chiasm.align._aligner import Linear
 from chiasm.align._select import Candidate, Maps, fit_moments
 from chiasm.covariance import Covariance
 from chiasm.errors import ChiasmError

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from scipy.linalg import solve
 
-from chiasm.align._linear import Linear
+from chiasm.align._aligner import Linear
 from chiasm.align._select import Candidate, Maps, fit_moments
 from chiasm.covariance import Covariance
 from chiasm.errors import unknown
