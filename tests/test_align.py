@@ -7,7 +7,7 @@ from chiasm.align.cca import CCA
 from chiasm.align.ridge import Ridge
 from chiasm.data.toy import planted_pair
 from chiasm.errors import ChiasmError
-from chiasm.matching import recall_sum
+from chiasm.matching import reciprocal_rank
 from chiasm.views import Column, Views
 
 
@@ -96,7 +96,7 @@ def test_ridge_and_k_are_those_that_retrieve_best_on_the_given_validation_rows()
     assert model.chosen_ == {"ridge": best["ridge"], "k": best["k"]}
     refit = CCA(**model.chosen_).fit(train)
     mapped = refit.transform(val)
-    again = recall_sum(mapped, {n: c.items for n, c in mapped.columns.items()})
+    again = reciprocal_rank(mapped, {n: c.items for n, c in mapped.columns.items()})
     assert again == pytest.approx(best["score"], abs=1e-9)
     np.testing.assert_allclose(np.abs(refit.weights_["a"]), np.abs(model.weights_["a"]), atol=1e-6)
 

@@ -43,13 +43,12 @@ def test_every_part_is_listed_with_a_sentence_and_stores_only_its_parameters(kin
         assert {k: v for k, v in vars(part).items() if not k.startswith("_")} == part.get_params(deep=False)
 
 
-@pytest.mark.parametrize("kind", registry.KINDS)
-def test_every_part_can_be_cloned_by_scikit_learn(kind):
+@pytest.mark.parametrize(("kind", "name"), [(kind, name) for kind in registry.KINDS for name in registry.names(kind)])
+def test_every_part_can_be_cloned_by_scikit_learn(kind, name):
     from sklearn.base import clone
 
-    for name in registry.names(kind):
-        part = make(kind, name)
-        assert repr(clone(part)) == repr(part)
+    part = make(kind, name)
+    assert repr(clone(part)) == repr(part)
 
 
 @pytest.mark.parametrize("name", parts("encode"))
@@ -172,11 +171,17 @@ def test_a_task_beats_its_baseline_of_chance_and_survives_saving(name, pair, tmp
     views = Views({"a": pair["a"], "b": pair["b"]}, pair.ids, {"split": split})
     task = make("tasks", name).fit(views)
     score = task.score(views[450:])
-    assert float(score) > 20 * score.table["directions"][0]["chance"]["R@1"]
+    table = score.table
+    chance = table["chance"] if "chance" in table else table["directions"][0]["chance"]["R@1"]
+    assert 0 < chance <= 1 / 150 + 1e-6
+    assert float(score) > 20 * chance
     chiasm.save(task, tmp_path / "t")
     again = chiasm.load(tmp_path / "t")
-    assert again.score(views[450:]).table == score.table
-    labels, scores = again.answer({"a": pair["a"].items[:3]}, k=2)
-    known, known_scores = task.answer({"a": pair["a"].items[:3]}, k=2)
-    assert labels.tolist() == known.tolist()
-    np.testing.assert_allclose(scores, known_scores, atol=1e-6)
+    assert again.score(views[450:]).table == table
+    one, other = ({view: pair[view].items[450:]} for view in ("a", "b"))
+    asked = {"link": (one, other)}.get(name, (one,))  # a link needs both collections, a search the query alone
+    for mine, known in zip(again.answer(*asked), task.answer(*asked), strict=True):
+        if mine.dtype == object:
+            assert mine.tolist() == known.tolist()
+        else:
+            np.testing.assert_allclose(mine, known, atol=1e-6)

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from chiasm import recipe
 from chiasm.covariance import Covariance
 from chiasm.errors import ChiasmError
 from chiasm.views import Column, Views
@@ -74,15 +75,12 @@ def test_shards_merge_to_the_whole_and_subtracting_undoes_adding():
     views = table(range(300))
     whole = Covariance("float64").add(views)
     first = Covariance("float64").add(views[:100])
-    second = first.empty_like().add(views[100:])
-    first.merge(second)
-    reference = whole.empty_like()
-    reference.shift = first.shift
-    reference.add(views)
-    np.testing.assert_allclose(first.auto("a"), reference.auto("a"), atol=1e-12)
+    first.merge(first.empty_like().add(views[100:]))
+    np.testing.assert_allclose(first.mean("a"), whole.mean("a"), atol=1e-12)
+    np.testing.assert_allclose(first.auto("a"), whole.auto("a"), atol=1e-12)
     np.testing.assert_allclose(first.cross("a", "b"), whole.cross("a", "b"), atol=1e-12)
     first.subtract(views[100:])
-    again = first.empty_like().add(views[:100])
+    again = Covariance("float64").add(views[:100])
     np.testing.assert_allclose(first.auto("b"), again.auto("b"), atol=1e-12)
 
 
@@ -96,9 +94,50 @@ def test_a_large_mean_costs_float32_no_digits():
     assert np.abs(naive - exact).max() > 1  # what the shift is there to prevent
 
 
-def test_moments_with_another_shift_are_refused():
-    with pytest.raises(ChiasmError, match="same shift"):
-        Covariance().add(table(range(9))).merge(Covariance().add(table(range(9), seed=1)))
+@pytest.mark.parametrize(("precision", "near"), [("float64", 1e-9), ("float32", 1e-3)])
+def test_shards_of_their_own_shifts_merge_to_the_whole_and_are_taken_out_again(precision, near):
+    """Also when their means are a thousand standard deviations apart, and the second lists its views the other way."""
+    one, two = table(range(150), absent=0.2), table(range(150, 400), seed=1, shift=1e3, absent=0.2)
+    turned = Views({name: two[name] for name in ("b", "a")}, two.ids)
+    moments = Covariance(precision).add(one).merge(Covariance(precision).add(turned))
+    whole = Covariance("float64").add(Views.stack(one, two))
+    assert moments.count("a", "b") == whole.count("b", "a")
+    for name in ("a", "b"):
+        np.testing.assert_allclose(moments.mean(name), whole.mean(name), rtol=near)
+        np.testing.assert_allclose(moments.auto(name), whole.auto(name), rtol=near)
+    np.testing.assert_allclose(moments.cross("a", "b"), whole.cross("a", "b"), rtol=near)
+    moments.merge(Covariance(precision).add(turned), sign=-1)
+    np.testing.assert_allclose(moments.cross("a", "b"), Covariance("float64").add(one).cross("a", "b"), atol=10 * near)
+
+
+def test_tables_that_share_one_view_have_no_cross_moments_between_the_others():
+    one, two = table(range(50)), table(range(50, 90))
+    views = Views.stack(one, Views({"b": two["b"], "c": two["a"]}, two.ids))
+    moments = Covariance("float64", chunk=16).add(views)  # the first chunks lack c altogether
+    assert moments.count("b") == 90
+    assert moments.count("a", "c") == 0
+    assert not moments.cross("a", "c").any()
+    np.testing.assert_allclose(moments.auto("c"), np.cov(two["a"].items.T, bias=True), atol=1e-12)
+
+
+def test_moments_survive_saving(tmp_path):
+    moments = Covariance(chunk=64).add(table(range(200)))
+    recipe.save(moments, tmp_path / "m")
+    again = recipe.load(tmp_path / "m")
+    assert again.chunk == 64
+    np.testing.assert_array_equal(again.cross("a", "b"), moments.cross("a", "b"))
+    again.merge(moments)
+    np.testing.assert_allclose(again.auto("a"), moments.auto("a"), atol=1e-12)
+
+
+def test_a_view_of_another_width_is_refused_by_name():
+    other = table(range(9))
+    other.columns["a"], other.columns["b"] = other["b"], other["a"]
+    moments = Covariance().add(table(range(9)))
+    with pytest.raises(ChiasmError, match="view 'a' was 4 wide, got 3"):
+        moments.add(other)
+    with pytest.raises(ChiasmError, match="view 'a' was 4 wide, got 3"):
+        moments.merge(Covariance().add(other))
 
 
 def test_values_that_are_not_finite_are_refused_by_name():

@@ -11,11 +11,11 @@ SOURCE = Path(__file__).parents[1] / "src" / "chiasm"
 
 LAYERS = [
     {"errors"},
-    {"part", "views", "metrics", "score", "scale"},
-    {"files", "registry"},
+    {"conformal", "part", "views", "metrics", "score", "scale"},
+    {"files", "filtering", "hubness", "registry"},
     {"cache", "covariance", "matching", "media", "recipe", "trust"},
-    {"data", "encode", "encoding", "sheet"},
-    {"align", "index"},
+    {"data", "encode", "encoding", "nn", "sheet"},
+    {"align", "compare", "index"},
     {"tasks"},
     {"cli"},
 ]

@@ -41,8 +41,8 @@ def ranks(queries: np.ndarray, gallery: np.ndarray, hits: np.ndarray, starts: np
         row = np.repeat(np.arange(block.stop - block.start), stops[block] - starts[block])
         held = scores[row, mine]
         best = np.maximum.reduceat(held, starts[block] - first)
-        ahead = (scores >= best[:, None]).sum(axis=1)
-        right = np.add.reduceat((held >= best[row]).astype(np.int64), starts[block] - first)
+        ahead = (~(scores < best[:, None])).sum(axis=1)  # not "less": NaN stands ahead too, never first
+        right = np.add.reduceat((~(held < best[row])).astype(np.int64), starts[block] - first)
         out[block] = 1 + ahead - right
     return out
 

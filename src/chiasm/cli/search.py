@@ -22,6 +22,12 @@ from chiasm.views import Views
 @click.option("--from", "start", metavar="VIEW", help="What the query is; needed when two views are texts.")
 @click.option("--to", metavar="VIEW", help="The view to answer with; default: the one other view.")
 @click.option("--k", default=5, show_default=True, type=click.IntRange(1, 1000), help="How many answers.")
+@click.option(
+    "--reject",
+    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    metavar="SHARE",
+    help="Say when nothing here matches; SHARE of the queries that do have a match are then rejected too (0.1).",
+)
 @click.option("--in", "inside", metavar="FOLDER|DATA", help="Search these pictures or rows instead of the model's own.")
 @click.option(
     "--root",
@@ -38,6 +44,7 @@ def search_command(
     start: str | None,
     to: str | None,
     k: int,
+    reject: float | None,
     inside: str | None,
     root: str | None,
     sheet_file: str | None,
@@ -53,14 +60,26 @@ def search_command(
     within = None
     if inside is not None:
         within = _within(inside, part, target, root)
-    (hits,) = part.hits({name: [query]}, target, k, within, progress=progress())
+    (hits,) = part.hits({name: [query]}, target, k, within, reject, progress=progress())
     if inside is not None:
         say_skipped(part.report)
-    if sheet_file:
+    if sheet_file and hits:
         _draw(part, target, words or Path(str(image)).name, hits, within, root, Path(sheet_file))
     if as_json:
-        echo_json({"query": words if words is not None else image, "from": name, "to": target, "results": hits})
+        echo_json(
+            {
+                "query": words if words is not None else image,
+                "from": name,
+                "to": target,
+                "rejected": not hits,
+                "results": hits,
+            }
+        )
         return
+    if not hits:
+        click.echo(
+            f"nothing here matches (of queries that do have a match, {100 * (reject or 0):g} in 100 are rejected too)"
+        )
     for hit in hits:
         where = "" if hit["id"] == hit["item"] else f"   {one_line(hit['id'])}"
         split = f"   ({hit['split']})" if "split" in hit else ""

@@ -15,6 +15,7 @@ from chiasm.errors import ChiasmError, unknown
 from chiasm.part import Part
 from chiasm.score import Score
 from chiasm.tasks._directions import directions, first_rows
+from chiasm.tasks._rejection import calibrate, lowest
 from chiasm.trust import check_splits, leaks, row_digests
 from chiasm.views import Column, Views, as_views
 
@@ -45,7 +46,7 @@ class Retrieve(Part):
     def __init__(
         self,
         encoders: Mapping[str, Any] | None = None,
-        align: Any = "cca",
+        align: Any = "auto",
         index: Any = "exact",
         allow_leaks: bool = False,
         seed: int = 0,
@@ -87,27 +88,45 @@ class Retrieve(Part):
         ridge = registry.get("align", "ridge")
         if not isinstance(self.aligner_, ridge):
             self.baseline_ = ridge(seed=self.seed).fit(train, val=val)
+        for part in (self.aligner_, self.baseline_):
+            vars(part or self).pop("moments_", None)  # they would double the model
         self._record(views, encoded, split, found.tainted)
         return self
 
     def answer(
-        self, queries: Any, to: str | None = None, k: int = 5, within: Any = None
+        self, queries: Any, to: str | None = None, k: int = 5, within: Any = None, reject: float | None = None
     ) -> tuple[np.ndarray, np.ndarray]:
         """The k items of view `to` that fit each query best: labels `(q, k)` and cosines `(q, k)`, falling.
+
+        A query that `reject` finds without a match has None and NaN.
 
         Args:
             queries: one view's items by its name, `{"caption": ["a dog in snow"]}`, or Views.
             to: the view to answer with; needed only when more than one other view was fitted.
             within: search these Views instead of what was indexed by `fit`.
+            reject: say that nothing matches, at the price of rejecting this share of the queries that do have a match
+                (0.1: one in ten). Needs validation rows in `fit`; holds for queries like those.
         """
-        found = self.hits(queries, to, k, within)
-        labels = np.array([[hit["item"] for hit in row] for row in found], dtype=object)
-        return labels, np.array([[hit["score"] for hit in row] for row in found], dtype=np.float32)
+        found = self.hits(queries, to, k, within, reject)
+        wide = max((len(row) for row in found), default=0)
+        labels = np.full((len(found), wide), None, dtype=object)
+        scores = np.full((len(found), wide), np.nan, dtype=np.float32)
+        for i, row in enumerate(found):
+            if row:
+                labels[i], scores[i] = [hit["item"] for hit in row], [hit["score"] for hit in row]
+        return labels, scores
 
     def hits(
-        self, queries: Any, to: str | None = None, k: int = 5, within: Any = None, *, progress: Progress | None = None
+        self,
+        queries: Any,
+        to: str | None = None,
+        k: int = 5,
+        within: Any = None,
+        reject: float | None = None,
+        *,
+        progress: Progress | None = None,
     ) -> list[list[dict[str, Any]]]:
-        """As `answer`, each hit with rank, score, item, id and split."""
+        """As `answer`, each hit with rank, score, item, id and split; an empty list for a query that is rejected."""
         self.check_fitted()
         views = as_views(queries, {**{m: m for m in self.views_.values()}, **self.views_})
         if len(views.columns) != 1:
@@ -122,9 +141,12 @@ class Retrieve(Part):
             index, table = self.indexes_[to], self.items_[to]
         else:
             index, table = self._gallery(as_views(within, self.modalities_), to, progress)
+        least = -np.inf if reject is None else lowest(self.calibration_, start, to, reject, within is not None)
         keys, scores = index.search(vectors, k)
         return [
-            [
+            []
+            if row_scores[0] < least
+            else [
                 {"rank": rank, "score": float(score), **{name: values[key] for name, values in table.items()}}
                 for rank, (key, score) in enumerate(zip(row, row_scores, strict=True), 1)
             ]
@@ -248,6 +270,7 @@ class Retrieve(Part):
         first_row = np.unique(ids, return_index=True)[1]
         self.ids_, self.splits_ = ids[first_row], split[first_row]
         self.tainted_ = np.unique(ids[tainted].astype(str)).astype(object)
+        self.calibration_ = calibrate(mapped[split == "val"], self.indexes_) if (split == "val").any() else {}
 
     def _target(self, start: str, to: str | None) -> str:
         if to is not None:

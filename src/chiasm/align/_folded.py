@@ -1,0 +1,67 @@
+"""Hubness corrections folded into a shared space: what an item owes to being near everything, as extra coordinates."""
+
+from __future__ import annotations
+
+from itertools import permutations
+
+import numpy as np
+
+from chiasm.align._aligner import Aligner
+from chiasm.views import Views
+
+__all__ = ["Folded"]
+
+
+class Folded(Aligner):
+    """An aligner whose inner products are s(q, g) - b(q) - b(g): unit vectors' products less a bias each.
+
+    b(g) grows with how near g is to known queries in general (see `chiasm.hubness`); b(q) is one constant a query and
+    changes no ranking, and has the same form, so that one vector serves as query and as gallery item. For every ordered
+    pair (gallery view, asking view) there is a coordinate in which the gallery's side holds -b / c and the asking side
+    c; one more a view makes all lengths equal, so that a cosine ranks as the inner product does.
+
+    A subclass implements `_unit` and `_bias`, and calls `_keep` at the end of `fit`. Learned: `banks_` by view, known
+    queries `(m, w)`; `levels_`, the mean bias of each ordered pair; `limit_`, the largest deviation from it.
+    """
+
+    banks_: dict[str, np.ndarray]
+    levels_: dict[str, float]
+    limit_: float
+
+    def _unit(self, name: str, rows: np.ndarray) -> np.ndarray:
+        """Rows of a view `(m, d)` -> vectors `(m, w)` of length 1 or less."""
+        raise NotImplementedError
+
+    def _bias(self, rows: np.ndarray, bank: np.ndarray) -> np.ndarray:
+        """`(m,)` biases of vectors `(m, w)`, given known queries `(b, w)`."""
+        raise NotImplementedError
+
+    def _keep(self, views: Views, most: int, seed: int) -> None:
+        """Keep at most so many known queries of each view, and the sizes of the biases that they make."""
+        rng = np.random.default_rng(seed)
+        self.banks_ = {}
+        for name, column in views.columns.items():
+            used = rng.permutation(column.used)[:most]
+            self.banks_[name] = self._unit(name, np.asarray(column.items[used], np.float32)).astype(np.float32)
+        self.levels_, self.limit_ = {}, 1e-6
+        for gallery, asker in permutations(self.banks_, 2):
+            bias = self._bias(self.banks_[gallery], self.banks_[asker])
+            self.levels_[f"{gallery} {asker}"] = float(bias.mean())
+            self.limit_ = max(self.limit_, 1.25 * float(np.abs(bias - bias.mean()).max()))
+
+    def _map(self, name: str, rows: np.ndarray) -> np.ndarray:
+        unit = self._unit(name, rows)
+        views = list(self.banks_)
+        c = np.sqrt(self.limit_)
+        sides = np.zeros((len(rows), len(views) * (len(views) - 1)))
+        for place, (gallery, asker) in enumerate(permutations(views, 2)):
+            if gallery == name:
+                bias = self._bias(unit, self.banks_[asker]) - self.levels_[f"{gallery} {asker}"]
+                sides[:, place] = -np.clip(bias, -self.limit_, self.limit_) / c
+            elif asker == name:
+                sides[:, place] = c
+        whole = 1 + 2 * (len(views) - 1) * self.limit_
+        rest = np.zeros((len(rows), len(views)))
+        length = (unit**2).sum(axis=1) + (sides**2).sum(axis=1)
+        rest[:, views.index(name)] = np.sqrt(np.clip(whole - length, 0, None))
+        return (np.concatenate([unit, sides, rest], axis=1) / np.sqrt(whole)).astype(np.float32)

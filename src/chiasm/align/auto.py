@@ -1,0 +1,226 @@
+"""The default: canonical directions and likeness to known pairs in one space, corrected for hubs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import permutations
+from typing import Any
+
+import numpy as np
+from scipy.linalg import eigh
+from scipy.optimize import minimize_scalar
+
+from chiasm.align._canonical import canonical
+from chiasm.align._folded import Folded
+from chiasm.align._moments import means_by_id, spans, turned, widths
+from chiasm.align._select import check_pairs, folds
+from chiasm.covariance import Covariance
+from chiasm.hubness import inverted_softmax
+from chiasm.matching import relevance
+from chiasm.metrics import normalize
+from chiasm.scale import one_thread
+from chiasm.views import Views, as_views
+
+__all__ = ["Auto"]
+
+STRENGTH = 2 / 3
+"""Of the temperature under which held-out pairs are likeliest; the whole of it over-corrects (docs/log.md)."""
+
+HELD = 600
+"""The most things of a fold that candidates are judged on."""
+
+RANK = 512
+
+Maps = dict[str, tuple[np.ndarray, np.ndarray]]
+"""By view, a mean `(d,)` and weights `(d, k)`."""
+
+
+class Auto(Folded):
+    """Three closed forms in one space, each as strong as held-out pairs say.
+
+    1. *Canonical directions* (see `cca`), each scaled by its correlation rho: u(x), of length 1. What is linear.
+    2. *Likeness to known pairs* (see `asif`): squared positive cosines to at most `anchors` paired items, of length 1,
+       reduced to 512 dimensions: r(x). What is local: the same event, the same product line.
+    3. *Hubs*: an item that is near every query answers none. With s = (u.u' + w r.r') / (1 + w), the score of gallery
+       item g for query q is s(q, g) - b(g), b(g) = log mean exp(t s(q', g)) / t over at most `anchors` known queries q'
+       (inverted softmax, see `corrected`), folded into extra coordinates, so that search costs what it did.
+
+    The ridge of 1, the weight w and the temperature t are chosen by the likelihood of held-out pairs, softmax(t s),
+    which still tells candidates apart when ten pairs are held out; t is then taken at 2/3 of its likeliest value.
+
+    Choose it unless you need a map that is linear, `partial_fit`, or the smallest model: then `cca`.
+
+    Args:
+        ridges: candidates, in units of the mean eigenvalue. shares: candidates of w; 0 leaves the anchors out.
+        anchors: the most known pairs, and the most known queries, that are kept; drawn at random where there are more.
+        seed: of that draw and of the folds.
+
+    Learned: `means_`, `weights_` `(d, k)`, `anchors_` `(n, d)`, `banks_` by view; `basis_` `(n, 512)`; `chosen_`
+    (ridge, share, temperature), `trials_` (with the mean -log likelihood of held-out pairs).
+
+    >>> z = np.random.default_rng(0).normal(size=(200, 3))
+    >>> model = Auto().fit({"a": z @ [[1, 2, 0], [0, 1, 1], [1, 0, 1]], "b": z @ [[3, 1, 0], [1, 1, 0], [0, 0, 1]]})
+    >>> sorted(model.chosen_)
+    ['ridge', 'share', 'temperature']
+
+    Sources: Hotelling 1936; Norelli et al. 2022 (2); Smith et al. 2017, arXiv 1702.03859 (3).
+    """
+
+    def __init__(
+        self,
+        ridges: Sequence[float] = (3.0, 10.0, 1.0, 30.0, 0.3, 0.1, 0.01),
+        shares: Sequence[float] = (0.5, 1.0, 2.0, 4.0, 0.0),
+        powers: Sequence[float] = (2.0, 4.0, 8.0),
+        anchors: int = 2000,
+        seed: int = 0,
+    ):
+        self.ridges = ridges
+        self.shares = shares
+        self.powers = powers
+        self.anchors = anchors
+        self.seed = seed
+
+    means_: dict[str, np.ndarray]
+    weights_: dict[str, np.ndarray]
+    anchors_: dict[str, np.ndarray]
+    basis_: np.ndarray
+    chosen_: dict[str, Any]
+    trials_: list[dict[str, Any]]
+
+    def fit(self, views: Any, y: None = None, *, val: Any = None) -> Auto:
+        """Learn from the pairs of `views`; choose on `val`, or on folds of `views` (see `cca`).
+
+        Rows without a partner count in their view's own covariance and among the known queries. Raises a ChiasmError
+        for fewer than two views or fewer than two pairs.
+        """
+        views = as_views(views)
+        check_pairs(views)
+        val = None if val is None else as_views(val)
+        bases = spans(views, val)
+        rows = turned(views, bases)
+        self._choose(rows, None if val is None else turned(val, bases), widths(views))
+        maps = _canonical(Covariance("float64" if bases else "float32").add(rows), self.chosen_["ridge"], widths(views))
+        self.means_, self.weights_ = {}, {}
+        for name, (mean, matrix) in maps.items():
+            if name in bases:
+                mean, matrix = bases[name].center + bases[name].basis @ mean, bases[name].basis @ matrix
+            self.means_[name], self.weights_[name] = mean.astype(np.float32), matrix.astype(np.float32)
+        self.anchors_, self.basis_ = {}, np.zeros((0, 0), np.float32)
+        if self.chosen_["share"]:
+            self.anchors_ = _anchors(_few(views, self.anchors, self.seed), self.means_)
+            self.basis_ = _principal([_likeness(rows, rows, self.chosen_["power"]) for rows in self.anchors_.values()])
+        self._keep(views, self.anchors, self.seed)
+        return self
+
+    def _choose(self, views: Views, val: Views | None, widths: Mapping[str, int]) -> None:
+        """Keep the candidate under which held-out pairs are likeliest."""
+        sums: dict[tuple[float, float, float], list[Any]] = {}
+        for mask, held in folds(views, val, self.seed):
+            train = views if mask is None else views[~mask]
+            held = _few(held, HELD, self.seed)
+            items = {n: np.asarray(c.items[c.used], np.float32) for n, c in held.columns.items() if len(c.used)}
+            moments = Covariance("float32").add(train)
+            means = {name: moments.mean(name).astype(np.float32) for name in items}
+            anchors = _anchors(_few(train, self.anchors, self.seed), means)
+            near = {
+                (power, n): _likeness(normalize(items[n] - means[n]), anchors[n], power)
+                for n in items
+                if n in anchors
+                for power in self.powers
+            }
+            for ridge in self.ridges:
+                maps = _canonical(moments, ridge, widths)
+                far = {n: normalize((rows - maps[n][0]) @ maps[n][1]) for n, rows in items.items()}
+                for a, b in permutations(items, 2):
+                    if not (answers := relevance(held, a, b)):
+                        continue
+                    linear = (far[a] @ far[b].T)[answers[0]]
+                    sums.setdefault((ridge, 0.0, self.powers[0]), []).append((linear, *answers[1:]))
+                    for power in self.powers if near else ():
+                        local = (near[power, a] @ near[power, b].T)[answers[0]]
+                        for share in self.shares:
+                            if share:
+                                both = (linear + share * local) / (1 + share)
+                                sums.setdefault((ridge, share, power), []).append((both, *answers[1:]))
+        self.trials_ = []
+        for (ridge, share, power), found in sums.items():
+            temperature, loss = _likeliest(found)
+            self.trials_.append(
+                {"ridge": ridge, "share": share, "power": power, "temperature": temperature, "loss": loss}
+            )
+        best = min(self.trials_, key=lambda trial: trial["loss"])
+        self.chosen_ = {**best, "temperature": STRENGTH * best["temperature"]}
+        del self.chosen_["loss"]
+
+    def _unit(self, name: str, rows: np.ndarray) -> np.ndarray:
+        """Both likenesses of rows `(m, d)` side by side `(m, w)`, of length 1 or a little less."""
+        centered = rows - self.means_[name]
+        linear = normalize(centered @ self.weights_[name])
+        share = self.chosen_["share"]
+        if not share:
+            return linear
+        local = _likeness(normalize(centered), self.anchors_[name], self.chosen_["power"]) @ self.basis_
+        return np.concatenate([linear, np.sqrt(share) * local], axis=1) / np.float32(np.sqrt(1 + share))
+
+    def _widths(self) -> dict[str, int]:
+        return {name: len(mean) for name, mean in self.means_.items()}
+
+    def _bias(self, rows: np.ndarray, bank: np.ndarray) -> np.ndarray:
+        return inverted_softmax(rows, bank, self.chosen_["temperature"])
+
+
+def _canonical(moments: Covariance, ridge: float, widths: Mapping[str, int]) -> Maps:
+    """Canonical directions, each scaled by its correlation."""
+    with one_thread():
+        weights, correlations = canonical(moments, ridge, widths)
+    return {name: (moments.mean(name), matrix * correlations) for name, matrix in weights.items()}
+
+
+def _few(views: Views, most: int, seed: int) -> Views:
+    """The rows of at most `most` ids, drawn at random."""
+    if views.things <= most:
+        return views
+    kept = np.random.default_rng(seed).permutation(views.things)[:most]
+    few: Views = views[np.isin(views.codes, kept)]
+    return few
+
+
+def _anchors(views: Views, means: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The things that have every view, by view `(n, d)`, centered and of length 1; none when they are not ten."""
+    found = {name: means_by_id(views, name) for name in means}
+    whole = np.logical_and.reduce([held for _, held in found.values()])
+    if whole.sum() < 10:
+        return {}
+    return {name: normalize(rows[whole] - means[name]) for name, (rows, _) in found.items()}
+
+
+def _likeness(rows: np.ndarray, anchors: np.ndarray, power: float) -> np.ndarray:
+    """Squared positive cosines `(m, n)` of unit rows to unit anchors, of length 1."""
+    return normalize(np.maximum(rows @ anchors.T, 0) ** np.float32(power))
+
+
+def _principal(likenesses: Sequence[np.ndarray]) -> np.ndarray:
+    """The leading directions `(n, r)` of the views' likenesses: inner products stay nearly what they are."""
+    n = likenesses[0].shape[1]
+    if n <= RANK:
+        return np.eye(n, dtype=np.float32)
+    gram = np.sum([rows.T @ rows for rows in likenesses], axis=0)
+    with one_thread():
+        return np.ascontiguousarray(eigh(gram, subset_by_index=[n - RANK, n - 1])[1][:, ::-1], dtype=np.float32)
+
+
+def _likeliest(sims: Sequence[tuple[np.ndarray, np.ndarray, np.ndarray]]) -> tuple[float, float]:
+    """The temperature t under which the right answers are likeliest by softmax(t s), and their mean -log likelihood."""
+
+    def loss(log: float) -> float:
+        t, total, count = np.exp(log), 0.0, 0
+        for scores, hits, starts in sims:
+            scaled = t * (scores - scores.max(axis=1, keepdims=True))
+            row = np.repeat(np.arange(len(starts)), np.diff(np.append(starts, len(hits))))
+            right = np.add.reduceat(np.exp(scaled[row, hits]), starts)
+            total += float((np.log(np.exp(scaled).sum(axis=1)) - np.log(np.maximum(right, 1e-30))).sum())
+            count += len(starts)
+        return total / count
+
+    found = minimize_scalar(loss, bounds=(-1.0, 4.5), method="bounded", options={"xatol": 0.05})
+    return float(np.exp(found.x)), float(found.fun)
