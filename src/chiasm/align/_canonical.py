@@ -21,15 +21,16 @@ _LEAST = 1e-6
 """A correlation below this is rounding."""
 
 
-def canonical(moments: Covariance, ridge: float, widths: Mapping[str, int]) -> Canonical:
+def canonical(moments: Covariance, ridge: float | Mapping[str, float], widths: Mapping[str, int]) -> Canonical:
     """Canonical weights and correlations for the largest possible r.
 
     Args:
-        ridge: in units of a view's mean eigenvalue: trace / its width in `widths`, which may be larger than in
-            `moments` (rows in the coordinates of their span).
+        ridge: one for all or one a view, in units of a view's mean eigenvalue: trace / its width in `widths`, which
+            may be larger than in `moments` (rows in the coordinates of their span).
     """
     names = moments.names
-    roots = {name: _root(moments.auto(name), ridge, name, widths[name]) for name in names}
+    ridges = ridge if isinstance(ridge, Mapping) else dict.fromkeys(names, ridge)
+    roots = {name: _root(moments.auto(name), ridges[name], name, widths[name]) for name in names}
     crosses = {(a, b): _whiten(moments.cross(a, b), roots[a], roots[b]) for a, b in combinations(names, 2)}
     if len(names) == 2:
         a, b = names

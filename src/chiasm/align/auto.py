@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import permutations
 from typing import Any
 
@@ -31,6 +31,17 @@ HELD = 600
 
 RANK = 512
 
+USUAL = 10.0
+"""The ridge when there is nothing to choose on."""
+
+FURTHEST = 4
+"""Ridges run over so many half decades to both sides of 1."""
+
+Pair = tuple[str, str]
+
+Sims = Sequence[tuple[np.ndarray, np.ndarray, np.ndarray]]
+"""For each ordered pair of views of a fold: similarities `(queries, items)`, the right items, where they start."""
+
 Maps = dict[str, tuple[np.ndarray, np.ndarray]]
 """By view, a mean `(d,)` and weights `(d, k)`."""
 
@@ -39,42 +50,41 @@ class Auto(Folded):
     """Three closed forms in one space, each as strong as held-out pairs say.
 
     1. *Canonical directions* (see `cca`), each scaled by its correlation rho: u(x), of length 1. What is linear.
-    2. *Likeness to known pairs* (see `asif`): squared positive cosines to at most `anchors` paired items, of length 1,
+    2. *Likeness to known pairs* (see `asif`): powers of positive cosines to at most `anchors` known pairs, made length 1,
        reduced to 512 dimensions: r(x). What is local: the same event, the same product line.
     3. *Hubs*: an item that is near every query answers none. With s = (u.u' + w r.r') / (1 + w), the score of gallery
        item g for query q is s(q, g) - b(g), b(g) = log mean exp(t s(q', g)) / t over at most `anchors` known queries q'
        (inverted softmax, see `corrected`), folded into extra coordinates, so that search costs what it did.
 
-    The ridge of 1, the weight w and the temperature t are chosen by the likelihood of held-out pairs, softmax(t s),
-    which still tells candidates apart when ten pairs are held out; t is then taken at 2/3 of its likeliest value.
+    One ridge a view (where one view tells the other exactly, the best ones differ a hundredfold), the weight w, the
+    power of the likeness and the temperature t are chosen by the likelihood of held-out pairs, softmax(t s), which
+    still tells candidates apart when ten pairs are held out; t is then taken at 2/3 of its likeliest value.
 
     Choose it unless you need a map that is linear, `partial_fit`, or the smallest model: then `cca`.
 
     Args:
-        ridges: candidates, in units of the mean eigenvalue. shares: candidates of w; 0 leaves the anchors out.
+        shares: candidates of w, besides 0, which leaves the anchors out. powers: candidates of the cosines' power.
         anchors: the most known pairs, and the most known queries, that are kept; drawn at random where there are more.
         seed: of that draw and of the folds.
 
     Learned: `means_`, `weights_` `(d, k)`, `anchors_` `(n, d)`, `banks_` by view; `basis_` `(n, 512)`; `chosen_`
-    (ridge, share, temperature), `trials_` (with the mean -log likelihood of held-out pairs).
+    (ridge by view, share, power, temperature), `trials_` (with the mean -log likelihood of held-out pairs).
 
     >>> z = np.random.default_rng(0).normal(size=(200, 3))
     >>> model = Auto().fit({"a": z @ [[1, 2, 0], [0, 1, 1], [1, 0, 1]], "b": z @ [[3, 1, 0], [1, 1, 0], [0, 0, 1]]})
     >>> sorted(model.chosen_)
-    ['ridge', 'share', 'temperature']
+    ['power', 'ridge', 'share', 'temperature']
 
     Sources: Hotelling 1936; Norelli et al. 2022 (2); Smith et al. 2017, arXiv 1702.03859 (3).
     """
 
     def __init__(
         self,
-        ridges: Sequence[float] = (3.0, 10.0, 1.0, 30.0, 0.3, 0.1, 0.01),
-        shares: Sequence[float] = (0.5, 1.0, 2.0, 4.0, 0.0),
+        shares: Sequence[float] = (0.5, 1.0, 2.0, 4.0),
         powers: Sequence[float] = (2.0, 4.0, 8.0),
         anchors: int = 2000,
         seed: int = 0,
     ):
-        self.ridges = ridges
         self.shares = shares
         self.powers = powers
         self.anchors = anchors
@@ -113,44 +123,61 @@ class Auto(Folded):
         return self
 
     def _choose(self, views: Views, val: Views | None, widths: Mapping[str, int]) -> None:
-        """Keep the candidate under which held-out pairs are likeliest."""
-        sums: dict[tuple[float, float, float], list[Any]] = {}
-        for mask, held in folds(views, val, self.seed):
-            train = views if mask is None else views[~mask]
-            held = _few(held, HELD, self.seed)
-            items = {n: np.asarray(c.items[c.used], np.float32) for n, c in held.columns.items() if len(c.used)}
-            moments = Covariance("float32").add(train)
-            means = {name: moments.mean(name).astype(np.float32) for name in items}
-            anchors = _anchors(_few(train, self.anchors, self.seed), means)
-            near = {
-                (power, n): _likeness(normalize(items[n] - means[n]), anchors[n], power)
-                for n in items
-                if n in anchors
-                for power in self.powers
-            }
-            for ridge in self.ridges:
-                maps = _canonical(moments, ridge, widths)
-                far = {n: normalize((rows - maps[n][0]) @ maps[n][1]) for n, rows in items.items()}
-                for a, b in permutations(items, 2):
-                    if not (answers := relevance(held, a, b)):
-                        continue
-                    linear = (far[a] @ far[b].T)[answers[0]]
-                    sums.setdefault((ridge, 0.0, self.powers[0]), []).append((linear, *answers[1:]))
-                    for power in self.powers if near else ():
-                        local = (near[power, a] @ near[power, b].T)[answers[0]]
-                        for share in self.shares:
-                            if share:
-                                both = (linear + share * local) / (1 + share)
-                                sums.setdefault((ridge, share, power), []).append((both, *answers[1:]))
+        """Keep the candidate under which held-out pairs are likeliest: first the ridges, then how local to be."""
+        cuts = [self._fold(views, mask, held, widths) for mask, held in folds(views, val, self.seed)]
         self.trials_ = []
-        for (ridge, share, power), found in sums.items():
-            temperature, loss = _likeliest(found)
-            self.trials_.append(
-                {"ridge": ridge, "share": share, "power": power, "temperature": temperature, "loss": loss}
-            )
+        self.chosen_ = {"ridge": dict.fromkeys(widths, USUAL), "share": 0.0, "power": 2.0, "temperature": 1.0}
+        if not cuts:
+            return
+        best = self._climb(cuts, list(widths))
+        local = all(cut.anchors for cut in cuts)
+        linear = [list(cut.linear(best["ridge"])) for cut in cuts]
+        for power in self.powers if local else ():
+            near = [cut.local(power) for cut in cuts]
+            for share in self.shares:
+                both = [
+                    ((far + share * close[pair]) / (1 + share), *right)
+                    for one, close in zip(linear, near, strict=True)
+                    for pair, far, right in one
+                ]
+                self._try(both, {"ridge": best["ridge"], "share": share, "power": power})
         best = min(self.trials_, key=lambda trial: trial["loss"])
         self.chosen_ = {**best, "temperature": STRENGTH * best["temperature"]}
         del self.chosen_["loss"]
+
+    def _fold(self, views: Views, mask: np.ndarray | None, held: Views, widths: Mapping[str, int]) -> _Fold:
+        train = views if mask is None else views[~mask]
+        return _Fold(train, _few(train, self.anchors, self.seed), _few(held, HELD, self.seed), widths)
+
+    def _climb(self, cuts: Sequence[_Fold], names: Sequence[str]) -> dict[str, Any]:
+        """The likeliest ridges, one a view: from the best equal ones uphill by half decades, a view at a time."""
+        seen: dict[tuple[int, ...], dict[str, Any]] = {}
+
+        def at(place: tuple[int, ...]) -> float:
+            if place not in seen:
+                ridge = {name: float(10 ** (e / 2)) for name, e in zip(names, place, strict=True)}
+                sims = [(far, *right) for cut in cuts for _, far, right in cut.linear(ridge)]
+                seen[place] = self._try(sims, {"ridge": ridge, "share": 0.0, "power": 2.0})
+            loss: float = seen[place]["loss"]
+            return loss
+
+        place = min(((e,) * len(names) for e in (1, -1, -3)), key=at)
+        while True:
+            moves = [
+                (*place[:i], place[i] + step, *place[i + 1 :])
+                for i in range(len(names))
+                for step in (1, -1, 2, -2)
+                if abs(place[i] + step) <= FURTHEST
+            ]
+            nearest = min(moves, key=at)
+            if at(nearest) >= at(place):
+                return seen[place]
+            place = nearest
+
+    def _try(self, sims: Sims, candidate: dict[str, Any]) -> dict[str, Any]:
+        temperature, loss = _likeliest(sims)
+        self.trials_.append({**candidate, "temperature": temperature, "loss": loss})
+        return self.trials_[-1]
 
     def _unit(self, name: str, rows: np.ndarray) -> np.ndarray:
         """Both likenesses of rows `(m, d)` side by side `(m, w)`, of length 1 or a little less."""
@@ -169,7 +196,32 @@ class Auto(Folded):
         return inverted_softmax(rows, bank, self.chosen_["temperature"])
 
 
-def _canonical(moments: Covariance, ridge: float, widths: Mapping[str, int]) -> Maps:
+class _Fold:
+    """Rows to learn from and rows held out: how near the held-out items of each ordered pair of views are."""
+
+    def __init__(self, train: Views, few: Views, held: Views, widths: Mapping[str, int]):
+        self.widths = widths
+        self.items = {n: np.asarray(c.items[c.used], np.float32) for n, c in held.columns.items() if len(c.used)}
+        self.moments = Covariance("float32").add(train)
+        self.means = {name: self.moments.mean(name).astype(np.float32) for name in self.items}
+        self.anchors = _anchors(few, self.means)
+        pairs = {(a, b): relevance(held, a, b) for a, b in permutations(self.items, 2)}
+        self.answers = {pair: found for pair, found in pairs.items() if found}
+
+    def linear(self, ridge: Mapping[str, float]) -> Iterator[tuple[Pair, np.ndarray, tuple[np.ndarray, np.ndarray]]]:
+        """Each pair of views, its similarities `(queries, items)` in canonical directions, and what is right."""
+        maps = _canonical(self.moments, ridge, self.widths)
+        unit = {n: normalize((rows - maps[n][0]) @ maps[n][1]) for n, rows in self.items.items()}
+        for (a, b), (queries, hits, starts) in self.answers.items():
+            yield (a, b), unit[a][queries] @ unit[b].T, (hits, starts)
+
+    def local(self, power: float) -> dict[Pair, np.ndarray]:
+        """By pair of views, the similarities by likeness to anchors."""
+        near = {n: _likeness(normalize(rows - self.means[n]), self.anchors[n], power) for n, rows in self.items.items()}
+        return {(a, b): near[a][queries] @ near[b].T for (a, b), (queries, *_) in self.answers.items()}
+
+
+def _canonical(moments: Covariance, ridge: Mapping[str, float], widths: Mapping[str, int]) -> Maps:
     """Canonical directions, each scaled by its correlation."""
     with one_thread():
         weights, correlations = canonical(moments, ridge, widths)
@@ -195,7 +247,7 @@ def _anchors(views: Views, means: Mapping[str, np.ndarray]) -> dict[str, np.ndar
 
 
 def _likeness(rows: np.ndarray, anchors: np.ndarray, power: float) -> np.ndarray:
-    """Squared positive cosines `(m, n)` of unit rows to unit anchors, of length 1."""
+    """Powers of the positive cosines `(m, n)` of unit rows to unit anchors, of length 1."""
     return normalize(np.maximum(rows @ anchors.T, 0) ** np.float32(power))
 
 
@@ -209,7 +261,7 @@ def _principal(likenesses: Sequence[np.ndarray]) -> np.ndarray:
         return np.ascontiguousarray(eigh(gram, subset_by_index=[n - RANK, n - 1])[1][:, ::-1], dtype=np.float32)
 
 
-def _likeliest(sims: Sequence[tuple[np.ndarray, np.ndarray, np.ndarray]]) -> tuple[float, float]:
+def _likeliest(sims: Sims) -> tuple[float, float]:
     """The temperature t under which the right answers are likeliest by softmax(t s), and their mean -log likelihood."""
 
     def loss(log: float) -> float:
