@@ -150,7 +150,7 @@ def test_validation_rows_choose_the_rounds_and_are_not_learned_from():
     views = paired(300, rho=0.93)
     split = np.array(["train"] * 60 + ["val"] * 40 + ["test"] * 200, dtype=object)
     given = Views(views.columns, views.ids, {"split": split})
-    model = Link().fit(given)
+    model = Link(rounds=3).fit(given)
     assert model.known_ == 60
     assert len(model.trials_) == 4
     assert set(model.ids_) == {f"id {i}" for i in range(60)}

@@ -29,7 +29,7 @@ from chiasm.views import Views
     help="How many of the known pairs to learn from; the pairing of the others is hidden, found again and scored.",
 )
 @click.option("--encoder", multiple=True, metavar="VIEW=NAME", help="An encoder for a view (chiasm list encode).")
-@click.option("--align", default="cca", show_default=True, help="The aligner (chiasm list align).")
+@click.option("--align", default="auto", show_default=True, help="The aligner (chiasm list align).")
 @click.option("--seed", default=0, show_default=True, help="Of the draw of the pairs and of everything at random.")
 @click.option(
     "--to", "target", required=True, type=click.Path(), metavar="FILE", help="Write a csv with a link a line."

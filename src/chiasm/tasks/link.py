@@ -25,9 +25,9 @@ __all__ = ["Link"]
 class Link(Part):
     """Two collections of which few, some or no pairs are known -> which item belongs to which, one to one.
 
-    The known pairs fit an aligner; the assignment with the largest sum of cosines links what is left. Then the aligner
-    is refitted with ever more of the surest links beside the known pairs, and the number of such rounds that retrieves
-    held-out known pairs best is kept (none wins ties). With fewer than 8 known pairs the shapes of the two collections
+    The known pairs fit an aligner; the assignment with the largest sum of cosines links what is left. With `rounds` the
+    aligner is then refitted with ever more of the surest links beside the known pairs, and the number of rounds that
+    retrieves held-out known pairs best is kept (none wins ties). With fewer than 8 known pairs the shapes of the two collections
     are matched first (quadratic assignment), and of the rounds the one is kept under which they are most alike.
 
     Expect little of the rounds: they help on planted data with few pairs; on photos and captions what they change is
@@ -59,7 +59,7 @@ class Link(Part):
     Vogelstein et al. 2015 (quadratic assignment).
     """
 
-    def __init__(self, encoders: Mapping[str, Any] | None = None, align: Any = "cca", rounds: int = 3, seed: int = 0):
+    def __init__(self, encoders: Mapping[str, Any] | None = None, align: Any = "auto", rounds: int = 0, seed: int = 0):
         self.encoders = encoders
         self.align = align
         self.rounds = rounds
