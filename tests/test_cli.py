@@ -137,6 +137,17 @@ def test_score_json_has_the_promised_shape_and_the_queries_file_agrees(run: Run,
         assert direction["R@10"]["low"] > direction["chance"]["R@10"]  # colors and shapes were learned
 
 
+def test_the_properties_of_the_space_are_printed_and_given_as_json(run: Run, toy: Toy) -> None:
+    done = run("score", toy.model, toy.table, "--properties")
+    assert done.returncode == 0, done.stderr
+    assert "which view is a vector of?" in done.stdout
+    found = json.loads(run("score", toy.model, toy.table, "--properties", "--json").stdout)["properties"]
+    assert found["semantics"]["directions"][0]["mAP"]["value"] > found["semantics"]["directions"][0]["chance"]
+    refused = run("score", toy.model, toy.table, "--properties", "--where", "split=train")
+    assert refused.returncode == 1
+    assert "the model was fitted on" in refused.stderr
+
+
 def test_a_recall_beyond_the_gallery_is_null(run: Run, toy: Toy) -> None:
     table = answered(run("score", toy.model, toy.table, "--where", "split=val", "--where", "shape=bar", "--json"))
     assert [d["gallery"] < 10 for d in table["directions"]] == [True, True]

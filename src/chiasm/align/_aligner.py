@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import permutations
 from typing import Any
 
@@ -26,6 +27,10 @@ class Aligner(Part):
 
     def transform(self, views: Any) -> Views:
         """The views that were fitted -> columns of the shared width k. A view maps alone as in company."""
+        return self._each(views, self._map)
+
+    def _each(self, views: Any, function: Callable[[str, np.ndarray], np.ndarray]) -> Views:
+        """The views with `function(name, rows)` of their items, in chunks."""
         self.check_fitted()
         views = as_views(views)
         widths = self._widths()
@@ -37,8 +42,8 @@ class Aligner(Part):
                 raise unknown(f"width of view {name!r}", str(column.width), [str(widths[name])])
             starts = range(0, len(column.items), _CHUNK)
             rows = (np.arange(s, min(s + _CHUNK, len(column.items))) for s in starts)
-            parts = [self._map(name, np.asarray(column.items[r], dtype=np.float32)) for r in rows]
-            mapped = np.concatenate(parts or [self._map(name, np.zeros((0, widths[name]), np.float32))])
+            parts = [function(name, np.asarray(column.items[r], dtype=np.float32)) for r in rows]
+            mapped = np.concatenate(parts or [function(name, np.zeros((0, widths[name]), np.float32))])
             columns[name] = Column(column.modality, mapped, column.index, labels=column.labels, digests=column.digests)
         return views.replace(columns)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import permutations
+from typing import Any
 
 import numpy as np
 
@@ -25,8 +26,12 @@ class Folded(Aligner):
     """
 
     banks_: dict[str, np.ndarray]
-    levels_: dict[str, float]
+    levels_: dict[str, dict[str, float]]
     limit_: float
+
+    def uncorrected(self, views: Any) -> Views:
+        """As `transform`, without the coordinates of the correction, which tell a view by the places it fills."""
+        return self._each(views, self._unit)
 
     def _unit(self, name: str, rows: np.ndarray) -> np.ndarray:
         """Rows of a view `(m, d)` -> vectors `(m, w)` of length 1 or less."""
@@ -43,10 +48,10 @@ class Folded(Aligner):
         for name, column in views.columns.items():
             used = rng.permutation(column.used)[:most]
             self.banks_[name] = self._unit(name, np.asarray(column.items[used], np.float32)).astype(np.float32)
-        self.levels_, self.limit_ = {}, 1e-6
+        self.levels_, self.limit_ = {name: {} for name in self.banks_}, 1e-6
         for gallery, asker in permutations(self.banks_, 2):
             bias = self._bias(self.banks_[gallery], self.banks_[asker])
-            self.levels_[f"{gallery} {asker}"] = float(bias.mean())
+            self.levels_[gallery][asker] = float(bias.mean())
             self.limit_ = max(self.limit_, 1.25 * float(np.abs(bias - bias.mean()).max()))
 
     def _map(self, name: str, rows: np.ndarray) -> np.ndarray:
@@ -56,7 +61,7 @@ class Folded(Aligner):
         sides = np.zeros((len(rows), len(views) * (len(views) - 1)))
         for place, (gallery, asker) in enumerate(permutations(views, 2)):
             if gallery == name:
-                bias = self._bias(unit, self.banks_[asker]) - self.levels_[f"{gallery} {asker}"]
+                bias = self._bias(unit, self.banks_[asker]) - self.levels_[gallery][asker]
                 sides[:, place] = -np.clip(bias, -self.limit_, self.limit_) / c
             elif asker == name:
                 sides[:, place] = c

@@ -12,7 +12,7 @@ from scipy.optimize import minimize_scalar
 
 from chiasm.align._canonical import canonical
 from chiasm.align._folded import Folded
-from chiasm.align._moments import means_by_id, spans, turned, widths
+from chiasm.align._moments import check_finite, means_by_id, spans, turned, widths
 from chiasm.align._select import check_pairs, folds
 from chiasm.covariance import Covariance
 from chiasm.hubness import inverted_softmax
@@ -50,8 +50,8 @@ class Auto(Folded):
     """Three closed forms in one space, each as strong as held-out pairs say.
 
     1. *Canonical directions* (see `cca`), each scaled by its correlation rho: u(x), of length 1. What is linear.
-    2. *Likeness to known pairs* (see `asif`): powers of positive cosines to at most `anchors` known pairs, made length 1,
-       reduced to 512 dimensions: r(x). What is local: the same event, the same product line.
+    2. *Likeness to known pairs* (see `asif`): powers of positive cosines to at most `anchors` known pairs, of length
+       1, reduced to 512 dimensions: r(x). What is local: the same event, the same product line.
     3. *Hubs*: an item that is near every query answers none. With s = (u.u' + w r.r') / (1 + w), the score of gallery
        item g for query q is s(q, g) - b(g), b(g) = log mean exp(t s(q', g)) / t over at most `anchors` known queries q'
        (inverted softmax, see `corrected`), folded into extra coordinates, so that search costs what it did.
@@ -117,7 +117,7 @@ class Auto(Folded):
             self.means_[name], self.weights_[name] = mean.astype(np.float32), matrix.astype(np.float32)
         self.anchors_, self.basis_ = {}, np.zeros((0, 0), np.float32)
         if self.chosen_["share"]:
-            self.anchors_ = _anchors(_few(views, self.anchors, self.seed), self.means_)
+            self.anchors_ = _anchors(_few(views, len(views.names), self.anchors, self.seed), self.means_)
             self.basis_ = _principal([_likeness(rows, rows, self.chosen_["power"]) for rows in self.anchors_.values()])
         self._keep(views, self.anchors, self.seed)
         return self
@@ -125,6 +125,7 @@ class Auto(Folded):
     def _choose(self, views: Views, val: Views | None, widths: Mapping[str, int]) -> None:
         """Keep the candidate under which held-out pairs are likeliest: first the ridges, then how local to be."""
         cuts = [self._fold(views, mask, held, widths) for mask, held in folds(views, val, self.seed)]
+        cuts = [cut for cut in cuts if cut.answers]
         self.trials_ = []
         self.chosen_ = {"ridge": dict.fromkeys(widths, USUAL), "share": 0.0, "power": 2.0, "temperature": 1.0}
         if not cuts:
@@ -147,7 +148,8 @@ class Auto(Folded):
 
     def _fold(self, views: Views, mask: np.ndarray | None, held: Views, widths: Mapping[str, int]) -> _Fold:
         train = views if mask is None else views[~mask]
-        return _Fold(train, _few(train, self.anchors, self.seed), _few(held, HELD, self.seed), widths)
+        few = _few(train, len(views.names), self.anchors, self.seed)
+        return _Fold(train, few, _few(held, 2, HELD, self.seed), widths)
 
     def _climb(self, cuts: Sequence[_Fold], names: Sequence[str]) -> dict[str, Any]:
         """The likeliest ridges, one a view: from the best equal ones uphill by half decades, a view at a time."""
@@ -202,10 +204,13 @@ class _Fold:
     def __init__(self, train: Views, few: Views, held: Views, widths: Mapping[str, int]):
         self.widths = widths
         self.items = {n: np.asarray(c.items[c.used], np.float32) for n, c in held.columns.items() if len(c.used)}
+        for name, rows in self.items.items():
+            check_finite(rows, name)
         self.moments = Covariance("float32").add(train)
         self.means = {name: self.moments.mean(name).astype(np.float32) for name in self.items}
         self.anchors = _anchors(few, self.means)
-        pairs = {(a, b): relevance(held, a, b) for a, b in permutations(self.items, 2)}
+        found = [name for name, rows in self.items.items() if len(rows) > 1]  # where a query has a choice
+        pairs = {(a, b): relevance(held, a, b) for a, b in permutations(self.items, 2) if b in found}
         self.answers = {pair: found for pair, found in pairs.items() if found}
 
     def linear(self, ridge: Mapping[str, float]) -> Iterator[tuple[Pair, np.ndarray, tuple[np.ndarray, np.ndarray]]]:
@@ -228,11 +233,16 @@ def _canonical(moments: Covariance, ridge: Mapping[str, float], widths: Mapping[
     return {name: (moments.mean(name), matrix * correlations) for name, matrix in weights.items()}
 
 
-def _few(views: Views, most: int, seed: int) -> Views:
-    """The rows of at most `most` ids, drawn at random."""
-    if views.things <= most:
-        return views
-    kept = np.random.default_rng(seed).permutation(views.things)[:most]
+def _few(views: Views, least: int, most: int, seed: int) -> Views:
+    """The rows of at most `most` ids, drawn at random among those that have `least` views or more."""
+    seen = np.zeros(views.things, int)
+    for column in views.columns.values():
+        seen[np.unique(views.codes[column.present])] += 1
+    able = np.flatnonzero(seen >= least)
+    if len(able) <= most:
+        kept = able
+    else:
+        kept = np.random.default_rng(seed).permutation(able)[:most]
     few: Views = views[np.isin(views.codes, kept)]
     return few
 

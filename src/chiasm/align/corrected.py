@@ -59,7 +59,13 @@ class Corrected(Folded):
         """
         views = as_views(views)
         check_pairs(views)
-        mask, held = folds(views, val, self.seed)[0]
+        cuts = folds(views, val, self.seed)
+        if not cuts:  # too few pairs to choose on
+            self.trials_ = []
+            self._hold(views, None)
+            self._set({"correction": "none"}, views)
+            return self
+        mask, held = cuts[0]
         train = views if mask is None else views[~mask]
         self._hold(train, held)
         self._set({"correction": "none"}, train)
@@ -99,9 +105,15 @@ class Corrected(Folded):
         first, second = list(self.banks_.values())[:2]
         return float(max((first @ second.T).std(), 1e-6))
 
+    def _map(self, name: str, rows: np.ndarray) -> np.ndarray:
+        return self._inner(name, rows) if self.chosen_["correction"] == "none" else super()._map(name, rows)
+
+    def _inner(self, name: str, rows: np.ndarray) -> np.ndarray:
+        mapped: np.ndarray = self.aligner_.transform(Views({name: Column("vector", rows)}))[name].items
+        return mapped
+
     def _unit(self, name: str, rows: np.ndarray) -> np.ndarray:
-        mapped = self.aligner_.transform(Views({name: Column("vector", rows)}))[name].items
-        unit = normalize(mapped)
+        unit = normalize(self._inner(name, rows))
         return normalize(unit - self.centers_[name]) if self.chosen_["correction"] == "centering" else unit
 
     def _bias(self, rows: np.ndarray, bank: np.ndarray) -> np.ndarray:

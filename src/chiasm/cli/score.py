@@ -13,6 +13,7 @@ from chiasm.cli._shared import csv_bytes, progress, say_skipped, where_of
 from chiasm.data.read import read
 from chiasm.errors import ChiasmError
 from chiasm.files import write_atomic
+from chiasm.tasks._properties_text import lines
 from chiasm.trust import split_name
 from chiasm.views import Views
 
@@ -24,6 +25,12 @@ from chiasm.views import Views
 @click.option("--root", type=click.Path(), metavar="DIR", help="Paths are below this folder; default: DATA's.")
 @click.option("--allow-train", is_flag=True, help="Score rows that the model was fitted on too.")
 @click.option("--per-query", type=click.Path(), metavar="FILE", help="Write a csv with a line a query.")
+@click.option(
+    "--properties",
+    "with_properties",
+    is_flag=True,
+    help="Also measure the space: can the modality be told, does it keep classes, does it serve other tasks?",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the table as JSON.")
 def score_command(
     model: str,
@@ -32,6 +39,7 @@ def score_command(
     root: str | None,
     allow_train: bool,
     per_query: str | None,
+    with_properties: bool,
     as_json: bool,
 ) -> None:
     """R@1, 5, 10, median rank and mAP of MODEL on DATA with 95 % intervals, beside chance and a simple baseline.
@@ -42,25 +50,35 @@ def score_command(
     source = dict(getattr(part, "source_", {}))
     wanted = where_of(where) or {"split": "test"}
     split = wanted.pop("split", None)
-    views = read(data, root=root, where=wanted, **source)
-    if split is not None:
-        views = _of_split(views, part, split_name(split), model)
+    whole = read(data, root=root, where=wanted, **source)
+    views = whole if split is None else _of_split(whole, part, split_name(split), model)
     result = part.score(views, allow_train=allow_train, split=split or "all", progress=progress())
     say_skipped(part.report)
     if per_query:
         names = ["from", "to", "query", "id", "rank", "answers"]
         rows: list[list[Any]] = [[row[name] for name in names] for row in part.per_query]
         write_atomic(Path(per_query), [csv_bytes(names, rows)])
+    if with_properties:
+        learned = [_mask(whole, part, name) for name in ("train", "val")]
+        train, val = (whole[mask] if mask.any() else None for mask in learned)
+        result.table["properties"] = part.properties(views, train, val, allow_train=allow_train)
     click.echo(result.to_json() if as_json else str(result))
+    if with_properties and not as_json:
+        click.echo("\n".join(["", *lines(result.table["properties"])]))
+
+
+def _mask(views: Views, part: Any, name: str) -> np.ndarray:
+    """`(n,)` the rows of a split: by DATA's own column where the model was told of one, else as recorded at fit."""
+    if views.split is not None:
+        mask: np.ndarray = views.split == name
+        return mask
+    of_id = dict(zip(part.ids_.tolist(), part.splits_.tolist(), strict=True))
+    return np.array([of_id.get(str(i)) == name for i in views.ids])
 
 
 def _of_split(views: Views, part: Any, name: str, model: str) -> Views:
-    """The rows of one split: by DATA's own column where the model was told of one, else as recorded at fit."""
-    if views.split is not None:
-        mask = views.split == name
-    else:
-        of_id = dict(zip(part.ids_.tolist(), part.splits_.tolist(), strict=True))
-        mask = np.array([of_id.get(str(i)) == name for i in views.ids])
+    """The rows of one split."""
+    mask = _mask(views, part, name)
     if not mask.any():
         known = ", ".join(sorted(set(part.splits_.tolist())))
         raise ChiasmError(

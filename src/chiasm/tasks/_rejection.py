@@ -16,14 +16,14 @@ from chiasm.views import Views
 
 __all__ = ["Calibration", "calibrate", "lowest"]
 
-Calibration = dict[str, dict[str, np.ndarray]]
-"""By "from to": `best`, the scores `(n,)` of the first hits of n queries in the whole index; `match`, of their true
-matches."""
+Calibration = dict[str, dict[str, dict[str, np.ndarray]]]
+"""By the query's view and the answer's: `best`, the scores `(n,)` of the first hits of n queries in the whole index;
+`match`, of their true matches."""
 
 
 def calibrate(held: Views, indexes: Mapping[str, Any]) -> Calibration:
     """The scores of held-out rows (in the shared space) against the indexes that hold everything."""
-    found: Calibration = {}
+    found: Calibration = {name: {} for name in held.names}
     for a, b in permutations(held.names, 2):
         answers = relevance(held, a, b)
         if answers is None:
@@ -33,7 +33,7 @@ def calibrate(held: Views, indexes: Mapping[str, Any]) -> Calibration:
         counts = np.diff(np.append(starts, len(hits)))
         true = np.einsum("ij,ij->i", left[np.repeat(queries, counts)], right[hits])
         best = indexes[b].search(left[queries], 1)[1][:, 0]
-        found[f"{a} {b}"] = {
+        found[a][b] = {
             "best": np.asarray(best, np.float64),
             "match": np.maximum.reduceat(true, starts).astype(np.float64),
         }
@@ -48,9 +48,9 @@ def lowest(calibration: Calibration, start: str, to: str, rate: float, elsewhere
 
     Raises a ChiasmError when the model was fitted without validation rows.
     """
-    if f"{start} {to}" not in calibration:
+    if to not in calibration.get(start, {}):
         raise ChiasmError(
-            f"wanted validation rows with {start!r} and {to!r} to know what a match scores, got a model that was fitted "
-            "without: fit it with a split that has val rows, or search without --reject."
+            f"wanted validation rows with {start!r} and {to!r} to know what a match scores, got a model that was "
+            "fitted without: fit it with a split that has val rows, or search without --reject."
         )
-    return threshold(calibration[f"{start} {to}"]["match" if elsewhere else "best"], rate)
+    return threshold(calibration[start][to]["match" if elsewhere else "best"], rate)

@@ -27,8 +27,8 @@ class Link(Part):
 
     The known pairs fit an aligner; the assignment with the largest sum of cosines links what is left. With `rounds` the
     aligner is then refitted with ever more of the surest links beside the known pairs, and the number of rounds that
-    retrieves held-out known pairs best is kept (none wins ties). With fewer than 8 known pairs the shapes of the two collections
-    are matched first (quadratic assignment), and of the rounds the one is kept under which they are most alike.
+    retrieves held-out known pairs best is kept (none wins ties). With fewer than 8 known pairs the shapes of the two
+    collections are matched first (quadratic assignment); of the rounds the one is kept that makes them most alike.
 
     Expect little of the rounds: they help on planted data with few pairs; on photos and captions what they change is
     within the noise, with 100 known pairs and with 1,400 (`benchmarks/link.py`).

@@ -181,15 +181,7 @@ class Retrieve(Part):
         views = as_views(views, self.modalities_)
         encoded, self._report = self.encoding_.apply(views, progress)
         check_pairs(encoded)
-        fitted = set(self.fitted_.view("V16").ravel().tolist())
-        mine = np.array([digest in fitted for digest in row_digests(encoded)])
-        if self.allow_leaks:  # who let equal rows stand in two splits is refused the training rows themselves only
-            mine &= np.isin(_strings(encoded.ids), self.ids_[self.splits_ == "train"])
-        if mine.any() and not allow_train:
-            raise ChiasmError(
-                f"{mine.sum()} of the {len(views)} rows are rows that the model was fitted on: score other rows "
-                "(--where split=test), or insist with --allow-train."
-            )
+        mine = self._learned_from(encoded, allow_train)
         tainted, equal = self._tainted(encoded)
         tables, ranked = self._directions(encoded)
         table: dict[str, Any] = {
@@ -198,7 +190,7 @@ class Retrieve(Part):
             "split": split,
             "seed": self.seed,
             "model": {**recipe.describe(self), "aligner": self.aligner_.chosen_},
-            "leaks": {**self.leaks_, "scored_equal": equal, "fitted_rows": int(mine.sum())},
+            "leaks": {**self.leaks_, "scored_equal": equal, "fitted_rows": mine},
             "directions": tables,
         }
         if tainted.any():
@@ -211,6 +203,42 @@ class Retrieve(Part):
         self._ranked = ranked
         self._tainted_rows = tainted
         return Score(float(np.mean([d["R@1"]["value"] for d in tables])), table)
+
+    def properties(
+        self, views: Any, train: Any = None, val: Any = None, *, allow_train: bool = False
+    ) -> dict[str, Any]:
+        """Whether the space forgets the modality, keeps the meaning and serves other tasks unchanged: plain values.
+
+        Args:
+            views: held-out rows, with labels where there are any. train, val: the raw rows that the model learned from
+                and chose on; with them the meaning is compared to plain statistics of characters and pixels.
+
+        The coordinates that correct for hubs (`auto`, `corrected`) are left out: they fill other places for each view.
+
+        Raises a ChiasmError when rows that the model was fitted on are among `views`, unless `allow_train`.
+        """
+        from chiasm.tasks._properties import properties, statistics_space
+
+        self.check_fitted()
+        views = as_views(views, self.modalities_)
+        encoded, self._report = self.encoding_.apply(views)
+        self._learned_from(encoded, allow_train)
+        plain = None if train is None else statistics_space(train, views, self.aligner_, val=val)
+        plainly = getattr(self.aligner_, "uncorrected", self.aligner_.transform)
+        return properties(plainly(encoded), plain, seed=self.seed)
+
+    def _learned_from(self, encoded: Views, allow: bool) -> int:
+        """How many rows the model was fitted on; a ChiasmError when there are any, unless allowed."""
+        fitted = set(self.fitted_.view("V16").ravel().tolist())
+        mine = np.array([digest in fitted for digest in row_digests(encoded)])
+        if self.allow_leaks:  # who let equal rows stand in two splits is refused the training rows themselves only
+            mine &= np.isin(_strings(encoded.ids), self.ids_[self.splits_ == "train"])
+        if mine.any() and not allow:
+            raise ChiasmError(
+                f"{mine.sum()} of the {len(encoded)} rows are rows that the model was fitted on: score other rows "
+                "(--where split=test), or insist with --allow-train."
+            )
+        return int(mine.sum())
 
     def save(self, path: Any) -> Any:
         """Save as a folder; see `chiasm.save`."""
