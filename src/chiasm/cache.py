@@ -12,7 +12,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -21,7 +21,7 @@ import numpy as np
 from chiasm.errors import ChiasmError
 from chiasm.files import lock, read_tensors, write_tensors
 
-__all__ = ["Cache", "Scratch", "Shelf", "Stored", "folder", "key_of"]
+__all__ = ["Cache", "Scratch", "Shelf", "SideBySide", "Stored", "folder", "key_of"]
 
 T = TypeVar("T")
 
@@ -240,6 +240,36 @@ class Stored:
             mine = places[:, 0] == number
             out[mine] = self.segments[number][places[mine, 1]]
         return out
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        whole = self[np.arange(len(self))]
+        return whole if dtype is None else whole.astype(dtype)
+
+
+class SideBySide:
+    """Arrays `(m, d_i)` as one `(m, sum of d_i)` float32 array, each divided by its scale, read where it is indexed.
+
+    Args:
+        arrays: of m rows each: ndarrays or `Stored`. scales: a number an array.
+
+    >>> both = SideBySide([np.eye(3), np.ones((3, 1))], [2.0, 1.0])
+    >>> both.shape, both[1].tolist()
+    ((3, 4), [0.0, 0.5, 0.0, 1.0])
+    """
+
+    dtype = np.dtype(np.float32)
+
+    def __init__(self, arrays: Sequence[Any], scales: Sequence[float]):
+        self.arrays = arrays
+        self.scales = scales
+        self.shape = (len(arrays[0]), sum(array.shape[1] for array in arrays))
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, rows: Any) -> np.ndarray:
+        pairs = zip(self.arrays, self.scales, strict=True)
+        return np.concatenate([np.asarray(array[rows], np.float32) / scale for array, scale in pairs], axis=-1)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         whole = self[np.arange(len(self))]

@@ -1,4 +1,4 @@
-"""Encoding: the pipeline step that applies one encoder a column, through the cache."""
+"""Encoding: the pipeline step that applies one encoder a column, or several side by side, through the cache."""
 
 from __future__ import annotations
 
@@ -6,12 +6,14 @@ import copy
 import logging
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from chiasm import registry
-from chiasm.cache import Cache, Scratch, Shelf, key_of
+from chiasm.cache import Cache, Scratch, SideBySide, Stored, key_of
+from chiasm.encode._joined import Joined, members
 from chiasm.errors import ChiasmError, unknown
 from chiasm.media import MediaError, Note
 from chiasm.part import Part
@@ -21,6 +23,9 @@ __all__ = ["DEFAULTS", "Encoding", "Report"]
 
 DEFAULTS = {"text": "e5_text", "image": "effnet_image"}
 """The encoder of a modality that nobody chose one for."""
+
+SAMPLE = 1000
+"""Training items that the scales of encoders side by side are learned from: they are within about 1 % then."""
 
 log = logging.getLogger(__name__)
 
@@ -34,7 +39,9 @@ class Report:
 
     items: dict[str, int] = field(default_factory=dict)
     encoded: dict[str, int] = field(default_factory=dict)
+    """Items that some encoder of the view had to encode, of equal ones the first."""
     found: dict[str, int] = field(default_factory=dict)
+    """Items that none had to encode."""
     notes: list[tuple[str, str, Note]] = field(default_factory=list)
     """(view, item's label, note) for every skipped or altered item."""
 
@@ -69,18 +76,39 @@ class Encoding(Part):
     from training rows (TF-IDF) is not cached: another fit makes another encoder. An item that cannot be read is absent
     in the result and named in the report. Columns of vectors pass through.
 
+    Several encoders of one view stand side by side, each through the cache on its own, each block divided by its
+    spread over training items; an item that one of them cannot read is absent. Choose that where they see different
+    things; compare it with the better one alone on validation rows.
+
     Args:
-        encoders: by view's name or modality, an encoder or its name; left out, `DEFAULTS`.
+        encoders: by view's name or modality, an encoder or its name; left out, `DEFAULTS`. Several: names joined by
+            "+", or a list of encoders and names.
+
+    >>> texts = ["a red car", "a blue bus", "a red bus"]
+    >>> views = Views({"caption": Column("text", texts)})
+    >>> Encoding({"caption": "hashed_text+bow_text"}).fit_transform(views)["caption"].width
+    2053
     """
 
     def __init__(self, encoders: Mapping[str, Any] | None = None):
         self.encoders = encoders
 
     def fit(self, views: Views, y: None = None) -> Encoding:
-        """Choose each column's encoder; those that learn (TF-IDF) learn from these rows: training rows only."""
+        """Choose each column's encoder; those that learn (TF-IDF) learn from these rows: training rows only.
+
+        Of encoders side by side the scales are learned too, for which up to `SAMPLE` items of these rows are encoded.
+        """
         self.encoders_ = {
             name: encoder.fit(views[name].take(views[name].used)) for name, encoder in self._choose(views).items()
         }
+        self._made = {}
+        for name, encoder in self.encoders_.items():
+            if isinstance(encoder, Joined):
+                used = views[name].used
+                few = used[np.linspace(0, len(used) - 1, min(len(used), SAMPLE)).astype(int)]
+                run = _Run(encoder, views[name], few)
+                encoder.weigh(run.blocks)
+                self._made[name] = run.fresh
         return self
 
     def twins(self, views: Views) -> np.ndarray:
@@ -112,10 +140,10 @@ class Encoding(Part):
                 raise ChiasmError(
                     f"view {name!r}: there is no encoder for {column.modality} yet; pass vectors instead."
                 )
-            encoder = registry.get("encode", wanted)() if isinstance(wanted, str) else copy.deepcopy(wanted)
-            if encoder.modality != column.modality:
-                raise ChiasmError(f"view {name!r} holds {column.modality}; {encoder!r} reads {encoder.modality}.")
-            encoders[name] = encoder
+            encoders[name] = _make(wanted)
+            for one in members(encoders[name]):
+                if one.modality != column.modality:
+                    raise ChiasmError(f"view {name!r} holds {column.modality}; {one!r} reads {one.modality}.")
         return encoders
 
     def transform(self, views: Views) -> Views:
@@ -130,60 +158,122 @@ class Encoding(Part):
         """The encoded views and what happened. Values stay on disk until a chunk of them is asked for."""
         report = Report()
         columns = {}
+        made = vars(self).pop("_made", {})  # what fit encoded is news to whoever reads the first report
         for name, column in views.columns.items():
             if hasattr(column.items, "shape"):
                 columns[name] = _with_digests(column)
                 continue
             if name not in self.encoders_:
                 raise unknown("encoded view", name, self.encoders_)
-            columns[name] = self._encode(name, column, report, progress)
+            run = _Run(self.encoders_[name], column, column.used, progress and partial(progress, name))
+            report.notes += [(name, column.label(position), note) for position, note in run.notes]
+            report.items[name] = len(column.used)
+            report.encoded[name] = len(run.fresh | (made.get(name, set()) & set(run.keys.values())))
+            report.found[name] = len(run.keys) - report.encoded[name]  # equal bytes are encoded once
+            columns[name] = run.column()
         return views.replace(columns), report
 
-    def _encode(self, name: str, column: Column, report: Report, progress: Progress | None) -> Column:
-        encoder = self.encoders_[name]
-        shelf = Scratch() if encoder.learned() else Cache().shelf(encoder.fingerprint)
-        positions = column.used
-        keys: dict[int, bytes] = {}
-        report.items[name], report.found[name], report.encoded[name] = len(positions), 0, 0
+
+class _Run:
+    """An encoder, or several side by side, over items of one column."""
+
+    def __init__(
+        self, encoder: Any, column: Column, positions: np.ndarray, tell: Callable[[int, int], None] | None = None
+    ):
+        self.encoder, self.source = encoder, column
+        self.passes = [_Pass(one, column) for one in members(encoder)]
+        self.notes: list[tuple[int, Note]] = []
+        """(position, note) for every skipped or altered item; what two encoders note alike stands once."""
         done = 0
         for batch in _batches(positions, encoder.batch):
-            waiting: dict[bytes, int] = {}
-            for position in batch:
-                try:
-                    key = key_of(encoder.content(column.items[position]))
-                except MediaError as error:
-                    report.notes.append((name, column.label(position), error.note))
-                    continue
-                if key not in shelf:
-                    waiting.setdefault(key, position)
-                keys[position] = key
-            fresh = self._fill(encoder, shelf, column, waiting)
-            report.encoded[name] += len(fresh[0])
-            failed = fresh[1]
-            for position in batch:
-                key_ = keys.get(position)
-                if key_ in failed:
-                    del keys[position]
-                    report.notes.append((name, column.label(position), failed[key_]))
-                elif key_ in shelf.notes:
-                    report.notes.append(
-                        (name, column.label(position), Note(shelf.notes[key_]["code"], shelf.notes[key_]["message"]))
-                    )
+            told: list[tuple[int, Note]] = []
+            left = batch
+            for one in self.passes:
+                told += one.take(left)
+                left = [position for position in left if position in one.keys]
+            self.notes += dict.fromkeys(told)
             done += len(batch)
-            if progress:
-                progress(name, done, len(positions))
-        report.found[name] = len(keys) - report.encoded[name]  # equal bytes are encoded once
-        shelf.merge()
-        return _encoded(column, keys, shelf)
+            if tell:
+                tell(done, len(positions))
+        for one in self.passes:
+            one.shelf.merge()
+        self.keys = self._keys()
+        """The key of each item that every encoder could read, by position."""
+        now = set().union(*(one.fresh for one in self.passes))
+        self.fresh = {self.keys[position] for position in now & self.keys.keys()}
+        """The keys of what had to be encoded."""
+        self.first: dict[bytes, int] = {}
+        """The first position of each key: items of equal bytes are one item."""
+        for position, key in self.keys.items():
+            self.first.setdefault(key, position)
 
-    def _fill(
-        self, encoder: Any, shelf: Shelf, column: Column, waiting: Mapping[bytes, int]
-    ) -> tuple[list[bytes], dict[bytes, Note]]:
-        """Encode the waiting items and put them on the shelf: the keys that are on disk now, and what failed."""
+    def _keys(self) -> dict[int, bytes]:
+        if len(self.passes) == 1:
+            return self.passes[0].keys
+        keys = {}
+        for position in self.passes[-1].keys:  # the last was asked for what all before it could read
+            found = [one.keys[position] for one in self.passes]
+            keys[position] = found[0] if len(set(found)) == 1 else key_of(b"".join(found))  # as `Joined.content` has it
+        return keys
+
+    @property
+    def blocks(self) -> list[Stored]:
+        """The vectors of the distinct items, an array `(m, d_i)` an encoder."""
+        return [one.shelf.stored(one.keys[position] for position in self.first.values()) for one in self.passes]
+
+    def column(self) -> Column:
+        """The column over the encoded vectors; items of equal bytes become one item."""
+        place = {key: i for i, key in enumerate(self.first)}
+        moved = np.full(len(self.source.items) + 1, ABSENT, dtype=np.int64)  # the last entry serves index -1
+        moved[list(self.keys)] = [place[key] for key in self.keys.values()]
+        labels = [self.source.label(position) for position in self.first.values()]
+        digests = np.frombuffer(b"".join(self.first), np.uint8).reshape(-1, 16)
+        blocks = self.blocks
+        items = SideBySide(blocks, self.encoder.scales_) if isinstance(self.encoder, Joined) else blocks[0]
+        return Column(self.source.modality, items, moved[self.source.index], labels=labels, digests=digests)
+
+
+class _Pass:
+    """One encoder over items of one column, through its shelf."""
+
+    def __init__(self, encoder: Any, column: Column):
+        self.encoder, self.column = encoder, column
+        self.shelf = Scratch() if encoder.learned() else Cache().shelf(encoder.fingerprint)
+        self.keys: dict[int, bytes] = {}
+        """The key of each item that is on the shelf, by position."""
+        self.fresh: set[int] = set()
+        """The positions that were encoded; of items of equal bytes, the first."""
+
+    def take(self, batch: list[int]) -> list[tuple[int, Note]]:
+        """Put the items on the shelf that are not there yet: what was skipped or altered."""
+        told = []
+        waiting: dict[bytes, int] = {}
+        for position in batch:
+            try:
+                key = key_of(self.encoder.content(self.column.items[position]))
+            except MediaError as error:
+                told.append((position, error.note))
+                continue
+            if key not in self.shelf:
+                waiting.setdefault(key, position)
+            self.keys[position] = key
+        failed = self._fill(waiting)
+        self.fresh |= {position for key, position in waiting.items() if key not in failed}
+        for position in batch:
+            key_ = self.keys.get(position)
+            if key_ in failed:
+                del self.keys[position]
+                told.append((position, failed[key_]))
+            elif key_ in self.shelf.notes:
+                told.append((position, Note(self.shelf.notes[key_]["code"], self.shelf.notes[key_]["message"])))
+        return told
+
+    def _fill(self, waiting: Mapping[bytes, int]) -> dict[bytes, Note]:
+        """Encode the waiting items and put them on the shelf, which is on disk: what failed."""
         if not waiting:
-            return [], {}
+            return {}
         order = list(waiting)
-        values, notes = encoder.attempt([column.items[waiting[key]] for key in order])
+        values, notes = self.encoder.attempt([self.column.items[waiting[key]] for key in order])
         failed = {order[i]: n for i, found in notes.items() for n in found if n.skipped}
         finite = np.isfinite(values).all(axis=1)
         for i in np.flatnonzero(~finite).tolist():
@@ -193,9 +283,22 @@ class Encoding(Part):
         for row, i in enumerate(good):
             if altered := notes.get(i):
                 told[row] = {"code": altered[0].code, "message": "; ".join(n.message for n in altered)}
-        kept = [order[i] for i in good]
-        shelf.add(kept, values[good], told)
-        return kept, failed
+        self.shelf.add([order[i] for i in good], values[good], told)
+        return failed
+
+
+def _make(wanted: Any) -> Any:
+    """A new encoder from an encoder, a name, names joined by "+", or a list of these."""
+    if isinstance(wanted, str):
+        made = [registry.get("encode", name.strip())() for name in wanted.split("+")]
+    elif isinstance(wanted, list | tuple):
+        made = [one for each in wanted for one in members(_make(each))]
+    else:
+        return copy.deepcopy(wanted)
+    shown = [repr(one) for one in made]
+    if twice := [one for one in shown if shown.count(one) > 1]:
+        raise ChiasmError(f"wanted different encoders side by side, got {twice[0]} twice: name it once.")
+    return made[0] if len(made) == 1 else Joined(made)
 
 
 def _key(encoder: Any, item: Any) -> bytes | None:
@@ -203,20 +306,6 @@ def _key(encoder: Any, item: Any) -> bytes | None:
         return key_of(encoder.content(item))
     except ChiasmError:
         return None
-
-
-def _encoded(column: Column, keys: Mapping[int, bytes], shelf: Shelf) -> Column:
-    """The column over the cached vectors; items of equal bytes become one item."""
-    place: dict[bytes, int] = {}
-    moved = np.full(len(column.items) + 1, ABSENT, dtype=np.int64)  # the last entry serves index -1
-    labels: list[str] = []
-    for position, key in keys.items():
-        if key not in place:
-            place[key] = len(place)
-            labels.append(column.label(position))
-        moved[position] = place[key]
-    digests = np.frombuffer(b"".join(place), np.uint8).reshape(-1, 16)
-    return Column(column.modality, shelf.stored(place), moved[column.index], labels=labels, digests=digests)
 
 
 def _with_digests(column: Column) -> Column:

@@ -33,7 +33,7 @@ SKLEARN = {
 }
 """The scikit-learn classes that may be nested in a saved part."""
 
-_PARTS = {"chiasm.covariance:Covariance", "chiasm.encoding:Encoding"}
+_PARTS = {"chiasm.covariance:Covariance", "chiasm.encode._joined:Joined", "chiasm.encoding:Encoding"}
 """Parts that are not of a kind."""
 
 _ARRAYS = re.compile(r"arrays-[0-9a-f]{16}\.safetensors")

@@ -50,22 +50,27 @@ def check_pairs(views: Views, least: int = 2) -> None:
 def folds(views: Views, val: Any, seed: int) -> list[tuple[np.ndarray | None, Views]]:
     """What to choose on: (mask `(n,)` of the rows of `views` that are held out, the held rows) a fold.
 
-    With validation rows that hold pairs: one fold, they are held and the mask is None. Without: few things are cut in
-    five folds, so that every row is held once; 500 and more in two folds of an eighth, 3,000 and more in one of at most
-    2,000. No id is cut.
+    With validation rows that hold pairs: one fold, they are held and the mask is None. Without: few paired things are
+    cut in five folds, so that every pair is held once; 500 and more in two folds of an eighth, 3,000 and more in one of
+    at most 2,000. No id is cut, and rows whose id has no pair are held nowhere: there is nothing to score on them.
     """
     held = None if val is None else as_views(val)
     if held is not None and _pairs(held):
         return [(None, held)]
     if held is not None:
         log.warning("the validation rows hold no pairs: choosing on parts of the training rows instead")
-    things = views.things
+    seen = np.zeros(views.things, int)
+    for column in views.columns.values():
+        seen[np.unique(views.codes[column.present])] += 1
+    paired = seen[views.codes] > 1
+    things = int((seen > 1).sum())
     if things < 500:
         parts = dict.fromkeys("01234", 0.2)
     else:
         share = min(1 / 8, MOST_HELD / things)
         parts = {"0": share, "1": share, "": 1 - 2 * share} if things < 3000 else {"0": share, "": 1 - share}
-    names = cut(views, parts, seed)
+    names = np.full(len(views), "", dtype=object)
+    names[paired] = cut(views[paired], parts, seed)
     masks = [names == part for part in parts if part]
     return [(mask, views[mask]) for mask in masks if _pairs(views[mask]) and _learnable(views[~mask])]
 

@@ -31,8 +31,8 @@ HELD = 600
 
 RANK = 512
 
-USUAL = 10.0
-"""The ridge when there is nothing to choose on."""
+USUAL = {"ridge": 10.0, "temperature": 5.0}
+"""Where there is nothing to choose on: fewer than some six pairs."""
 
 FURTHEST = 4
 """Ridges run over so many half decades to both sides of 1."""
@@ -127,7 +127,7 @@ class Auto(Folded):
         cuts = [self._fold(views, mask, held, widths) for mask, held in folds(views, val, self.seed)]
         cuts = [cut for cut in cuts if cut.answers]
         self.trials_ = []
-        self.chosen_ = {"ridge": dict.fromkeys(widths, USUAL), "share": 0.0, "power": 2.0, "temperature": 1.0}
+        self.chosen_ = {**USUAL, "ridge": dict.fromkeys(widths, USUAL["ridge"]), "share": 0.0, "power": 2.0}
         if not cuts:
             return
         best = self._climb(cuts, list(widths))
@@ -172,7 +172,7 @@ class Auto(Folded):
                 if abs(place[i] + step) <= FURTHEST
             ]
             nearest = min(moves, key=at)
-            if at(nearest) >= at(place):
+            if not at(nearest) < at(place):
                 return seen[place]
             place = nearest
 
@@ -209,8 +209,8 @@ class _Fold:
         self.moments = Covariance("float32").add(train)
         self.means = {name: self.moments.mean(name).astype(np.float32) for name in self.items}
         self.anchors = _anchors(few, self.means)
-        found = [name for name, rows in self.items.items() if len(rows) > 1]  # where a query has a choice
-        pairs = {(a, b): relevance(held, a, b) for a, b in permutations(self.items, 2) if b in found}
+        chosen = [(a, b) for a, b in permutations(self.items, 2) if len(self.items[b]) > 1]  # one item is no choice
+        pairs = {(a, b): relevance(held, a, b) for a, b in chosen}
         self.answers = {pair: found for pair, found in pairs.items() if found}
 
     def linear(self, ridge: Mapping[str, float]) -> Iterator[tuple[Pair, np.ndarray, tuple[np.ndarray, np.ndarray]]]:
@@ -239,10 +239,7 @@ def _few(views: Views, least: int, most: int, seed: int) -> Views:
     for column in views.columns.values():
         seen[np.unique(views.codes[column.present])] += 1
     able = np.flatnonzero(seen >= least)
-    if len(able) <= most:
-        kept = able
-    else:
-        kept = np.random.default_rng(seed).permutation(able)[:most]
+    kept = able if len(able) <= most else np.random.default_rng(seed).permutation(able)[:most]
     few: Views = views[np.isin(views.codes, kept)]
     return few
 

@@ -1,0 +1,260 @@
+"""What trained aligners share: a start, the choice of how long to train, the run on all rows, answers in numpy."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any, ClassVar, Self
+
+import numpy as np
+
+from chiasm import registry
+from chiasm.align._aligner import Aligner, Linear
+from chiasm.align._select import check_pairs, folds
+from chiasm.errors import ChiasmError
+from chiasm.matching import reciprocal_rank
+from chiasm.nn.blocks import ArrayOps, Head, Params
+from chiasm.nn.part import Axes, Batch, axes, batches, links, turn
+from chiasm.views import Views, as_views
+
+__all__ = ["LOSS", "Forms", "Objective", "Trained", "over_links", "unit"]
+
+log = logging.getLogger(__name__)
+
+Objective = Callable[[dict[str, Params], dict[str, Any], dict[Any, Any], Any], Any]
+"""(parameters by view, rows by view, batch by two views, step) -> the loss."""
+
+Forms = Mapping[str, Linear]
+"""Fitted closed forms, by the parameter that names them."""
+
+_ENOUGH = 100
+"""The number of held-out things on which to choose how long to train."""
+
+LOSS = "(loss)"
+"""The group of parameters that belong to the loss and to no view."""
+
+
+class Trained(Aligner):
+    """An aligner with one head a view, trained by torch, saved as arrays and answering without torch.
+
+    How many epochs are right is chosen by mean reciprocal rank on validation rows (those given, else parts of the
+    training rows, which are all learned from in the end, for as many epochs). With few pairs a head that starts at
+    random loses to closed forms, so a head starts as the linear map of one (`start`) unless its paper's point is
+    another; then zero epochs may be chosen, and the closed form is what comes out.
+
+    Learned: `centers_` `(d,)` and `bases_` `(d, r)` by view, the axes on which heads stand; `params_`, arrays by view;
+    `chosen_` (epochs, score and the parameters of the loss); `trials_` (the score by epoch, one entry a look and fold).
+
+    A subclass says what its head is and what it minimizes.
+    """
+
+    centers_: dict[str, np.ndarray]
+    bases_: dict[str, np.ndarray]
+    params_: dict[str, Params]
+    chosen_: dict[str, Any]
+    trials_: list[dict[str, Any]]
+
+    k: int | None
+    start: Any
+    epochs: int
+    batch: int
+    rate: float
+    decay: float
+    seed: int
+    device: str
+
+    _forms: ClassVar[tuple[str, ...]] = ("start",)
+    """The parameters that name a linear aligner to fit first; what is open in it is chosen once, on all rows."""
+    _most: ClassVar[int] = 512
+    """The most axes of a view that the head stands on."""
+
+    def fit(self, views: Any, y: None = None, *, val: Any = None) -> Self:
+        """Learn from the pairs of `views` (Views, dict of arrays `(n, d_v)`, DataFrame), every id weighing the same.
+
+        With `val` the parameters are kept that do best there, and its rows are not learned from.
+
+        Raises a ChiasmError for fewer than two views, fewer than two pairs, or a loss that grows without bound.
+        """
+        views = as_views(views)
+        check_pairs(views)
+        val = None if val is None else as_views(val)
+        paired = _paired(views)
+        forms = {n: closed(part, self.k, views[paired], val) for n in self._forms if (part := getattr(self, n))}
+        found = axes(views, self._most)
+        cuts = _folds(views, paired, val, self.seed)
+        if not cuts:
+            return self._learn(views, None, forms, found, stop=0 if "start" in forms else self.epochs)
+        curves = []
+        for mask, held in cuts:
+            if mask is None:
+                return self._learn(views, held, forms, found)
+            rest = views[~mask]
+            fewer = {name: _again(form, views[paired & ~mask]) for name, form in forms.items()}
+            trial = type(self)(**self.get_params(deep=False))
+            curves.append(trial._learn(rest, held, fewer, found).trials_)
+        stop, score = _best(curves)
+        self._learn(views, None, forms, found, stop=stop)
+        self.chosen_["score"] = score
+        self.trials_ = [{"fold": i, **look} for i, curve in enumerate(curves) for look in curve]
+        return self
+
+    def _learn(
+        self, views: Views, held: Views | None, forms: Forms, found: Mapping[str, Axes], stop: int | None = None
+    ) -> Self:
+        """One run on all rows of `views`, looked at on `held`."""
+        from chiasm.nn.train import train
+
+        rows, joined, rng = turn(views, found), links(views), np.random.default_rng(self.seed)
+        params = self._params(found, forms.get("start"), rng)
+        trained = train(
+            params | {LOSS: self._loss_params()},
+            rows,
+            partial(batches, joined, self.batch, rng),
+            self._objective(views, forms),
+            None if held is None else self._scorer(held, found),
+            epochs=self.epochs,
+            stop=stop,
+            rate=self.rate,
+            decay=self.decay,
+            seed=self.seed,
+            device=self.device,
+            progress=partial(log.debug, "%s"),
+        )
+        loss = {name: float(value) for name, value in trained.params[LOSS].items()}
+        self.params_ = {name: trained.params[name] for name in params}
+        self.centers_ = {name: one.center for name, one in found.items()}
+        self.bases_ = {name: one.basis for name, one in found.items()}
+        self.trials_ = [dict(look) for look in trained.history]
+        self.chosen_ = {"epochs": trained.epoch, **loss}
+        if trained.history:
+            self.chosen_["score"] = max(look["score"] for look in trained.history)
+        return self
+
+    def _params(self, axes: Mapping[str, Axes], start: Linear | None, rng: np.random.Generator) -> dict[str, Params]:
+        """The heads before the first step; at random, of a width of 4 x the most axes, at most 512, if left open."""
+        widest = max(basis.shape[1] for _, basis in axes.values())
+        params = {}
+        for name, (center, basis) in axes.items():
+            matrix = None
+            if start is not None:
+                weights = start.weights_.get(name, np.eye(len(center)))
+                matrix = basis.T @ weights / np.square(basis[:, 0]).sum()
+                matrix = matrix / max(np.linalg.norm(matrix) / np.sqrt(matrix.shape[1]), 1e-30)
+            width = (self.k or min(512, 4 * widest)) if matrix is None else matrix.shape[1]
+            params[name] = self._head().init(basis.shape[1], width, rng, matrix)
+        return params
+
+    def _scorer(self, held: Views, found: Mapping[str, Axes]) -> Callable[[dict[str, Params]], float]:
+        rows = turn(held, found)
+        return lambda params: reciprocal_rank(held, {name: self._forward(params[name], rows[name]) for name in rows})
+
+    def _forward(self, params: Params, rows: np.ndarray) -> np.ndarray:
+        mapped: np.ndarray = self._head().forward(params, rows, ArrayOps(), 0.0)
+        return mapped
+
+    def _widths(self) -> dict[str, int]:
+        return {name: len(center) for name, center in self.centers_.items()}
+
+    def _map(self, name: str, rows: np.ndarray) -> np.ndarray:
+        return self._forward(self.params_[name], Axes(self.centers_[name], self.bases_[name])(rows))
+
+    def _head(self) -> Head:
+        """The head of every view."""
+        raise NotImplementedError
+
+    def _loss_params(self) -> Params:
+        """What the loss itself learns, scalars by name."""
+        return {}
+
+    def _objective(self, views: Views, forms: Forms) -> Objective:
+        """What is minimized, given the rows learned from and the closed forms fitted on them."""
+        raise NotImplementedError
+
+
+def over_links(
+    loss: Callable[[Any, Any, Any], Any],
+    head: Head,
+    params: dict[str, Params],
+    rows: Mapping[str, Any],
+    batch: Mapping[tuple[str, str], Batch],
+    step: Any,
+) -> Any:
+    """The mean over every two views that pair up of loss(left, right, same), of mapped rows of length 1."""
+    total: Any = 0
+    for (a, b), link in batch.items():
+        left = unit(head.forward(params[a], rows[a][link.left], step.ops, 0.0))
+        right = unit(head.forward(params[b], rows[b][link.right], step.ops, 0.0))
+        total = total + loss(left, right, link.same)
+    return total / len(batch)
+
+
+def unit(rows: Any) -> Any:
+    """Tensor rows of length 1."""
+    from torch.nn.functional import normalize
+
+    return normalize(rows, dim=1)
+
+
+def closed(part: Any, k: int | None, views: Views, val: Views | None) -> Linear:
+    """The fitted linear aligner that heads start from or learn from: a name, or an aligner that is fitted as a copy.
+
+    With k its shared width is k. Raises a ChiasmError for an aligner that is not linear.
+    """
+    named = part
+    part = registry.get("align", part)() if isinstance(part, str) else type(part)(**part.get_params(deep=False))
+    if not isinstance(part, Linear):
+        raise ChiasmError(f"wanted a linear aligner (cca, pls), got {named!r}.")
+    if k is not None and "k" in part.get_params(deep=False):
+        part.set_params(k=k)
+    fitted: Linear = part.fit(views, val=val)  # type: ignore[attr-defined]
+    return fitted
+
+
+def _again(form: Linear, views: Views) -> Linear:
+    """The same closed form on fewer rows, nothing chosen anew."""
+    part = type(form)(**form.get_params(deep=False))
+    known = part.get_params(deep=False)
+    part.set_params(**{name: value for name, value in getattr(form, "chosen_", {}).items() if name in known})
+    fitted: Linear = part.fit(views)  # type: ignore[attr-defined]
+    return fitted
+
+
+def _paired(views: Views) -> np.ndarray:
+    """`(n,)` mask of the rows whose id has two views.
+
+    Closed forms learn from these alone: with few pairs, a covariance over all rows beside a cross covariance over the
+    pairs retrieves worse.
+    """
+    counts = np.zeros(views.things, int)
+    for name in views.columns:
+        counts[np.unique(views.codes[views.present(name)])] += 1
+    mask: np.ndarray = counts[views.codes] > 1
+    return mask
+
+
+def _folds(views: Views, paired: np.ndarray, val: Views | None, seed: int) -> list[tuple[np.ndarray | None, Views]]:
+    """`folds` of the paired rows, as many as hold `_ENOUGH` things, each costing a run.
+
+    Rows without a partner, be they many, are learned from in every fold and choose nothing.
+    """
+    at = np.flatnonzero(paired)
+    cuts: list[tuple[np.ndarray | None, Views]] = []
+    for mask, held in folds(views[at], val, seed):
+        if sum(one.things for _, one in cuts) >= _ENOUGH:
+            break
+        whole = None
+        if mask is not None:
+            whole = np.zeros(len(views), bool)
+            whole[at[mask]] = True
+        cuts.append((whole, held))
+    return cuts
+
+
+def _best(curves: list[list[dict[str, Any]]]) -> tuple[int, float]:
+    """The number of epochs with the best mean score over folds, later of equals, among those all folds have seen."""
+    seen = [{look["epoch"]: look["score"] for look in curve} for curve in curves]
+    common = sorted(set.intersection(*(set(one) for one in seen)))
+    means = {epoch: float(np.mean([one[epoch] for one in seen])) for epoch in common}
+    best = max(common, key=lambda epoch: (means[epoch], epoch))
+    return best, means[best]

@@ -1,0 +1,165 @@
+"""The one training loop: AdamW, warm-up and cosine, stopping where validation says; owns device, threads and seed."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+
+from chiasm.errors import ChiasmError
+from chiasm.nn.blocks import Params, TensorOps
+from chiasm.scale import cores
+
+__all__ = ["Step", "Trained", "train"]
+
+WARM_UP = 0.1
+"""The share of the steps in which the rate rises."""
+
+EVALUATIONS = 30
+"""How often a run is looked at, at most."""
+
+
+class Step(NamedTuple):
+    """What an objective may want to know beside parameters and batch."""
+
+    ops: TensorOps
+    """Functions of heads, with dropout."""
+    generator: torch.Generator
+    """The source of randomness."""
+    done: float
+    """The share of the run that is behind, 0..1."""
+
+
+class Trained(NamedTuple):
+    """What `train` returns: the best parameters as arrays, when they were reached, and what was seen on the way."""
+
+    params: dict[str, Params]
+    epoch: int
+    history: list[dict[str, float]]
+
+
+def train(
+    params: Mapping[str, Params],
+    rows: Mapping[str, np.ndarray],
+    epoch: Callable[[], Iterable[Mapping[Any, Any]]],
+    objective: Callable[[dict[str, Params], dict[str, Any], dict[Any, Any], Step], Any],
+    score: Callable[[dict[str, Params]], float] | None = None,
+    *,
+    epochs: int,
+    stop: int | None = None,
+    rate: float,
+    decay: float,
+    seed: int = 0,
+    device: str = "cpu",
+    progress: Callable[[dict[str, float]], None] | None = None,
+) -> Trained:
+    """Minimize an objective over batches and keep the parameters that score best.
+
+    Args:
+        params: arrays by group and name; matrices decay, other shapes do not.
+        rows: arrays that stay on the device; batches hold positions in them.
+        epoch: the batches of one pass, by any keys; arrays inside become tensors.
+        objective: (params, rows, batch, step) -> a scalar to minimize.
+        score: of parameters as arrays, higher is better, asked at the start and at most 30 times; of equals the later
+            is kept. Training ends after a third of the epochs without a better one. None: run to `stop`.
+        epochs: the length of the schedule. stop: end earlier, on the same schedule (to repeat a run on more rows).
+        rate: the highest learning rate; it rises over a tenth of the steps, then falls along a cosine to 0.
+        decay: of the weights, decoupled (AdamW, Loshchilov & Hutter 2019).
+        device: "cpu" or "cuda". On a CPU the same seed gives the same numbers.
+        progress: called with {"epoch", "loss", "score"} whenever a score is taken.
+
+    Raises a ChiasmError for a device that is not there and for a loss that is not finite.
+    """
+    place = _device(device)
+    generator = torch.Generator(place).manual_seed(seed)
+    tensors = {
+        group: {n: torch.tensor(v, device=place).requires_grad_() for n, v in inner.items()}
+        for group, inner in params.items()
+    }
+    fixed = {name: torch.as_tensor(values, device=place) for name, values in rows.items()}
+    leaves = [tensor for inner in tensors.values() for tensor in inner.values()]
+    groups = [
+        {"params": [t for t in leaves if t.ndim > 1], "weight_decay": decay},
+        {"params": [t for t in leaves if t.ndim < 2], "weight_decay": 0.0},
+    ]
+    optimizer = torch.optim.AdamW(groups, lr=rate, betas=(0.9, 0.95))
+    every, last = math.ceil(epochs / EVALUATIONS), epochs if stop is None else stop
+    best, history, steps, ops = Trained(_arrays(tensors), 0, []), [], 0, TensorOps(generator)
+    if score is not None:
+        history.append({"epoch": 0, "score": score(best.params)})
+    top, since = history[0]["score"] if history else -math.inf, 0
+    with _threads(max(len(values) for values in rows.values())):
+        for number in range(1, last + 1):
+            total, count = 0.0, 0
+            whole = list(epoch())
+            for i, batch in enumerate(whole):
+                done = (number - 1 + i / len(whole)) / epochs
+                for group in optimizer.param_groups:
+                    group["lr"] = rate * _schedule(steps, done, epochs * len(whole))
+                loss = objective(tensors, fixed, _to(batch, place), Step(ops, generator, done))
+                optimizer.zero_grad()
+                loss.backward()
+                optimizer.step()
+                total, count, steps = total + float(loss.detach()), count + 1, steps + 1
+            if not (math.isfinite(total) and all(bool(tensor.isfinite().all()) for tensor in leaves)):
+                raise ChiasmError(f"the loss is not finite in epoch {number}: a learning rate below {rate:g} may help.")
+            if score is None or (number % every and number != last):
+                continue
+            now = _arrays(tensors)
+            history.append({"epoch": number, "score": score(now), "loss": total / count})
+            if progress is not None:
+                progress(history[-1])
+            if history[-1]["score"] >= top:
+                best = Trained(now, number, [])
+            if history[-1]["score"] > top:
+                top, since = history[-1]["score"], number
+            elif number - since >= epochs / 3:
+                break
+    if score is None:
+        best = Trained(_arrays(tensors), last, [])
+    return best._replace(history=history)
+
+
+def _schedule(step: int, done: float, steps: int) -> float:
+    """The share of the highest rate."""
+    return min(1.0, (step + 1) / max(1.0, WARM_UP * steps)) * (0.5 + 0.5 * math.cos(math.pi * done))
+
+
+def _device(name: str) -> torch.device:
+    if name.startswith("cuda") and not torch.cuda.is_available():
+        raise ChiasmError(f"wanted device {name!r}, which torch does not find here: leave device at 'cpu'.")
+    return torch.device(name)
+
+
+def _to(batch: Any, place: torch.device) -> Any:
+    """The same batch with tensors for arrays."""
+    if isinstance(batch, np.ndarray):
+        return torch.as_tensor(batch, device=place)
+    if isinstance(batch, Mapping):
+        return {key: _to(value, place) for key, value in batch.items()}
+    if isinstance(batch, tuple):
+        return type(batch)(*(_to(value, place) for value in batch))
+    return batch
+
+
+def _arrays(tensors: dict[str, Params]) -> dict[str, Params]:
+    return {
+        group: {name: copy.copy(tensor.detach().cpu().numpy()) for name, tensor in inner.items()}
+        for group, inner in tensors.items()
+    }
+
+
+@contextmanager
+def _threads(rows: int) -> Iterator[None]:
+    """One thread for few rows: there more gain nothing, and beside a busy neighbor they wait for each other."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1 if rows < 8192 else cores())
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
