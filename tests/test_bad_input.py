@@ -163,7 +163,11 @@ FITS: dict[str, tuple[Callable[[Path], Path], tuple[str, ...], str]] = {
         (*COLUMNS, "--encoder", "tfidf_text"),
         "wanted --encoder VIEW=NAME",
     ),
-    "an unknown aligner": (lambda d: table(d, plain()), (*COLUMNS, "--align", "procrustes"), "Known: cca, ridge."),
+    "an unknown aligner": (
+        lambda d: table(d, plain()),
+        (*COLUMNS, "--align", "procustes"),
+        "did you mean 'procrustes'?",
+    ),
     "a split file missing": (lambda d: table(d, plain()), (*COLUMNS, "--read-split", "none.csv"), "no file or folder"),
 }
 

@@ -24,7 +24,9 @@ def compare_command() -> None:
 @click.argument("data")
 @columns
 @click.option("--split", metavar="COL", help="A column of train / val / test; default: cut 70/10/20 by id.")
-@click.option("--encoder", multiple=True, metavar="VIEW=NAME", help="An encoder for a view (chiasm list encode).")
+@click.option(
+    "--encoder", multiple=True, metavar="VIEW=NAME[+NAME]", help="A view's encoder (chiasm list encode), or several."
+)
 @click.option("--method", multiple=True, metavar="NAME", help="An aligner; repeat for more; default: all.")
 @click.option(
     "--pairs",

@@ -20,7 +20,9 @@ from chiasm.views import Views
 @click.command("encode")
 @click.argument("data")
 @columns
-@click.option("--encoder", multiple=True, metavar="VIEW=NAME", help="An encoder for a view (chiasm list encode).")
+@click.option(
+    "--encoder", multiple=True, metavar="VIEW=NAME[+NAME]", help="A view's encoder (chiasm list encode), or several."
+)
 @click.option(
     "--to", "target", type=click.Path(), metavar="FILE.parquet", help="Write id and vectors, a row a row of DATA."
 )

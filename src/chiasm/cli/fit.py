@@ -42,7 +42,9 @@ def fit_command() -> None:
 @click.option("--read-split", type=click.Path(), metavar="FILE", help="Take the split from a csv of id,split.")
 @click.option("--write-split", type=click.Path(), metavar="FILE", help="Write the split as a csv of id,split.")
 @click.option("--label", metavar="COL", help="A column of class labels, for mAP.")
-@click.option("--encoder", multiple=True, metavar="VIEW=NAME", help="An encoder for a view (chiasm list encode).")
+@click.option(
+    "--encoder", multiple=True, metavar="VIEW=NAME[+NAME]", help="A view's encoder (chiasm list encode), or several."
+)
 @click.option("--align", default="auto", show_default=True, help="The aligner (chiasm list align).")
 @click.option("--allow-leaks", is_flag=True, help="Go on when ids or whole rows stand in two splits.")
 @click.option("--seed", default=0, show_default=True, help="Of the split and of everything drawn at random.")

@@ -28,7 +28,9 @@ from chiasm.views import Views
     metavar="N|all|0",
     help="How many of the known pairs to learn from; the pairing of the others is hidden, found again and scored.",
 )
-@click.option("--encoder", multiple=True, metavar="VIEW=NAME", help="An encoder for a view (chiasm list encode).")
+@click.option(
+    "--encoder", multiple=True, metavar="VIEW=NAME[+NAME]", help="A view's encoder (chiasm list encode), or several."
+)
 @click.option("--align", default="auto", show_default=True, help="The aligner (chiasm list align).")
 @click.option("--seed", default=0, show_default=True, help="Of the draw of the pairs and of everything at random.")
 @click.option(

@@ -6,6 +6,7 @@ so, and return a scalar. Importing this module imports torch.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import torch
@@ -72,7 +73,7 @@ class _Streamed(torch.autograd.Function):  # type: ignore[misc]
                 continue
             logits.sub_(peak).exp_()
             down, across = logits.sum(0), logits.sum(1)
-            if torch.minimum(down.min(), across.min()) > torch.exp(torch.tensor(-_SAFE)):
+            if torch.minimum(down.min(), across.min()) > math.exp(-_SAFE):
                 down, across = down.log_().add_(peak), across.log_().add_(peak)
             else:
                 again = _tile(a[i], b[j], scale, logits)

@@ -16,6 +16,8 @@ from chiasm.views import Views
 
 __all__ = ["Axes", "Batch", "Link", "axes", "batches", "links", "turn"]
 
+_CHUNK = 4096
+
 
 class Axes(NamedTuple):
     """What a view's rows go through before a head: x -> (x - center) @ basis."""
@@ -70,12 +72,14 @@ def axes(views: Views, most: int) -> dict[str, Axes]:
 
 
 def turn(views: Views, axes: Mapping[str, Axes]) -> dict[str, np.ndarray]:
-    """By view, `(m, r)` its used items on its axes, in order. Views of which nothing is used are left out."""
-    return {
-        name: axes[name](column.take(column.used))
-        for name, column in views.columns.items()
-        if name in axes and len(column.used)
-    }
+    """By view, `(m, r)` float32 its used items on its axes, in order, held in memory; unused views are left out."""
+    turned = {}
+    for name, column in views.columns.items():
+        used = column.used
+        if name in axes and len(used):
+            parts = [axes[name](column.take(used[start : start + _CHUNK])) for start in range(0, len(used), _CHUNK)]
+            turned[name] = np.concatenate(parts)
+    return turned
 
 
 def links(views: Views) -> dict[tuple[str, str], Link]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -15,7 +14,7 @@ from chiasm.errors import ChiasmError
 from chiasm.nn.blocks import Params, TensorOps
 from chiasm.scale import cores
 
-__all__ = ["Step", "Trained", "train"]
+__all__ = ["Run", "Step", "train"]
 
 WARM_UP = 0.1
 """The share of the steps in which the rate rises."""
@@ -35,7 +34,7 @@ class Step(NamedTuple):
     """The share of the run that is behind, 0..1."""
 
 
-class Trained(NamedTuple):
+class Run(NamedTuple):
     """What `train` returns: the best parameters as arrays, when they were reached, and what was seen on the way."""
 
     params: dict[str, Params]
@@ -57,7 +56,7 @@ def train(
     seed: int = 0,
     device: str = "cpu",
     progress: Callable[[dict[str, float]], None] | None = None,
-) -> Trained:
+) -> Run:
     """Minimize an objective over batches and keep the parameters that score best.
 
     Args:
@@ -89,7 +88,7 @@ def train(
     ]
     optimizer = torch.optim.AdamW(groups, lr=rate, betas=(0.9, 0.95))
     every, last = math.ceil(epochs / EVALUATIONS), epochs if stop is None else stop
-    best, history, steps, ops = Trained(_arrays(tensors), 0, []), [], 0, TensorOps(generator)
+    best, history, steps, ops = Run(_arrays(tensors), 0, []), [], 0, TensorOps(generator)
     if score is not None:
         history.append({"epoch": 0, "score": score(best.params)})
     top, since = history[0]["score"] if history else -math.inf, 0
@@ -115,13 +114,13 @@ def train(
             if progress is not None:
                 progress(history[-1])
             if history[-1]["score"] >= top:
-                best = Trained(now, number, [])
+                best = Run(now, number, [])
             if history[-1]["score"] > top:
                 top, since = history[-1]["score"], number
             elif number - since >= epochs / 3:
                 break
     if score is None:
-        best = Trained(_arrays(tensors), last, [])
+        best = Run(_arrays(tensors), last, [])
     return best._replace(history=history)
 
 
@@ -149,7 +148,7 @@ def _to(batch: Any, place: torch.device) -> Any:
 
 def _arrays(tensors: dict[str, Params]) -> dict[str, Params]:
     return {
-        group: {name: copy.copy(tensor.detach().cpu().numpy()) for name, tensor in inner.items()}
+        group: {name: tensor.detach().cpu().numpy().copy() for name, tensor in inner.items()}
         for group, inner in tensors.items()
     }
 

@@ -39,7 +39,8 @@ class Link(Part):
     geometry; photos and captions do not (1 % right where chance is 0.3 %).
 
     Args:
-        encoders: by view's name or modality, an encoder or its name; None: the default of each modality.
+        encoders: by view's name or modality, an encoder or its name, or several (a list, names joined by +);
+            None: the default of each modality.
         align: an aligner or its name.
         rounds: of learning from its own links, at most; 0: none.
         seed: of everything drawn at random.

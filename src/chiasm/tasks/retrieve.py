@@ -29,7 +29,8 @@ class Retrieve(Part):
     one view by items of another; `score` measures it on rows that were not learned from.
 
     Args:
-        encoders: by view's name or modality, an encoder or its name; None: the default of each modality.
+        encoders: by view's name or modality, an encoder or its name, or several (a list, names joined by +);
+            None: the default of each modality.
         align: an aligner or its name. index: an index or its name.
         allow_leaks: go on when ids or whole rows stand in two splits (otherwise refused).
         seed: of everything drawn at random.
