@@ -65,6 +65,9 @@ def test_a_cosine_ranks_as_similarity_less_how_near_an_item_is_to_known_queries(
         cosine = x @ y.T / np.linalg.norm(x, axis=1)[:, None] / np.linalg.norm(y, axis=1)
         np.testing.assert_array_equal(np.argsort(-cosine, axis=1), np.argsort(-slow, axis=1))
         assert not np.array_equal(np.argsort(-cosine, axis=1), np.argsort(-queries @ gallery.T, axis=1))
+        given_back = cosine + model.owed(a, b, mapped[a].items)[:, None]  # comparable between queries too
+        scale = np.ptp(given_back) / np.ptp(slow)
+        np.testing.assert_allclose(given_back - given_back.mean(), scale * (slow - slow.mean()), atol=1e-5)
 
 
 @pytest.mark.parametrize("views", [("a", "b"), ("a", "b", "c")])

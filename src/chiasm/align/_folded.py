@@ -33,6 +33,17 @@ class Folded(Aligner):
         """As `transform`, without the coordinates of the correction, which tell a view by the places it fills."""
         return self._each(views, self._unit)
 
+    def owed(self, name: str, to: str, vectors: np.ndarray) -> np.ndarray:
+        """`(n,)` b(q): what mapped vectors of view `name` lose in their cosine with every item of `to`.
+
+        It ranks nothing, but hides whether there is a match: a query unlike all known ones owes the least. So it is
+        given back before scores of different queries are compared.
+        """
+        place = list(permutations(self.banks_, 2)).index((name, to))
+        whole = 1 + 2 * (len(self.banks_) - 1) * self.limit_
+        side: np.ndarray = vectors[:, self.banks_[name].shape[1] + place]
+        return -side * np.float32(np.sqrt(self.limit_ / whole))
+
     def _unit(self, name: str, rows: np.ndarray) -> np.ndarray:
         """Rows of a view `(m, d)` -> vectors `(m, w)` of length 1 or less."""
         raise NotImplementedError

@@ -105,6 +105,12 @@ class Corrected(Folded):
         first, second = list(self.banks_.values())[:2]
         return float(max((first @ second.T).std(), 1e-6))
 
+    def owed(self, name: str, to: str, vectors: np.ndarray) -> np.ndarray:
+        """As `Folded.owed`; nothing where nothing is corrected."""
+        if self.chosen_["correction"] == "none":
+            return np.zeros(len(vectors), np.float32)
+        return super().owed(name, to, vectors)
+
     def _map(self, name: str, rows: np.ndarray) -> np.ndarray:
         return self._inner(name, rows) if self.chosen_["correction"] == "none" else super()._map(name, rows)
 

@@ -14,15 +14,18 @@ from chiasm.matching import relevance
 from chiasm.metrics import normalize
 from chiasm.views import Views
 
-__all__ = ["Calibration", "calibrate", "lowest"]
+__all__ = ["Calibration", "calibrate", "rejected"]
+
+MOST = 2000
+"""The most known queries that are kept of an ordered pair of views."""
 
 Calibration = dict[str, dict[str, dict[str, np.ndarray]]]
-"""By the query's view and the answer's: `best`, the scores `(n,)` of the first hits of n queries in the whole index;
-`match`, of their true matches."""
+"""By the query's view and the answer's: n `queries` `(n, k)` in the shared space, the cosines `(n,)` of their `best`
+hits in the whole index and of their true `match`, and what each `owed` `(n,)`."""
 
 
-def calibrate(held: Views, indexes: Mapping[str, Any]) -> Calibration:
-    """The scores of held-out rows (in the shared space) against the indexes that hold everything."""
+def calibrate(held: Views, indexes: Mapping[str, Any], aligner: Any) -> Calibration:
+    """What held-out rows (in the shared space) score in the indexes that hold everything; at most 2,000 of them."""
     found: Calibration = {name: {} for name in held.names}
     for a, b in permutations(held.names, 2):
         answers = relevance(held, a, b)
@@ -32,25 +35,51 @@ def calibrate(held: Views, indexes: Mapping[str, Any]) -> Calibration:
         left, right = (normalize(held[name].items[held[name].used]) for name in (a, b))
         counts = np.diff(np.append(starts, len(hits)))
         true = np.einsum("ij,ij->i", left[np.repeat(queries, counts)], right[hits])
-        best = indexes[b].search(left[queries], 1)[1][:, 0]
+        kept = np.random.default_rng(0).permutation(len(queries))[:MOST]
+        vectors = left[queries[kept]]
         found[a][b] = {
-            "best": np.asarray(best, np.float64),
-            "match": np.maximum.reduceat(true, starts).astype(np.float64),
+            "queries": vectors,
+            "best": indexes[b].search(vectors, 1)[1][:, 0],
+            "match": np.maximum.reduceat(true, starts)[kept],
+            "owed": _owed(aligner, a, b, vectors),
         }
     return found
 
 
-def lowest(calibration: Calibration, start: str, to: str, rate: float, elsewhere: bool) -> float:
-    """The score from which on a first hit counts as a match, so that at most `rate` of true queries are rejected.
+def rejected(
+    calibration: Calibration,
+    aligner: Any,
+    start: str,
+    to: str,
+    vectors: np.ndarray,
+    scores: np.ndarray,
+    rate: float,
+    gallery: Any = None,
+) -> np.ndarray:
+    """`(q,)` mask of the queries whose first hits are too far for a match: at most `rate` of those that have one.
 
-    In another gallery than the model's own the first hit scores at least what the true match does, so the threshold of
-    the true matches keeps the promise there, with fewer rejections.
+    A known query would score in another gallery what its true match does, or a nearer item there: the same promise.
+
+    Args:
+        vectors: `(q, k)` queries in the shared space. scores: `(q,)` of their first hits.
+        gallery: the index that was searched, where it is not the model's own.
 
     Raises a ChiasmError when the model was fitted without validation rows.
     """
-    if to not in calibration.get(start, {}):
+    known = calibration.get(start, {}).get(to)
+    if known is None:
         raise ChiasmError(
             f"wanted validation rows with {start!r} and {to!r} to know what a match scores, got a model that was "
             "fitted without: fit it with a split that has val rows, or search without --reject."
         )
-    return threshold(calibration[start][to]["match" if elsewhere else "best"], rate)
+    best = known["best"]
+    if gallery is not None:
+        best = np.maximum(known["match"], gallery.search(known["queries"], 1)[1][:, 0])
+    mask: np.ndarray = scores + _owed(aligner, start, to, vectors) < threshold(best + known["owed"], rate)
+    return mask
+
+
+def _owed(aligner: Any, start: str, to: str, vectors: np.ndarray) -> np.ndarray:
+    """What every score of a query lacks, a constant a query (`Folded.owed`); nothing for other aligners."""
+    owed: np.ndarray = aligner.owed(start, to, vectors) if hasattr(aligner, "owed") else np.zeros(len(vectors))
+    return owed

@@ -15,7 +15,7 @@ from chiasm.errors import ChiasmError, unknown
 from chiasm.part import Part
 from chiasm.score import Score
 from chiasm.tasks._directions import directions, first_rows
-from chiasm.tasks._rejection import calibrate, lowest
+from chiasm.tasks._rejection import calibrate, rejected
 from chiasm.trust import check_splits, leaks, row_digests
 from chiasm.views import Column, Views, as_views
 
@@ -109,7 +109,7 @@ class Retrieve(Part):
                 (0.1: one in ten). Needs validation rows in `fit`; holds for queries like those.
         """
         found = self.hits(queries, to, k, within, reject)
-        wide = max((len(row) for row in found), default=0)
+        wide = max((len(row) for row in found), default=0) or k
         labels = np.full((len(found), wide), None, dtype=object)
         scores = np.full((len(found), wide), np.nan, dtype=np.float32)
         for i, row in enumerate(found):
@@ -142,16 +142,19 @@ class Retrieve(Part):
             index, table = self.indexes_[to], self.items_[to]
         else:
             index, table = self._gallery(as_views(within, self.modalities_), to, progress)
-        least = -np.inf if reject is None else lowest(self.calibration_, start, to, reject, within is not None)
         keys, scores = index.search(vectors, k)
+        gone = np.zeros(len(vectors), bool)
+        if reject is not None:
+            gallery = None if within is None else index
+            gone = rejected(self.calibration_, self.aligner_, start, to, vectors, scores[:, 0], reject, gallery)
         return [
             []
-            if row_scores[0] < least
+            if none
             else [
                 {"rank": rank, "score": float(score), **{name: values[key] for name, values in table.items()}}
                 for rank, (key, score) in enumerate(zip(row, row_scores, strict=True), 1)
             ]
-            for row, row_scores in zip(keys.tolist(), scores.tolist(), strict=True)
+            for row, row_scores, none in zip(keys.tolist(), scores.tolist(), gone.tolist(), strict=True)
         ]
 
     def transform(self, views: Any, *, progress: Progress | None = None) -> Views:
@@ -299,7 +302,9 @@ class Retrieve(Part):
         first_row = np.unique(ids, return_index=True)[1]
         self.ids_, self.splits_ = ids[first_row], split[first_row]
         self.tainted_ = np.unique(ids[tainted].astype(str)).astype(object)
-        self.calibration_ = calibrate(mapped[split == "val"], self.indexes_) if (split == "val").any() else {}
+        self.calibration_ = (
+            calibrate(mapped[split == "val"], self.indexes_, self.aligner_) if (split == "val").any() else {}
+        )
 
     def _target(self, start: str, to: str | None) -> str:
         if to is not None:
