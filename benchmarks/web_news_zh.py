@@ -1,6 +1,6 @@
 """web_news_zh (Chinese text <-> picture), given split: R@10 and class mAP both ways; e5_text against tfidf_text.
 
-`python benchmarks/web_news_zh.py`. Both are fitted by cca with default settings on the same rows (validation cut from
+`python benchmarks/web_news_zh.py`. Both are fitted with default settings on the same rows (validation cut from
 the training rows). Paired 95 % intervals, resampled by id. The given split leaks (one test row equals a training row
 in text and picture), so the leak guard has to be told to go on; "clean" is without the rows that share an item.
 

@@ -1,8 +1,8 @@
 """Chiasm: cross-modal learning. Text, images and vectors that belong together are learned together.
 
 >>> import chiasm
->>> chiasm.names("align")
-['cca', 'ridge']
+>>> chiasm.names("index")
+['exact']
 """
 
 from __future__ import annotations
