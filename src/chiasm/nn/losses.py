@@ -19,7 +19,7 @@ __all__ = ["infonce", "klot", "sigmoid", "sinkhorn", "streamed_infonce", "struct
 TILE = 4096
 """Rows and columns of the tile of `streamed_infonce`: 64 MiB in float32. Smaller ones are slower."""
 
-_STRIP = 128
+_STRIP = 1024
 """Rows of a tile that are worked on at once, so that they stay near the processor."""
 
 _SAFE = 60.0
