@@ -4,7 +4,7 @@
 the training rows). Paired 95 % intervals, resampled by id. The given split leaks (one test row equals a training row
 in text and picture), so the leak guard has to be told to go on; "clean" is without the rows that share an item.
 
-Then the same comparison over 10 re-drawn splits of all rows (1,490 / 203 / 497, seeds 0-9), which decides. The interval
+Then the same comparison under `cca` over 10 re-drawn splits of all rows (1,490 / 203 / 497, seeds 0-9). The interval
 of the mean difference is Nadeau & Bengio's (2003): the variance over splits is widened by 1/10 + test/train, since
 re-drawn splits share rows.
 """

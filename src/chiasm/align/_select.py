@@ -14,7 +14,7 @@ from chiasm.matching import reciprocal_rank
 from chiasm.trust import cut
 from chiasm.views import Views, as_views
 
-__all__ = ["Candidate", "Maps", "check_pairs", "fit_moments", "folds"]
+__all__ = ["Candidate", "Maps", "check_pairs", "fit_moments", "folds", "views_each"]
 
 log = logging.getLogger(__name__)
 
@@ -59,9 +59,7 @@ def folds(views: Views, val: Any, seed: int) -> list[tuple[np.ndarray | None, Vi
         return [(None, held)]
     if held is not None:
         log.warning("the validation rows hold no pairs: choosing on parts of the training rows instead")
-    seen = np.zeros(views.things, int)
-    for column in views.columns.values():
-        seen[np.unique(views.codes[column.present])] += 1
+    seen = views_each(views)
     paired = seen[views.codes] > 1
     things = int((seen > 1).sum())
     if things < 500:
@@ -73,6 +71,14 @@ def folds(views: Views, val: Any, seed: int) -> list[tuple[np.ndarray | None, Vi
     names[paired] = cut(views[paired], parts, seed)
     masks = [names == part for part in parts if part]
     return [(mask, views[mask]) for mask in masks if _pairs(views[mask]) and _learnable(views[~mask])]
+
+
+def views_each(views: Views) -> np.ndarray:
+    """`(things,)` how many views each id has, in the order of `views.codes`."""
+    seen = np.zeros(views.things, int)
+    for column in views.columns.values():
+        seen[np.unique(views.codes[column.present])] += 1
+    return seen
 
 
 def fit_moments(

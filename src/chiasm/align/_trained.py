@@ -11,7 +11,7 @@ import numpy as np
 
 from chiasm import registry
 from chiasm.align._aligner import Aligner, Linear
-from chiasm.align._select import check_pairs, folds
+from chiasm.align._select import check_pairs, folds, views_each
 from chiasm.errors import ChiasmError
 from chiasm.matching import reciprocal_rank
 from chiasm.nn.blocks import ArrayOps, Head, Params
@@ -82,7 +82,7 @@ class Trained(Aligner):
         paired = _paired(views)
         forms = {n: closed(part, self.k, views[paired], val) for n in self._forms if (part := getattr(self, n))}
         found = axes(views, self._most)
-        cuts = _folds(views, paired, val, self.seed)
+        cuts = _folds(views, val, self.seed)
         if not cuts:
             return self._learn(views, None, forms, found, stop=0 if "start" in forms else self.epochs)
         curves = []
@@ -226,28 +226,17 @@ def _paired(views: Views) -> np.ndarray:
     Closed forms learn from these alone: with few pairs, a covariance over all rows beside a cross covariance over the
     pairs retrieves worse.
     """
-    counts = np.zeros(views.things, int)
-    for name in views.columns:
-        counts[np.unique(views.codes[views.present(name)])] += 1
-    mask: np.ndarray = counts[views.codes] > 1
+    mask: np.ndarray = views_each(views)[views.codes] > 1
     return mask
 
 
-def _folds(views: Views, paired: np.ndarray, val: Views | None, seed: int) -> list[tuple[np.ndarray | None, Views]]:
-    """`folds` of the paired rows, as many as hold `_ENOUGH` things, each costing a run.
-
-    Rows without a partner, be they many, are learned from in every fold and choose nothing.
-    """
-    at = np.flatnonzero(paired)
+def _folds(views: Views, val: Views | None, seed: int) -> list[tuple[np.ndarray | None, Views]]:
+    """As many of `folds` as hold `_ENOUGH` things, each costing a run."""
     cuts: list[tuple[np.ndarray | None, Views]] = []
-    for mask, held in folds(views[at], val, seed):
-        if sum(one.things for _, one in cuts) >= _ENOUGH:
+    for cut in folds(views, val, seed):
+        if sum(held.things for _, held in cuts) >= _ENOUGH:
             break
-        whole = None
-        if mask is not None:
-            whole = np.zeros(len(views), bool)
-            whole[at[mask]] = True
-        cuts.append((whole, held))
+        cuts.append(cut)
     return cuts
 
 

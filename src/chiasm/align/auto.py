@@ -13,7 +13,7 @@ from scipy.optimize import minimize_scalar
 from chiasm.align._canonical import canonical
 from chiasm.align._folded import Folded
 from chiasm.align._moments import check_finite, means_by_id, spans, turned, widths
-from chiasm.align._select import check_pairs, folds
+from chiasm.align._select import check_pairs, folds, views_each
 from chiasm.covariance import Covariance
 from chiasm.hubness import inverted_softmax
 from chiasm.matching import relevance
@@ -235,10 +235,7 @@ def _canonical(moments: Covariance, ridge: Mapping[str, float], widths: Mapping[
 
 def _few(views: Views, least: int, most: int, seed: int) -> Views:
     """The rows of at most `most` ids, drawn at random among those that have `least` views or more."""
-    seen = np.zeros(views.things, int)
-    for column in views.columns.values():
-        seen[np.unique(views.codes[column.present])] += 1
-    able = np.flatnonzero(seen >= least)
+    able = np.flatnonzero(views_each(views) >= least)
     kept = able if len(able) <= most else np.random.default_rng(seed).permutation(able)[:most]
     few: Views = views[np.isin(views.codes, kept)]
     return few
