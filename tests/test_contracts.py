@@ -1,8 +1,11 @@
 """The promise of every kind, for every file in its folder: a new method is tested by being there."""
 
+from itertools import product
+
 import numpy as np
 import pytest
 
+import _tiny
 import chiasm
 from chiasm import registry
 from chiasm.data.toy import COLORS, SHAPES, planted_pair, shape_image
@@ -23,12 +26,15 @@ def make(kind, name):
     entry = registry.entries(kind)[name]
     if entry.missing:
         pytest.skip(f"{name} needs {', '.join(entry.missing)}")
-    return registry.get(kind, name)()
+    return registry.get(kind, name)(**_tiny.params(name))
 
 
 def items_of(modality):
     if modality == "text":
         return TEXTS
+    if modality == "record":
+        sizes = [None, *range(len(COLORS) * len(SHAPES) - 1)]
+        return [{"大小": n, "color": c, "shape": s} for n, (c, s) in zip(sizes, product(COLORS, SHAPES), strict=True)]
     return [np.asarray(shape_image(c, s, seed=i)) for i, (c, s) in enumerate((c, s) for c in COLORS for s in SHAPES)]
 
 
@@ -79,13 +85,13 @@ def test_the_fingerprint_changes_with_parameters_and_learned_state_and_with_noth
     encoder = make("encode", name)
     items = items_of(encoder.modality)
     encoder.fit(items)
-    again = registry.get("encode", name)().fit(items)
+    again = make("encode", name).fit(items)
     assert encoder.fingerprint == again.fingerprint
     if encoder.learned():
-        assert registry.get("encode", name)().fit(items[:9]).fingerprint != encoder.fingerprint
+        assert make("encode", name).fit(items[:9]).fingerprint != encoder.fingerprint
     seen = {encoder.fingerprint}
     for parameter, value in encoder.get_params(deep=False).items():
-        other = registry.get("encode", name)(**{parameter: value[:1] if isinstance(value, tuple) else value + 8})
+        other = make("encode", name).set_params(**{parameter: _tiny.other(name, parameter, value)})
         seen.add(other.fit(items).fingerprint)
     assert len(seen) == 1 + len(encoder.get_params(deep=False))
 
@@ -95,7 +101,7 @@ def test_a_broken_item_is_noted_and_leaves_the_others_alone(name):
     encoder = make("encode", name)
     items = items_of(encoder.modality)
     encoder.fit(items)
-    bad = "  " if encoder.modality == "text" else b"no picture"
+    bad = {"text": "  ", "record": {"color": ["red", "blue"]}}.get(encoder.modality, b"no picture")
     values, notes = encoder.attempt([items[0], bad, items[1]])
     assert [n.skipped for n in notes[1]] == [True]
     assert set(notes) == {1}

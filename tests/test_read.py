@@ -140,6 +140,61 @@ def test_a_vector_in_a_csv_cell_is_read_as_json(tmp_path: Path) -> None:
     np.testing.assert_array_equal(views["v"].items, [[0.5, -1], [2, 3]])
 
 
+PATIENTS: list[dict[str, Any]] = [
+    {"图": "a", "年龄": 63, "血氧": 97.5, "性别": "女", "病人": "王"},
+    {"图": "b", "年龄": None, "血氧": None, "性别": None, "病人": "李"},
+    {"图": "c", "年龄": 41, "血氧": None, "性别": "男", "病人": None},
+    {"图": "d", "年龄": 63, "血氧": 97.5, "性别": "女", "病人": "王"},
+]
+
+
+@pytest.mark.parametrize("suffix", FORMATS)
+def test_numbers_and_categories_of_a_row_are_one_record_and_equal_ones_one_item(tmp_path: Path, suffix: str) -> None:
+    table = write(tmp_path / f"t.{suffix}", PATIENTS)
+    views = chiasm.read(table, text="图", number=["年龄", "血氧"], category={"sex": "性别"}, group="病人")
+    assert views.names == ["图", "record"]
+    first, third = {"年龄": 63.0, "血氧": 97.5, "sex": "女"}, {"年龄": 41.0, "血氧": None, "sex": "男"}
+    assert cells(views, "record") == [first, None, third, first]
+    assert views["record"].index.tolist() == [0, -1, 1, 0]
+    assert views["record"].modality == "record"
+    assert all(isinstance(item["年龄"], float) for item in views["record"].items)
+    assert views.group is not None
+    assert views.group.tolist() == ["王", "李", "", "王"]
+    assert views.clusters.tolist()[0] == views.clusters.tolist()[3]
+    assert len(set(views.clusters.tolist())) == 3
+
+
+def test_numbers_are_read_from_text_and_the_usual_signs_of_none_are_missing(tmp_path: Path) -> None:
+    numbers = ["37.5", " 38 ", "-1e3", "３９", "NA", "n/a", "NaN", "null", "None", "-", "—", "?", "#N/A", " "]
+    table = write(tmp_path / "t.csv", [{"体温": n, "k": "x"} for n in numbers])
+    views = chiasm.read(table, number="temperature=体温")
+    assert [r and r["temperature"] for r in cells(views, "record")] == [37.5, 38.0, -1000.0, 39.0] + [None] * 10
+
+
+def test_a_category_is_any_cell_as_text_and_only_an_empty_one_is_missing(tmp_path: Path) -> None:
+    (tmp_path / "t.jsonl").write_text(
+        '{"c": "NA"}\n{"c": " M "}\n{"c": 2.0}\n{"c": 2}\n{"c": true}\n{"c": ""}\n{"c": NaN}\n{"c": 1.5}', "utf-8"
+    )
+    read = cells(chiasm.read(tmp_path / "t.jsonl", category="c"), "record")
+    assert [r and r["c"] for r in read] == ["NA", "M", "2", "2", "True", None, None, "1.5"]
+
+
+def test_whole_numbers_with_gaps_are_the_same_categories_in_every_format(tmp_path: Path) -> None:
+    rows = [{"ward": 3, "t": "x"}, {"ward": None, "t": "y"}]
+    parquet.write_table(
+        pa.table({"ward": pa.array([3.0, None], pa.float64()), "t": ["x", "y"]}), tmp_path / "f.parquet"
+    )
+    tables = [write(tmp_path / "t.csv", rows), write(tmp_path / "t.parquet", rows), tmp_path / "f.parquet"]
+    assert [cells(chiasm.read(t, category="ward"), "record") for t in tables] == [[{"ward": "3"}, None]] * 3
+
+
+def test_a_record_stands_in_every_row_that_a_caption_list_makes(tmp_path: Path) -> None:
+    rows = [{"a": ["x", "y"], "n": 1, "p": "p1"}, {"a": ["z"], "n": 2, "p": "p2"}]
+    views = chiasm.read(write(tmp_path / "t.jsonl", rows), text="a", number="n", group="p")
+    assert cells(views, "record") == [{"n": 1.0}, {"n": 1.0}, {"n": 2.0}]
+    assert views.facts["group"].tolist() == ["p1", "p1", "p2"]
+
+
 @pytest.mark.parametrize("suffix", FORMATS)
 def test_missing_cells_are_absent(pictures: Path, suffix: str) -> None:
     rows = [{"path": "0000.png", "caption": ""}, {"path": "", "caption": "b"}, {"path": "0001.png", "caption": "  "}]
@@ -267,7 +322,7 @@ REFUSED: list[tuple[str, Any, dict[str, Any], str]] = [
     ("no file", lambda d: d / "none.csv", {"text": "a"}, r"no file or folder .*none\.csv.*wanted a table"),
     ("unknown suffix", lambda d: _file(d, "t.xlsx", b"PK"), {"text": "a"}, r"cannot read 't\.xlsx': wanted a table"),
     ("a pipe", _pipe, {"text": "a"}, r"t\.csv.* is no regular file"),
-    ("no columns named", lambda d: _file(d, "t.csv", CSV), {}, r"--text COL, --image COL or --vector COL.* has a, b"),
+    ("no columns named", lambda d: _file(d, "t.csv", CSV), {}, r"--text COL, .* or --category COL\. .* has a, b"),
     ("wrong column", lambda d: _file(d, "t.csv", "caption\nx\n"), {"text": "captoin"}, r"did you mean 'caption'\?"),
     ("wrong id column", lambda d: _file(d, "t.csv", CSV), {"text": "a", "id": "c"}, r"named 'c'.* Known: a, b"),
     ("no such rows", lambda d: _file(d, "t.csv", CSV), {"text": "a", "where": {"b": "z"}}, r"no rows where .*'z'"),
@@ -331,6 +386,21 @@ REFUSED: list[tuple[str, Any, dict[str, Any], str]] = [
         {"text": "a", "split": "s"},
         r"did you mean 'test'\?",
     ),
+    (
+        "no number",
+        lambda d: _file(d, "t.csv", "体温,b\n37.5,x\n未知,y\n"),
+        {"number": "体温"},
+        r"column '体温', row 2: wanted a number, got '未知': .*empty the cell, or read the column with --category\.",
+    ),
+    ("a decimal comma", lambda d: _file(d, "t.csv", 'n,b\n"1,5",x\n'), {"number": "n"}, r"row 1: .* got '1,5'"),
+    ("an underscore", lambda d: _file(d, "t.csv", "n\n2020_12\n"), {"number": "n"}, r"row 1: .* got '2020_12'"),
+    ("a list of numbers", lambda d: _file(d, "t.jsonl", '{"n": [1, 2]}'), {"number": "n"}, r"a number, got '\[1, 2\]'"),
+    ("a list of tags", lambda d: _file(d, "t.jsonl", '{"c": ["x"]}'), {"category": "c"}, r"row 1: wanted one category"),
+    ("numbers all missing", lambda d: _file(d, "t.csv", "n,c\nNA,x\n-,y\n"), {"number": "n"}, r"'n' is empty in all 2"),
+    ("wrong number column", lambda d: _file(d, "t.csv", "age\n1\n"), {"number": "aeg"}, r"did you mean 'age'\?"),
+    ("wrong group column", lambda d: _file(d, "t.csv", CSV), {"text": "a", "group": "c"}, r"named 'c'.* Known: a, b"),
+    ("both kinds", lambda d: _file(d, "t.csv", CSV), {"number": "a", "category": "a"}, r"wanted 'a' as a number or as"),
+    ("two records", lambda d: _file(d, "t.csv", CSV), {"text": "record=a", "category": "b"}, r"rename the text"),
     ("a URL", lambda d: _file(d, "t.csv", "a\nhttp://x.org/1.png\n"), {"image": "a"}, r"got the URL .*download"),
     ("a path that leaves", lambda d: _file(d, "t.csv", "a\n../x.png\n"), {"image": "a"}, r"leaves the data's folder"),
 ]

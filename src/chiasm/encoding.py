@@ -21,7 +21,7 @@ from chiasm.views import ABSENT, Column, Views
 
 __all__ = ["DEFAULTS", "Encoding", "Report"]
 
-DEFAULTS = {"text": "e5_text", "image": "effnet_image"}
+DEFAULTS = {"text": "e5_text", "image": "effnet_image", "record": "tabular_record"}
 """The encoder of a modality that nobody chose one for."""
 
 SAMPLE = 1000
@@ -81,8 +81,8 @@ class Encoding(Part):
     things; compare it with the better one alone on validation rows.
 
     Args:
-        encoders: by view's name or modality, an encoder or its name; left out, `DEFAULTS`. Several: names joined by
-            "+", or a list of encoders and names.
+        encoders: by view's name or modality, an encoder or its name; left out, `DEFAULTS`. "name:value" sets the
+            encoder's first parameter ("hf_text:FOLDER"). Several: names joined by "+", or a list of encoders and names.
 
     >>> texts = ["a red car", "a blue bus", "a red bus"]
     >>> views = Views({"caption": Column("text", texts)})
@@ -140,7 +140,7 @@ class Encoding(Part):
                 raise ChiasmError(
                     f"view {name!r}: there is no encoder for {column.modality} yet; pass vectors instead."
                 )
-            encoders[name] = _make(wanted)
+            encoders[name] = _make(wanted, column.modality)
             for one in members(encoders[name]):
                 if one.modality != column.modality:
                     raise ChiasmError(f"view {name!r} holds {column.modality}; {one!r} reads {one.modality}.")
@@ -287,18 +287,36 @@ class _Pass:
         return failed
 
 
-def _make(wanted: Any) -> Any:
-    """A new encoder from an encoder, a name, names joined by "+", or a list of these."""
+def _make(wanted: Any, modality: str) -> Any:
+    """A new encoder of a column from an encoder, a name, names joined by "+", or a list of these."""
     if isinstance(wanted, str):
-        made = [registry.get("encode", name.strip())() for name in wanted.split("+")]
+        made = [_named(name.strip(), modality) for name in wanted.split("+")]
     elif isinstance(wanted, list | tuple):
-        made = [one for each in wanted for one in members(_make(each))]
+        made = [one for each in wanted for one in members(_make(each, modality))]
     else:
         return copy.deepcopy(wanted)
     shown = [repr(one) for one in made]
     if twice := [one for one in shown if shown.count(one) > 1]:
         raise ChiasmError(f"wanted different encoders side by side, got {twice[0]} twice: name it once.")
     return made[0] if len(made) == 1 else Joined(made)
+
+
+def _named(name: str, modality: str) -> Any:
+    """The encoder "name", or "name:value", whose first parameter is the value; one of two towers takes the column's."""
+    name, colon, value = name.partition(":")
+    encoder = registry.get("encode", name)()
+    settings = encoder.get_params(deep=False)
+    if colon:
+        first, known = next(iter(settings.items()), ("", None))
+        if not isinstance(known, str | int | float):
+            raise ChiasmError(f"wanted {name} alone, got {name}:{value}: it takes no value here; set it in Python.")
+        try:
+            encoder.set_params(**{first: type(known)(value)})
+        except ValueError:
+            raise ChiasmError(f"wanted {name}:NUMBER, its {first}, got {name}:{value}.") from None
+    if "modality" in settings:
+        encoder.set_params(modality=modality)
+    return encoder
 
 
 def _key(encoder: Any, item: Any) -> bytes | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -9,9 +10,9 @@ import numpy as np
 
 from chiasm.errors import ChiasmError, unknown
 
-__all__ = ["ABSENT", "MODALITIES", "Column", "Views", "as_views"]
+__all__ = ["ABSENT", "MODALITIES", "Column", "Views", "as_views", "connected"]
 
-MODALITIES = ("text", "image", "audio", "video", "vector", "number", "category")
+MODALITIES = ("text", "image", "audio", "video", "vector", "record")
 ABSENT = -1
 """The index of a row that has no item."""
 
@@ -21,8 +22,9 @@ class Column:
 
     Args:
         modality: one of `MODALITIES`.
-        items: the m distinct items: a list (texts, paths, raw media) or anything array-like `(m, d)`
+        items: the m distinct items: a list (texts, paths, raw media, records) or anything array-like `(m, d)`
             that takes an integer array between brackets (an ndarray, a memory map, `chiasm.cache.Stored`).
+            A record is the numbers and categories of one row as a dict: name to number, text or None (missing).
         index: `(n,)` integers into `items`; left out, row i holds item i.
         labels: m short strings that name the items to a person (a relative path); texts name themselves.
         digests: `(m, 16)` uint8, one content hash an item, where it is known.
@@ -47,7 +49,7 @@ class Column:
 
     @classmethod
     def from_cells(cls, modality: str, cells: Sequence[Any], labels: Sequence[str] | None = None) -> Column:
-        """A column from one cell a row, `None` where absent; equal hashable cells become one item."""
+        """A column from one cell a row, `None` where absent; equal cells (texts, numbers, records) become one item."""
         seen: dict[Any, int] = {}
         items: list[Any] = []
         names: list[str] = []
@@ -55,7 +57,7 @@ class Column:
         for row, cell in enumerate(cells):
             if cell is None:
                 continue
-            key = cell if isinstance(cell, str | bytes | int | float) else ("object", id(cell))
+            key = _key(cell)
             if key not in seen:
                 seen[key] = len(items)
                 items.append(cell)
@@ -103,14 +105,18 @@ class Column:
         if self.labels is not None:
             return self.labels[position]
         item = self.items[position]
+        if isinstance(item, dict):
+            item = ", ".join(f"{name}={value}" for name, value in item.items() if not _missing(value)) or None
         return item if isinstance(item, str) else f"{self.modality} {position}"
 
 
 class Views:
-    """Named, row-aligned columns, one id a row, and facts (split, label) that nothing learns from.
+    """Named, row-aligned columns, one id a row, and facts (split, label, group) that no encoder learns from.
 
     What pairs with what: rows of equal `id` are one thing; a pair is any two present items of one id, in one row
-    or not. Indexing: `views["caption"]` is a column; `views[rows]` (integer array, mask, slice) gives Views.
+    or not. Rows of equal `group` (a patient, a film) are different things that never come apart: what splits, folds
+    or resamples rows takes whole `clusters`. Indexing: `views["caption"]` is a column; `views[rows]` (integer array,
+    mask, slice) gives Views.
 
     >>> views = Views({"a": Column("vector", np.eye(3)), "b": Column("text", ["x", "y", "z"])})
     >>> views.shape, views[1:].ids.tolist(), views["b"].take(views["b"].index[1:])
@@ -192,6 +198,14 @@ class Views:
         return self.facts.get("label")
 
     @property
+    def group(self) -> np.ndarray | None:
+        """`(n,)` strings: rows of equal group stay on one side of every split; "" is a row that has none. Or None."""
+        held = self.facts.get("group")
+        if held is None:
+            return None
+        return np.array(["" if _missing(value) else str(value) for value in held.tolist()], dtype=object)
+
+    @property
     def codes(self) -> np.ndarray:
         """`(n,)` integers 0..things-1: rows of equal id share one."""
         if self._codes is None:
@@ -201,6 +215,24 @@ class Views:
             else:
                 self._codes = np.unique(ids, return_inverse=True)[1].astype(np.int64)
         return self._codes
+
+    @property
+    def clusters(self) -> np.ndarray:
+        """`(n,)` integers 0..clusters-1: rows that share an id or a group, also by way of other rows, share one.
+
+        Equal to `codes` where there are no groups. What is cut, folded or resampled whole.
+
+        >>> rows = Column("vector", np.zeros((4, 1)))
+        >>> Views({"a": rows}, ["x", "x", "y", "z"], {"group": ["p", "q", "q", ""]}).clusters.tolist()
+        [0, 0, 0, 1]
+        """
+        group = self.group
+        if group is None or not (group != "").any():
+            return self.codes
+        alone = group == ""
+        linked = np.unique(group, return_inverse=True)[1]
+        linked[alone] = len(group) + self.codes[alone]  # a row without a group hangs together with its id alone
+        return connected(self.codes, linked)
 
     @property
     def things(self) -> int:
@@ -231,7 +263,8 @@ class Views:
     def stack(*tables: Views) -> Views:
         """Tables with different columns under one another; what a table lacks is absent in its rows.
 
-        Views of one name must have one modality. Rows of equal id in two tables are one thing.
+        Views of one name must have one modality. Rows of equal id in two tables are one thing. Facts that every table
+        has are kept, and groups where any has them.
         """
         names: dict[str, str] = {}
         for table in tables:
@@ -241,7 +274,27 @@ class Views:
         columns = {name: _stack([t.columns.get(name) for t in tables], [len(t) for t in tables]) for name in names}
         shared = set.intersection(*(set(t.facts) for t in tables))
         facts = {name: np.concatenate([t.facts[name] for t in tables]) for name in shared}
+        if any("group" in t.facts for t in tables):  # lost groups would come apart without a word
+            held = [np.full(len(t), "", dtype=object) if t.group is None else t.group for t in tables]
+            facts["group"] = np.concatenate(held)
         return Views(columns, np.concatenate([t.ids for t in tables]), facts)
+
+
+def connected(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """`(n,)` integers 0..m-1: rows that hang together by equal numbers in `a` or in `b` share one.
+
+    >>> connected(np.array([0, 0, 1, 2]), np.array([5, 6, 6, 7])).tolist()
+    [0, 0, 0, 1]
+    """
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    n = int(a.max()) + 1
+    size = n + int(b.max()) + 1
+    links = coo_array((np.ones(len(a)), (a, n + b)), shape=(size, size))
+    group = connected_components(links, directed=False)[1][a]
+    joined: np.ndarray = np.unique(group, return_inverse=True)[1]
+    return joined
 
 
 def _stack(parts: Sequence[Column | None], lengths: Sequence[int]) -> Column:
@@ -315,3 +368,13 @@ def _vectors(modality: str, values: Any) -> Column:
 
 def _missing(value: Any) -> bool:
     return value is None or (isinstance(value, float) and value != value)
+
+
+def _key(cell: Any) -> Any:
+    """What equal cells have in common: themselves, a record's fields and values, or else being one object."""
+    if isinstance(cell, str | bytes | int | float):
+        return cell
+    if isinstance(cell, dict):
+        with contextlib.suppress(TypeError):  # a list among the values: the encoder will say what is wrong with it
+            return ("record", frozenset(cell.items()))
+    return ("object", id(cell))

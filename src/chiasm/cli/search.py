@@ -96,6 +96,8 @@ def _within(inside: str, part: Any, target: str, root: str | None) -> Views:
     modality = part.views_[target]
     named = [c for c in source.get(modality, []) if target in (c, c.partition("=")[0])]
     options: dict[str, Any] = {modality: named or [target]}
+    if modality == "record":
+        options = {kind: source.get(kind) for kind in ("number", "category")}
     encoding = source.get("encoding", "utf-8")
     key = source.get("id")
     if key not in table(inside, encoding)[0]:  # another table may have no such column: its paths or rows name the hits

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from chiasm.data.record import record_column
 from chiasm.data.table import Cells, table
 from chiasm.errors import ChiasmError, unknown
 from chiasm.media import check_path
@@ -29,9 +30,12 @@ def read(
     text: Names = None,
     image: Names = None,
     vector: Names = None,
+    number: Names = None,
+    category: Names = None,
     id: str | None = None,
     split: str | None = None,
     label: str | None = None,
+    group: str | None = None,
     where: Mapping[str, str] | None = None,
     root: str | os.PathLike[str] | None = None,
     encoding: str = "utf-8",
@@ -40,12 +44,19 @@ def read(
 
     A table: name its columns by modality; `text="caption"` makes a view named caption, `{"words": "caption"}` renames.
     A cell may hold a list (five captions; in csv as JSON): it is spread over rows of one id. Empty cells are absent.
+    Columns of numbers and of categories make one view together, named record: `number="age"` makes a field of it.
     A folder: pictures with same-named .txt files (a caption a line), or one subfolder a class, or pictures alone.
 
     Args:
         text, image, vector: column name(s), or new name -> column. Images are paths below `root`, or encoded bytes.
+        number: column name(s), or field -> column: numbers, also as text ("37.5"). Empty, NaN, NA, N/A, null, none,
+            ? and a dash are missing; any other text is an error.
+        category: column name(s), or field -> column: anything, as text. Only an empty cell is missing ("NA" is a
+            category).
         id: the column of what rows are about; left out: the path where exactly one view is of images, else the row.
         split: a column of train / val / test. label: a column of class labels (for mAP).
+        group: a column of what rows belong to (a patient, a film): rows of equal group are not parted by any split; an
+            empty cell is a row on its own.
         where: keep the rows in which each column has the given value.
         root: the folder that paths are relative to and may not leave; left out, that of `data`.
         encoding: of text files; a file that is not is refused (Chinese files are often "gb18030").
@@ -59,10 +70,15 @@ def read(
         for modality, given in (("text", text), ("image", image), ("vector", vector))
         for name, column in _names(given).items()
     }
-    if not wanted:
+    numbers, categories = _names(number), _names(category)
+    fields = [*numbers.values(), *categories.values()]
+    if fields and "record" in wanted:
+        raise ChiasmError(f"two views would be named 'record': rename the {wanted['record'][0]} (NAME=record).")
+    if not wanted and not fields:
         if not data.is_dir():
             raise ChiasmError(
-                f"say which columns hold what: --text COL, --image COL or --vector COL. {data} has {', '.join(cells)}."
+                "say which columns hold what: --text COL, --image COL, --vector COL, --number COL or --category COL. "
+                f"{data} has {', '.join(cells)}."
             )
         wanted = {"image": ("image", "path")}
         wanted |= {"text": ("text", "text")} if "text" in cells else {}
@@ -70,8 +86,8 @@ def read(
     if data.is_dir():
         id = id or "id"
         label = label or ("class" if "class" in cells else None)
-    used = [column for _, column in wanted.values()] + [c for c in (id, split, label) if c] + list(where or {})
-    for column in used:
+    used = [column for _, column in wanted.values()] + fields
+    for column in used + [c for c in (id, split, label, group) if c] + list(where or {}):
         if column not in cells:
             raise unknown(f"column in {data}", column, cells)
     total = len(next(iter(cells.values()), []))
@@ -94,11 +110,16 @@ def read(
         )
         for name, (modality, column) in wanted.items()
     }
+    if fields:
+        columns["record"] = record_column(cells, numbers, categories, rows)
     facts = {}
     if split:
         facts["split"] = np.array([_split(cells[split][r], split, r) for r in rows], dtype=object)
     if label:
         facts["label"] = np.array([_plain(cells[label][r]) for r in rows], dtype=object)
+    if group:
+        held = [None if _empty(value) else value for value in cells[group]]
+        facts["group"] = np.array([_plain(held[r]).strip() for r in rows], dtype=object)
     return Views(columns, _ids(cells, id, rows, wanted), facts)
 
 
