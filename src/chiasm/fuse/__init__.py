@@ -1,0 +1,1 @@
+"""Fuse: several columns -> one answer a row. One method a file."""

@@ -1,0 +1,67 @@
+"""From Views to matrices: what every fuser reads."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import combinations
+from typing import NamedTuple
+
+import numpy as np
+
+from chiasm.views import Views
+
+__all__ = ["Block", "Blocks", "blocks", "patterns", "presence", "restrict", "subsets"]
+
+EVERY = 5
+"""Up to this many views every subset of them is solved for."""
+
+
+class Block(NamedTuple):
+    """One view's rows, held in memory."""
+
+    values: np.ndarray
+    """`(n, d)` float32; zero where absent."""
+    present: np.ndarray
+    """`(n,)` boolean."""
+
+
+Blocks = dict[str, Block]
+
+
+def blocks(views: Views, names: Sequence[str] | None = None) -> Blocks:
+    """Encoded views as matrices, by name. A named view that `views` lacks is left out."""
+    found = {}
+    for name in names or views.names:
+        if name not in views.columns:
+            continue
+        column = views[name]
+        values = np.zeros((len(views), column.width), dtype=np.float32)
+        rows = np.flatnonzero(column.present)
+        for start in range(0, len(rows), 4096):
+            part = rows[start : start + 4096]
+            values[part] = column.take(column.index[part])
+        found[name] = Block(values, column.present)
+    return found
+
+
+def restrict(held: Blocks, rows: np.ndarray) -> Blocks:
+    """The blocks of some rows."""
+    return {name: Block(block.values[rows], block.present[rows]) for name, block in held.items()}
+
+
+def presence(held: Mapping[str, Block], names: Sequence[str], n: int) -> np.ndarray:
+    """`(n, k)` boolean, a column a name; False where a view is not there at all."""
+    return np.stack([held[v].present if v in held else np.zeros(n, bool) for v in names], axis=1)
+
+
+def patterns(present: np.ndarray) -> list[tuple[tuple[int, ...], np.ndarray]]:
+    """The patterns of presence that occur in `(n, k)`: (columns that are present, rows that have just these)."""
+    found, place = np.unique(present, axis=0, return_inverse=True)
+    place = place.ravel()
+    return [(tuple(np.flatnonzero(one).tolist()), np.flatnonzero(place == i)) for i, one in enumerate(found)]
+
+
+def subsets(k: int) -> list[tuple[int, ...]]:
+    """The subsets of k views that are solved for: every one of up to 5 views; else singles, all but one, and all."""
+    sizes = range(1, k + 1) if k <= EVERY else sorted({1, k - 1, k})
+    return [one for size in sizes for one in combinations(range(k), size)]

@@ -1,0 +1,152 @@
+"""What is asked for: a class, tags or a number; between a person's labels and `(n, c)` arrays."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from chiasm.errors import ChiasmError, unknown
+from chiasm.part import Part
+
+__all__ = ["KINDS", "Target"]
+
+KINDS = ("classes", "tags", "numbers")
+
+_TINY = 1e-12
+
+
+class Target(Part):
+    """The kind of an answer and the names of its columns.
+
+    Outputs are `(n, c)` float64: probabilities of c classes that sum to 1; probabilities of c tags, each on its own;
+    or c numbers. Truth has the same shape: indicators of 0 and 1, or the numbers; a row of NaN has no label.
+
+    Args:
+        kind: "classes", "tags" (a row has any number of them) or "numbers".
+
+    Learned: `names_`, the classes or tags in alphabetical order.
+
+    >>> target = Target("classes").fit(["cat", "dog", "cat", None])
+    >>> target.names_, target.encode(["dog", None]).tolist()
+    (['cat', 'dog'], [[0.0, 1.0], [nan, nan]])
+    """
+
+    def __init__(self, kind: str = "classes"):
+        self.kind = kind
+
+    def fit(self, y: Any) -> Target:
+        """Learn the names from labels; a ChiasmError where there are too few to learn anything."""
+        if self.kind not in KINDS:
+            raise unknown("kind of answer", self.kind, KINDS)
+        if self.kind == "numbers":
+            values = _numbers(y)
+            self.names_ = ["value"] if values.shape[1] == 1 else [f"value {i}" for i in range(values.shape[1])]
+            known = values[~np.isnan(values).any(axis=1)]
+            if not len(known) or not (np.ptp(known, axis=0) > 0).all():
+                raise ChiasmError(
+                    f"wanted numbers that differ, got {len(known)} labels of one value: nothing to learn."
+                )
+            return self
+        if self.kind == "tags":
+            found = _tags(y)
+            self.names_ = sorted({tag for tags in found if tags is not None for tag in tags})
+            if not self.names_:
+                raise ChiasmError("wanted rows with tags, got none: nothing to learn.")
+            return self
+        names = sorted({name for name in _classes(y) if name is not None})
+        if len(names) < 2:
+            held = f"only {names[0]!r}" if names else "no label at all"
+            raise ChiasmError(f"wanted at least two classes in the training rows, got {held}: nothing to tell apart.")
+        self.names_ = names
+        return self
+
+    def encode(self, y: Any) -> np.ndarray:
+        """Labels -> `(n, c)`; a missing label is a row of NaN, a class that `fit` did not meet a row of zeros."""
+        if self.kind == "numbers":
+            return _numbers(y)
+        place = {name: i for i, name in enumerate(self.names_)}
+        labels = [None if name is None else (name,) for name in _classes(y)] if self.kind == "classes" else _tags(y)
+        out = np.zeros((len(labels), len(self.names_)))
+        for row, names in enumerate(labels):
+            if names is None:
+                out[row] = np.nan
+            else:
+                out[row, [place[name] for name in names if name in place]] = 1
+        return out
+
+    def decode(self, outputs: np.ndarray, thresholds: np.ndarray | None = None) -> np.ndarray:
+        """Outputs -> `(n,)` class names, `(n, c)` booleans (tags above their thresholds, .5 by default) or numbers."""
+        if self.kind == "classes":
+            decoded: np.ndarray = np.array(self.names_, dtype=object)[outputs.argmax(axis=1)]
+            return decoded
+        if self.kind == "tags":
+            above: np.ndarray = outputs >= (0.5 if thresholds is None else thresholds)
+            return above
+        return outputs[:, 0] if outputs.shape[1] == 1 else outputs
+
+    def gain(self, outputs: np.ndarray, truth: np.ndarray) -> np.ndarray:
+        """`(n,)` how good each answer is: its log likelihood; of numbers the negative squared error.
+
+        What methods are chosen by, higher is better: unlike accuracy it moves with every probability. A class that
+        training lacked has probability 1e-12.
+        """
+        if self.kind == "numbers":
+            error: np.ndarray = -np.square(outputs - truth).sum(axis=1)
+            return error
+        if self.kind == "classes":
+            right = (outputs * truth).sum(axis=1)
+        else:
+            outputs = np.clip(outputs, _TINY, 1 - _TINY)
+            likely: np.ndarray = (truth * np.log(outputs) + (1 - truth) * np.log(1 - outputs)).mean(axis=1)
+            return likely
+        gained: np.ndarray = np.log(np.maximum(right, _TINY))
+        return gained
+
+
+def _missing(value: Any) -> bool:
+    return value is None or value == "" or (isinstance(value, float | np.floating) and value != value)
+
+
+def _classes(y: Any) -> list[str | None]:
+    return [None if _missing(value) else str(value) for value in np.asarray(y, dtype=object).tolist()]
+
+
+def _numbers(y: Any) -> np.ndarray:
+    rows = [list(row) if isinstance(row, list | tuple | np.ndarray) else [row] for row in y]
+    try:
+        return np.array([[np.nan if _missing(v) else float(v) for v in row] for row in rows], dtype=np.float64)
+    except (TypeError, ValueError):
+        wrong = next(str(v) for row in rows for v in row if not _is_number(v))
+        raise ChiasmError(f"wanted numbers as labels, got {wrong[:40]!r}: classify is the task for names.") from None
+
+
+def _is_number(value: Any) -> bool:
+    try:
+        float(0 if _missing(value) else value)
+    except (TypeError, ValueError):
+        return False
+    return True
+
+
+def _tags(y: Any) -> list[tuple[str, ...] | None]:
+    """Tags of each row: from a sequence, a JSON list, or names between semicolons; None where the label is missing."""
+    return [_split(value) for value in y]
+
+
+def _split(value: Any) -> tuple[str, ...] | None:
+    if isinstance(value, list | tuple | set | frozenset | np.ndarray):
+        return tuple(sorted({str(tag) for tag in value}))
+    if _missing(value):
+        return None
+    if isinstance(value, str) and value.startswith("["):
+        try:
+            return _split(json.loads(value))
+        except ValueError:
+            pass
+    if not isinstance(value, str):
+        raise ChiasmError(f"wanted a list of tags a row, or names between semicolons, got {value!r}.")
+    names: Sequence[str] = [part.strip() for part in value.replace("；", ";").split(";")]
+    return tuple(sorted({name for name in names if name}))

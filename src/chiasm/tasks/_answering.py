@@ -1,0 +1,230 @@
+"""What the tasks that answer share: encode, learn with every view, each alone and all but each, then score honestly."""
+
+from __future__ import annotations
+
+import copy
+import time
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import numpy as np
+
+from chiasm import recipe, registry
+from chiasm.encoding import Encoding, Progress, Report
+from chiasm.errors import ChiasmError
+from chiasm.part import Part
+from chiasm.score import Score
+from chiasm.tasks._evidence import PRIMARY, Truth, evidence, held_out, suspects
+from chiasm.tasks._evidence_text import lines
+from chiasm.trust import check_splits, leaks, row_digests
+from chiasm.views import Views, as_views
+
+__all__ = ["Answering"]
+
+
+class Answering(Part):
+    """The base of `classify`, `regress` and `tag`: a task names the kind of its answer and says what it gives back."""
+
+    kind: ClassVar[str]
+
+    encoders: Mapping[str, Any] | None
+    fuse: Any
+    allow_leaks: bool
+    seed: int
+
+    source_: dict[str, Any]
+    """How DATA was read, for the command line to read more of it the same way."""
+
+    def fit(self, views: Any, y: Any = None, *, progress: Progress | None = None) -> Any:
+        """Learn from the rows of split "train" and "val" (all, when the views have no split); "test" is for `score`.
+
+        What is chosen is chosen by cross-validation within these rows, in folds that cut no id and no group; so
+        validation rows are learned from too. The same method is also learned from each view alone and from all but
+        each, for `score` to say what a view adds.
+
+        Args:
+            views: raw or encoded. y: labels, one a row; by default the views' label. progress: called while encoding.
+
+        Raises a ChiasmError for labels that teach nothing, and when an id, a group or a whole row stands in train and
+        test.
+        """
+        views = _labeled(as_views(views), y)
+        split = check_splits(views.split) if views.split is not None else np.full(len(views), "train", dtype=object)
+        learn = split != "test"
+        fuser = self._fuser()
+        started = time.perf_counter()
+        self.encoding_ = Encoding(self.encoders).fit(views[learn])
+        encoded, self._report = self.encoding_.apply(views, progress)
+        encoding = time.perf_counter() - started
+        found = leaks(
+            encoded, np.where(learn, "train", "test"), {name: e.near for name, e in self.encoding_.encoders_.items()}
+        )
+        if found.fatal and not self.allow_leaks:
+            raise ChiasmError(found.fatal)
+        self._leaks, self.leaks_ = found, found.as_dict()
+        train = encoded[learn]
+        started = time.perf_counter()
+        self.fuser_ = fuser.fit(train)
+        learning = time.perf_counter() - started
+        names = train.names
+        self.alone_ = {v: self._fuser().fit(_only(train, [v])) for v in names} if len(names) > 1 else {}
+        rest = {v: [w for w in names if w != v] for v in names}
+        self.without_ = {
+            v: self.alone_[others[0]] if len(others) == 1 else self._fuser().fit(_only(train, others))
+            for v, others in rest.items()
+            if others
+        }
+        self.seconds_ = {
+            "encoding": round(encoding, 3),
+            "learning": round(learning, 3),
+            "learning_each_alone_and_without": round(time.perf_counter() - started - learning, 3),
+        }
+        self.views_ = {name: column.modality for name, column in views.columns.items()}
+        self.crossed_ = held_out(self, train)
+        self.suspects_ = suspects(self, train)
+        self.calibrate(train)
+        self._record(encoded, split, learn, found.tainted)
+        return self
+
+    def calibrate(self, train: Views) -> None:
+        """What a task learns from the encoded training rows beyond the fusers (thresholds)."""
+
+    def outputs(self, views: Any, *, progress: Progress | None = None) -> np.ndarray:
+        """`(n, c)` what the fused model says of raw rows: probabilities, or numbers. Views may be absent."""
+        self.check_fitted()
+        encoded = self._encode(as_views(views, self.modalities_), progress)
+        outputs: np.ndarray = self.fuser_.outputs(encoded)
+        return outputs
+
+    def score(
+        self,
+        views: Any,
+        y: Any = None,
+        *,
+        allow_train: bool = False,
+        split: str = "given",
+        progress: Progress | None = None,
+    ) -> Score:
+        """How right the answers are and what each view adds, with 95 % intervals, on rows that were not learned from.
+
+        The table: metrics of the fused model; each view alone and all but each (the same method, learned for it);
+        paired differences in words; the fused model with views dropped; one view shuffled; the additive projection;
+        confusion, calibration, the most confident errors, leaks. Intervals resample whole ids and groups.
+
+        Raises a ChiasmError when rows that the model was fitted on are among them, unless `allow_train`.
+        """
+        self.check_fitted()
+        views = _labeled(as_views(views, self.modalities_), y)
+        started = time.perf_counter()
+        encoded = self._encode(views, progress)
+        mine = self._learned_from(encoded, allow_train)
+        truth = Truth(self, encoded)
+        table: dict[str, Any] = {
+            "task": registry_name(self),
+            "rows": len(truth.rows),
+            "unlabeled": len(encoded) - len(truth.rows),
+            "split": split,
+            "seed": self.seed,
+            "model": {**recipe.describe(self), "fuser": getattr(self.fuser_, "chosen_", {})},
+        }
+        table |= evidence(self, encoded, truth)
+        tainted = self._tainted(encoded)
+        clean = np.flatnonzero(~tainted)
+        if tainted.any():
+            table["clean"] = {"rows": len(clean), "removed": int(tainted.sum()), **self._short(encoded[clean])}
+        table["leaks"] = {**self.leaks_, "fitted_rows": mine, "suspect_views": self.suspects_}
+        table["seconds"] = {**self.seconds_, "scoring": round(time.perf_counter() - started, 3)}
+        return _AnswerScore(table[PRIMARY[self.kind]]["value"] or 0.0, table)
+
+    def _short(self, encoded: Views) -> dict[str, Any]:
+        """The metrics alone, of some rows."""
+        truth = Truth(self, encoded)
+        if len(truth.rows) < 2:
+            return {}
+        return truth.figures(truth.measure(self.fuser_.outputs(encoded[truth.rows])))
+
+    def save(self, path: Any) -> Any:
+        """Save as a folder; see `chiasm.save`."""
+        return recipe.save(self, path)
+
+    @property
+    def report(self) -> Report:
+        """What the last encoding did (fit, answer or score)."""
+        return self._report
+
+    @property
+    def modalities_(self) -> dict[str, str]:
+        """The modality of each fitted view."""
+        return dict(self.views_)
+
+    def _fuser(self) -> Any:
+        """A new, unfitted fuser of this task's kind."""
+        part = registry.get("fuse", self.fuse)() if isinstance(self.fuse, str) else copy.deepcopy(self.fuse)
+        part.set_params(kind=self.kind)
+        if isinstance(self.fuse, str):
+            part.set_params(seed=self.seed)
+        return part
+
+    def _encode(self, views: Views, progress: Progress | None) -> Views:
+        """The rows in the fitted views' features; a fitted view that is not there is absent in every row."""
+        known = {name: column for name, column in views.columns.items() if name in self.views_}
+        if not known:
+            raise ChiasmError(f"wanted some of the views {', '.join(self.views_)}, got {', '.join(views.names)}.")
+        encoded, self._report = self.encoding_.apply(views.replace(known), progress)
+        return encoded
+
+    def _learned_from(self, encoded: Views, allow: bool) -> int:
+        """How many rows the model was fitted on; a ChiasmError when there are any, unless allowed."""
+        fitted = set(self.fitted_.view("V16").ravel().tolist())
+        ids = np.array([str(i) for i in encoded.ids], dtype=object)
+        same_id = np.isin(ids, self.ids_[self.splits_ != "test"])
+        same_row = np.array([digest in fitted for digest in row_digests(encoded)])
+        mine = same_id & same_row if self.allow_leaks else same_id | same_row
+        if mine.any() and not allow:
+            raise ChiasmError(
+                f"{mine.sum()} of the {len(encoded)} rows are rows that the model was fitted on: score other rows "
+                "(--where split=test), or insist with --allow-train."
+            )
+        return int(mine.sum())
+
+    def _record(self, encoded: Views, split: np.ndarray, learn: np.ndarray, tainted: np.ndarray) -> None:
+        """Keep what `score` will ask for."""
+        ids = np.array([str(i) for i in encoded.ids], dtype=object)
+        first = np.unique(ids, return_index=True)[1]
+        self.ids_, self.splits_ = ids[first], split[first]
+        whole = [d for d in row_digests(encoded)[learn] if d]
+        self.fitted_ = np.frombuffer(b"".join(whole), np.uint8).reshape(-1, 16)
+        self.tainted_ = np.unique(ids[tainted].astype(str)).astype(object)
+
+    def _tainted(self, encoded: Views) -> np.ndarray:
+        """`(n,)` the rows that share an item, or nearly, with rows that were learned from, as found by `fit`."""
+        mask: np.ndarray = np.isin(np.array([str(i) for i in encoded.ids], dtype=object), self.tainted_)
+        return mask
+
+
+def registry_name(part: Part) -> str:
+    """The name of a task's file."""
+    return type(part).__module__.rsplit(".", 1)[-1]
+
+
+def _only(views: Views, names: list[str]) -> Views:
+    return views.replace({name: views.columns[name] for name in names})
+
+
+def _labeled(views: Views, y: Any) -> Views:
+    if y is None:
+        if views.label is None:
+            raise ChiasmError("wanted labels, got none: name the column of labels (--label), or pass y, one a row.")
+        return views
+    if len(y) != len(views):
+        raise ChiasmError(f"wanted {len(views)} labels, one a row, got {len(y)}.")
+    label = np.empty(len(y), dtype=object)
+    label[:] = list(y)
+    return Views(views.columns, views.ids, {**views.facts, "label": label})
+
+
+class _AnswerScore(Score):
+    """The score of answers, which prints on one screen."""
+
+    def __str__(self) -> str:
+        return "\n".join(lines(self.table))
