@@ -21,6 +21,7 @@ _COMMANDS = {
     "demo": ("chiasm.cli.demo", "Learn emoji pictures <-> names from packages, then search: the embedded default."),
     "fit": ("chiasm.cli.fit", "Learn from a table or folder and save a model."),
     "score": ("chiasm.cli.score", "Score a saved model on rows that it did not learn from."),
+    "answer": ("chiasm.cli.answer", "Answer the rows of a table with a saved model: classes, numbers, tags."),
     "compare": ("chiasm.cli.compare", "Compare methods on the same pairs, with intervals."),
     "search": ("chiasm.cli.search", "Search with words or a picture."),
     "link": ("chiasm.cli.link", "Link two unlinked collections one to one."),
@@ -50,12 +51,14 @@ class _Lazy(click.Group):
 @click.group(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(package_name="chiasm")
 def cli() -> None:
-    """Chiasm: learn together what belongs together (text, images, vectors), then search any by any other.
+    """Chiasm: learn together what belongs together (text, images, records, vectors); search, or answer.
 
     \b
     chiasm demo
     chiasm fit retrieve photos.csv --text caption --image path --to photos.chiasm
     chiasm search photos.chiasm "a dog in snow"
+    chiasm fit classify posts.csv --text words --image path --label mood --to posts.chiasm
+    chiasm score posts.chiasm posts.csv
     """
 
 

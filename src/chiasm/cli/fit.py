@@ -26,8 +26,34 @@ from chiasm.errors import ChiasmError
 from chiasm.files import write_atomic
 from chiasm.tasks.retrieve import Retrieve
 from chiasm.trust import cut
+from chiasm.views import Views
 
 PARTS = {"train": 0.7, "val": 0.1, "test": 0.2}
+ANSWER_PARTS = {"train": 0.8, "test": 0.2}
+"""Tasks that answer choose by cross-validation and need no validation rows."""
+
+
+def _common(command: Any) -> Any:
+    """The options of every `chiasm fit TASK`."""
+    options = [
+        columns,
+        click.option("--split", metavar="COL", help="A column of train / val / test; default: cut by id and group."),
+        click.option("--read-split", type=click.Path(), metavar="FILE", help="Take the split from a csv of id,split."),
+        click.option("--write-split", type=click.Path(), metavar="FILE", help="Write the split as a csv of id,split."),
+        click.option(
+            "--encoder",
+            multiple=True,
+            metavar="VIEW=NAME[+NAME]",
+            help="A view's encoder (chiasm list encode), or several.",
+        ),
+        click.option("--allow-leaks", is_flag=True, help="Go on when ids, groups or whole rows stand in two splits."),
+        click.option("--seed", default=0, show_default=True, help="Of the split and of everything drawn at random."),
+        click.option("--to", "target", required=True, metavar="FOLDER", help="Where to save: photos.chiasm."),
+        click.option("--json", "as_json", is_flag=True, help="Print what was done as JSON."),
+    ]
+    for option in reversed(options):
+        command = option(command)
+    return command
 
 
 @click.group("fit")
@@ -37,19 +63,9 @@ def fit_command() -> None:
 
 @fit_command.command("retrieve")
 @click.argument("data")
-@columns
-@click.option("--split", metavar="COL", help="A column of train / val / test; default: cut 70/10/20 by id.")
-@click.option("--read-split", type=click.Path(), metavar="FILE", help="Take the split from a csv of id,split.")
-@click.option("--write-split", type=click.Path(), metavar="FILE", help="Write the split as a csv of id,split.")
+@_common
 @click.option("--label", metavar="COL", help="A column of class labels, for mAP.")
-@click.option(
-    "--encoder", multiple=True, metavar="VIEW=NAME[+NAME]", help="A view's encoder (chiasm list encode), or several."
-)
 @click.option("--align", default="auto", show_default=True, help="The aligner (chiasm list align).")
-@click.option("--allow-leaks", is_flag=True, help="Go on when ids or whole rows stand in two splits.")
-@click.option("--seed", default=0, show_default=True, help="Of the split and of everything drawn at random.")
-@click.option("--to", "target", required=True, metavar="FOLDER", help="Where to save, for example photos.chiasm.")
-@click.option("--json", "as_json", is_flag=True, help="Print what was done as JSON.")
 def retrieve_command(data: str, target: str, as_json: bool, seed: int, **options: Any) -> None:
     """Learn a shared space from the pairs in DATA, so that any view finds any other.
 
@@ -66,47 +82,115 @@ def retrieve_command(data: str, target: str, as_json: bool, seed: int, **options
             f"examples. To search pictures without captions, reuse a model: chiasm search MODEL 'words' --in {data}"
         )
     encoders = encoders_of(options["encoder"]) or None
-    if options["read_split"]:
-        views.facts["split"] = read_split(options["read_split"], views)
-    elif views.split is None:
-        views.facts["split"] = cut(views, PARTS, seed, Encoding(encoders).twins(views))
+    _split(views, options, seed, encoders, PARTS)
     model = Retrieve(encoders=encoders, align=options["align"], allow_leaks=options["allow_leaks"], seed=seed)
     model.fit(views, progress=progress())
-    model.source_ = source
     folder = Path(target)
-    reports = {
-        "items.csv": notes_csv(model.report),
-        "leaks.csv": csv_bytes(["id"], [[i] for i in model.tainted_]),
-    }
-    recipe.save(model, folder, reports)
-    if options["write_split"]:
-        content = csv_bytes(["id", "split"], zip(model.ids_, model.splits_, strict=True))
-        write_atomic(Path(options["write_split"]), [content])
-    say_skipped(model.report, folder / "items.csv")
-    if warning := model._leaks.warning():
-        click.echo(f"{warning}; the ids are in {folder / 'leaks.csv'}", err=True)
-    counts = {name: int((model.splits_ == name).sum()) for name in ("train", "val", "test")}
+    done = _save(model, source, folder, views, options["write_split"])
+    counts = done["split"]
     if as_json:
-        done = {
-            "model": str(folder),
-            "rows": len(views),
-            "things": views.things,
-            "split": counts,
-            "views": model.views_,
-            "aligner": {"name": options["align"], **model.aligner_.chosen_},
-            "items": model.report.as_dict(),
-            "leaks": model.leaks_,
-            "seconds": round(time.monotonic() - started, 2),
-        }
-        echo_json(done)
+        done["aligner"] = {"name": options["align"], **model.aligner_.chosen_}
+        echo_json({**done, "seconds": round(time.monotonic() - started, 2)})
         return
-    shown = ", ".join(f"{n} {name}" for name, n in counts.items() if n)
-    click.echo(f"learned from {counts['train']} of {views.things} things ({shown}); saved {folder}")
+    click.echo(f"learned from {counts['train']} of {_shown(views, counts)}; saved {folder}")
     text = next((name for name, modality in model.views_.items() if modality == "text"), None)
     if counts["test"]:
         click.echo(f"next: {program()} score {folder} {data}")
     if text:
         click.echo(f'next: {program()} search {folder} "{_example(model, text)}"')
+
+
+def _answering(name: str, doc: str) -> None:
+    """Add `chiasm fit NAME` for a task that answers."""
+
+    @fit_command.command(name, help=doc)
+    @click.argument("data")
+    @_common
+    @click.option("--label", required=True, metavar="COL", help="The column of what is to be answered.")
+    @click.option("--fuse", default="auto", show_default=True, help="The fuser (chiasm list fuse).")
+    def command(data: str, target: str, as_json: bool, seed: int, **options: Any) -> None:
+        started = time.monotonic()
+        registry.get("fuse", options["fuse"])
+        recipe.check_place(Path(target))
+        source = source_of(options)
+        views = read(data, root=options["root"], **source)
+        encoders = encoders_of(options["encoder"]) or None
+        _split(views, options, seed, encoders, ANSWER_PARTS)
+        task = registry.get("tasks", name)
+        model = task(encoders=encoders, fuse=options["fuse"], allow_leaks=options["allow_leaks"], seed=seed)
+        model.fit(views, progress=progress())
+        folder = Path(target)
+        done = _save(model, source, folder, views, options["write_split"])
+        for view, right in model.suspects_.items():
+            click.echo(
+                f"suspicious: {view} alone is right on {100 * right:.1f} % of held-out rows. If it holds the label "
+                "itself, leave it out.",
+                err=True,
+            )
+        if as_json:
+            done |= {
+                "fuser": {"name": options["fuse"], **getattr(model.fuser_, "chosen_", {})},
+                "answers": model.fuser_.target_.names_,
+                "cross_validated": model.crossed_,
+                "suspect_views": model.suspects_,
+            }
+            echo_json({**done, "seconds": round(time.monotonic() - started, 2)})
+            return
+        counts = done["split"]
+        chosen = getattr(model.fuser_, "chosen_", {}).get("fuser", options["fuse"])
+        click.echo(
+            f"learned from {counts['train'] + counts['val']} of {_shown(views, counts)} with {chosen}; saved {folder}"
+        )
+        for entry in model.crossed_.get("leave_one_out", {}).values():
+            click.echo(f"out of fold: {entry['verdict']}")
+        if counts["test"]:
+            click.echo(f"next: {program()} score {folder} {data}")
+        click.echo(f"next: {program()} answer {folder} {data} --to answers.csv")
+
+
+_answering("classify", "Learn to give each row of DATA one class, from any of its views.")
+_answering("regress", "Learn to give each row of DATA a number, from any of its views.")
+_answering(
+    "tag",
+    "Learn to give each row of DATA all the tags that fit: its label is a JSON list, or tags between semicolons.",
+)
+
+
+def _split(views: Views, options: Any, seed: int, encoders: Any, parts: dict[str, float]) -> None:
+    """Give the views a split: the user's, or one that cuts no id, no group and no equal rows."""
+    if options["read_split"]:
+        views.facts["split"] = read_split(options["read_split"], views)
+    elif views.split is None:
+        views.facts["split"] = cut(views, parts, seed, Encoding(encoders).twins(views))
+
+
+def _save(model: Any, source: dict[str, Any], folder: Path, views: Views, write_split: str | None) -> dict[str, Any]:
+    """Save the model and its reports, say what was skipped; what was done as plain values."""
+    model.source_ = source
+    reports = {
+        "items.csv": notes_csv(model.report),
+        "leaks.csv": csv_bytes(["id"], [[i] for i in model.tainted_]),
+    }
+    recipe.save(model, folder, reports)
+    if write_split:
+        content = csv_bytes(["id", "split"], zip(model.ids_, model.splits_, strict=True))
+        write_atomic(Path(write_split), [content])
+    say_skipped(model.report, folder / "items.csv")
+    if warning := model._leaks.warning():
+        click.echo(f"{warning}; the ids are in {folder / 'leaks.csv'}", err=True)
+    return {
+        "model": str(folder),
+        "rows": len(views),
+        "things": views.things,
+        "split": {name: int((model.splits_ == name).sum()) for name in ("train", "val", "test")},
+        "views": model.views_,
+        "items": model.report.as_dict(),
+        "leaks": model.leaks_,
+    }
+
+
+def _shown(views: Views, counts: dict[str, int]) -> str:
+    return f"{views.things} things ({', '.join(f'{n} {name}' for name, n in counts.items() if n)})"
 
 
 def _example(model: Retrieve, view: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 from collections.abc import Mapping, Sequence
@@ -54,7 +55,7 @@ def read(
         category: column name(s), or field -> column: anything, as text. Only an empty cell is missing ("NA" is a
             category).
         id: the column of what rows are about; left out: the path where exactly one view is of images, else the row.
-        split: a column of train / val / test. label: a column of class labels (for mAP).
+        split: a column of train / val / test. label: a column of classes, numbers or lists of tags.
         group: a column of what rows belong to (a patient, a film): rows of equal group are not parted by any split; an
             empty cell is a row on its own.
         where: keep the rows in which each column has the given value.
@@ -253,4 +254,6 @@ def _split(value: Any, name: str, row: int) -> str:
 
 
 def _plain(value: Any) -> str:
-    return "" if value is None else str(value)
+    if isinstance(value, list | tuple):
+        return json.dumps(list(value), ensure_ascii=False)
+    return "" if value is None or value != value else str(value)

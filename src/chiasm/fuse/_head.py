@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import combinations, pairwise, product
-from typing import Any, NamedTuple
+from itertools import combinations, product
 
 import numpy as np
-from scipy.linalg import cho_factor, cho_solve
 
 from chiasm.errors import unknown
 from chiasm.fuse._blocks import Blocks, patterns, presence, subsets
 from chiasm.fuse._calibrated import Calibrated
 from chiasm.fuse._kernel import Kernel, shared
+from chiasm.fuse._spaces import Space, spaced
 from chiasm.fuse._target import Target
 from chiasm.part import Part
 
@@ -35,7 +34,7 @@ class Head(Part):
     subset of the views: a row that lacks a view is answered by what would have been learned without that view, with
     its own calibration.
 
-    The ridge and the weights w_g are chosen by the log likelihood of held-out folds.
+    The weights w_g, and for each subset its ridge, are chosen by the log likelihood of held-out folds.
 
     Args:
         kind: of the answer, as in `Target`. kernel: "rbf" or "linear". order: 1, one kernel a view; 2, also the product
@@ -77,7 +76,7 @@ class Head(Part):
         most = min(self.landmarks, max(COORDINATES // len(groups), 1))
         self.kernels_ = [Kernel(g, self.kernel, most, self.seed).fit(held) for g in groups]
         self.prior_ = truth.mean(axis=0)
-        space = _Space([kernel(held, n) for kernel in self.kernels_], truth, folds)
+        space = spaced([kernel(held, n) for kernel in self.kernels_], truth, folds)
         search = _Search(space, Target(self.kind), Calibrated(self.kind))
         logs, self.ridge_ = search.run(learn=self.weights == "learned")
         names = [" x ".join(kernel.views) for kernel in self.kernels_]
@@ -87,13 +86,14 @@ class Head(Part):
         answers = {}
         for subset in subsets(len(self.views_)):
             mine = self._groups(subset)
-            scores = space.held_out(logs, self.ridge_, mine)
-            rows = here[:, subset].all(axis=1)
-            if rows.sum() < _LEAST_ROWS:
+            rows = np.flatnonzero(here[:, subset].all(axis=1))
+            if len(rows) < _LEAST_ROWS:
                 continue
             key = _key(subset)
+            ridge = search.ridge(logs, self.ridge_, mine, rows)
+            scores = space.held_out(logs, ridge, mine)
             self.calibrations_[key] = Calibrated(self.kind).fit(scores[rows], truth[rows])
-            self.solutions_[key] = space.solve(logs, self.ridge_, mine)
+            self.solutions_[key] = space.solve(logs, ridge, mine)
             answers[key] = self.calibrations_[key](scores)
         self.held_out = self._by_pattern(here, answers, n)
         return self
@@ -130,98 +130,47 @@ class Head(Part):
         return out
 
 
-class _Fold(NamedTuple):
-    """A fold's sums."""
-
-    rows: np.ndarray
-    gram: np.ndarray
-    total: np.ndarray
-    cross: np.ndarray
-    truth: np.ndarray
-
-
-class _Space:
-    """Rows in their feature maps, and the Gram matrices of each fold."""
-
-    def __init__(self, maps: Sequence[np.ndarray], truth: np.ndarray, folds: np.ndarray):
-        self.truth = truth
-        ends = np.cumsum([0, *(values.shape[1] for values in maps)])
-        self.slices = [np.arange(a, b) for a, b in pairwise(ends)]
-        self.wide = np.concatenate(maps, axis=1)
-        self.folds = [self._sums(np.flatnonzero(folds == fold)) for fold in np.unique(folds)]
-        sums = [np.sum(parts, axis=0) for parts in zip(*(fold[1:] for fold in self.folds), strict=True)]
-        self.whole = _Fold(np.arange(len(truth)), *sums)
-        spread = np.diag(self.whole.gram) / len(truth) - np.square(self.whole.total / len(truth))
-        self.trace = max(float(spread.sum()), 1e-12)
-
-    def _sums(self, rows: np.ndarray) -> _Fold:
-        wide, truth = self.wide[rows], self.truth[rows]
-        cross = wide.T @ truth.astype(np.float32)
-        return _Fold(
-            rows, (wide.T @ wide).astype(float), wide.sum(axis=0, dtype=float), cross.astype(float), truth.sum(axis=0)
-        )
-
-    def held_out(self, logs: np.ndarray, ridge: float, groups: Sequence[int]) -> np.ndarray:
-        """`(n, c)` scores of every row by a solution without its fold, using these kernels only."""
-        scores = np.empty_like(self.truth)
-        chosen = np.concatenate([self.slices[g] for g in groups])
-        for fold in self.folds:
-            one = self.solve(logs, ridge, groups, fold)
-            wide = self.wide[fold.rows] if len(chosen) == self.wide.shape[1] else self.wide[np.ix_(fold.rows, chosen)]
-            scores[fold.rows] = (wide - one["center"]) @ one["coef"] + one["offset"]
-        return scores
-
-    def solve(
-        self, logs: np.ndarray, ridge: float, groups: Sequence[int], without: _Fold | None = None
-    ) -> dict[str, Any]:
-        """Ridge regression with an intercept: x -> (x - center) coef + offset, on all rows but a fold's."""
-        n, gram, total, cross, truth = len(self.truth), *self.whole[1:]
-        if without is not None:
-            n -= len(without.rows)
-            gram, total, cross, truth = (a - b for a, b in zip((gram, total, cross, truth), without[1:], strict=True))
-        chosen = np.concatenate([self.slices[g] for g in groups])
-        scale = np.concatenate([np.full(len(self.slices[g]), np.exp(logs[g] / 2)) for g in groups])
-        center = total[chosen] / n
-        block = gram[np.ix_(chosen, chosen)] if len(chosen) < len(total) else gram
-        system = (block - n * np.outer(center, center)) * np.outer(scale, scale)
-        system[np.diag_indices_from(system)] += ridge * self.trace * n
-        right = (cross[chosen] - np.outer(center, truth)) * scale[:, None]
-        coef = cho_solve(cho_factor(system, lower=True, overwrite_a=True, check_finite=False), right) * scale[:, None]
-        return {"center": center.astype(np.float32), "coef": coef.astype(np.float32), "offset": truth / n}
-
-
 class _Search:
     """The ridge and the kernels' weights by the held-out likelihood: one at a time, while it rises."""
 
-    def __init__(self, space: _Space, target: Target, calibrated: Calibrated):
+    def __init__(self, space: Space, target: Target, calibrated: Calibrated):
         self.space, self.target, self.calibrated = space, target, calibrated
         self.seen: dict[tuple[float, ...], np.ndarray] = {}
 
     def run(self, learn: bool) -> tuple[np.ndarray, float]:
-        """(log of each kernel's weight, relative to equal ones; ridge)."""
-        logs = np.zeros(len(self.space.slices))
-        ridge = self._ridge(logs, _RIDGE)
+        """(log of each kernel's weight, relative to equal ones; ridge, as a share of the weighted kernel's trace)."""
+        logs = np.zeros(len(self.space.traces))
+        ridge = self.ridge(logs, _RIDGE)
         if learn and len(logs) > 1:
             for factor in (4.0, 2.0):
                 logs = self._weights(logs, ridge, np.log(factor))
-            ridge = self._ridge(logs, ridge)
+            ridge = self.ridge(logs, ridge)
         return logs, ridge
 
-    def _gain(self, logs: np.ndarray, ridge: float) -> np.ndarray:
+    def ridge(
+        self, logs: np.ndarray, ridge: float, groups: Sequence[int] | None = None, rows: np.ndarray | None = None
+    ) -> float:
+        """The best ridge for some of the kernels (all) by the gain of some of the rows (all), looked for around one."""
+
+        def value(ridge: float) -> float:
+            gain = self._gain(logs, ridge, groups)
+            return float((gain if rows is None else gain[rows]).mean())
+
+        best = value(ridge)
+        for step in (_STEP, 1 / _STEP):
+            while 1e-7 < ridge * step < 1e3 and (tried := value(ridge * step)) > best:
+                best, ridge = tried, ridge * step
+        return ridge
+
+    def _gain(self, logs: np.ndarray, ridge: float, groups: Sequence[int] | None = None) -> np.ndarray:
         """`(n,)` the held-out gain of every row."""
-        place = (*np.round(logs, 6).tolist(), round(np.log(ridge), 6))
+        groups = range(len(logs)) if groups is None else groups
+        place = (*np.round(logs, 6).tolist(), round(np.log(ridge), 6), *groups)
         if place not in self.seen:
-            scores = self.space.held_out(logs, ridge, range(len(logs)))
+            scores = self.space.held_out(logs, ridge, groups)
             truth = self.space.truth
             self.seen[place] = self.target.gain(self.calibrated.fit(scores, truth)(scores), truth)
         return self.seen[place]
-
-    def _ridge(self, logs: np.ndarray, ridge: float) -> float:
-        best = self._gain(logs, ridge).mean()
-        for step in (_STEP, 1 / _STEP):
-            while 1e-7 < ridge * step < 1e3 and (value := self._gain(logs, ridge * step).mean()) > best:
-                best, ridge = value, ridge * step
-        return ridge
 
     def _weights(self, logs: np.ndarray, ridge: float, step: float) -> np.ndarray:
         """Weights moved while a move gains more than its standard error."""

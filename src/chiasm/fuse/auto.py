@@ -45,7 +45,7 @@ class Auto(Fuser):
     def __init__(
         self,
         kind: str = "classes",
-        candidates: Sequence[Any] = ("early", "bilinear", "late", "stacking"),
+        candidates: Sequence[Any] = ("early", "bilinear"),
         seed: int = 0,
     ):
         self.kind = kind
