@@ -346,6 +346,9 @@ def as_views(data: Any, modalities: Mapping[str, str] | None = None) -> Views:
                 f"column {name!r} has no known modality: pass arrays (n, d) for vectors, "
                 "or chiasm.Column(modality, items)."
             )
+        if modality == "vector" and len(shape) != 2:
+            values = _matrix(name, values)
+            shape = values.shape
         if len(shape) == 2:
             columns[name] = _vectors(modality, values)
         else:
@@ -353,6 +356,15 @@ def as_views(data: Any, modalities: Mapping[str, str] | None = None) -> Views:
                 raise ChiasmError(f"column {name!r}: wanted a list of items, got one string: put it in a list.")
             columns[name] = Column.from_cells(modality, [None if _missing(v) else v for v in values])
     return Views(columns)
+
+
+def _matrix(name: str, values: Any) -> np.ndarray:
+    """Lists of numbers as `(n, d)`; one that is missing is a row of NaN."""
+    width = next((len(v) for v in values if not _missing(v) and hasattr(v, "__len__")), 0)
+    try:
+        return np.array([np.full(width, np.nan) if _missing(v) else v for v in values], dtype=np.float32)
+    except (ValueError, TypeError):
+        raise ChiasmError(f"column {name!r}: wanted lists of numbers of one length, one a row.") from None
 
 
 def _vectors(modality: str, values: Any) -> Column:

@@ -173,7 +173,7 @@ class _Search:
         return self.seen[place]
 
     def _weights(self, logs: np.ndarray, ridge: float, step: float) -> np.ndarray:
-        """Weights moved while a move gains more than its standard error."""
+        """Weights moved while a move gains more than half of its standard error."""
         moved = True
         while moved:
             moved = False
@@ -184,7 +184,7 @@ class _Search:
                 if np.exp(tried).min() < _LEAST_WEIGHT:
                     continue
                 gained = self._gain(tried, ridge) - self._gain(logs, ridge)
-                if gained.mean() > gained.std() / np.sqrt(len(gained)) + 1e-12:
+                if gained.mean() > 0.5 * gained.std() / np.sqrt(len(gained)) + 1e-12:
                     logs, moved = tried, True
         return logs
 

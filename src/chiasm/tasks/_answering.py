@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import hashlib
 import time
 from collections.abc import Mapping
 from typing import Any, ClassVar
@@ -16,7 +17,7 @@ from chiasm.part import Part
 from chiasm.score import Score
 from chiasm.tasks._evidence import PRIMARY, Truth, evidence, held_out, suspects
 from chiasm.tasks._evidence_text import lines
-from chiasm.trust import check_splits, leaks, row_digests
+from chiasm.trust import check_splits, leaks
 from chiasm.views import Views, as_views
 
 __all__ = ["Answering"]
@@ -128,6 +129,7 @@ class Answering(Part):
             "model": {**recipe.describe(self), "fuser": getattr(self.fuser_, "chosen_", {})},
         }
         table |= evidence(self, encoded, truth)
+        self._wrong = views[np.array([error["row"] for error in table.get("errors", ())], dtype=np.int64)]
         tainted = self._tainted(encoded)
         clean = np.flatnonzero(~tainted)
         if tainted.any():
@@ -153,6 +155,11 @@ class Answering(Part):
         return self._report
 
     @property
+    def wrong(self) -> Views:
+        """The raw rows of the last score's `errors`, in their order: what a report shows of them."""
+        return self._wrong
+
+    @property
     def modalities_(self) -> dict[str, str]:
         """The modality of each fitted view."""
         return dict(self.views_)
@@ -176,10 +183,10 @@ class Answering(Part):
     def _learned_from(self, encoded: Views, allow: bool) -> int:
         """How many rows the model was fitted on; a ChiasmError when there are any, unless allowed."""
         fitted = set(self.fitted_.view("V16").ravel().tolist())
-        ids = np.array([str(i) for i in encoded.ids], dtype=object)
-        same_id = np.isin(ids, self.ids_[self.splits_ != "test"])
-        same_row = np.array([digest in fitted for digest in row_digests(encoded)])
-        mine = same_id & same_row if self.allow_leaks else same_id | same_row
+        mine = np.array([digest in fitted for digest in _digests(encoded)])
+        if self.allow_leaks:  # who let equal rows stand in two splits is refused the training rows themselves only
+            ids = np.array([str(i) for i in encoded.ids], dtype=object)
+            mine &= np.isin(ids, self.ids_[self.splits_ != "test"])
         if mine.any() and not allow:
             raise ChiasmError(
                 f"{mine.sum()} of the {len(encoded)} rows are rows that the model was fitted on: score other rows "
@@ -192,7 +199,7 @@ class Answering(Part):
         ids = np.array([str(i) for i in encoded.ids], dtype=object)
         first = np.unique(ids, return_index=True)[1]
         self.ids_, self.splits_ = ids[first], split[first]
-        whole = [d for d in row_digests(encoded)[learn] if d]
+        whole = [d for d in _digests(encoded)[learn] if d]
         self.fitted_ = np.frombuffer(b"".join(whole), np.uint8).reshape(-1, 16)
         self.tainted_ = np.unique(ids[tainted].astype(str)).astype(object)
 
@@ -205,6 +212,23 @@ class Answering(Part):
 def registry_name(part: Part) -> str:
     """The name of a task's file."""
     return type(part).__module__.rsplit(".", 1)[-1]
+
+
+def _digests(views: Views) -> np.ndarray:
+    """`(n,)` 16-byte hashes of what is there of each row; empty where only a record is, which others may equal."""
+    out = np.full(len(views), b"", dtype=object)
+    names = sorted(views.columns)
+    telling = np.any(
+        [views.present(name) for name in names if views[name].modality != "record"] or [out != b""], axis=0
+    )
+    cells = []
+    for name in names:
+        column = views[name]
+        known = np.concatenate([np.asarray(column.digests), np.zeros((1, 16), np.uint8)])  # the last: absent
+        cells.append(known[column.index])
+    for row in np.flatnonzero(telling).tolist():
+        out[row] = hashlib.blake2b(b"".join(cell[row].tobytes() for cell in cells), digest_size=16).digest()
+    return out
 
 
 def _only(views: Views, names: list[str]) -> Views:

@@ -28,7 +28,7 @@ class Classify(Answering):
     >>> views = {"a": rng.normal(size=(200, 4)) + 2 * (y == "dog")[:, None], "b": rng.normal(size=(200, 4))}
     >>> model = Classify().fit({v: x[:150] for v, x in views.items()}, y[:150])
     >>> labels, confidence = model.answer({"a": [[2.0, 2, 2, 2]]})
-    >>> labels[0], confidence[0] > 0.9
+    >>> labels[0], bool(confidence[0] > 0.9)
     ('dog', True)
     """
 
