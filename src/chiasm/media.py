@@ -103,11 +103,15 @@ def content(item: Any) -> bytes:
         raise MediaError("broken", f"damaged or cut short ({str(error)[:80]})") from None
 
 
-def decode_image(item: Any, size: int) -> tuple[Image.Image, list[Note]]:
-    """An image as RGB of exactly `size x size` pixels (aspect not kept), and notes on what was altered.
+def decode_image(item: Any, size: int | None) -> tuple[Image.Image, list[Note]]:
+    """An image as RGB, and notes on what was altered.
+
+    Args:
+        item: as `content` takes it. size: the result has exactly `size x size` pixels (aspect not kept); None keeps
+            every pixel, for a model that brings its own way of resizing.
 
     Rotated as EXIF says, transparent parts on white, 16-bit gray scaled (not clipped), the first frame of a film.
-    Large JPEGs are decoded at a reduced scale, not below twice the wanted size.
+    Where a size is wanted, large JPEGs are decoded at a reduced scale, not below twice that size.
 
     Raises a MediaError: not_an_image, too_many_pixels, broken (truncated or damaged data), or `content`'s codes.
     """
@@ -196,11 +200,12 @@ def _check_pixels(image: Image.Image) -> None:
         raise MediaError("broken", "an image without pixels")
 
 
-def _to_rgb(image: Image.Image, size: int, notes: list[Note], draft: bool = False) -> Image.Image:
+def _to_rgb(image: Image.Image, size: int | None, notes: list[Note], draft: bool = False) -> Image.Image:
     """Decode, flatten, resize, turn. One large image at a time: each may take most of a gigabyte."""
     _check_pixels(image)
     large = image.width * image.height > _LARGE
-    box = image.draft("RGB", (2 * size, 2 * size)) if draft else None  # twice, so that resizing still has to smooth
+    wanted = size and (2 * size, 2 * size)  # twice, so that resizing still has to smooth
+    box = image.draft("RGB", wanted) if draft and wanted else None
     if not image.info.get("progressive"):
         large = image.width * image.height > _LARGE  # what is left after draft
     with _one_large if large else contextlib.nullcontext():
@@ -217,7 +222,8 @@ def _to_rgb(image: Image.Image, size: int, notes: list[Note], draft: bool = Fals
         whole = box[1] if box else None  # at a reduced scale the last pixels reach beyond the picture's edge
         if image.mode != "RGB":
             image = image.convert("RGB")
-        image = image.resize((size, size), Image.Resampling.BICUBIC, whole, reducing_gap=3.0)
+        if size:
+            image = image.resize((size, size), Image.Resampling.BICUBIC, whole, reducing_gap=3.0)
         return image if turn is None else image.transpose(turn)
 
 

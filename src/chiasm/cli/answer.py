@@ -75,10 +75,8 @@ def _rows(part: Any, views: Any, outputs: np.ndarray) -> list[dict[str, Any]]:
     ids = [str(i) for i in views.ids]
     if part.kind == "numbers":
         width = round(part.half_width_, 6)
-        return [
-            {"id": i, "answer": round(o, 6), "plus_minus_90": width}
-            for i, o in zip(ids, outputs[:, 0].tolist(), strict=True)
-        ]
+        values = np.round(outputs[:, 0], 6).tolist()
+        return [{"id": i, "answer": value, "plus_minus_90": width} for i, value in zip(ids, values, strict=True)]
     decided = part.fuser_.target_.decode(outputs, getattr(part, "thresholds_", None))
     found = []
     for i, one, sure in zip(ids, decided, outputs, strict=True):

@@ -43,7 +43,7 @@ def _common(command: Any) -> Any:
         click.option(
             "--encoder",
             multiple=True,
-            metavar="VIEW=NAME[+NAME]",
+            metavar="VIEW=NAME[:FOLDER][+NAME]",
             help="A view's encoder (chiasm list encode), or several.",
         ),
         click.option("--allow-leaks", is_flag=True, help="Go on when ids, groups or whole rows stand in two splits."),

@@ -1,0 +1,99 @@
+"""BERT and its kin from a folder of transformers or sentence-transformers files: any language, 768-d for BERT base.
+
+The folder's own tokenizer and weights, in PyTorch, without a network connection. One text a call and one thread a call:
+nothing is padded, so a text gives the same bits in any company.
+Sources: Devlin et al., BERT, NAACL 2019; Reimers & Gurevych, Sentence-BERT, EMNLP 2019.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from chiasm.encode._hf import Hf, Opened, configuration, network, tokenizer
+from chiasm.encode._hf_files import loaded, part
+from chiasm.encode._hf_read import accepted, longest, read_text
+from chiasm.encode._sentence import POOLINGS, prompt, steps
+from chiasm.errors import ChiasmError, unknown
+from chiasm.media import Note
+
+__all__ = ["HfText"]
+
+requires = ("transformers", "torch")
+
+_POOLS = ("auto", "mean", "cls", "pooler")
+
+
+class HfText(Hf):
+    """A text's vector `(n, d)` float32 from the last states of a language model that you bring.
+
+    Choose it for a language or a field that `e5_text` knows little of and somebody has trained a model for (Chinese,
+    medicine, law), or to compare with published BERT features. A model trained for sentences (a sentence-transformers
+    folder) is what retrieval wants: a bare BERT's states were trained to guess words. Slower than `e5_text`.
+
+    Args:
+        model: a folder with config.json, safetensors weights and a tokenizer, or a hub id
+            ("google-bert/bert-base-chinese") whose files are in the local hub cache. On the command line
+            `--encoder caption=hf_text:FOLDER`.
+        pool: how token states become one vector. "auto": as the folder's modules.json says (pooling, dense layers,
+            normalizing, prompt: sentence-transformers), without one "mean"; "mean": their mean, the start and end
+            tokens among them; "cls": the first; "pooler": the pooled output that the model itself was trained with.
+
+    A text is read up to the model's limit (512 tokens for BERT), 20,000 characters and 8,192 tokens at most; a cut is
+    noted on the item, never silent.
+    `tokens(items)` gives the last states of the text's words, `(t_i, d)` each, without start and end.
+
+    Raises a ChiasmError when the folder is not whole, holds no safetensors weights or another kind of model.
+
+    >>> HfText("models/bert-base-chinese", pool="cls")
+    HfText(model='models/bert-base-chinese', pool='cls')
+    """
+
+    modality = "text"
+    batch = 64
+
+    def __init__(self, model: str = "", pool: str = "auto"):
+        self.model = model
+        self.pool = pool
+
+    def _load(self, folder: Path) -> Opened:
+        if self.pool not in _POOLS:
+            raise unknown("pooling of hf_text", self.pool, _POOLS)
+        modules = loaded(folder, "modules.json") or []
+        place = part(folder, modules[0]) if modules else folder
+        config = configuration(place)
+        if config.is_encoder_decoder or hasattr(config, "vision_config"):
+            raise ChiasmError(
+                f"hf_text: wanted a model of texts alone, got {config.model_type!r} in {place}: one of images and "
+                "texts is for hf_image_text; of an encoder and a decoder, save the encoder alone."
+            )
+        model, pooler = network(self._name, place)
+        opened = Opened(model, tokenizer(self._name, place))
+        sentence = loaded(place, "sentence_bert_config.json") or {}
+        opened.limit = longest(opened.reader, config, model, sentence.get("max_seq_length"))
+        opened.lower = bool(sentence.get("do_lower_case"))
+        if self.pool == "pooler" and not pooler:
+            raise ChiasmError(f'hf_text: the weights in {place} hold no trained pooler: choose pool="mean" or "cls".')
+        if self.pool == "auto" and modules:
+            opened.steps = steps(folder, modules)
+            opened.prompt = prompt(folder)
+        elif self.pool != "pooler":
+            opened.steps = [POOLINGS["cls" if self.pool == "cls" else "mean"]]
+        return opened
+
+    def _run(self, opened: Opened, item: Any) -> tuple[np.ndarray, np.ndarray, list[Note]]:
+        import torch
+
+        inputs, words, notes = read_text(opened, item)
+        with torch.inference_mode():
+            out = opened.network(**accepted(opened.network, inputs))
+            states = out.last_hidden_state[0]
+            vector = states if opened.steps else out.pooler_output[0]
+            for step in opened.steps:
+                vector = step(vector)
+        return vector.numpy(), states[words].numpy(), notes
+
+    def _probe(self) -> str:
+        return "a"
