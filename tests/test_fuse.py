@@ -195,7 +195,7 @@ def test_rows_of_one_group_are_never_on_both_sides_of_a_fold():
 def test_a_full_set_of_landmarks_makes_the_map_the_kernel_itself():
     rng = np.random.default_rng(0)
     views = held({"a": rng.normal(size=(60, 5)).astype(np.float32), "b": rng.normal(size=(60, 3)).astype(np.float32)})
-    kernel = Kernel(["a", "b"], landmarks=60).fit(views)
+    kernel = Kernel(["a", "b"]).fit(views)
     phi = kernel(views, 60)
     known = np.ones((60, 60))
     for block in views.values():

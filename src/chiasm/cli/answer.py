@@ -85,9 +85,8 @@ def _rows(part: Any, views: Any, outputs: np.ndarray) -> list[dict[str, Any]]:
             tags = [names[t] for t in np.argsort(-sure, kind="stable") if one[t]]
             found.append({"id": i, "answer": tags, "probabilities": each})
         else:
-            found.append(
-                {"id": i, "answer": str(one), "confidence": round(float(sure.max()), 6), "probabilities": each}
-            )
+            best: dict[str, Any] = {"answer": str(one), "confidence": max(each.values())}
+            found.append({"id": i, **best, "probabilities": each})
     return found
 
 

@@ -21,7 +21,10 @@ from chiasm.views import Views
 @click.argument("data")
 @columns
 @click.option(
-    "--encoder", multiple=True, metavar="VIEW=NAME[:FOLDER][+NAME]", help="A view's encoder (chiasm list encode), or several."
+    "--encoder",
+    multiple=True,
+    metavar="VIEW=NAME[:FOLDER][+NAME]",
+    help="A view's encoder (chiasm list encode), or several.",
 )
 @click.option(
     "--to", "target", type=click.Path(), metavar="FILE.parquet", help="Write id and vectors, a row a row of DATA."

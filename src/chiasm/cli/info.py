@@ -15,6 +15,7 @@ import click
 from chiasm import registry
 from chiasm.cache import Cache
 from chiasm.cli._shared import echo_json
+from chiasm.cli.labels import labels_command
 from chiasm.errors import ChiasmError
 
 _PACKAGES = (
@@ -49,10 +50,16 @@ def list_command(kind: str | None, as_json: bool) -> None:
         click.echo(f"{entry.kind:8s}{entry.name:16s}{entry.doc}{need}")
 
 
-@click.command("doctor")
+@click.group("doctor", invoke_without_command=True)
 @click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
-def doctor_command(as_json: bool) -> None:
-    """Check packages, the cache and the font; say what to do about each fault. Exits 1 when one stops the main job."""
+@click.pass_context
+def doctor_command(context: click.Context, as_json: bool) -> None:
+    """Check packages, the cache and the font; say what to do about each fault. Exits 1 when one stops the main job.
+
+    With `labels DATA`: check a table's labels instead.
+    """
+    if context.invoked_subcommand is not None:
+        return
     checks = _checks()
     if as_json:
         echo_json({"ok": all(c["state"] != "fault" for c in checks), "checks": checks})
@@ -61,6 +68,9 @@ def doctor_command(as_json: bool) -> None:
             click.echo(f"{check['state']:8s}{check['what']:28s}{check['found']}")
     if any(check["state"] == "fault" for check in checks):
         raise ChiasmError("the checks marked 'fault' stop the main job.")
+
+
+doctor_command.add_command(labels_command)
 
 
 @click.group("cache")

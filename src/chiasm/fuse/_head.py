@@ -18,7 +18,8 @@ from chiasm.part import Part
 __all__ = ["Head"]
 
 COORDINATES = 1200
-"""Nystrom coordinates of all kernels together, at most."""
+"""Of all kernels together, at most: what a system to solve has rows."""
+_OF_ONE = 500
 
 _RIDGE = 1.5e-3
 _STEP = 10**0.5
@@ -39,7 +40,7 @@ class Head(Part):
     Args:
         kind: of the answer, as in `Target`. kernel: "rbf" or "linear". order: 1, one kernel a view; 2, also the product
             of the kernels of every two views, which sees what two views say only together.
-        weights: "learned" (they sum to 1) or "equal". landmarks: a kernel, at most. seed: of their draw.
+        weights: "learned" (they sum to 1) or "equal". seed: of the landmarks' draw.
 
     Learned: `weights_` by view (views of a product joined by " x "), `ridge_`, and the solutions.
     """
@@ -50,14 +51,12 @@ class Head(Part):
         kernel: str = "rbf",
         order: int = 1,
         weights: str = "learned",
-        landmarks: int = 500,
         seed: int = 0,
     ):
         self.kind = kind
         self.kernel = kernel
         self.order = order
         self.weights = weights
-        self.landmarks = landmarks
         self.seed = seed
 
     def fit(self, held: Blocks, truth: np.ndarray, folds: np.ndarray) -> Head:
@@ -73,8 +72,8 @@ class Head(Part):
         self.views_ = list(held)
         groups = [g for size in range(1, self.order + 1) for g in combinations(self.views_, size)]
         groups = [g for g in groups if len(g) == 1 or shared(held, g).sum() >= _LEAST_ROWS]
-        most = min(self.landmarks, max(COORDINATES // len(groups), 1))
-        self.kernels_ = [Kernel(g, self.kernel, most, self.seed).fit(held) for g in groups]
+        most = min(_OF_ONE, max(COORDINATES // len(groups), 1))
+        self.kernels_ = [Kernel(g, self.kernel, coordinates=most, seed=self.seed).fit(held) for g in groups]
         self.prior_ = truth.mean(axis=0)
         space = spaced([kernel(held, n) for kernel in self.kernels_], truth, folds)
         search = _Search(space, Target(self.kind), Calibrated(self.kind))

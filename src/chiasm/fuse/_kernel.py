@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from scipy.linalg import eigh
 
 from chiasm.fuse._blocks import Blocks
 from chiasm.part import Part
@@ -21,19 +22,29 @@ class Kernel(Part):
 
     "rbf": k(x, x') = exp(-|z - z'|^2 / m), where z is x standardized over training rows (cut at 5 standard deviations)
     and m the median squared distance between landmarks; of several views the product. By Nystrom's method on
-    `landmarks` training rows: phi(x) = L^-1 k(landmarks, x) with L L' = k(landmarks, landmarks); exact where every
-    training row is one. "linear": phi(x) = z / sqrt(d), d coordinates, exact.
+    `landmarks` training rows: phi(x) = S^-1/2 V' k(landmarks, x) with V S V' = k(landmarks, landmarks), its largest
+    `coordinates` eigenvalues; the kernel itself where every row is a landmark and every coordinate is kept.
+    "linear": phi(x) = z / sqrt(d), all d coordinates.
 
     Args:
-        views: the views' names, in order. kind: "rbf" or "linear". landmarks: at most so many. seed: of their draw.
+        views: the views' names, in order. kind: "rbf" or "linear". landmarks, coordinates: at most so many.
+        seed: of the landmarks' draw.
 
     Sources: Williams & Seeger 2001 (Nystrom); Liu et al. 2018 (low-rank tensors, which products are).
     """
 
-    def __init__(self, views: Sequence[str] = (), kind: str = "rbf", landmarks: int = 500, seed: int = 0):
+    def __init__(
+        self,
+        views: Sequence[str] = (),
+        kind: str = "rbf",
+        landmarks: int = 1000,
+        coordinates: int = 500,
+        seed: int = 0,
+    ):
         self.views = views
         self.kind = kind
         self.landmarks = landmarks
+        self.coordinates = coordinates
         self.seed = seed
 
     def fit(self, held: Blocks) -> Kernel:
@@ -55,9 +66,9 @@ class Kernel(Part):
             self.widths_[view] = float(np.median(some)) if len(some) else 1.0
             gram *= np.exp(-apart / self.widths_[view])
         if self.kind == "rbf":
-            values, vectors = np.linalg.eigh(gram)
+            values, vectors = eigh(gram, subset_by_index=[max(0, len(gram) - self.coordinates), len(gram) - 1])
             kept = values > _JITTER
-            self.whiten_ = (vectors[:, kept] / np.sqrt(values[kept])).astype(np.float32)
+            self.whiten_ = np.ascontiguousarray(vectors[:, kept] / np.sqrt(values[kept]), dtype=np.float32)
         return self
 
     @property

@@ -14,8 +14,8 @@ __all__ = ["Bilinear"]
 class Bilinear(Fuser):
     """Kernel ridge regression on k = sum_v w_v k_v + sum_{u<v} w_uv k_u k_v.
 
-    A product of kernels is the inner product of the tensor products of their features, never formed: 500 landmarks give
-    its best low-rank part. Choose it where views interact (irony, a question about a picture); where they only add,
+    A product of kernels is the inner product of the tensor products of their features, never formed: landmarks give its
+    best low-rank part. Choose it where views interact (irony, a question about a picture); where they only add,
     `early` is as good in a third of the time. The weight of a product says how much the two interact.
 
     Args:
