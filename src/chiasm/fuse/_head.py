@@ -14,6 +14,7 @@ from chiasm.fuse._kernel import Kernel, shared
 from chiasm.fuse._spaces import Space, spaced
 from chiasm.fuse._target import Target
 from chiasm.part import Part
+from chiasm.scale import one_thread
 
 __all__ = ["Head"]
 
@@ -73,20 +74,27 @@ class Head(Part):
         groups = [g for size in range(1, self.order + 1) for g in combinations(self.views_, size)]
         groups = [g for g in groups if len(g) == 1 or shared(held, g).sum() >= _LEAST_ROWS]
         most = min(_OF_ONE, max(COORDINATES // len(groups), 1))
-        self.kernels_ = [Kernel(g, self.kernel, coordinates=most, seed=self.seed).fit(held) for g in groups]
+        with one_thread():  # on a busy machine the threads of small factorizations wait for one another
+            self.kernels_ = [Kernel(g, self.kernel, coordinates=most, seed=self.seed).fit(held) for g in groups]
         self.prior_ = truth.mean(axis=0)
         space = spaced([kernel(held, n) for kernel in self.kernels_], truth, folds)
+        with one_thread():
+            answers = self._choose(space, truth, presence(held, self.views_, n))
+        self.held_out = self._by_pattern(presence(held, self.views_, n), answers, n)
+        return self
+
+    def _choose(self, space: Space, truth: np.ndarray, here: np.ndarray) -> dict[str, np.ndarray]:
+        """Weights, and for every subset its ridge, solution and calibration; its calibrated held-out answers."""
         search = _Search(space, Target(self.kind), Calibrated(self.kind))
         logs, self.ridge_ = search.run(learn=self.weights == "learned")
         names = [" x ".join(kernel.views) for kernel in self.kernels_]
         self.weights_ = dict(zip(names, (np.exp(logs) / np.exp(logs).sum()).tolist(), strict=True))
         self.solutions_, self.calibrations_ = {}, {}
-        here = presence(held, self.views_, n)
         answers = {}
         for subset in subsets(len(self.views_)):
             mine = self._groups(subset)
             rows = np.flatnonzero(here[:, subset].all(axis=1))
-            if len(rows) < _LEAST_ROWS:
+            if len(rows) < (_LEAST_ROWS if len(subset) > 1 else 1):
                 continue
             key = _key(subset)
             ridge = search.ridge(logs, self.ridge_, mine, rows)
@@ -94,8 +102,7 @@ class Head(Part):
             self.calibrations_[key] = Calibrated(self.kind).fit(scores[rows], truth[rows])
             self.solutions_[key] = space.solve(logs, ridge, mine)
             answers[key] = self.calibrations_[key](scores)
-        self.held_out = self._by_pattern(here, answers, n)
-        return self
+        return answers
 
     def answer(self, held: Blocks, n: int) -> np.ndarray:
         """`(n, c)` probabilities or numbers; a row with every view absent gets the training mean."""
