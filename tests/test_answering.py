@@ -112,7 +112,7 @@ def test_the_additive_projection_loses_where_views_interact_and_nothing_where_th
     views = Views(columns, np.arange(1200), {"label": y, "split": split})
     table = Classify().fit(views).score(views[700:]).table
     assert table["additive"]["difference"]["low"] > 0.2
-    assert table["additive"]["verdict"].startswith("the views interact")
+    assert table["additive"]["verdict"].startswith("the views interact: what they say only together is worth +")
     added = np.where(a[:, 0] + b[:, 0] > 0, "odd", "even").astype(object)
     views = Views(columns, np.arange(1200), {"label": added, "split": split})
     table = Classify().fit(views).score(views[700:]).table
@@ -192,6 +192,22 @@ def test_a_row_with_everything_absent_answers_the_training_prior(scored):
     assert not np.allclose(outputs[0], model.fuser_.prior_)
     with pytest.raises(ChiasmError, match="some of the views a, b"):
         model.answer({"c": np.zeros((2, 3))})
+
+
+def test_scored_rows_may_all_be_tainted_of_one_class_or_without_labels():
+    views = planted()
+    views = Views({"a": views["a"], "b": views["b"]}, views.ids, views.facts)
+    model = Classify(fuse="early").fit(views)
+    model.tainted_ = np.array([str(i) for i in views.ids], dtype=object)
+    test = views[600:]
+    assert model.score(test).table["clean"] == {"rows": 0, "removed": 300}
+    with pytest.raises(ChiasmError, match="rows with labels to score, got 300 without"):
+        model.score(test, [None] * 300)
+    two = np.where(views.label == "猫", "猫", "其他").astype(object)
+    model = Classify(fuse="early").fit(views[:600], two[:600])
+    table = model.score(test[two[600:] == "猫"], two[600:][two[600:] == "猫"]).table
+    assert table["auc"]["value"] is None
+    assert table["additive"]["verdict"] == "these rows cannot show whether the views interact"
 
 
 def test_numbers_come_with_a_width_that_holds_nine_in_ten():

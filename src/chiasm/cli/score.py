@@ -13,6 +13,7 @@ from chiasm.cli._shared import csv_bytes, progress, say_skipped, where_of
 from chiasm.data.read import read
 from chiasm.errors import ChiasmError
 from chiasm.files import write_atomic
+from chiasm.tasks._answering import Answering
 from chiasm.tasks._properties_text import lines
 from chiasm.trust import split_name
 from chiasm.views import Views
@@ -24,7 +25,8 @@ from chiasm.views import Views
 @click.option("--where", multiple=True, metavar="COL=VALUE", help="Score these rows; default: split=test.")
 @click.option("--root", type=click.Path(), metavar="DIR", help="Paths are below this folder; default: DATA's.")
 @click.option("--allow-train", is_flag=True, help="Score rows that the model was fitted on too.")
-@click.option("--per-query", type=click.Path(), metavar="FILE", help="Write a csv with a line a query.")
+@click.option("--per-query", type=click.Path(), metavar="FILE", help="Write a csv with a line a query (retrieve).")
+@click.option("--report", type=click.Path(), metavar="FILE", help="Write the score as a page of HTML with plots.")
 @click.option(
     "--properties",
     "with_properties",
@@ -39,14 +41,22 @@ def score_command(
     root: str | None,
     allow_train: bool,
     per_query: str | None,
+    report: str | None,
     with_properties: bool,
     as_json: bool,
 ) -> None:
-    """R@1, 5, 10, median rank and mAP of MODEL on DATA with 95 % intervals, beside chance and a simple baseline.
+    """How right MODEL is on DATA, with 95 % intervals, beside chance and a simple baseline.
 
+    Of a search: R@1, 5, 10, median rank and mAP. Of answers: accuracy, F1, AUC or R2, and what each view adds.
     Columns are read as the model was told at fit. Without --where: the rows recorded as test.
     """
     part = recipe.load(model)
+    answers = isinstance(part, Answering)
+    for given, name in ((per_query, "--per-query"), (with_properties, "--properties")):
+        if given and answers:
+            raise ChiasmError(f"{name} is for models that search; {model} answers: try --report FILE.html.")
+    if report and not answers:
+        raise ChiasmError(f"--report is for models that answer; {model} searches: try --per-query FILE.csv.")
     source = dict(getattr(part, "source_", {}))
     wanted = where_of(where) or {"split": "test"}
     split = wanted.pop("split", None)
@@ -54,6 +64,12 @@ def score_command(
     views = whole if split is None else _of_split(whole, part, split_name(split), model)
     result = part.score(views, allow_train=allow_train, split=split or "all", progress=progress())
     say_skipped(part.report)
+    if report:
+        from chiasm.tasks._report import page
+
+        content = page(result.table, part.wrong, data=Path(data).name, command=f"chiasm score {model} {data}")
+        write_atomic(Path(report), [content])
+        click.echo(f"wrote {report}", err=True)
     if per_query:
         names = ["from", "to", "query", "id", "rank", "answers"]
         rows: list[list[Any]] = [[row[name] for name in names] for row in part.per_query]

@@ -100,8 +100,10 @@ class Fuser(Part):
         held = blocks(views, list(self.widths_))
         if not held:
             raise ChiasmError(f"wanted some of the views {', '.join(self.widths_)}, got {', '.join(views.names)}.")
-        for name, block in held.items():
-            if block.values.shape[1] != self.widths_[name]:
+        for name, block in list(held.items()):
+            if not block.present.any():
+                del held[name]  # nothing of it could be read: its width is not known
+            elif block.values.shape[1] != self.widths_[name]:
                 raise ChiasmError(
                     f"view {name!r}: wanted vectors of {self.widths_[name]} numbers, got {block.values.shape[1]}: "
                     "encode it as for fit."
@@ -109,6 +111,8 @@ class Fuser(Part):
         return self._whole(held, len(views), self.prior_)
 
     def _whole(self, held: Blocks, n: int, prior: np.ndarray) -> np.ndarray:
+        if not held:
+            return np.tile(prior, (n, 1))
         out = self._answer(held, n)
         out[~presence(held, list(held), n).any(axis=1)] = prior
         return out

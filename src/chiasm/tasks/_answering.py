@@ -119,6 +119,8 @@ class Answering(Part):
         started = time.perf_counter()
         encoded = self._encode(views, progress)
         mine = self._learned_from(encoded, allow_train)
+        if np.isnan(self.fuser_.target_.encode(views.label)).any(axis=1).all():
+            raise ChiasmError(f"wanted rows with labels to score, got {len(views)} without: name their column at fit.")
         truth = Truth(self, encoded)
         table: dict[str, Any] = {
             "task": registry_name(self),
@@ -140,9 +142,9 @@ class Answering(Part):
 
     def _short(self, encoded: Views) -> dict[str, Any]:
         """The metrics alone, of some rows."""
-        truth = Truth(self, encoded)
-        if len(truth.rows) < 2:
+        if not len(encoded) or np.isnan(self.fuser_.target_.encode(encoded.label)).any(axis=1).all():
             return {}
+        truth = Truth(self, encoded)
         return truth.figures(truth.measure(self.fuser_.outputs(encoded[truth.rows])))
 
     def save(self, path: Any) -> Any:

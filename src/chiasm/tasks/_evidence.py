@@ -177,6 +177,7 @@ def _errors(
         }
         found.append(
             {
+                "row": int(truth.rows[row]),
                 "id": str(views.ids[row]),
                 "true": truth.names[truth.codes[row]],
                 "answer": truth.names[answers[row]],
@@ -293,17 +294,27 @@ def additive(fuser: Any, truth: Truth, views: Views, names: Sequence[str], seed:
     mine = part.measure(fuser.outputs(views[rows]))[truth.judged]
     projected = part.measure(_unlogits(total, truth.kind))[truth.judged]
     lost = _rounded(difference(mine, projected))
-    interact = lost["low"] is not None and lost["low"] > 0
-    amount = f"{100 * lost['value']:+.1f} [{100 * lost['low']:.1f}, {100 * lost['high']:.1f}]"
-    said = "the views interact: what they say only together is worth" if interact else "no interaction shows:"
     return {
         "figure": truth.judged,
         "rows": len(rows),
         "model": _rounded(interval_of(*mine)),
         "projection": _rounded(interval_of(*projected)),
         "difference": lost,
-        "verdict": f"{said} {amount} points over the views added up",
+        "verdict": _interaction(lost, truth.judged),
     }
+
+
+def _interaction(lost: Mapping[str, Any], judged: str) -> str:
+    """Whether the views interact, in words."""
+    value, low, high = lost["value"], lost["low"], lost["high"]
+    if value is None or low is None or high is None:
+        return "these rows cannot show whether the views interact"
+    times, unit = (1, "R2") if judged == "r2" else (100, "points of AUC" if judged == "auc" else "points")
+    value, low, high = (round(times * v, 2 if judged == "r2" else 1) + 0.0 for v in (value, low, high))
+    amount = f"{value:+g} {unit} [{low:g}, {high:g}]"
+    if lost["low"] > 0:
+        return f"the views interact: what they say only together is worth {amount}"
+    return f"the views add up: no interaction shows, {amount}"
 
 
 def _logits(outputs: np.ndarray, kind: str) -> np.ndarray:
