@@ -63,7 +63,7 @@ class Head(Part):
     def fit(self, held: Blocks, truth: np.ndarray, folds: np.ndarray) -> Head:
         """Learn from blocks of n rows, their `(n, c)` truth and the `(n,)` fold of each row.
 
-        `held_out` is then the calibrated answer to every row by what was learned without its fold.
+        `held_out` is then the answer to every row by what was learned, and calibrated, without its fold.
         """
         if self.weights not in ("learned", "equal"):
             raise unknown("way to weigh views", self.weights, ("learned", "equal"))
@@ -79,18 +79,21 @@ class Head(Part):
         self.prior_ = truth.mean(axis=0)
         space = spaced([kernel(held, n) for kernel in self.kernels_], truth, folds)
         with one_thread():
-            answers = self._choose(space, truth, presence(held, self.views_, n))
-        self.held_out = self._by_pattern(presence(held, self.views_, n), answers, n)
+            scores = self._choose(space, truth, presence(held, self.views_, n))
+        here = presence(held, self.views_, n)
+        asked = {key for columns, _ in patterns(here) for key in self._used(columns)}
+        answers = {key: Calibrated(self.kind).crossed(scores[key], truth, folds) for key in asked}
+        self.held_out = self._by_pattern(here, answers, n)
         return self
 
     def _choose(self, space: Space, truth: np.ndarray, here: np.ndarray) -> dict[str, np.ndarray]:
-        """Weights, and for every subset its ridge, solution and calibration; its calibrated held-out answers."""
-        search = _Search(space, Target(self.kind), Calibrated(self.kind))
+        """Weights, and for every subset its ridge, solution and calibration; its held-out scores."""
+        search = _Search(space, Target(self.kind), Calibrated(self.kind, spread=0))
         logs, self.ridge_ = search.run(learn=self.weights == "learned")
         names = [" x ".join(kernel.views) for kernel in self.kernels_]
         self.weights_ = dict(zip(names, (np.exp(logs) / np.exp(logs).sum()).tolist(), strict=True))
         self.solutions_, self.calibrations_ = {}, {}
-        answers = {}
+        found = {}
         for subset in subsets(len(self.views_)):
             mine = self._groups(subset)
             rows = np.flatnonzero(here[:, subset].all(axis=1))
@@ -101,8 +104,8 @@ class Head(Part):
             scores = space.held_out(logs, ridge, mine)
             self.calibrations_[key] = Calibrated(self.kind).fit(scores[rows], truth[rows])
             self.solutions_[key] = space.solve(logs, ridge, mine)
-            answers[key] = self.calibrations_[key](scores)
-        return answers
+            found[key] = scores
+        return found
 
     def answer(self, held: Blocks, n: int) -> np.ndarray:
         """`(n, c)` probabilities or numbers; a row with every view absent gets the training mean."""
@@ -149,8 +152,7 @@ class _Search:
         ridge = self.ridge(logs, _RIDGE)
         if learn and len(logs) > 1:
             for factor in (4.0, 2.0):
-                logs = self._weights(logs, ridge, np.log(factor))
-            ridge = self.ridge(logs, ridge)
+                logs, ridge = self._weights(logs, ridge, np.log(factor))
         return logs, ridge
 
     def ridge(
@@ -178,8 +180,11 @@ class _Search:
             self.seen[place] = self.target.gain(self.calibrated.fit(scores, truth)(scores), truth)
         return self.seen[place]
 
-    def _weights(self, logs: np.ndarray, ridge: float, step: float) -> np.ndarray:
-        """Weights moved while a move gains more than half of its standard error."""
+    def _weights(self, logs: np.ndarray, ridge: float, step: float) -> tuple[np.ndarray, float]:
+        """Weights moved while a move gains more than half of its standard error.
+
+        Each is judged at its own best ridge: a view of noise acts as a ridge, and would gain weight in place of one.
+        """
         moved = True
         while moved:
             moved = False
@@ -189,10 +194,11 @@ class _Search:
                 tried -= np.log(np.exp(tried).mean())  # only ratios count
                 if np.exp(tried).min() < _LEAST_WEIGHT:
                     continue
-                gained = self._gain(tried, ridge) - self._gain(logs, ridge)
+                own = self.ridge(tried, ridge)
+                gained = self._gain(tried, own) - self._gain(logs, ridge)
                 if gained.mean() > 0.5 * gained.std() / np.sqrt(len(gained)) + 1e-12:
-                    logs, moved = tried, True
-        return logs
+                    logs, ridge, moved = tried, own, True
+        return logs, ridge
 
 
 def _key(columns: Sequence[int]) -> str:
