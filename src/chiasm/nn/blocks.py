@@ -7,11 +7,11 @@ at random otherwise.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
-from scipy.special import erf, expit
+from scipy.special import erf, expit, softmax
 
 from chiasm.errors import unknown
 
@@ -32,6 +32,12 @@ class Ops(Protocol):
 
     def sigmoid(self, x: Any) -> Any:
         """1 / (1 + exp(-x))."""
+
+    def tanh(self, x: Any) -> Any:
+        """The hyperbolic tangent."""
+
+    def softmax(self, parts: Sequence[Any]) -> list[Any]:
+        """Of parts of one shape, place by place: exp(part) over the sum of all parts' exp."""
 
     def standardize(self, x: Any) -> Any:
         """Each row less its mean, over its standard deviation."""
@@ -58,10 +64,19 @@ class ArrayOps:
         mapped: np.ndarray = expit(x)
         return mapped
 
+    def tanh(self, x: np.ndarray) -> np.ndarray:
+        """The hyperbolic tangent."""
+        mapped: np.ndarray = np.tanh(x)
+        return mapped
+
+    def softmax(self, parts: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """Of parts of one shape, place by place: exp(part) over the sum of all parts' exp."""
+        return list(softmax(np.stack(parts), axis=0))
+
     def standardize(self, x: np.ndarray) -> np.ndarray:
         """Each row less its mean, over its standard deviation."""
-        centered = x - x.mean(axis=1, keepdims=True)
-        return centered / np.sqrt(np.square(centered).mean(axis=1, keepdims=True) + x.dtype.type(1e-5))
+        centered = x - x.mean(axis=-1, keepdims=True)
+        return centered / np.sqrt(np.square(centered).mean(axis=-1, keepdims=True) + x.dtype.type(1e-5))
 
     def dropout(self, x: np.ndarray, rate: float) -> np.ndarray:
         """X, as it is."""
@@ -87,6 +102,16 @@ class TensorOps:
     def sigmoid(self, x: Any) -> Any:
         """1 / (1 + exp(-x))."""
         return x.sigmoid()
+
+    def tanh(self, x: Any) -> Any:
+        """The hyperbolic tangent."""
+        return x.tanh()
+
+    def softmax(self, parts: Sequence[Any]) -> list[Any]:
+        """Of parts of one shape, place by place: exp(part) over the sum of all parts' exp."""
+        import torch
+
+        return list(torch.stack(list(parts)).softmax(dim=0))
 
     def standardize(self, x: Any) -> Any:
         """Each row less its mean, over its standard deviation."""
