@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Iterator, Mapping
 from typing import Any
+
+import numpy as np
 
 from chiasm.errors import ChiasmError, unknown
 
-__all__ = ["Part"]
+__all__ = ["Part", "size"]
 
 
 class Part:
@@ -74,3 +77,31 @@ class Part:
             target_tags=TargetTags(required=False),
             input_tags=InputTags(two_d_array=False, allow_nan=True),
         )
+
+
+def size(part: Part) -> dict[str, Any]:
+    """How many numbers a part has learned, nested parts too, and their MiB.
+
+    >>> from chiasm.align.cca import CCA
+    >>> rng = np.random.default_rng(0)
+    >>> size(CCA(k=2).fit({"a": rng.normal(size=(50, 3)), "b": rng.normal(size=(50, 4))}))["parameters"] > 14
+    True
+    """
+    arrays = list(_arrays(part.learned()))
+    return {
+        "parameters": int(sum(a.size for a in arrays)),
+        "MiB": round(sum(a.nbytes for a in arrays) / 2**20, 3),
+    }
+
+
+def _arrays(value: Any) -> Iterator[np.ndarray]:
+    if isinstance(value, np.ndarray):
+        yield value
+    elif isinstance(value, Part):
+        yield from _arrays(value.learned())
+    elif isinstance(value, Mapping):
+        for inner in value.values():
+            yield from _arrays(inner)
+    elif isinstance(value, list | tuple):
+        for inner in value:
+            yield from _arrays(inner)

@@ -2,34 +2,29 @@
 
 from __future__ import annotations
 
-import copy
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from functools import partial
 from itertools import permutations
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from chiasm import registry
 from chiasm.cache import folder
-from chiasm.compare.cells import Cell, Store, code_of, fingerprint
-from chiasm.compare.comparison import AT, Comparison, Outcome, tabulate
+from chiasm.compare.cells import Cell, Store
+from chiasm.compare.comparison import AT, Comparison, tabulate
+from chiasm.compare.runs import Run, Tell, parts_of, sizes_of
 from chiasm.compare.trials import Trial, data_print, trials
 from chiasm.encoding import Progress
-from chiasm.errors import ChiasmError, unknown
+from chiasm.errors import ChiasmError
 from chiasm.matching import relevance
 from chiasm.metrics import chance_recall, normalize, ranks
 from chiasm.views import Views, as_views
 
-__all__ = ["Tell", "compare_align"]
+__all__ = ["compare_align"]
 
 BUDGET = "default settings, the same pairs and no other rows; what it tunes, it tunes inside them"
-
-Tell = Callable[[int, int, str], None]
-"""Called before each cell with (cells done, cells in all, the cell's name), and once at the end."""
 
 
 def compare_align(
@@ -89,19 +84,18 @@ def compare_align(
         raise ChiasmError(f"wanted at least two views that pair up, got only {', '.join(views.names)}.")
     if seeds < 1:
         raise ChiasmError(f"wanted at least 1 seed, got {seeds}.")
-    parts, sizes = _parts(methods), _sizes(pairs)
+    parts, sizes = parts_of("align", methods), sizes_of(pairs, "pairs")
     store = Store(to or folder() / "reports" / f"compare-{data_print(views)}")
     look = {"data": source, "split": "test", "methods": list(parts), "pairs": sizes, "seeds": seeds}
-    opened, held, run = 0, [], _Run(parts, sizes, seeds, store, tell)
+    opened, held, run = 0, [], Run("align", parts, sizes, seeds, store, tell, unit="pairs")
     for trial in trials(views, seeds, final=final, encoders=encoders, progress=progress):
         if not trial.seed:
             first, found = trial, trial.leaks(allow_leaks)
             if final:
                 opened = store.opened({"time": datetime.now(UTC).isoformat(timespec="seconds"), **look})
-        held.append(_Held(trial))
-        run.seed(trial, held[-1])
-    if tell:
-        tell(run.total, run.total, "")
+        held.append(one := _Held(trial))
+        run.seed(trial.seed, trial.train, lambda train: train.things, one.cell, one.key)
+    run.finish()
     directions = {name: way for name, way in held[0].ways.items() if all(name in one.ways for one in held)}
     default = next((name for name in ("auto", "cca") if name in parts), next(iter(parts)))
     scored, differences = tabulate(run.outcomes(), [one.things for one in held], directions, default)
@@ -162,79 +156,6 @@ class _Held:
             queries, hits, starts = self.answers[name]
             outcomes[name] = ranks(unit[a][queries], unit[b], hits, starts)
         return Cell(outcomes, seconds, len(getattr(aligner, "trials_", [])))
-
-
-class _Run:
-    """The cells of all methods at all numbers of pairs, a seed at a time."""
-
-    def __init__(self, parts: Mapping[str, Any], sizes: Sequence[str], seeds: int, store: Store, tell: Tell | None):
-        self.parts, self.sizes, self.store, self.tell = parts, sizes, store, tell
-        self.cells: dict[tuple[str, str], list[Cell]] = {(name, size): [] for name in parts for size in sizes}
-        self.errors: dict[tuple[str, str], str] = {}
-        self.drawn: dict[str, list[int]] = {size: [] if size == "all" else [int(size)] for size in sizes}
-        self.code: dict[str, str] = {}
-        self.done, self.total = 0, seeds * len(self.cells)
-
-    def seed(self, trial: Trial, held: _Held) -> None:
-        """Every method at every number of pairs for one seed."""
-        for size in self.sizes:
-            try:
-                train, key = trial.train(size)
-                self.drawn[size].append(train.things)
-            except ChiasmError as error:
-                self.errors |= {(name, size): str(error) for name in self.parts}
-            for name in self.parts:
-                if self.tell:
-                    self.tell(self.done, self.total, f"{name}, {size} pairs, seed {trial.seed}")
-                self.done += 1
-                if (name, size) in self.errors:
-                    continue
-                try:
-                    self.cells[name, size].append(self._cell(name, size, trial.seed, train, held, key))
-                except ChiasmError as error:
-                    self.errors[name, size] = str(error)
-
-    def _cell(self, name: str, size: str, seed: int, train: Views, held: _Held, rows: str) -> Cell:
-        aligner = _make(self.parts[name], seed)
-        if name not in self.code:
-            self.code[name] = code_of(aligner)
-        key = fingerprint(self.code[name], type(aligner).__qualname__, aligner.get_params(), rows, held.key)
-        return self.store.cell(f"{name}-{size}-{seed}", key, partial(held.cell, aligner, train))
-
-    def outcomes(self) -> dict[tuple[str, str], Outcome]:
-        """By (method, pairs) the cells, or why there are none."""
-        return {place: self.errors.get(place, cells) for place, cells in self.cells.items()}
-
-
-def _parts(methods: Sequence[str] | Mapping[str, Any] | None) -> dict[str, Any]:
-    """Names of methods to parts, or to the names of registered ones."""
-    if methods and isinstance(methods, Mapping):
-        return dict(methods)
-    known = registry.names("align")
-    for name in methods or ():
-        if name not in known:
-            raise unknown("align", name, known)
-    return {name: name for name in methods or known}
-
-
-def _make(wanted: Any, seed: int) -> Any:
-    """A new, unfitted aligner of this seed."""
-    if isinstance(wanted, str):
-        part = registry.get("align", wanted)()
-    else:
-        part = type(wanted)(**copy.deepcopy(wanted.get_params(deep=False)))
-    if "seed" in part.get_params(deep=False):
-        part.set_params(seed=seed)
-    return part
-
-
-def _sizes(pairs: Sequence[int | str]) -> list[str]:
-    """Numbers of pairs in rising order, each once, "all" last."""
-    sizes = {str(n) for n in pairs}
-    wrong = [n for n in sizes if n != "all" and not (n.isdecimal() and int(n) > 1)]
-    if wrong or not sizes:
-        raise ChiasmError(f"wanted numbers of pairs of at least 2, or 'all', got {', '.join(wrong) or 'none'}.")
-    return sorted(sizes, key=lambda n: float("inf") if n == "all" else int(n))
 
 
 def _chance(held: Sequence[_Held], directions: Mapping[str, tuple[str, str]]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import json
 import os
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -28,9 +28,11 @@ class Cell:
     """What one fit answered on the held-out rows, what it took and how many candidates it tried."""
 
     outcomes: Mapping[str, np.ndarray]
-    """`(q,)` integers by direction: one number a query."""
+    """By direction `(q,)` integers, one number a query; of a fuser "outputs" `(n, c)`, a row a held-out row."""
     seconds: float
     tried: int
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    """What else is to be told of the fit, plain values."""
 
 
 class Store:
@@ -56,7 +58,8 @@ class Store:
             return known
         cell = make()
         with lock(self.folder):
-            write_tensors(path, cell.outcomes, {"seconds": repr(cell.seconds), "tried": str(cell.tried)})
+            told = {"seconds": repr(cell.seconds), "tried": str(cell.tried), "facts": json.dumps(dict(cell.facts))}
+            write_tensors(path, cell.outcomes, told)
         self.made += 1
         return cell
 
@@ -76,7 +79,8 @@ def _read(path: Path) -> Cell | None:
     """A cell from disk; None where there is none, or a damaged one, which is then computed again."""
     try:
         arrays, told = read_tensors(path)
-        return Cell({k: np.array(v) for k, v in arrays.items()}, float(told["seconds"]), int(told["tried"]))
+        copied = {k: np.array(v) for k, v in arrays.items()}
+        return Cell(copied, float(told["seconds"]), int(told["tried"]), json.loads(told.get("facts", "{}")))
     except (FileNotFoundError, KeyError, ValueError):  # a ChiasmError is a ValueError
         return None
 

@@ -16,7 +16,7 @@ from chiasm.compare.resampling import Resampling, spread
 from chiasm.encoding import Report
 from chiasm.trust import Leaks
 
-__all__ = ["AT", "Comparison", "tabulate"]
+__all__ = ["AT", "Comparison", "Outcome", "aligned", "looks", "reasons", "tabulate"]
 
 AT = (1, 5, 10)
 
@@ -116,13 +116,14 @@ def _lines(table: dict[str, Any]) -> list[str]:
         "[95 % intervals: things and seeds resampled together, the same draws for all methods]",
     ]
     if "opened_before" in data:
-        lines.append(_looks(data["opened_before"]))
+        lines.append(looks(data["opened_before"]))
     for pairs, n in data["pairs"].items():
         lines += ["", f"{n} pairs" + (" (all)" if pairs == "all" else ""), *_table(table, pairs)]
     return lines
 
 
-def _looks(before: int) -> str:
+def looks(before: int) -> str:
+    """What it means that the test rows had been opened so often."""
     if not before:
         return "the test rows were opened for the first time"
     times = "once" if before == 1 else f"{before} times"
@@ -148,12 +149,17 @@ def _table(table: dict[str, Any], pairs: str) -> list[str]:
             rows.append([name, _spread(cell["rsum"]), _spread(recall), *by_way, *took, _against(against.get(name))])
         by_way = [f"{100 * d['R@1']:.1f}" for d in ways]
         rows.append(["chance", f"{chance['rsum']:.1f}", f"{100 * chance['R@1']:.1f}", *by_way, "", "", ""])
-        out = _aligned(rows)
-    reasons: dict[str, list[str]] = {}
+        out = aligned(rows)
+    return out + reasons(cells)
+
+
+def reasons(cells: Mapping[str, Any]) -> list[str]:
+    """A line for each reason why some of the methods' cells hold no score."""
+    found: dict[str, list[str]] = {}
     for name, cell in cells.items():
         if "error" in cell:
-            reasons.setdefault(cell["error"], []).append(name)
-    return out + [f"no score: {', '.join(names)}: {reason}" for reason, names in reasons.items()]
+            found.setdefault(cell["error"], []).append(name)
+    return [f"no score: {', '.join(names)}: {reason}" for reason, names in found.items()]
 
 
 def _spread(entry: Mapping[str, float]) -> str:
@@ -169,7 +175,7 @@ def _against(found: Mapping[str, Any] | None) -> str:
     return f"{value:+.1f} [{low:+.1f}, {high:+.1f}] {mark:6s}"
 
 
-def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
     """Rows as lines: the first column to the left, the others to the right, by width on a terminal."""
     widths = [max(_width(row[i]) for row in rows) for i in range(len(rows[0]))]
     lines = []

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 
 import numpy as np
 
+from chiasm.resample import Draws, Sampled
 from chiasm.score import interval
 
-__all__ = ["Resampling", "spread"]
+__all__ = ["Redrawn", "Resampling", "spread"]
 
 
 class Resampling:
@@ -55,6 +57,36 @@ class Resampling:
             total += drawn * (self.ids @ sums) / np.maximum(queries, 1)
             weight += drawn
         return np.where(weight > 0, total, np.nan) / np.maximum(weight, 1)
+
+
+class Redrawn:
+    """The same two levels for any metric that `Draws` knows: clusters and seeds drawn with replacement together.
+
+    `by_seed[s]` are the draws of the rows that seed s scores: a cluster is drawn equally often in every seed. `over`
+    makes one figure of a metric's figures by seed. All that is compared shares the draws.
+
+    Args:
+        clusters: by seed, `(q,)` the cluster of each row that it scores. resamples: how often. seed: of the draws.
+    """
+
+    def __init__(self, clusters: Sequence[np.ndarray], *, resamples: int = 1000, seed: int = 0):
+        known = np.unique(np.concatenate(clusters))
+        whole = Draws(known, resamples=resamples, seed=seed)
+        self.by_seed = []
+        for of_seed in clusters:
+            draws = copy.copy(whole)
+            draws.codes = np.searchsorted(known, of_seed)
+            self.by_seed.append(draws)
+        rng = np.random.default_rng([seed, len(clusters)])
+        self.seeds = np.stack([np.ones(len(clusters)), *(_drawn(rng, len(clusters)) for _ in range(resamples))], axis=1)
+
+    def over(self, found: Sequence[Sampled]) -> Sampled:
+        """The mean over seeds, as drawn, of a metric's figures by seed; a seed without the figure is left out."""
+        values = np.stack([np.append(value, samples) for value, samples in found])
+        weights = self.seeds * ~np.isnan(values)
+        total = weights.sum(axis=0)
+        means = np.where(total > 0, (weights * np.nan_to_num(values)).sum(axis=0) / np.maximum(total, 1), np.nan)
+        return float(means[0]), means[1:]
 
 
 def spread(means: np.ndarray, digits: int = 6) -> dict[str, float]:

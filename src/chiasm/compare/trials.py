@@ -15,7 +15,7 @@ from chiasm.errors import ChiasmError
 from chiasm.trust import Leaks, check_splits, cut, leaks
 from chiasm.views import Column, Views
 
-__all__ = ["Trial", "data_print", "draw", "trials"]
+__all__ = ["Trial", "data_print", "draw", "draw_rows", "trials"]
 
 PARTS = {"train": 0.7, "val": 0.1, "test": 0.2}
 
@@ -30,6 +30,8 @@ class Trial:
     """`(n,)` "train", or the part that is scored."""
     codes: np.ndarray
     """`(n,)` the number of each row's thing, which is the same in every trial."""
+    clusters: np.ndarray
+    """`(n,)` the number of each row's cluster (its id and its group), which is the same in every trial."""
     prints: Mapping[str, np.ndarray]
     """By view `(m + 1, 16)` bytes that change with an item or what encoded it; the last row stands for absent."""
     encoding: Encoding
@@ -38,6 +40,10 @@ class Trial:
     def train(self, size: str) -> tuple[Views, str]:
         """The drawn training rows without any item of other rows, and their fingerprint; see `draw`."""
         return self._part(draw(self.views, self.split == "train", size, self.seed))
+
+    def train_rows(self, size: str) -> tuple[Views, str]:
+        """The same of a number of rows; see `draw_rows`."""
+        return self._part(draw_rows(self.clusters, self.split == "train", size, self.seed))
 
     def held(self) -> tuple[Views, str]:
         """The rows to score without any item of other rows, and their fingerprint."""
@@ -70,16 +76,18 @@ def trials(
     final: bool = False,
     encoders: Mapping[str, Any] | None = None,
     progress: Progress | None = None,
+    stratify: np.ndarray | None = None,
 ) -> Iterator[Trial]:
     """A trial a seed. Only rows to learn from and to score are encoded, once unless an encoder learns.
 
     Rows are scored that stand in split "val", with `final` in "test". Without a split: 70/10/20 by id, where the test
     part is always the same and the rest is cut again for each seed; so is a given split that lacks the "val" asked for.
+    `stratify`, `(n,)` classes: what is cut has each class's share.
 
     Raises a ChiasmError when there are no rows to learn from or to score.
     """
     part = "test" if final else "val"
-    splits = _splits(views, seeds, final, encoders)
+    splits = _splits(views, seeds, final, encoders, stratify)
     for name in ("train", part):
         if not all((split == name).any() for split in splits):
             raise ChiasmError(
@@ -98,7 +106,8 @@ def trials(
                 mark = np.frombuffer(bytes.fromhex(fingerprint(encoder.fingerprint) * 2), np.uint8)
                 prints[name] = prints[name] ^ mark
         rows = (split == "train") | (split == part)
-        yield Trial(seed, encoded[rows], split[rows], encoded.codes[rows], prints, encoding, report)
+        codes, clusters = encoded.codes[rows], encoded.clusters[rows]
+        yield Trial(seed, encoded[rows], split[rows], codes, clusters, prints, encoding, report)
 
 
 def draw(views: Views, rows: np.ndarray, size: str, seed: int) -> np.ndarray:
@@ -123,6 +132,26 @@ def draw(views: Views, rows: np.ndarray, size: str, seed: int) -> np.ndarray:
     return rows & np.isin(codes, whole)
 
 
+def draw_rows(clusters: np.ndarray, rows: np.ndarray, size: str, seed: int) -> np.ndarray:
+    """`(n,)` mask of `size` rows among `rows`: whole clusters in random order until they are enough; "all": all.
+
+    Drawn by `seed`; a smaller draw of one seed is part of a larger one. So the number is exact where a cluster is a
+    row, and up to a cluster more where they are larger.
+
+    >>> draw_rows(np.array([0, 0, 1, 2, 3]), np.array([True, True, True, True, False]), "3", seed=0).sum()
+    np.int64(3)
+    """
+    if size == "all":
+        return rows
+    if int(size) > rows.sum():
+        raise ChiasmError(f"wanted {size} labeled training rows, got {rows.sum()}.")
+    known, counts = np.unique(clusters[rows], return_counts=True)
+    order = np.random.default_rng(seed).permutation(len(known))
+    enough = int(np.searchsorted(np.cumsum(counts[order]), int(size))) + 1
+    drawn: np.ndarray = rows & np.isin(clusters, known[order[:enough]])
+    return drawn
+
+
 def data_print(views: Views) -> str:
     """A fingerprint of a table as it was given: ids, split, columns and their items (files by their paths)."""
     pieces: list[Any] = [[str(i) for i in views.ids], None if views.split is None else views.split.tolist()]
@@ -132,18 +161,22 @@ def data_print(views: Views) -> str:
     return fingerprint(*pieces)
 
 
-def _splits(views: Views, seeds: int, final: bool, encoders: Mapping[str, Any] | None) -> list[np.ndarray]:
+def _splits(
+    views: Views, seeds: int, final: bool, encoders: Mapping[str, Any] | None, stratify: np.ndarray | None
+) -> list[np.ndarray]:
     """The split `(n,)` of each seed."""
     given = None if views.split is None else check_splits(views.split)
     if given is not None and (final or (given == "val").any()):
         return [given] * seeds
     twins = Encoding(encoders).twins(views)
-    base = cut(views, PARTS, 0, twins) if given is None else given
+    base = cut(views, PARTS, 0, twins, stratify=stratify) if given is None else given
     rest = base != "test"
     splits = []
     for seed in range(seeds):
         split = base.copy()
-        split[rest] = cut(views[rest], {"train": PARTS["train"], "val": PARTS["val"]}, seed, twins[rest])
+        shares = {"train": PARTS["train"], "val": PARTS["val"]}
+        kinds = None if stratify is None else stratify[rest]
+        split[rest] = cut(views[rest], shares, seed, twins[rest], stratify=kinds)
         splits.append(split)
     return splits
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from chiasm import classification
-from chiasm.part import Part
+from chiasm.part import size
 from chiasm.resample import Draws, difference, interval_of, verdict
 from chiasm.views import Column, Views
 
@@ -370,28 +370,6 @@ def suspects(task: Any, train: Views) -> dict[str, float]:
         if right >= SUSPECT:
             found[view] = round(float(right), 6)
     return found
-
-
-def size(part: Part) -> dict[str, Any]:
-    """How many numbers a part has learned, and their MiB."""
-    arrays = list(_arrays(part.learned()))
-    return {
-        "parameters": int(sum(a.size for a in arrays)),
-        "MiB": round(sum(a.nbytes for a in arrays) / 2**20, 3),
-    }
-
-
-def _arrays(value: Any) -> Any:
-    if isinstance(value, np.ndarray):
-        yield value
-    elif isinstance(value, Part):
-        yield from _arrays(value.learned())
-    elif isinstance(value, Mapping):
-        for inner in value.values():
-            yield from _arrays(inner)
-    elif isinstance(value, list | tuple):
-        for inner in value:
-            yield from _arrays(inner)
 
 
 def _rounded(entry: Mapping[str, float | None]) -> dict[str, Any]:
