@@ -16,7 +16,7 @@ LAYERS = [
     {"cache", "covariance", "matching", "media", "recipe", "resample", "trust"},
     {"data", "encode", "encoding", "nn", "sheet"},
     {"align", "compare", "fuse", "index"},
-    {"tasks"},
+    {"labels", "tasks"},
     {"cli"},
 ]
 DEPTH = {name: depth for depth, names in enumerate(LAYERS) for name in names}
