@@ -3,38 +3,33 @@
 from __future__ import annotations
 
 import copy
-import hashlib
 import time
-from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import numpy as np
 
 from chiasm import recipe, registry
-from chiasm.encoding import Encoding, Progress, Report
+from chiasm.encoding import Progress
 from chiasm.errors import ChiasmError
+from chiasm.fuse._target import Target
 from chiasm.part import Part
 from chiasm.score import Score
 from chiasm.tasks._evidence import PRIMARY, Truth, evidence, held_out, suspects
 from chiasm.tasks._evidence_text import lines
-from chiasm.trust import check_splits, leaks
+from chiasm.tasks._known_rows import KnownRows
+from chiasm.trust import check_splits
 from chiasm.views import Views, as_views
 
 __all__ = ["Answering"]
 
 
-class Answering(Part):
+class Answering(KnownRows):
     """The base of `classify`, `regress` and `tag`: a task names the kind of its answer and says what it gives back."""
 
     kind: ClassVar[str]
 
-    encoders: Mapping[str, Any] | None
     fuse: Any
-    allow_leaks: bool
     seed: int
-
-    source_: dict[str, Any]
-    """How DATA was read, for the command line to read more of it the same way."""
 
     def fit(self, views: Any, y: Any = None, *, progress: Progress | None = None) -> Any:
         """Learn from the rows of split "train" and "val" (all, when the views have no split); "test" is for `score`.
@@ -50,20 +45,12 @@ class Answering(Part):
         test.
         """
         views = _labeled(as_views(views), y)
-        split = check_splits(views.split) if views.split is not None else np.full(len(views), "train", dtype=object)
-        learn = split != "test"
         fuser = self._fuser()
+        known = np.ones(len(views), bool) if views.split is None else check_splits(views.split) != "test"
+        Target(self.kind).fit(views.label[known])  # labels that teach nothing are told before the work, not after
         started = time.perf_counter()
-        self.encoding_ = Encoding(self.encoders).fit(views[learn])
-        encoded, self._report = self.encoding_.apply(views, progress)
+        train = self._learn_rows(views, progress)
         encoding = time.perf_counter() - started
-        found = leaks(
-            encoded, np.where(learn, "train", "test"), {name: e.near for name, e in self.encoding_.encoders_.items()}
-        )
-        if found.fatal and not self.allow_leaks:
-            raise ChiasmError(found.fatal)
-        self._leaks, self.leaks_ = found, found.as_dict()
-        train = encoded[learn]
         started = time.perf_counter()
         self.fuser_ = fuser.fit(train)
         learning = time.perf_counter() - started
@@ -80,11 +67,9 @@ class Answering(Part):
             "learning": round(learning, 3),
             "learning_each_alone_and_without": round(time.perf_counter() - started - learning, 3),
         }
-        self.views_ = {name: column.modality for name, column in views.columns.items()}
         self.crossed_ = held_out(self, train)
         self.suspects_ = suspects(self, train)
         self.calibrate(train)
-        self._record(encoded, split, learn, found.tainted)
         return self
 
     def calibrate(self, train: Views) -> None:
@@ -147,24 +132,10 @@ class Answering(Part):
         truth = Truth(self, encoded)
         return truth.figures(truth.measure(self.fuser_.outputs(encoded[truth.rows])))
 
-    def save(self, path: Any) -> Any:
-        """Save as a folder; see `chiasm.save`."""
-        return recipe.save(self, path)
-
-    @property
-    def report(self) -> Report:
-        """What the last encoding did (fit, answer or score)."""
-        return self._report
-
     @property
     def wrong(self) -> Views:
         """The raw rows of the last score's `errors`, in their order: what a report shows of them."""
         return self._wrong
-
-    @property
-    def modalities_(self) -> dict[str, str]:
-        """The modality of each fitted view."""
-        return dict(self.views_)
 
     def _fuser(self) -> Any:
         """A new, unfitted fuser of this task's kind."""
@@ -174,63 +145,10 @@ class Answering(Part):
             part.set_params(seed=self.seed)
         return part
 
-    def _encode(self, views: Views, progress: Progress | None) -> Views:
-        """The rows in the fitted views' features; a fitted view that is not there is absent in every row."""
-        known = {name: column for name, column in views.columns.items() if name in self.views_}
-        if not known:
-            raise ChiasmError(f"wanted some of the views {', '.join(self.views_)}, got {', '.join(views.names)}.")
-        encoded, self._report = self.encoding_.apply(views.replace(known), progress)
-        return encoded
-
-    def _learned_from(self, encoded: Views, allow: bool) -> int:
-        """How many rows the model was fitted on; a ChiasmError when there are any, unless allowed."""
-        fitted = set(self.fitted_.view("V16").ravel().tolist())
-        mine = np.array([digest in fitted for digest in _digests(encoded)])
-        if self.allow_leaks:  # who let equal rows stand in two splits is refused the training rows themselves only
-            ids = np.array([str(i) for i in encoded.ids], dtype=object)
-            mine &= np.isin(ids, self.ids_[self.splits_ != "test"])
-        if mine.any() and not allow:
-            raise ChiasmError(
-                f"{mine.sum()} of the {len(encoded)} rows are rows that the model was fitted on: score other rows "
-                "(--where split=test), or insist with --allow-train."
-            )
-        return int(mine.sum())
-
-    def _record(self, encoded: Views, split: np.ndarray, learn: np.ndarray, tainted: np.ndarray) -> None:
-        """Keep what `score` will ask for."""
-        ids = np.array([str(i) for i in encoded.ids], dtype=object)
-        first = np.unique(ids, return_index=True)[1]
-        self.ids_, self.splits_ = ids[first], split[first]
-        whole = [d for d in _digests(encoded)[learn] if d]
-        self.fitted_ = np.frombuffer(b"".join(whole), np.uint8).reshape(-1, 16)
-        self.tainted_ = np.unique(ids[tainted].astype(str)).astype(object)
-
-    def _tainted(self, encoded: Views) -> np.ndarray:
-        """`(n,)` the rows that share an item, or nearly, with rows that were learned from, as found by `fit`."""
-        mask: np.ndarray = np.isin(np.array([str(i) for i in encoded.ids], dtype=object), self.tainted_)
-        return mask
-
 
 def registry_name(part: Part) -> str:
     """The name of a task's file."""
     return type(part).__module__.rsplit(".", 1)[-1]
-
-
-def _digests(views: Views) -> np.ndarray:
-    """`(n,)` 16-byte hashes of what is there of each row; empty where only a record is, which others may equal."""
-    out = np.full(len(views), b"", dtype=object)
-    names = sorted(views.columns)
-    telling = np.any(
-        [views.present(name) for name in names if views[name].modality != "record"] or [out != b""], axis=0
-    )
-    cells = []
-    for name in names:
-        column = views[name]
-        known = np.concatenate([np.asarray(column.digests), np.zeros((1, 16), np.uint8)])  # the last: absent
-        cells.append(known[column.index])
-    for row in np.flatnonzero(telling).tolist():
-        out[row] = hashlib.blake2b(b"".join(cell[row].tobytes() for cell in cells), digest_size=16).digest()
-    return out
 
 
 def _only(views: Views, names: list[str]) -> Views:
