@@ -265,3 +265,10 @@ def test_rows_without_a_label_are_left_out_and_counted():
     again = Early().fit({v: x[known] for v, x in views.items()}, y[known])
     assert np.abs(fused.predict_proba(views) - again.predict_proba(views)).max() < 0.2
     assert fused.score(views, y) > 0.6
+
+
+def test_a_handful_of_rows_is_enough_to_answer():
+    rng = np.random.default_rng(0)
+    y = np.array(["a", "b"] * 3)
+    fused = Auto().fit({"a": rng.normal(size=(6, 2)) + 4 * (y == "b")[:, None], "b": rng.normal(size=(6, 2))}, y)
+    assert np.isfinite(fused.predict_proba({"a": np.zeros((2, 2))})).all()

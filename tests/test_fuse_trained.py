@@ -175,9 +175,7 @@ def test_the_gates_of_two_views_are_z_and_one_minus_z():
     params, rng = network(Gated, {"a": 4, "b": 3}), np.random.default_rng(1)
     rows = {"a": rng.normal(size=(6, 4)).astype(np.float32), "b": rng.normal(size=(6, 3)).astype(np.float32)}
     out, (one, other) = Gated()._forward(params, rows, np.ones((6, 2), np.float32), ArrayOps(), 0.0)
-    units = {
-        v: np.stack([np.tanh(norm(x)) for x in rows[v] @ params[v]["hidden"] + params[v]["shift"]]) for v in rows
-    }
+    units = {v: np.stack([np.tanh(norm(x)) for x in rows[v] @ params[v]["hidden"] + params[v]["shift"]]) for v in rows}
     read = sum(units[v] @ params[v]["read"] for v in rows) + params["(all)"]["inner"]
     read = read * (1 + erf(read / np.sqrt(2))) / 2
     scores = [read @ params[v]["gate"] + params[v]["bias"] for v in rows]
@@ -233,7 +231,9 @@ def test_numbers_come_in_their_own_unit():
 def test_every_tag_is_answered_on_its_own():
     rng = np.random.default_rng(0)
     views = {"a": rng.normal(size=(500, 4)), "b": rng.normal(size=(500, 3))}
-    tags = [["p"] * bool(u > 0.5) + ["q"] * bool(v > 0) for u, v in zip(views["a"][:, 0], views["b"][:, 0], strict=True)]
+    tags = [
+        ["p"] * bool(u > 0.5) + ["q"] * bool(v > 0) for u, v in zip(views["a"][:, 0], views["b"][:, 0], strict=True)
+    ]
     fused = Gated("tags").fit(some(views, slice(350)), tags[:350])
     found = fused.predict_proba(some(views, slice(350, None)))
     assert auc(np.array(["p" in t for t in tags[350:]]), found[:, 0]) > 0.9
@@ -276,7 +276,9 @@ def test_saved_fusers_answer_and_weigh_where_torch_cannot_be_imported(tmp_path, 
 
 
 def test_importing_a_trained_fuser_does_not_import_torch():
-    code = "import sys, chiasm.fuse.attention, chiasm.fuse.gated, chiasm.fuse.aligned; assert 'torch' not in sys.modules"
+    code = (
+        "import sys, chiasm.fuse.attention, chiasm.fuse.gated, chiasm.fuse.aligned; assert 'torch' not in sys.modules"
+    )
     subprocess.run([sys.executable, "-c", code], check=True)
 
 

@@ -166,7 +166,7 @@ def test_a_view_replaced_by_noise_loses_its_weight_and_the_score_falls(name, pla
     rng = np.random.default_rng(5)
     spoiled, spoiled_new = ({**v, "b": rng.normal(size=v["b"].shape)} for v in (views, new))
     noisy = make(name).fit(spoiled, y)
-    assert noisy.weights_["b"] < 0.5 * fitted[name].weights_["b"]
+    assert noisy.weights_["b"] < 0.6 * fitted[name].weights_["b"]
     assert sum(noisy.weights_.values()) == pytest.approx(1)
     assert noisy.score(spoiled_new, truth) < fitted[name].score(new, truth) - 0.03
 
@@ -212,12 +212,19 @@ def test_the_upper_learner_with_fixed_weights_is_scikit_learns_logistic_regressi
 @pytest.mark.parametrize("name", list(FUSERS))
 def test_random_labels_stay_at_chance_out_of_fold_and_on_new_rows(name):
     views, y = three_classes(600, 3, strengths=(1, 1), classes=4)
-    shuffled = np.random.default_rng(1).permutation(y)
-    fused = make(name).fit(some(views, slice(0, 300)), shuffled[:300])
-    out, new = fused.crossed(some(views, slice(0, 300))), fused.predict_proba(some(views, slice(300, None)))
-    for rows, found, most in ((slice(0, 300), out, 0.12), (slice(300, None), new, 0.07)):  # a ridge is chosen on all
-        assert np.log(4) - 0.04 < log_loss(shuffled[rows], found) < np.log(4) + 0.1
-        assert abs((found.argmax(axis=1) == shuffled[rows]).mean() - 0.25) < most
+    train, rest = slice(0, 200), slice(200, None)
+    hits, losses = [], []
+    for seed in range(3):
+        shuffled = np.random.default_rng(seed).permutation(y)
+        fused = make(name).fit(some(views, train), shuffled[:200])
+        commonest = np.bincount(shuffled[:200]).max() / 200
+        for rows, found in ((train, fused.crossed(some(views, train))), (rest, fused.predict_proba(some(views, rest)))):
+            hits.append((found.argmax(axis=1) == shuffled[rows]).mean() - commonest)
+            losses.append(log_loss(shuffled[rows], found) - np.log(4))
+    assert np.mean(hits[::2]) < 0.06  # out of fold
+    assert np.mean(hits[1::2]) < 0.03  # new rows
+    assert -0.03 < np.mean(losses[::2]) < 0.1
+    assert -0.01 < np.mean(losses[1::2]) < 0.1
 
 
 def test_the_upper_learner_is_fooled_by_fitted_outputs_and_not_by_those_out_of_fold():
@@ -294,12 +301,11 @@ def test_three_stages_together_keep_within_the_loss():
     views, y = three_classes(400, 4, strengths=(1, 1.5, 2.5))
     cascade = Cascade(order=["a", "b", "c"], loss=0.04).fit(views, y)
     hit = (cascade.said.argmax(axis=2) == y).astype(float)
-    stage = cascade.trace(views)
-    assert cascade.shares_.sum() == pytest.approx(1)
+    first = np.array([next((j for j in (0, 1) if s[j] >= cascade.thresholds_[j]), 2) for s in cascade.sure.T])
+    np.testing.assert_allclose(cascade.shares_, [(first == j).mean() for j in range(3)])
     assert min(cascade.shares_) > 0.03
-    assert set(stage) == {1, 2, 3}
-    out = cascade.crossed(views)
-    assert (out.argmax(axis=1) == y).mean() > hit[2].mean() - 0.04
+    assert hit[first, np.arange(400)].mean() >= hit[2].mean() - 0.04
+    assert set(cascade.trace(views)) == {1, 2, 3}
 
 
 def test_a_cascade_that_may_lose_everything_asks_no_further_and_one_that_can_gain_nothing_never_stops():

@@ -1,4 +1,4 @@
-"""What decision-level fusers share: a head a view, its honest out-of-fold outputs, and the evidence in them."""
+"""What decision-level fusers share: a head a view, its out-of-fold outputs, and the evidence in them."""
 
 from __future__ import annotations
 
@@ -9,11 +9,10 @@ import numpy as np
 from scipy.special import expit, softmax
 
 from chiasm.fuse._blocks import Blocks, presence, restrict
-from chiasm.fuse._calibrated import Calibrated
 from chiasm.fuse._head import Head
 from chiasm.fuse._target import Target
 
-__all__ = ["Opinions", "answers", "evidence", "honest", "learn", "learn_one", "outputs", "scaled", "surprise"]
+__all__ = ["Opinions", "answers", "evidence", "learn", "learn_one", "outputs", "scaled", "surprise"]
 
 _TINY = 1e-12
 _LEAST_ROWS = 10
@@ -46,7 +45,7 @@ def learn_one(
         return None, values, np.zeros(len(truth), dtype=bool)
     rows = np.flatnonzero(known)
     head = Head(kind, seed=seed).fit(restrict(held, rows), truth[rows], folds[rows])
-    values[rows] = honest(head.held_out, truth[rows], folds[rows], kind)
+    values[rows] = head.held_out
     return head, values, known
 
 
@@ -71,22 +70,6 @@ def answers(heads: Mapping[str, Head], names: Sequence[str], held: Blocks, prior
             opinions.values[v, rows] = heads[name].answer(restrict({name: held[name]}, rows), len(rows))
             opinions.present[rows, v] = True
     return opinions
-
-
-def honest(held_out: np.ndarray, truth: np.ndarray, folds: np.ndarray, kind: str) -> np.ndarray:
-    """A head's out-of-fold outputs `(n, c)`, with a calibration that has not seen the row's label either.
-
-    A head is calibrated once, by the held-out scores of all rows. With ten classes that calibration fits these rows
-    well enough for a fuser to take it for skill, so each fold is calibrated again, by the others.
-    """
-    if kind == "numbers":
-        return held_out
-    scores = _linked(held_out, kind)
-    out = np.empty_like(held_out)
-    for fold in np.unique(folds):
-        inside, outside = folds != fold, folds == fold
-        out[outside] = Calibrated(kind).fit(scores[inside], truth[inside])(scores[outside])
-    return out
 
 
 def evidence(values: np.ndarray, prior: np.ndarray, kind: str) -> np.ndarray:

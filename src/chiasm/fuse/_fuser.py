@@ -153,6 +153,8 @@ def folds_of(clusters: np.ndarray, truth: np.ndarray, kind: str, seed: int = 0, 
     from sklearn.model_selection import GroupKFold, StratifiedGroupKFold
 
     count = min(most, len(np.unique(clusters)))
+    if kind == "classes":  # scikit-learn wants a class with as many rows as folds
+        count = min(count, max(2, int(truth.sum(axis=0).max())))
     if count < 2:
         raise ChiasmError("wanted at least two things to learn from that share no id and no group, got one.")
     out = np.empty(len(truth), dtype=np.int64)

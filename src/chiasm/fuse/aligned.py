@@ -23,13 +23,19 @@ _SUFFIX = " (aligned)"
 class Aligned(Fuser):
     """An aligner fitted on the training rows, every view mapped by it, and a fuser on what comes out.
 
-    Choose it to ask whether a shared space helps an answer, or where the answer should rest on that space. Do not
-    expect it to help: FIGURES. An aligner keeps what the views have in common and drops what one
-    view alone says, which is as often what the label hangs on; and what it maps them to is a linear (or smooth)
-    function of what the fuser sees anyway. Its training pairs agree better in the shared space than new ones will.
+    Choose it to ask whether a shared space helps an answer, or where the answer should rest on what the views have in
+    common alone: where each view moves most in matters of its own and the label hangs on what they share (planted,
+    200 rows: accuracy .87 with "aligned", .86 with "both", .80 for `early`; but a linear `early` finds it too, .89).
 
-    Rows that have one view are mapped by it alone, and help the aligner only as far as it uses unpaired rows. A pair is
-    two views of one row. What the aligner leaves open it chooses by retrieval within the training rows.
+    Do not expect it to help otherwise: what one view alone says is dropped, or stands beside what says the same. Over 5
+    re-drawn splits (benchmarks/aligned.py) this less `early` is +0.2 points of accuracy [-0.9, 1.2] on tweets and -0.6
+    [-2.0, 0.8] on news with "both", at five times the seconds; -0.8 [-3.2, 1.6] and -1.3 [-3.1, 0.5] with "aligned",
+    and log loss +.019 [-.004, .042] and +.043 [.033, .052]. Pairs that an aligner has learned from agree better in its
+    space than new ones will, which a fuser cannot know; trained ones suffer the most (`attention` on "aligned" alone:
+    -2.0 and -4.3 points).
+
+    Rows that have one view are mapped by it alone. A pair is two views of one row. What the aligner leaves open it
+    chooses by retrieval within the training rows.
 
     Args:
         kind: "classes", "tags" or "numbers".
@@ -91,8 +97,10 @@ class Aligned(Fuser):
 
     def _answer(self, held: Blocks, n: int) -> np.ndarray:
         mapped = self._mapped(held)
-        found: np.ndarray = np.tile(self.prior_, (n, 1))
-        return self.fuser_._whole(mapped, n, self.prior_) if mapped else found  # type: ignore[no-any-return]
+        if not mapped:
+            return np.tile(self.prior_, (n, 1))
+        found: np.ndarray = self.fuser_._whole(mapped, n, self.prior_)
+        return found
 
     @property
     def weights_(self) -> dict[str, float]:
@@ -112,11 +120,13 @@ class Aligned(Fuser):
         held = blocks(views, names)
         if hasattr(self.fuser_, "row_weights"):
             mapped = self._mapped(held)
-            found = self.fuser_.row_weights(_views(mapped)) if mapped else np.zeros((len(views), len(names)))
-            return _by_view(found, list(self.fuser_.widths_), names)
+            if not mapped:
+                return np.zeros((len(views), len(names)))
+            return _by_view(self.fuser_.row_weights(_views(mapped)), list(self.fuser_.widths_), names)
         if not self.weights_:
             raise ChiasmError(f"{type(self.fuser_).__name__} gives views no weights: fuse with early or attention.")
         return scaled(presence(held, names, len(views)) * np.array(list(self.weights_.values())))
+
 
 def _views(held: Blocks) -> Views:
     """Blocks as Views: every row a thing of its own."""

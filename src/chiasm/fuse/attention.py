@@ -25,10 +25,13 @@ class Attention(Trained):
     weights worth reading.
 
     Choose it where views are good in different rows and where you want to see in which: `row_weights`. It notices
-    noise that looks unlike the view's items (static, a blank page); an intact item of another row looks right, and it
-    takes that for true. Choose `early` for the answer alone, which is closed, quicker and as good or better:
-    FIGURES. Weights are learned without being told what noise is: with few rows, or where one view says it all,
-    nothing drives them and they stay near equal.
+    noise that looks unlike the view's items: planted static in 40 % of a view's rows, its weight tells them with an
+    AUC of .98. An intact item that belongs to another row looks right, and is not noticed (.52). Nobody tells it what
+    noise is: with few rows, or where one view says it all, nothing drives the weights and they stay near equal.
+
+    Choose `early` for the answer alone, which is closed and quicker. Over 5 re-drawn splits (benchmarks/aligned.py)
+    this less `early` is +0.3 points of accuracy [-0.3, 1.0] on tweets and -0.5 [-3.8, 2.8] on news; log loss +.000
+    [-.008, .009] and +.023 [.001, .046].
 
     Args:
         kind: "classes", "tags" or "numbers". device: to train on, "cpu" or "cuda"; on a CPU the same seed gives the

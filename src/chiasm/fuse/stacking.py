@@ -8,7 +8,7 @@ import numpy as np
 from scipy.optimize import minimize
 from scipy.special import expit
 
-from chiasm.fuse._alone import Opinions, answers, evidence, honest, learn, outputs, scaled, surprise
+from chiasm.fuse._alone import Opinions, answers, evidence, learn, outputs, scaled, surprise
 from chiasm.fuse._blocks import Blocks, blocks
 from chiasm.fuse._fuser import Fuser
 from chiasm.fuse._head import Head
@@ -71,7 +71,7 @@ class Stacking(Fuser):
     def _learn(self, held: Blocks, truth: np.ndarray, folds: np.ndarray) -> None:
         self.heads_, alone = learn(held, truth, folds, self.kind, self.seed)
         self.joint_ = Head(self.kind, seed=self.seed).fit(held, truth, folds)
-        opinions = _with(alone, honest(self.joint_.held_out, truth, folds, self.kind))
+        opinions = _with(alone, self.joint_.held_out)
         noise = _noise(opinions, truth, self.kind)
         right = _rightness(opinions, truth, noise, self.kind)
         self.expected_ = Head("numbers", weights="equal", seed=self.seed).fit(held, right, folds)
