@@ -182,8 +182,8 @@ def in_some_rows(n, seed):
 
 
 def test_stacking_follows_noise_that_stands_in_some_rows_and_beats_fixed_weights_there():
-    views, y, flag = in_some_rows(1500, 0)
-    train, rest = slice(0, 600), slice(600, None)
+    views, y, flag = in_some_rows(1350, 0)
+    train, rest = slice(0, 450), slice(450, None)
     stacked, fixed = (fuser.fit(some(views, train), y[train]) for fuser in (Stacking(), Late()))
     weights = stacked.row_weights(some(views, rest))
     np.testing.assert_allclose(weights.sum(axis=1), 1)
