@@ -27,8 +27,8 @@ class Late(Fuser):
     """A calibrated kernel ridge head a view, their outputs p_v combined by one of three formulas.
 
     Choose it where views come from different people or at different times (a view is learned from the rows that have
-    it, and comes or goes without the others), or where each view's own answer is wanted; else `early` is as good and
-    one model. Like `early` it cannot see what two views say only together.
+    it, and comes or goes without the others), or where each view's own answer is wanted; else `early`, one model, is as
+    good or better. Like `early` it cannot see what two views say only together.
 
     - "average": sum_v p_v / k.
     - "weighted": sum_v w_v p_v, the w_v >= 0 that sum to 1 and have the least log loss. A mixture of calibrated answers
