@@ -247,6 +247,12 @@ def test_tags_get_a_threshold_each_and_the_scores_of_scikit_learn():
     assert table["f1_micro"]["value"] > table["majority"]
 
 
+def test_lists_of_tags_of_one_length_are_lists_of_tags():
+    a = np.random.default_rng(0).normal(size=(60, 2))
+    tags = [["p", "q"] if x > 0 else ["q", "r"] for x in a[:, 0]]
+    assert Tag(fuse="early").fit({"a": a}, tags).fuser_.target_.names_ == ["p", "q", "r"]
+
+
 @pytest.fixture(scope="module")
 def table_file(tmp_path_factory):
     """A csv of words, a record and a class, which the words and the record tell in part; Chinese words too."""

@@ -163,7 +163,8 @@ def _labeled(views: Views, y: Any) -> Views:
     if len(y) != len(views):
         raise ChiasmError(f"wanted {len(views)} labels, one a row, got {len(y)}.")
     label = np.empty(len(y), dtype=object)
-    label[:] = list(y)
+    for row, one in enumerate(y):  # lists of tags of one length would be taken for a matrix
+        label[row] = one
     return Views(views.columns, views.ids, {**views.facts, "label": label})
 
 
