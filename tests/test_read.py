@@ -343,7 +343,7 @@ REFUSED: list[tuple[str, Any, dict[str, Any], str]] = [
         {"text": "a"},
         r"damaged or is no Parquet",
     ),
-    ("no pictures", lambda d: d, {}, r"no pictures \(\.png, .*\) below "),
+    ("no pictures", lambda d: d, {}, r"no pictures, sounds or videos \(\.png, .*\) below "),
     (
         "text of another encoding",
         lambda d: make_pictures(d, 1) and _file(d, "0000.txt", b"\xb9\xb7").parent,

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import logging
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any
 
 import numpy as np
 
 from chiasm import registry
 from chiasm.cache import Cache, Scratch, SideBySide, Stored, key_of
+from chiasm.clips import one_decode
 from chiasm.encode._joined import Joined, members
 from chiasm.errors import ChiasmError, unknown
 from chiasm.media import MediaError, Note
@@ -21,7 +22,13 @@ from chiasm.views import ABSENT, Column, Views
 
 __all__ = ["DEFAULTS", "Encoding", "Report"]
 
-DEFAULTS = {"text": "e5_text", "image": "effnet_image", "record": "tabular_record"}
+DEFAULTS = {
+    "text": "e5_text",
+    "image": "effnet_image",
+    "audio": "spectrogram_audio",
+    "video": "frames_video",
+    "record": "tabular_record",
+}
 """The encoder of a modality that nobody chose one for."""
 
 SAMPLE = 1000
@@ -106,7 +113,8 @@ class Encoding(Part):
             if isinstance(encoder, Joined):
                 used = views[name].used
                 few = used[np.linspace(0, len(used) - 1, min(len(used), SAMPLE)).astype(int)]
-                run = _Run(encoder, views[name], few)
+                run = _Run(encoder, views[name])
+                _drive({name: run}, few)
                 encoder.weigh(run.blocks)
                 self._made[name] = run.fresh
         return self
@@ -159,13 +167,16 @@ class Encoding(Part):
         report = Report()
         columns = {}
         made = vars(self).pop("_made", {})  # what fit encoded is news to whoever reads the first report
+        runs: dict[str, _Run] = {}
+        for names in self._groups(views):
+            together = {name: _Run(self.encoders_[name], views[name]) for name in names}
+            _drive(together, views[names[0]].used, progress)
+            runs |= together
         for name, column in views.columns.items():
             if hasattr(column.items, "shape"):
                 columns[name] = _with_digests(column)
                 continue
-            if name not in self.encoders_:
-                raise unknown("encoded view", name, self.encoders_)
-            run = _Run(self.encoders_[name], column, column.used, progress and partial(progress, name))
+            run = runs[name]
             report.notes += [(name, column.label(position), note) for position, note in run.notes]
             report.items[name] = len(column.used)
             report.encoded[name] = len(run.fresh | (made.get(name, set()) & set(run.keys.values())))
@@ -173,28 +184,61 @@ class Encoding(Part):
             columns[name] = run.column()
         return views.replace(columns), report
 
+    def _groups(self, views: Views) -> list[list[str]]:
+        """The raw views, those together that read the same audio or video files: one decode serves them."""
+        groups: list[list[str]] = []
+        for name, column in views.columns.items():
+            if hasattr(column.items, "shape"):
+                continue
+            if name not in self.encoders_:
+                raise unknown("encoded view", name, self.encoders_)
+            for group in groups:
+                other = views[group[0]]
+                same = column.modality == other.modality and column.modality in ("audio", "video")
+                if same and column.items == other.items and np.array_equal(column.used, other.used):
+                    group.append(name)
+                    break
+            else:
+                groups.append([name])
+        return groups
+
+
+def _drive(runs: Mapping[str, _Run], positions: np.ndarray, progress: Progress | None = None) -> None:
+    """Encode the items at these positions by all the runs, a batch of items at a time."""
+    passes = [one for run in runs.values() for one in run.passes]
+    wanted = [one.encoder.wants for one in passes if hasattr(one.encoder, "wants")]
+    done = 0
+    for batch in _batches(positions, min(run.encoder.batch for run in runs.values())):
+        with one_decode(wanted) if len(wanted) > 1 else contextlib.nullcontext():
+            for run in runs.values():
+                run.take(batch)
+        done += len(batch)
+        if progress:
+            for name in runs:
+                progress(name, done, len(positions))
+    for run in runs.values():
+        run.end()
+
 
 class _Run:
     """An encoder, or several side by side, over items of one column."""
 
-    def __init__(
-        self, encoder: Any, column: Column, positions: np.ndarray, tell: Callable[[int, int], None] | None = None
-    ):
+    def __init__(self, encoder: Any, column: Column):
         self.encoder, self.source = encoder, column
         self.passes = [_Pass(one, column) for one in members(encoder)]
         self.notes: list[tuple[int, Note]] = []
         """(position, note) for every skipped or altered item; what two encoders note alike stands once."""
-        done = 0
-        for batch in _batches(positions, encoder.batch):
-            told: list[tuple[int, Note]] = []
-            left = batch
-            for one in self.passes:
-                told += one.take(left)
-                left = [position for position in left if position in one.keys]
-            self.notes += dict.fromkeys(told)
-            done += len(batch)
-            if tell:
-                tell(done, len(positions))
+
+    def take(self, batch: list[int]) -> None:
+        """Put the items at these positions on the encoders' shelves."""
+        told: list[tuple[int, Note]] = []
+        for one in self.passes:
+            told += one.take(batch)
+            batch = [position for position in batch if position in one.keys]
+        self.notes += dict.fromkeys(told)
+
+    def end(self) -> None:
+        """No item follows: find what is equal, and what had to be encoded."""
         for one in self.passes:
             one.shelf.merge()
         self.keys = self._keys()

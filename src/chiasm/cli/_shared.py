@@ -19,6 +19,7 @@ from chiasm.encoding import Progress, Report
 from chiasm.errors import ChiasmError
 
 __all__ = [
+    "clock",
     "columns",
     "csv_bytes",
     "echo_json",
@@ -35,10 +36,14 @@ __all__ = [
 _COLUMNS = [
     click.option("--text", multiple=True, metavar="[NAME=]COL", help="A column of texts; repeat for more."),
     click.option("--image", multiple=True, metavar="[NAME=]COL", help="A column of picture paths."),
+    click.option("--audio", multiple=True, metavar="[NAME=]COL", help="A column of sound files."),
+    click.option(
+        "--video", multiple=True, metavar="[NAME=]COL", help="A column of videos; again, renamed, for motion."
+    ),
     click.option("--vector", multiple=True, metavar="[NAME=]COL", help="A column of vectors made elsewhere."),
     click.option("--number", multiple=True, metavar="[NAME=]COL", help="A column of numbers, a field of the record."),
     click.option("--category", multiple=True, metavar="[NAME=]COL", help="A column of categories, a field too."),
-    click.option("--id", "id_", metavar="COL", help="What rows are about; default: the picture's path, or the row."),
+    click.option("--id", "id_", metavar="COL", help="What rows are about; default: the file's path, or the row."),
     click.option("--group", metavar="COL", help="Rows of equal value (a patient) stay on one side of every split."),
     click.option("--root", type=click.Path(), metavar="DIR", help="Paths are below this folder; default: DATA's."),
     click.option("--encoding", default="utf-8", show_default=True, help="Of text files; Chinese ones may be gb18030."),
@@ -57,6 +62,8 @@ def source_of(options: Mapping[str, Any]) -> dict[str, Any]:
     source = {
         "text": list(options["text"]),
         "image": list(options["image"]),
+        "audio": list(options["audio"]),
+        "video": list(options["video"]),
         "vector": list(options["vector"]),
         "number": list(options["number"]),
         "category": list(options["category"]),
@@ -125,6 +132,17 @@ def say_skipped(report: Report, place: Any = None) -> None:
             click.echo(f"{view}: {skipped} skipped, {altered} altered ({codes}){where}", err=True)
         elif altered:
             click.echo(f"{view}: {altered} altered ({codes}){where}", err=True)
+
+
+def clock(seconds: float) -> str:
+    """Seconds as h:mm:ss.s, hours only where there are any.
+
+    >>> clock(3725.25), clock(61)
+    ('1:02:05.2', '1:01.0')
+    """
+    tenths = round(float(seconds) * 10) if seconds == seconds else 0
+    hours, minutes, left = tenths // 36000, tenths // 600 % 60, tenths % 600 / 10
+    return f"{hours}:{minutes:02d}:{left:04.1f}" if hours else f"{minutes}:{left:04.1f}"
 
 
 def csv_bytes(header: Iterable[str], rows: Iterable[Iterable[Any]]) -> bytes:

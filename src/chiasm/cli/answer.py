@@ -54,6 +54,9 @@ def answer_command(
             click.echo(f"and {len(rows) - SHOWN} more rows: --to FILE.csv writes them all, --json prints them")
 
 
+_KINDS = ("text", "image", "audio", "video", "vector", "number", "category")
+
+
 def _readable(part: Any, data: str) -> dict[str, Any]:
     """How the model was told to read, less the columns that DATA lacks or that are empty there."""
     source = dict(getattr(part, "source_", {}))
@@ -62,9 +65,9 @@ def _readable(part: Any, data: str) -> dict[str, Any]:
     kept: dict[str, Any] = {"encoding": source.get("encoding", "utf-8")}
     if source.get("id") in cells:
         kept["id"] = source["id"]
-    for kind in ("text", "image", "vector", "number", "category"):
+    for kind in _KINDS:
         kept[kind] = [one for one in source.get(kind, []) if one.rpartition("=")[2] in held]
-    if not any(kept[kind] for kind in ("text", "image", "vector", "number", "category")):
+    if not any(kept[kind] for kind in _KINDS) and any(source.get(kind) for kind in _KINDS):
         raise ChiasmError(f"{data} has none of the columns that {', '.join(part.views_)} were read from at fit.")
     return kept
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from chiasm.data.record import record_column
-from chiasm.data.table import Cells, table
+from chiasm.data.table import Cells, modality_of, table
 from chiasm.errors import ChiasmError, unknown
 from chiasm.media import check_path
 from chiasm.trust import split_name
@@ -30,6 +30,8 @@ def read(
     *,
     text: Names = None,
     image: Names = None,
+    audio: Names = None,
+    video: Names = None,
     vector: Names = None,
     number: Names = None,
     category: Names = None,
@@ -41,20 +43,23 @@ def read(
     root: str | os.PathLike[str] | None = None,
     encoding: str = "utf-8",
 ) -> Views:
-    """Views from a table (csv, tsv, jsonl, Parquet) or a folder of pictures.
+    """Views from a table (csv, tsv, jsonl, Parquet) or a folder of pictures, sounds or videos.
 
     A table: name its columns by modality; `text="caption"` makes a view named caption, `{"words": "caption"}` renames.
     A cell may hold a list (five captions; in csv as JSON): it is spread over rows of one id. Empty cells are absent.
     Columns of numbers and of categories make one view together, named record: `number="age"` makes a field of it.
-    A folder: pictures with same-named .txt files (a caption a line), or one subfolder a class, or pictures alone.
+    Several views may come of one column: `video={"scene": "file", "motion": "file"}`; one decode serves them all.
+    A folder: pictures with same-named .txt files (a caption a line), or one subfolder a class, or pictures alone; or
+    sounds, or videos, in the same ways; or several of these, where same-named files are one row.
 
     Args:
-        text, image, vector: column name(s), or new name -> column. Images are paths below `root`, or encoded bytes.
+        text, image, audio, video, vector: column name(s), or new name -> column. Images, audio and video are paths
+            below `root`, or encoded bytes.
         number: column name(s), or field -> column: numbers, also as text ("37.5"). Empty, NaN, NA, N/A, null, none,
             ? and a dash are missing; any other text is an error.
         category: column name(s), or field -> column: anything, as text. Only an empty cell is missing ("NA" is a
             category).
-        id: the column of what rows are about; left out: the path where exactly one view is of images, else the row.
+        id: the column of what rows are about; left out: the path where exactly one column holds paths, else the row.
         split: a column of train / val / test. label: a column of classes, numbers or lists of tags.
         group: a column of what rows belong to (a patient, a film): rows of equal group are not parted by any split; an
             empty cell is a row on its own.
@@ -68,7 +73,13 @@ def read(
     cells, base = table(data, encoding)
     wanted = {
         name: (modality, column)
-        for modality, given in (("text", text), ("image", image), ("vector", vector))
+        for modality, given in (
+            ("text", text),
+            ("image", image),
+            ("audio", audio),
+            ("video", video),
+            ("vector", vector),
+        )
         for name, column in _names(given).items()
     }
     numbers, categories = _names(number), _names(category)
@@ -78,12 +89,16 @@ def read(
     if not wanted and not fields:
         if not data.is_dir():
             raise ChiasmError(
-                "say which columns hold what: --text COL, --image COL, --vector COL, --number COL or --category COL. "
-                f"{data} has {', '.join(cells)}."
+                "say which columns hold what: --text COL, --image COL, --audio COL, --video COL, --vector COL, "
+                f"--number COL or --category COL. {data} has {', '.join(cells)}."
             )
-        wanted = {"image": ("image", "path")}
+        if "path" in cells:
+            kind = str(modality_of(cells["path"][0]))
+            wanted = {kind: (kind, "path")}
+        else:
+            wanted = {kind: (kind, kind) for kind in ("image", "audio", "video") if kind in cells}
         wanted |= {"text": ("text", "text")} if "text" in cells else {}
-        wanted |= {"class": ("text", "class")} if "class" in cells else {}
+        wanted |= {"class": ("text", "class")} if "class" in cells and label != "class" else {}
     if data.is_dir():
         id = id or "id"
         label = label or ("class" if "class" in cells else None)
@@ -169,14 +184,14 @@ def _column(modality: str, values: list[Any], name: str, root: Path, rows: list[
     """A column of what the cells hold; `rows` are the table's, for a sentence to name."""
     if modality == "vector":
         return _vectors(values, name)
-    check = _text_cell if modality == "text" else _image_cell
+    check = _text_cell if modality == "text" else _media_cell
     checked = [check(value, name, row) for row, value in zip(rows, values, strict=True)]
     if all(value is None for value in checked):
         raise ChiasmError(f"column {name!r} is empty in all {len(values)} rows: nothing to read.")
     if modality == "text":
         return Column.from_cells("text", checked)
-    column = Column.from_cells("image", checked)
-    column.labels = [item if isinstance(item, str) else f"image {i}" for i, item in enumerate(column.items)]
+    column = Column.from_cells(modality, checked)
+    column.labels = [item if isinstance(item, str) else f"{modality} {i}" for i, item in enumerate(column.items)]
     column.items = [str(check_path(item, root)) if isinstance(item, str) else item for item in column.items]
     return column
 
@@ -198,7 +213,7 @@ def _text_cell(value: Any, name: str, row: int) -> str | None:
     return value if value.strip() else None
 
 
-def _image_cell(value: Any, name: str, row: int) -> str | bytes | None:
+def _media_cell(value: Any, name: str, row: int) -> str | bytes | None:
     if isinstance(value, dict):  # the layout in which Hugging Face datasets keep images in Parquet
         value = value.get("bytes") or value.get("path")
     if _empty(value):
@@ -232,15 +247,15 @@ def _vectors(values: list[Any], name: str) -> Column:
 
 
 def _ids(cells: Cells, id_: str | None, rows: list[int], wanted: Mapping[str, tuple[str, str]]) -> np.ndarray:
-    images = [source for modality, source in wanted.values() if modality == "image"]
+    media = {source for modality, source in wanted.values() if modality in ("image", "audio", "video")}
     if id_:
         values = cells[id_]
         empty = next((r for r in rows if values[r] is None or values[r] == ""), None)
         if empty is not None:
             raise ChiasmError(f"column {id_!r}, row {empty + 1}: wanted an id, got nothing.")
         return np.array([_plain(values[r]) for r in rows], dtype=object)
-    if len(images) == 1:
-        values = cells[images[0]]
+    if len(media) == 1:
+        values = cells[media.pop()]
         return np.array(
             [values[r] if isinstance(values[r], str) and values[r] else f"row {r + 1}" for r in rows], dtype=object
         )

@@ -1,4 +1,4 @@
-"""The cells of a user's table or folder by column: csv, tsv, jsonl, Parquet, folders of pictures."""
+"""The cells of a user's table or folder by column: csv, tsv, jsonl, Parquet, folders of media."""
 
 from __future__ import annotations
 
@@ -9,14 +9,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from chiasm.clips import AUDIO_SUFFIXES, VIDEO_SUFFIXES
 from chiasm.errors import ChiasmError
 from chiasm.media import IMAGE_SUFFIXES
 
-__all__ = ["Cells", "table"]
+__all__ = ["Cells", "modality_of", "table"]
 
 Cells = dict[str, list[Any]]
 
 TABLES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
+_SUFFIXES = {"image": IMAGE_SUFFIXES, "audio": AUDIO_SUFFIXES, "video": VIDEO_SUFFIXES}
 
 
 def table(data: str | os.PathLike[str], encoding: str = "utf-8") -> tuple[Cells, Path]:
@@ -24,14 +26,14 @@ def table(data: str | os.PathLike[str], encoding: str = "utf-8") -> tuple[Cells,
     path = Path(data).expanduser()
     if not path.exists():
         raise ChiasmError(
-            f"no file or folder {str(data)!r}: wanted a table ({', '.join(TABLES)}) or a folder of pictures."
+            f"no file or folder {str(data)!r}: wanted a table ({', '.join(TABLES)}) or a folder of media."
         )
     if path.is_dir():
         return _folder(path, encoding), path
     if not path.is_file():  # a pipe would make us wait for ever
         raise ChiasmError(f"{path.name} is no regular file: save the table as one.")
     if path.suffix.lower() not in TABLES:
-        raise ChiasmError(f"cannot read {path.name!r}: wanted a table ({', '.join(TABLES)}) or a folder of pictures.")
+        raise ChiasmError(f"cannot read {path.name!r}: wanted a table ({', '.join(TABLES)}) or a folder of media.")
     try:
         if path.suffix.lower() == ".parquet":
             return _parquet(path), path.parent
@@ -133,23 +135,40 @@ def _cells(column: Any) -> list[Any]:
     return list(column.to_pylist())
 
 
+def modality_of(name: str) -> str | None:
+    """What a file holds, by its suffix: "image", "audio" or "video"; None for any other."""
+    return next((kind for kind, suffixes in _SUFFIXES.items() if name.lower().endswith(suffixes)), None)
+
+
 def _folder(path: Path, encoding: str) -> Cells:
-    """Pictures below a folder as a table: id, path, and text (same-named .txt) or class (subfolder)."""
-    pictures = []
-    for base, folders, files in os.walk(path):
+    """Media below a folder as a table: id, path, and text (same-named .txt) or class (subfolder).
+
+    Where there are pictures, sounds and videos side by side, same-named files are one row of columns image, audio and
+    video, instead of path.
+    """
+    files = []
+    for base, folders, names in os.walk(path):
         folders[:] = sorted(f for f in folders if not f.startswith("."))
-        pictures += [
-            Path(base, f) for f in sorted(files) if f.lower().endswith(IMAGE_SUFFIXES) and not f.startswith(".")
-        ]
-    if not pictures:
-        raise ChiasmError(f"no pictures ({', '.join(IMAGE_SUFFIXES)}) below {path}.")
-    relative = [p.relative_to(path) for p in pictures]
-    cells: Cells = {"id": [str(p) for p in relative], "path": [str(p) for p in relative]}
-    texts = [p.with_suffix(".txt") for p in pictures]
+        files += [Path(base, f).relative_to(path) for f in sorted(names) if modality_of(f) and not f.startswith(".")]
+    if not files:
+        every = ", ".join(suffix for suffixes in _SUFFIXES.values() for suffix in suffixes)
+        raise ChiasmError(f"no pictures, sounds or videos ({every}) below {path}.")
+    kinds = [modality_of(p.name) for p in files]
+    if len(set(kinds)) == 1:
+        rows = [str(p) for p in files]
+        cells: Cells = {"id": rows, "path": list(rows)}
+    else:
+        rows = list(dict.fromkeys(str(p.with_suffix("")) for p in files))
+        place = {stem: row for row, stem in enumerate(rows)}
+        cells = {"id": rows} | {kind: [None] * len(rows) for kind in _SUFFIXES if kind in kinds}
+        for p, kind in zip(files, kinds, strict=True):
+            cells[str(kind)][place[str(p.with_suffix(""))]] = str(p)
+        files = [Path(f"{stem}.x") for stem in rows]
+    texts = [(path / p).with_suffix(".txt") for p in files]
     if any(t.is_file() for t in texts):
         cells["text"] = [_lines(t, encoding) if t.is_file() else None for t in texts]
-    elif len({p.parts[0] for p in relative}) > 1 and all(len(p.parts) > 1 for p in relative):
-        cells["class"] = [p.parts[0] for p in relative]
+    elif len({p.parts[0] for p in files}) > 1 and all(len(p.parts) > 1 for p in files):
+        cells["class"] = [p.parts[0] for p in files]
     return cells
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,7 @@ from chiasm import recipe, registry
 from chiasm.align._select import check_pairs
 from chiasm.encoding import Encoding, Progress, Report
 from chiasm.errors import ChiasmError, unknown
+from chiasm.moments import suppress, typical_seconds
 from chiasm.part import Part
 from chiasm.score import Score
 from chiasm.tasks._directions import directions, first_rows
@@ -95,7 +96,12 @@ class Retrieve(Part):
         return self
 
     def answer(
-        self, queries: Any, to: str | None = None, k: int = 5, within: Any = None, reject: float | None = None
+        self,
+        queries: Any,
+        to: str | Sequence[str] | None = None,
+        k: int = 5,
+        within: Any = None,
+        reject: float | None = None,
     ) -> tuple[np.ndarray, np.ndarray]:
         """The k items of view `to` that fit each query best: labels `(q, k)` and cosines `(q, k)`, falling.
 
@@ -103,7 +109,7 @@ class Retrieve(Part):
 
         Args:
             queries: one view's items by its name, `{"caption": ["a dog in snow"]}`, or Views.
-            to: the view to answer with; needed only when more than one other view was fitted.
+            to: the view to answer with; needed only when more than one other view was fitted. Several: one gallery.
             within: search these Views instead of what was indexed by `fit`.
             reject: say that nothing matches, at the price of rejecting this share of the queries that do have a match
                 (0.1: one in ten). Needs validation rows in `fit`; holds for queries like those.
@@ -114,48 +120,84 @@ class Retrieve(Part):
         scores = np.full((len(found), wide), np.nan, dtype=np.float32)
         for i, row in enumerate(found):
             if row:
-                labels[i], scores[i] = [hit["item"] for hit in row], [hit["score"] for hit in row]
+                labels[i, : len(row)] = [hit["item"] for hit in row]
+                scores[i, : len(row)] = [hit["score"] for hit in row]
         return labels, scores
 
     def hits(
         self,
         queries: Any,
-        to: str | None = None,
+        to: str | Sequence[str] | None = None,
         k: int = 5,
         within: Any = None,
         reject: float | None = None,
         *,
         progress: Progress | None = None,
     ) -> list[list[dict[str, Any]]]:
-        """As `answer`, each hit with rank, score, item, id and split; an empty list for a query that is rejected."""
+        """As `answer`, each hit with rank, score, item, id and split; an empty list for a query that is rejected.
+
+        Where `within` holds moments of long media (`chiasm.moments.windows`), a hit has `file`, `start` and `end` too,
+        and hides what overlaps it. Where `to` names several views, their items are one gallery, ranked by cosine, and a
+        hit tells its `view`.
+        """
         self.check_fitted()
         views = as_views(queries, {**{m: m for m in self.views_.values()}, **self.views_})
         if len(views.columns) != 1:
             raise ChiasmError(f"wanted queries of one view, got {', '.join(views.names)}: ask with one at a time.")
         start = self.view(views.names[0])
-        to = self._target(start, to)
         column = views.columns[views.names[0]]
         if not column.present.all():
             raise ChiasmError(f"wanted something to ask with, got an empty query ({start}).")
         vectors = self._place(start, column.take(column.index))
+        targets = [self._target(start, one) for one in ([to] if to is None or isinstance(to, str) else to)]
+        if len(targets) > 1:
+            if reject is not None:
+                raise ChiasmError("wanted one view to reject by, got several: ask each view on its own.")
+            return self._mixed(start, vectors, targets, k, within, progress)
+        to = targets[0]
         if within is None:
             index, table = self.indexes_[to], self.items_[to]
         else:
             index, table = self._gallery(as_views(within, self.modalities_), to, progress)
-        keys, scores = index.search(vectors, k)
+        moments = "start" in table
+        keys, scores = index.search(vectors, len(table["item"]) if moments else k)
         gone = np.zeros(len(vectors), bool)
         if reject is not None:
             gallery = None if within is None else index
             gone = rejected(self.calibration_, self.aligner_, start, to, vectors, scores[:, 0], reject, gallery)
-        return [
-            []
-            if none
-            else [
-                {"rank": rank, "score": float(score), **{name: values[key] for name, values in table.items()}}
-                for rank, (key, score) in enumerate(zip(row, row_scores, strict=True), 1)
-            ]
-            for row, row_scores, none in zip(keys.tolist(), scores.tolist(), gone.tolist(), strict=True)
-        ]
+        found = []
+        for row, row_scores, none in zip(keys, scores, gone.tolist(), strict=True):
+            if moments:
+                files, starts, ends = (table[name][row].tolist() for name in ("file", "start", "end"))
+                best = suppress(files, starts, ends, k)
+                row, row_scores = row[best], row_scores[best]
+            pairs = [] if none else zip(row.tolist(), row_scores.tolist(), strict=True)
+            found.append(
+                [
+                    {"rank": rank, "score": score, **{name: _value(values[key]) for name, values in table.items()}}
+                    for rank, (key, score) in enumerate(pairs, 1)
+                ]
+            )
+        return found
+
+    def _mixed(
+        self, start: str, vectors: np.ndarray, to: list[str], k: int, within: Any, progress: Progress | None
+    ) -> list[list[dict[str, Any]]]:
+        """The best k of several views' items together."""
+        merged: list[list[dict[str, Any]]] = [[] for _ in vectors]
+        for view in to:
+            if within is None:
+                index, table = self.indexes_[view], self.items_[view]
+            else:
+                index, table = self._gallery(as_views(within, self.modalities_), view, progress)
+            keys, scores = index.search(vectors, k)
+            for found, row, row_scores in zip(merged, keys.tolist(), scores.tolist(), strict=True):
+                found += [
+                    {"score": score, "view": view, **{name: _value(values[key]) for name, values in table.items()}}
+                    for key, score in zip(row, row_scores, strict=True)
+                ]
+        best = [sorted(found, key=lambda hit: -hit["score"])[:k] for found in merged]
+        return [[{"rank": rank, **hit} for rank, hit in enumerate(found, 1)] for found in best]
 
     def transform(self, views: Any, *, progress: Progress | None = None) -> Views:
         """The views in the shared space: raw items -> columns of one width."""
@@ -283,6 +325,11 @@ class Retrieve(Part):
     def _record(self, views: Views, encoded: Views, split: np.ndarray, tainted: np.ndarray) -> None:
         """Index every row, and keep what score and search will ask for."""
         self.views_ = {name: column.modality for name, column in views.columns.items()}
+        self.seconds_ = {
+            name: typical_seconds(column.take(column.used))
+            for name, column in views.columns.items()
+            if column.modality in ("audio", "video") and not hasattr(column.items, "shape")
+        }
         mapped = self.aligner_.transform(encoded)
         ids = _strings(encoded.ids)
         self.indexes_, self.items_, self.train_items_ = {}, {}, {}
@@ -330,7 +377,11 @@ class Retrieve(Part):
         labels = np.array([mapped.label(p) for p in used.tolist()], dtype=object)
         ids = _strings(views.ids[first_rows(mapped)])
         index = self._make("index", self.index).add(np.arange(len(used)), mapped.items[used])
-        return index, {"item": labels, "id": ids}
+        table = {"item": labels, "id": ids}
+        if "start" in views.facts:
+            rows = first_rows(mapped)
+            table |= {fact: views.facts[fact][rows] for fact in ("file", "start", "end")}
+        return index, table
 
     def _tainted(self, encoded: Views) -> tuple[np.ndarray, dict[str, int]]:
         """Rows that share an item with training rows: equal by digest, or near-equal as found by `fit`."""
@@ -349,6 +400,11 @@ class Retrieve(Part):
     def _directions(self, encoded: Views) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
         baseline = None if self.baseline_ is None else self.baseline_.transform(encoded)
         return directions(encoded, self.aligner_.transform(encoded), baseline, self.seed)
+
+
+def _value(value: Any) -> Any:
+    """A plain value of an array's."""
+    return value.item() if isinstance(value, np.generic) else value
 
 
 def _strings(ids: np.ndarray) -> np.ndarray:

@@ -1,0 +1,103 @@
+"""What every encoder of audio and video shares: one decode, features over time, and what is made of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from chiasm import scale
+from chiasm.clips import Decoded, Wants, clip_content, decode_many, runs
+from chiasm.encode._encoder import Encoder
+from chiasm.media import MediaError, Note
+
+__all__ = ["Steps", "Timed"]
+
+
+class Steps(NamedTuple):
+    """Features over time, in order: `values` `(t, d)`; `start` and `end` `(t,)` in seconds from the clip's start."""
+
+    values: np.ndarray
+    start: np.ndarray
+    end: np.ndarray
+
+
+class Timed(Encoder):
+    """An encoder of audio or video. A file implements `wants` and `over_time`; the rest follows.
+
+    The constructor has a parameter `steps`. 0: a clip's features over time are pooled, `(n, d')`. T: the clip is cut
+    into T equal parts, and the mean of each stands side by side, `(n, T * d)` in order of time; heads that read time
+    take them as `(n, T, d)`.
+    """
+
+    steps: int
+    batch = 32
+
+    @property
+    def wants(self) -> Wants:
+        """What has to be decoded."""
+        raise NotImplementedError
+
+    def over_time(self, decoded: Decoded) -> Steps:
+        """Features over time of a decoded clip; a MediaError where there is nothing to describe."""
+        raise NotImplementedError
+
+    def pool(self, values: np.ndarray) -> np.ndarray:
+        """One vector of `(t, d)` features: their means and standard deviations, `(2 d,)`."""
+        return np.concatenate([values.mean(axis=0), values.std(axis=0)])
+
+    def describe(self, decoded: Decoded) -> np.ndarray:
+        """The vector of a decoded clip."""
+        steps = self.over_time(decoded)
+        return self.pool(steps.values) if not self.steps else parts(steps, decoded.seconds, self.steps).ravel()
+
+    def attempt(self, items: Sequence[Any]) -> tuple[np.ndarray, dict[int, list[Note]]]:
+        """Decode and describe on all cores, near moments of one file in one pass; what cannot be read is skipped."""
+        wants = self.wants
+
+        def run(positions: list[int]) -> list[tuple[int, np.ndarray | None, list[Note]]]:
+            made: list[tuple[int, np.ndarray | None, list[Note]]] = []
+            for i, found in zip(positions, decode_many([items[i] for i in positions], wants), strict=True):
+                try:
+                    if isinstance(found, MediaError):
+                        raise found
+                    made.append((i, np.asarray(self.describe(found), np.float32), found.notes))
+                except MediaError as error:
+                    made.append((i, None, [error.note]))
+            return made
+
+        vectors: dict[int, np.ndarray] = {}
+        notes = {}
+        for made in scale.threads(run, runs(items)):
+            for i, vector, told in made:
+                if vector is not None:
+                    vectors[i] = vector
+                if told:
+                    notes[i] = told
+        out = np.zeros((len(items), len(next(iter(vectors.values()), ()))), dtype=np.float32)
+        for i, vector in vectors.items():
+            out[i] = vector
+        return out, notes
+
+    def content(self, item: Any) -> bytes:
+        """The hash of the file, with start and end of a moment."""
+        return clip_content(item)
+
+
+def parts(steps: Steps, seconds: float, count: int) -> np.ndarray:
+    """The mean of the features in each of `count` equal parts of a clip, `(count, d)`; where one is empty, the nearest.
+
+    >>> parts(Steps(np.array([[1.0], [3.0], [5.0]]), np.array([0.0, 1, 2]), np.array([1.0, 2, 3])), 3.0, 2).tolist()
+    [[1.0], [4.0]]
+    """
+    middle = (steps.start + steps.end) / 2
+    place = np.clip((middle / max(seconds, 1e-9) * count).astype(int), 0, count - 1)
+    held = np.bincount(place, minlength=count)
+    mean = np.zeros((count, steps.values.shape[1]))
+    np.add.at(mean, place, steps.values)
+    mean /= np.maximum(held, 1)[:, None]
+    centers = (np.arange(count) + 0.5) * seconds / count
+    for i in np.flatnonzero(held == 0):
+        mean[i] = steps.values[np.abs(middle - centers[i]).argmin()]
+    return mean
