@@ -156,6 +156,50 @@ _answering(
 )
 
 
+@fit_command.command("detect")
+@click.argument("data")
+@_common
+@click.option(
+    "--label", metavar="COL", help="A column that says which rows are normal; without it all are taken for it."
+)
+@click.option("--normal", metavar="LABEL", help="The label of normal rows; only these are learned from.")
+@click.option(
+    "--learn",
+    type=click.Choice(["normal", "views", "pairs", "labels"]),
+    default="normal",
+    show_default=True,
+    help="What normal rows are like, by views and by pairs; only one of these; or all labels.",
+)
+@click.option("--rate", default=0.05, show_default=True, help="The share of normal rows that may be called unusual.")
+def detect_command(data: str, target: str, as_json: bool, seed: int, **options: Any) -> None:
+    """Learn what normal rows of DATA are like, to find unusual rows, broken pairs, and moments of films.
+
+    Without a split every row is learned from, and judged by what was learned without it.
+    """
+    started = time.monotonic()
+    recipe.check_place(Path(target))
+    source = source_of(options)
+    views = read(data, root=options["root"], **source)
+    if options["read_split"]:
+        views.facts["split"] = read_split(options["read_split"], views)
+    model = registry.get("tasks", "detect")(
+        encoders=encoders_of(options["encoder"]) or None,
+        normal=options["normal"],
+        learn=options["learn"],
+        rate=options["rate"],
+        allow_leaks=options["allow_leaks"],
+        seed=seed,
+    )
+    model.fit(views, progress=progress())
+    folder = Path(target)
+    done = _save(model, source, folder, views, options["write_split"])
+    if as_json:
+        echo_json({**done, "signs": model.signs_, "seconds": round(time.monotonic() - started, 2)})
+        return
+    click.echo(f"learned from {len(model.marks_)} rows by {', '.join(model.signs_)}; saved {folder}")
+    click.echo(f"next: {program()} detect {folder} {data}")
+
+
 def _split(views: Views, options: Any, seed: int, encoders: Any, parts: dict[str, float]) -> None:
     """Give the views a split: the user's, or one that cuts no id, no group and no equal rows."""
     if options["read_split"]:

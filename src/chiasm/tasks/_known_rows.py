@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -12,6 +12,7 @@ from chiasm import recipe
 from chiasm.encoding import Encoding, Progress, Report
 from chiasm.errors import ChiasmError
 from chiasm.part import Part
+from chiasm.tasks._streams import drop_empty, spread
 from chiasm.trust import Leaks, check_splits, leaks
 from chiasm.views import Views
 
@@ -28,6 +29,9 @@ class KnownRows(Part):
     encoders: Mapping[str, Any] | None
     allow_leaks: bool
 
+    streams: ClassVar[bool] = True
+    """Whether a video is read as several views: what it shows, how it moves, what is heard."""
+
     encoding_: Encoding
     views_: dict[str, str]
     leaks_: dict[str, Any]
@@ -38,15 +42,20 @@ class KnownRows(Part):
         """Fit the encoders, look for leaks, remember the rows: the encoded rows to learn from."""
         split = check_splits(views.split) if views.split is not None else np.full(len(views), "train", dtype=object)
         learn = split != "test"
-        self.encoding_ = Encoding(self.encoders).fit(views[learn])
+        given = views
+        encoders = self.encoders
+        if self.streams:
+            views, encoders = spread(views, encoders)
+        self.encoding_ = Encoding(encoders).fit(views[learn])
         encoded, self._report = self.encoding_.apply(views, progress)
+        encoded = drop_empty(encoded, self.encoding_, self._report, given)
         near = {name: encoder.near for name, encoder in self.encoding_.encoders_.items()}
         found = leaks(encoded, np.where(learn, "train", "test"), near)
         if found.fatal and not self.allow_leaks:
             raise ChiasmError(found.fatal)
         self._leaks: Leaks = found
         self.leaks_ = found.as_dict()
-        self.views_ = {name: column.modality for name, column in views.columns.items()}
+        self.views_ = {name: column.modality for name, column in encoded.columns.items()}
         ids = _strings(encoded)
         first = np.unique(ids, return_index=True)[1]
         self.ids_, self.splits_ = ids[first], split[first]
@@ -58,6 +67,8 @@ class KnownRows(Part):
 
     def _encode(self, views: Views, progress: Progress | None) -> Views:
         """The rows in the fitted views' features; a fitted view that is not there is absent in every row."""
+        if self.streams:
+            views = spread(views, None)[0]
         known = {name: column for name, column in views.columns.items() if name in self.views_}
         if not known:
             raise ChiasmError(f"wanted some of the views {', '.join(self.views_)}, got {', '.join(views.names)}.")

@@ -63,6 +63,8 @@ class Match(KnownRows):
     Sources: Platt 1999 (logistic calibration); Conneau et al. 2018 (nearest rivals); Saerens et al. 2002 (prior).
     """
 
+    streams = False
+
     def __init__(
         self,
         encoders: Mapping[str, Any] | None = None,
