@@ -113,7 +113,19 @@ def _told(container: Any) -> float:
 
 
 def _length(request: dict[str, Any]) -> tuple[float, list[list[str]]]:
-    """The file's length in seconds, and notes where the header tells another one."""
+    """The file's length in seconds, and notes where the header tells another one; known for the last file asked for."""
+    facts = os.stat(request["path"])
+    key = (facts.st_dev, facts.st_ino, facts.st_size, facts.st_mtime_ns)
+    if key not in _lengths:
+        _lengths.clear()
+        _lengths[key] = _measured(request)
+    return _lengths[key]
+
+
+_lengths: dict[tuple[int, ...], tuple[float, list[list[str]]]] = {}
+
+
+def _measured(request: dict[str, Any]) -> tuple[float, list[list[str]]]:
     with _open(request) as container:
         told = _told(container)
         if os.path.getsize(request["path"]) > _SCAN_BYTES and told:

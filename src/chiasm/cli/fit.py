@@ -159,9 +159,7 @@ _answering(
 @fit_command.command("detect")
 @click.argument("data")
 @_common
-@click.option(
-    "--label", metavar="COL", help="A column that says which rows are normal; without it all are taken for it."
-)
+@click.option("--label", metavar="COL", help="A column that says which rows are normal; else all are.")
 @click.option("--normal", metavar="LABEL", help="The label of normal rows; only these are learned from.")
 @click.option(
     "--learn",
