@@ -28,7 +28,7 @@ def spread(views: Views, encoders: Mapping[str, Any] | None) -> tuple[Views, dic
             continue
         for stream, encoder in STREAMS.items():
             columns[f"{name}.{stream}"] = column
-            chosen[f"{name}.{stream}"] = encoder
+            chosen.setdefault(f"{name}.{stream}", encoder)
     return views.replace(columns), chosen
 
 
