@@ -41,13 +41,10 @@ def clip(path: Path, speed: int, rng: np.random.Generator) -> None:
 def main() -> None:
     """Learn from two thirds of the clips, score the others."""
     with tempfile.TemporaryDirectory() as made:
-        folder, encoders = (
-            Path(made),
-            {"video": FramesVideo(4, "pixel_image"), "video.motion": "motion_video:direction"},
-        )
+        folder = Path(made)
+        encoders: dict = {"video.motion": "motion_video+motion_video:direction"}
         if len(sys.argv) > 1:
             views = chiasm.read(sys.argv[1], label="class")
-            encoders = None
         else:
             rng = np.random.default_rng(0)
             for name, speed in SPEEDS.items():
@@ -56,6 +53,7 @@ def main() -> None:
                     clip(folder / name / f"{i}.mp4", speed, rng)
             views = chiasm.read(folder, label="class")
             views = views.replace({"video": views["video"], "video.motion": views["video"]})
+            encoders["video"] = FramesVideo(4, "pixel_image")
         views.facts["split"] = cut(views, {"train": 2, "test": 1})
         model = Classify(encoders=encoders).fit(views)
         print(model.score(views[views.split == "test"], split="test"))

@@ -31,6 +31,14 @@ def test_customer_service_is_right_more_often_with_words_and_picture_than_with_e
     assert right["words + picture"] > max(right["words"], right["picture"]) + 5
 
 
+def test_motion_tells_what_a_picture_does_not():
+    right = {}
+    for line in lines("traffic.py")[3:5]:
+        name, figures = line.split(" alone")
+        right[name.strip()] = float(figures.split()[0])
+    assert right["video.motion"] > right["video"] + 30
+
+
 def test_words_and_picture_each_add_to_the_sentiment():
     found = [line for line in lines("sentiment.py") if " adds +" in line]
     assert len(found) == 4  # both views, on scored rows and out of fold

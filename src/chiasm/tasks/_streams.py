@@ -23,8 +23,10 @@ def spread(views: Views, encoders: Mapping[str, Any] | None) -> tuple[Views, dic
     columns: dict[str, Any] = {}
     for name, column in views.columns.items():
         columns[name] = column
+        if column.modality != "video" or hasattr(column.items, "shape") or {name, "video"} & chosen.keys():
+            continue
         taken = any(f"{name}.{stream}" in views.columns for stream in STREAMS)
-        if column.modality != "video" or hasattr(column.items, "shape") or taken or {name, "video"} & chosen.keys():
+        if taken or name.rpartition(".")[0] in views.columns:
             continue
         for stream, encoder in STREAMS.items():
             columns[f"{name}.{stream}"] = column
