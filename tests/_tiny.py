@@ -17,6 +17,23 @@ SIZE = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "in
 MODELS = {"hf_text": "bert", "hf_image": "vit", "hf_image_text": "clip"}
 """By encoder, the tiny model that it is tested with where any will do."""
 
+PLAIN = {
+    "frames_video": {"image": "pixel_image"},
+    "spectrogram_audio": {"image": "pixel_image"},
+    "sound_video": {"audio": "mel_audio"},
+}
+"""By encoder, the quickest of the encoders that it builds on."""
+OTHERS = {
+    "pool": "cls",
+    "modality": "text",
+    "layer": "dense",
+    "image": "effnet_image",
+    "audio": "spectrogram_audio",
+    "stream": "grid",
+    "text": "hashed_text",
+}
+"""By parameter, a name that is not the default."""
+
 
 @cache
 def home() -> Path:
@@ -56,8 +73,14 @@ def tiny(kind: str, seed: int = 0) -> Path:
 
 def params(name: str, seed: int = 0) -> dict[str, Any]:
     """The constructor's values that an encoder of a user's own files cannot do without."""
+    import _tiny_time
+
     if name == "vgg16_image":
         return {"file": str(tiny("vgg16", seed))}
+    if name in PLAIN:
+        return dict(PLAIN[name])
+    if name in _tiny_time.MODELS:
+        return {"model": str(_tiny_time.tiny(_tiny_time.MODELS[name], seed))}
     return {"model": str(tiny(MODELS[name], seed))} if name in MODELS else {}
 
 
@@ -66,7 +89,7 @@ def other(name: str, parameter: str, value: Any) -> Any:
     if parameter in ("model", "file"):
         return params(name, seed=1)[parameter]
     if isinstance(value, str):
-        return {"pool": "cls", "modality": "text", "layer": "dense"}[parameter]
+        return OTHERS[parameter]
     return value[:1] if isinstance(value, tuple) else value + 8
 
 

@@ -1,10 +1,14 @@
 """The promise of every kind, for every file in its folder: a new method is tested by being there."""
 
+import tempfile
+from functools import cache
 from itertools import product
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+import _films
 import _tiny
 import chiasm
 from chiasm import registry
@@ -26,16 +30,31 @@ def make(kind, name):
     entry = registry.entries(kind)[name]
     if entry.missing:
         pytest.skip(f"{name} needs {', '.join(entry.missing)}")
+    if name == "speech_audio":
+        pytest.skip("it reads words alone: tests/test_speech.py has some that are spoken")
     return registry.get(kind, name)(**_tiny.params(name))
 
 
 def items_of(modality):
     if modality == "text":
         return TEXTS
+    if modality in ("audio", "video"):
+        return clips_of(modality)
     if modality == "record":
         sizes = [None, *range(len(COLORS) * len(SHAPES) - 1)]
         return [{"大小": n, "color": c, "shape": s} for n, (c, s) in zip(sizes, product(COLORS, SHAPES), strict=True)]
     return [np.asarray(shape_image(c, s, seed=i)) for i, (c, s) in enumerate((c, s) for c in COLORS for s in SHAPES)]
+
+
+@cache
+def clips_of(modality):
+    """The bytes of short sounds, each higher than the last, or of films of a square, each farther to the right."""
+    count = len(COLORS) * len(SHAPES)
+    if modality == "audio":
+        return [_films.float_wav(_films.tone(0.6, 16000, start=float(i)), 16000) for i in range(count)]
+    with tempfile.TemporaryDirectory() as folder:
+        names = [_films.film(Path(folder) / f"{i}.mkv", 1.0, 10, square=3 * i, heard=float(i)) for i in range(count)]
+        return [Path(name).read_bytes() for name in names]
 
 
 @pytest.mark.parametrize("kind", registry.KINDS)

@@ -13,6 +13,8 @@ import json
 import os
 import stat
 import sys
+import threading
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -29,6 +31,8 @@ _GAP = 4.0
 """Seconds without anything wanted that are jumped over rather than decoded."""
 _LEAST_RATE, _MOST_RATE = 4_000, 384_000
 _MAX_PIXELS = 50_000_000
+_LOUD = 2.0
+"""Beyond this a sample is no overshoot of a coder."""
 
 
 class RefusedError(Exception):
@@ -48,6 +52,7 @@ def serve() -> None:
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    threading.Thread(target=_watch, args=(os.getppid(),), daemon=True).start()
     for line in sys.stdin.buffer:
         request = json.loads(line)
         try:
@@ -67,7 +72,16 @@ def serve() -> None:
 
 
 def _short(error: Exception) -> str:
-    return str(error).split("; ")[0][:80] or type(error).__name__
+    """What a library says, without numbers and paths."""
+    said = str(error).split("] ", 1)[-1].split(": '")[0].split("; ")[0]
+    return said[:80] if said and "/" not in said else type(error).__name__
+
+
+def _watch(parent: int) -> None:
+    """End this process when its parent has ended: it may be decoding something that never does."""
+    while os.getppid() == parent:
+        time.sleep(1.0)
+    os._exit(1)
 
 
 @contextlib.contextmanager
@@ -140,20 +154,38 @@ def _measured(request: dict[str, Any]) -> tuple[float, list[list[str]]]:
                 moment = packet.pts if packet.pts is not None else packet.dts
                 if moment is None or packet.time_base is None:
                     continue
-                time = float(moment * packet.time_base)
+                now = float(moment * packet.time_base)
                 length = float((packet.duration or 0) * packet.time_base)
                 if not length:  # the last distance serves
-                    length = max(time - last.get(packet.stream_index, time), 0.0)
-                last[packet.stream_index] = time
-                end = max(end, time + length - begin)
+                    length = max(now - last.get(packet.stream_index, now), 0.0)
+                last[packet.stream_index] = now
+                end = max(end, now + length - begin)
         except Exception as error:
             notes = [["cut_short", f"what follows {end:.1f} s is damaged ({_short(error)})"]]
             return end, notes
     if not end:
         return told, []
-    if told and abs(told - end) > max(1.0, 0.05 * told):
+    if told - end > 0.3 or (told and end - told > max(1.0, 0.05 * told)):
         return end, [["duration", f"the header tells {told:.1f} s, the file holds {end:.1f} s"]]
+    if _cut(request["path"]):
+        return end, [["cut_short", f"the file was cut, it holds {end:.1f} s"]]
     return end, []
+
+
+def _cut(path: str) -> bool:
+    """Whether a file ends before its own end, of the kinds whose header tells no length."""
+    size = os.path.getsize(path)
+    with open(path, "rb") as file:
+        head = file.read(12)
+        if head[:4] == b"RIFF":
+            told = int.from_bytes(head[4:8], "little")
+            return size < told + 8 and told < 2**31  # more: written before the length was known
+        if head[:4] != b"OggS":
+            return False
+        file.seek(max(0, size - (64 << 10) - 512))  # more than a page
+        tail = file.read()
+    last = tail.rfind(b"OggS")
+    return last < 0 or len(tail) < last + 27 or not tail[last + 5] & 4  # its last page is marked
 
 
 def _probe(request: dict[str, Any]) -> list[tuple[dict[str, Any], list]]:
@@ -204,10 +236,16 @@ def _pictures(request: dict[str, Any], spans: list[tuple[float, float]], answers
         chosen: dict[tuple[int, int], tuple[float, np.ndarray]] = {}
         sizes = set()
         before = None
-        trouble = ""
+        trouble, ended = "", False
         reader = _Frames(container, stream, begin)
         try:
-            while (frame := reader.next()) is not None:
+            while True:
+                if (frame := reader.next()) is None:
+                    ended = True
+                    break
+                if frame.width * frame.height > _MAX_PIXELS:
+                    trouble = f"over {_MAX_PIXELS // 10**6} million pixels"
+                    break
                 sizes.add((frame.width, frame.height))
                 now = reader.time
                 while targets and targets[0][0] < now - 1e-6:
@@ -233,8 +271,10 @@ def _pictures(request: dict[str, Any], spans: list[tuple[float, float]], answers
                 chosen[k, i] = time, _square(frame, wants["size"], chosen, time)
         for k, (start, stop) in enumerate(spans):
             header, arrays = answers[k]
-            if trouble:
-                header["notes"].append(["cut_short", f"damaged from {reader.time:.1f} s on ({trouble})"])
+            if trouble and stop > reader.time:
+                header["notes"].append(["cut_short", f"damaged from {max(reader.time, 0):.1f} s on ({trouble})"])
+            elif ended and stop - reader.time - reader.step > 1.0:
+                header["notes"].append(["cut_short", f"its pictures end at {reader.time + reader.step:.1f} s"])
             if len(sizes) > 1:
                 header["notes"].append(["resized", "pictures of several sizes"])
             mine = [chosen[k, i] for i in range(count) if (k, i) in chosen]
@@ -341,8 +381,14 @@ def _sound(request: dict[str, Any], spans: list[tuple[float, float]], answers: l
         first, held, trouble = None, 0, ""
         try:
             for frame in container.decode(stream):
+                now = held / rate + (first or 0.0) if frame.time is None else frame.time - clock
                 if first is None:
-                    first = (frame.time or clock) - clock
+                    first = coming = now
+                if now - coming > 0.1 and now < end:  # nothing was heard in between
+                    silence = np.zeros(max(round((now - first) * rate) - held, 0), np.float32)
+                    pieces.append(silence)
+                    held += len(silence)
+                coming = now + frame.samples / frame.sample_rate
                 for made in resampler.resample(frame):
                     pieces.append(made.to_ndarray().ravel())
                     held += made.samples
@@ -356,16 +402,20 @@ def _sound(request: dict[str, Any], spans: list[tuple[float, float]], answers: l
         whole = np.concatenate(pieces) if pieces else np.zeros(0, np.float32)
         if first is None or not len(whole):
             return _missing(answers, "sound", "no_sound", "no sound could be decoded" + _because(trouble))
-        if not np.isfinite(whole).all():
-            return _missing(answers, "sound", "not_finite", "samples that are not finite numbers")
         for (start, stop), (header, arrays) in zip(spans, answers, strict=True):
             low, high = (round((t - first) * rate) for t in (start, min(stop, start + SOUND_SECONDS)))
             mine = whole[max(low, 0) : max(high, 0)]
-            if trouble:
+            if trouble and stop > first + len(whole) / rate:
                 header["notes"].append(["cut_short", f"damaged from {first + len(whole) / rate:.1f} s on ({trouble})"])
             if not len(mine):
                 header["absent"]["sound"] = ["no_sound", "no sound in these seconds"]
                 continue
+            if not np.isfinite(mine).all():
+                header["absent"]["sound"] = ["not_finite", "samples that are not finite numbers"]
+                continue
+            if np.abs(mine).max() > _LOUD:
+                header["notes"].append(["loud", "samples far beyond full scale, limited to it"])
+            mine = np.clip(mine, -1.0, 1.0)
             if stop - start > SOUND_SECONDS + 1e-6:
                 header["notes"].append(["cut", f"sound of the first {SOUND_SECONDS:.0f} s of {stop - start:.0f}"])
             arrays.append(("sound", mine.astype(np.float32)))

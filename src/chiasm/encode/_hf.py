@@ -22,6 +22,8 @@ from chiasm.media import MediaError, Note
 
 __all__ = ["Hf", "Opened", "configuration", "network", "one_thread", "processor", "tokenizer"]
 
+_FOR_TRAINING = ("masked_spec_embed",)
+"""Arrays that a network uses in training alone; files of trained recognizers of speech often lack them."""
 _OTHER_WEIGHTS = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.h5", "*.msgpack", "*.onnx", "*.gguf")
 
 
@@ -199,7 +201,7 @@ def network(name: str, folder: Path) -> tuple[Any, bool]:
         dtype=torch.float32,
         output_loading_info=True,
     )
-    missing = sorted(report["missing_keys"])
+    missing = sorted(key for key in report["missing_keys"] if key not in _FOR_TRAINING)
     if lacking := [key for key in missing if not key.startswith("pooler.")]:
         raise ChiasmError(
             f"{name}: the weights in {folder} lack {len(lacking)} of the network's arrays ({lacking[0]}, ...): copy "

@@ -1,0 +1,73 @@
+"""AST, CLAP, HuBERT, Wav2Vec2 and Whisper from a folder of transformers files: vectors of sounds and states over time.
+
+The folder's own feature extractor and weights, in PyTorch, without a network connection. One sound a call and one
+thread a call: a sound gives the same bits in any company.
+Sources: Gong et al., AST, Interspeech 2021; Wu et al., CLAP, ICASSP 2023; Hsu et al., HuBERT, TASLP 2021;
+Baevski et al., wav2vec 2.0, NeurIPS 2020; Radford et al., Whisper, ICML 2023.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from chiasm.clips import Decoded, Wants
+from chiasm.encode._hf import Opened
+from chiasm.encode._hf_time import HfTime, hear, listener, probe
+from chiasm.encode._timed import Steps
+
+__all__ = ["HfAudio"]
+
+requires = ("transformers", "torch")
+
+
+class HfAudio(HfTime):
+    """A sound's vector `(n, d)` float32 from a network that you bring.
+
+    Choose it for stronger features than `mel_audio` and `spectrogram_audio`: AST or CLAP for sounds of every kind,
+    HuBERT, Wav2Vec2 or Whisper for speech. To search sounds by words with a CLAP folder choose `hf_audio_text`.
+
+    The vector is the network's own: the mean of AST's two class tokens; CLAP's vector in the space that it shares with
+    texts, of length 1; of the others the mean of the last states over time (of Whisper's the encoder's). A sound longer
+    than the network's window (10 s for AST and CLAP, 30 s for the others) is cut into the fewest equal parts that fit,
+    and the vector is the mean of theirs. The padding of a shorter one is not in a mean over time.
+
+    Args:
+        model: a folder with config.json, preprocessor_config.json and safetensors weights, or a hub id
+            ("openai/whisper-tiny") whose files are in the local hub cache. On the command line
+            `--encoder sound=hf_audio:FOLDER`.
+        steps: 0 gives the network's own vector; T the mean states of T equal parts side by side, `(n, T * d)`.
+
+    Sound is read at the rate that the folder names (16 kHz, CLAP 48). `over_time(decoded)` gives the last states over
+    time, of AST and CLAP the mean over frequency: every 20 ms for HuBERT, Wav2Vec2 and Whisper, 0.1 s for AST, 0.3 s
+    for CLAP. `tokens(items)` gives their values.
+    A sound shorter than 0.05 s is skipped (`too_short`).
+
+    Raises a ChiasmError when the folder is not whole, holds no safetensors weights or another kind of model.
+
+    >>> HfAudio("models/ast")
+    HfAudio(model='models/ast')
+    """
+
+    modality = "audio"
+    kinds = ("audio-spectrogram-transformer", "clap", "hubert", "wav2vec2", "whisper")
+
+    def __init__(self, model: str = "", steps: int = 0):
+        self.model = model
+        self.steps = steps
+
+    def _load(self, folder: Path) -> Opened:
+        model = self._network(folder)
+        for unread in {"clap": ("text_model",), "whisper": ("decoder",)}.get(model.config.model_type, ()):
+            setattr(model, unread, None)
+        return Opened(model, listener(folder))
+
+    def _wants(self, opened: Opened) -> Wants:
+        return Wants(rate=opened.reader.sampling_rate)
+
+    def _made(self, opened: Opened, decoded: Decoded) -> tuple[np.ndarray, Steps]:
+        return hear(opened, decoded)
+
+    def _probe(self) -> Decoded:
+        return probe()

@@ -1,0 +1,69 @@
+"""CLAP from a folder of transformers files: sounds and texts in one space.
+
+One folder, two towers: an encoder is one of them. The folder's own feature extractor, tokenizer and weights, in
+PyTorch, without a network connection. One item a call and one thread a call: an item gives the same bits in any
+company.
+Source: Wu et al., CLAP, ICASSP 2023.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from chiasm.clips import Decoded, Wants
+from chiasm.encode._hf import Opened
+from chiasm.encode._hf_time import HfTowers, hear, listener, probe, unit
+from chiasm.encode._timed import Steps
+
+__all__ = ["HfAudioText"]
+
+requires = ("transformers", "torch")
+
+
+class HfAudioText(HfTowers):
+    """A sound's or a text's vector `(n, d)` float32 of length 1, in the space that both share.
+
+    The cosine of a sound's and a text's vector is what the model was trained on: its own `logits_per_audio` without
+    scale. So sounds are found by words without a single training pair, and an aligner can still learn on top. Choose it
+    where you have such a model's files.
+
+    Args:
+        model: a folder with config.json, preprocessor_config.json, a tokenizer and safetensors weights, or a hub id
+            ("laion/clap-htsat-unfused") whose files are in the local hub cache.
+        modality: which tower: "audio" or "text". A name takes that of its column, so that on the command line both
+            are `--encoder sound=hf_audio_text:FOLDER --encoder caption=hf_audio_text:FOLDER`.
+
+    A sound of up to 10 s is repeated to fill them, as in training; a longer one is cut into the fewest equal parts that
+    fit, and its vector is the mean of theirs: where a long recording holds several things, search its moments. Texts
+    are read up to the model's limit (512 tokens); a cut is noted on the item. `over_time(decoded)` gives the states of
+    every 0.3 s before they are projected, `tokens(items)` these or the words'.
+
+    Raises a ChiasmError when the folder is not whole, holds no safetensors weights or another kind of model.
+
+    >>> HfAudioText("models/clap", modality="text").modality
+    'text'
+    """
+
+    kinds = ("clap",)
+
+    def __init__(self, model: str = "", modality: str = "audio"):
+        self.model = model
+        self.modality = modality
+
+    def _load(self, folder: Path) -> Opened:
+        opened = self._towers(folder, "audio", ("audio_model",))
+        opened.reader = opened.reader or listener(folder)
+        return opened
+
+    def _wants(self, opened: Opened) -> Wants:
+        return Wants() if self.modality == "text" else Wants(rate=opened.reader.sampling_rate)
+
+    def _made(self, opened: Opened, decoded: Decoded) -> tuple[np.ndarray, Steps]:
+        vector, steps = hear(opened, decoded)
+        return unit(vector), steps
+
+    def _probe(self) -> Any:
+        return "a" if self.modality == "text" else probe()

@@ -1,0 +1,71 @@
+"""VideoMAE and X-CLIP from a folder of transformers files: vectors of videos and states over time.
+
+The folder's own image processor (by Pillow) on every picture, and its weights, in PyTorch, without a network
+connection. One video a call and one thread a call: a video gives the same bits in any company.
+Sources: Tong et al., VideoMAE, NeurIPS 2022; Ni et al., X-CLIP, ECCV 2022.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from chiasm.clips import Decoded, Wants
+from chiasm.encode._hf import Opened, processor
+from chiasm.encode._hf_time import HfTime, pictures, probe, watch
+from chiasm.encode._timed import Steps
+
+__all__ = ["HfVideo"]
+
+requires = ("transformers", "torch")
+
+
+class HfVideo(HfTime):
+    """A video's vector `(n, d)` float32 from a network that you bring.
+
+    Choose it where what happens matters and you have such a model's files: these networks read pictures together. It
+    costs far more than `frames_video` and `motion_video` (a VideoMAE of base size: 1,568 patches a clip). To search
+    videos by words with an X-CLIP folder choose `hf_video_text`.
+
+    The vector is the mean of VideoMAE's last states, 768-d for the base size, or X-CLIP's own vector of the clip.
+
+    Args:
+        model: a folder with config.json, preprocessor_config.json and safetensors weights, or a hub id
+            ("MCG-NJU/videomae-base") whose files are in the local hub cache. On the command line
+            `--encoder clip=hf_video:FOLDER`.
+        steps: 0 gives the network's own vector; T the mean states of T equal parts side by side, `(n, T * d)`.
+
+    The pictures (16 for VideoMAE, 8 for X-CLIP) come from the middles of as many equal parts of the clip, squeezed to
+    a square where the networks were trained on crops: give clips of some seconds, as in training, and longer films as
+    moments. `over_time(decoded)` gives a state for every two pictures (VideoMAE) or each (X-CLIP, before the pictures
+    are read together); `tokens(items)` gives their values.
+
+    Raises a ChiasmError when the folder is not whole, holds no safetensors weights or another kind of model.
+
+    >>> HfVideo("models/videomae")
+    HfVideo(model='models/videomae')
+    """
+
+    modality = "video"
+    kinds = ("videomae", "xclip")
+    batch = 16
+
+    def __init__(self, model: str = "", steps: int = 0):
+        self.model = model
+        self.steps = steps
+
+    def _load(self, folder: Path) -> Opened:
+        model = self._network(folder)
+        if hasattr(model, "text_model"):
+            model.text_model = None
+        return Opened(model, processor(folder))
+
+    def _wants(self, opened: Opened) -> Wants:
+        return pictures(opened)
+
+    def _made(self, opened: Opened, decoded: Decoded) -> tuple[np.ndarray, Steps]:
+        return watch(opened, decoded)
+
+    def _probe(self) -> Decoded:
+        return probe()

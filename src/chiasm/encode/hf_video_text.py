@@ -1,0 +1,71 @@
+"""X-CLIP from a folder of transformers files: videos and texts in one space.
+
+One folder, two towers: an encoder is one of them. The folder's own image processor (by Pillow) on every picture, its
+tokenizer and weights, in PyTorch, without a network connection. One item a call and one thread a call: an item gives
+the same bits in any company.
+Source: Ni et al., X-CLIP, ECCV 2022.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from chiasm.clips import Decoded, Wants
+from chiasm.encode._hf import Opened, processor
+from chiasm.encode._hf_time import HfTowers, pictures, probe, unit, watch
+from chiasm.encode._timed import Steps
+
+__all__ = ["HfVideoText"]
+
+requires = ("transformers", "torch")
+
+
+class HfVideoText(HfTowers):
+    """A video's or a text's vector `(n, d)` float32 of length 1, in the space that both share.
+
+    Videos are found by words without a single training pair, and an aligner can still learn on top. The cosine is that
+    of the model's own two vectors. Its own `logits_per_video` move every text's vector a little towards the video that
+    it is compared with, which no stored vector can do, so they differ from the cosine. Choose it where you have such a
+    model's files.
+
+    Args:
+        model: a folder with config.json, preprocessor_config.json, a tokenizer and safetensors weights, or a hub id
+            ("microsoft/xclip-base-patch32") whose files are in the local hub cache.
+        modality: which tower: "video" or "text". A name takes that of its column, so that on the command line both
+            are `--encoder clip=hf_video_text:FOLDER --encoder caption=hf_video_text:FOLDER`.
+
+    The pictures (8) come from the middles of as many equal parts of the clip, squeezed to a square: search long films
+    by their moments. Texts are read up to the model's limit (77 tokens); a cut is noted on the item.
+    `over_time(decoded)` gives each picture's vector before the pictures are read together, `tokens(items)` these or
+    the words' last states.
+
+    Raises a ChiasmError when the folder is not whole, holds no safetensors weights or another kind of model.
+
+    >>> HfVideoText("models/xclip", modality="text").modality
+    'text'
+    """
+
+    kinds = ("xclip",)
+    batch = 16
+
+    def __init__(self, model: str = "", modality: str = "video"):
+        self.model = model
+        self.modality = modality
+
+    def _load(self, folder: Path) -> Opened:
+        opened = self._towers(folder, "video", ("vision_model", "mit", "prompts_generator"))
+        opened.reader = opened.reader or processor(folder)
+        return opened
+
+    def _wants(self, opened: Opened) -> Wants:
+        return Wants() if self.modality == "text" else pictures(opened)
+
+    def _made(self, opened: Opened, decoded: Decoded) -> tuple[np.ndarray, Steps]:
+        vector, steps = watch(opened, decoded)
+        return unit(vector), steps
+
+    def _probe(self) -> Any:
+        return "a" if self.modality == "text" else probe()
