@@ -236,7 +236,7 @@ def _pictures(request: dict[str, Any], spans: list[tuple[float, float]], answers
         chosen: dict[tuple[int, int], tuple[float, np.ndarray]] = {}
         sizes = set()
         before = None
-        trouble, ended = "", False
+        trouble, ended, sought = "", False, -1.0
         reader = _Frames(container, stream, begin)
         try:
             while True:
@@ -257,8 +257,9 @@ def _pictures(request: dict[str, Any], spans: list[tuple[float, float]], answers
                 if now >= end or (not targets and (gray is None or now >= gray.end)):
                     break
                 before = now, frame
-                if gray is None and targets and targets[0][0] - now > _GAP:
-                    reader.jump(targets[0][0])
+                if gray is None and targets and targets[0][0] - now > _GAP and targets[0][0] != sought:
+                    sought = targets[0][0]  # once: the key frame before it may lie behind us
+                    reader.jump(sought)
         except MemoryError:
             raise
         except Exception as error:

@@ -24,6 +24,8 @@ _COMMANDS = {
     "answer": ("chiasm.cli.answer", "Answer the rows of a table with a saved model: classes, numbers, tags."),
     "compare": ("chiasm.cli.compare", "Compare methods on the same pairs, with intervals."),
     "search": ("chiasm.cli.search", "Search with words or a picture."),
+    "summarize": ("chiasm.cli.summarize", "The few moments that stand for a film; a contact sheet."),
+    "contents": ("chiasm.cli.contents", "What is in a picture, film or sound: things, scenes, events."),
     "link": ("chiasm.cli.link", "Link two unlinked collections one to one."),
     "encode": ("chiasm.cli.encode", "Encode a table's columns into the cache (resumable)."),
     "list": ("chiasm.cli.info", "List encoders, aligners, indexes and tasks."),
@@ -51,7 +53,7 @@ class _Lazy(click.Group):
 @click.group(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(package_name="chiasm")
 def cli() -> None:
-    """Chiasm: learn together what belongs together (text, images, records, vectors); search, or answer.
+    """Chiasm: learn together what belongs together (text, images, sounds, videos, records); search, or answer.
 
     \b
     chiasm demo
