@@ -42,6 +42,15 @@ class Ops(Protocol):
     def standardize(self, x: Any) -> Any:
         """Each row less its mean, over its standard deviation."""
 
+    def join(self, parts: Sequence[Any], axis: int = -1) -> Any:
+        """Parts side by side along an axis."""
+
+    def reverse(self, x: Any) -> Any:
+        """x `(..., T, d)` with its steps from the last to the first."""
+
+    def most(self, x: Any) -> Any:
+        """Of x `(..., T, d)` the largest over its steps, `(..., d)`."""
+
     def dropout(self, x: Any, rate: float) -> Any:
         """In training a share `rate` of x set to 0 and the rest scaled up; else x."""
 
@@ -77,6 +86,19 @@ class ArrayOps:
         """Each row less its mean, over its standard deviation."""
         centered = x - x.mean(axis=-1, keepdims=True)
         return centered / np.sqrt(np.square(centered).mean(axis=-1, keepdims=True) + x.dtype.type(1e-5))
+
+    def join(self, parts: Sequence[np.ndarray], axis: int = -1) -> np.ndarray:
+        """Parts side by side along an axis."""
+        return np.concatenate(parts, axis=axis)
+
+    def reverse(self, x: np.ndarray) -> np.ndarray:
+        """X `(..., T, d)` with its steps from the last to the first."""
+        return x[..., ::-1, :]
+
+    def most(self, x: np.ndarray) -> np.ndarray:
+        """Of x `(..., T, d)` the largest over its steps, `(..., d)`."""
+        largest: np.ndarray = x.max(axis=-2)
+        return largest
 
     def dropout(self, x: np.ndarray, rate: float) -> np.ndarray:
         """X, as it is."""
@@ -118,6 +140,20 @@ class TensorOps:
         import torch
 
         return torch.nn.functional.layer_norm(x, x.shape[-1:])
+
+    def join(self, parts: Sequence[Any], axis: int = -1) -> Any:
+        """Parts side by side along an axis."""
+        import torch
+
+        return torch.cat(list(parts), dim=axis)
+
+    def reverse(self, x: Any) -> Any:
+        """X `(..., T, d)` with its steps from the last to the first."""
+        return x.flip(-2)
+
+    def most(self, x: Any) -> Any:
+        """Of x `(..., T, d)` the largest over its steps, `(..., d)`."""
+        return x.amax(dim=-2)
 
     def dropout(self, x: Any, rate: float) -> Any:
         """A share `rate` of x set to 0, the rest scaled up."""
