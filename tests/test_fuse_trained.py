@@ -12,7 +12,7 @@ import chiasm
 from chiasm import ChiasmError
 from chiasm.classification import auc
 from chiasm.fuse import _trained
-from chiasm.fuse._trained import _epoch
+from chiasm.fuse._trained import epoch
 from chiasm.fuse.attention import Attention
 from chiasm.fuse.gated import Gated
 from chiasm.nn.blocks import ArrayOps, TensorOps
@@ -303,7 +303,7 @@ def test_few_rows_constant_views_and_a_view_that_one_fold_has_alone_are_no_reaso
 
 def test_an_epoch_shows_a_network_every_row_that_it_may_see_and_no_other():
     insides = [np.arange(0, 100), np.arange(50, 130)]
-    batches = [batch["rows"] for batch in _epoch(insides, np.random.default_rng(0))]
+    batches = [batch["rows"] for batch in epoch(insides, np.random.default_rng(0))]
     whole = np.concatenate(batches, axis=1)
     assert whole.shape == (2, 100)
     assert [set(row) for row in whole.tolist()] == [set(rows.tolist()) for rows in insides]
@@ -322,8 +322,8 @@ def test_training_hides_views_in_shares_up_to_nine_in_ten_and_never_all_of_a_row
     spy = Spy()
     spy.kernels_ = fused.kernels_
     data = {n: torch.zeros(64, k.width) for n, k in fused.kernels_.items()}
-    data |= {_trained._HERE: torch.ones(64, 2), _trained._TRUTH: torch.eye(3)[torch.zeros(64, dtype=int)]}
-    data[_trained._HERE][:8, 0] = 0
+    data |= {_trained.HERE: torch.ones(64, 2), _trained.TRUTH: torch.eye(3)[torch.zeros(64, dtype=int)]}
+    data[_trained.HERE][:8, 0] = 0
     tensors = {group: {n: torch.tensor(v) for n, v in inner.items()} for group, inner in fused.params_.items()}
     generator = torch.Generator().manual_seed(0)
     step = type("Step", (), {"ops": TensorOps(generator), "generator": generator})

@@ -5,6 +5,7 @@ import pytest
 
 import chiasm
 from _media import write_video
+from chiasm.encode.frames_video import FramesVideo
 from chiasm.tasks._streams import spread
 from chiasm.tasks.classify import Classify
 from chiasm.views import Column, Views
@@ -54,3 +55,11 @@ def test_a_view_with_a_chosen_encoder_stays_one(films):
     assert views.names == ["clip", "clip.motion", "clip.sound"]
     assert encoders == {"clip.motion": "pixels_video", "clip.sound": "sound_video"}
     assert spread(views, None)[0].names == views.names  # streams are not spread again
+
+
+def test_a_fuser_of_time_is_told_the_steps_of_the_encoders(films):
+    views = films.replace({"clip": films["clip"], "motion": films["clip"]})
+    encoders = {"clip": FramesVideo(4, "pixel_image", steps=4), "motion": "motion_video"}
+    model = Classify(encoders=encoders, fuse="temporal").fit(views)
+    assert model.fuser_.steps_ == {"clip": 4}
+    assert model.alone_["motion"].steps_ == {}

@@ -19,7 +19,7 @@ from chiasm.fuse._target import Target
 from chiasm.nn.blocks import ArrayOps, Ops, Params
 from chiasm.views import as_views
 
-__all__ = ["FAR", "JOINT", "Trained", "matrix"]
+__all__ = ["FAR", "HERE", "JOINT", "TRUTH", "Rows", "Trained", "epoch", "matrix", "one_of", "some"]
 
 log = logging.getLogger(__name__)
 
@@ -29,7 +29,7 @@ JOINT = "(all)"
 FAR = 1e9
 """What an absent view's score is lowered by."""
 
-_HERE, _TRUTH = "(here)", "(truth)"
+HERE, TRUTH = "(here)", "(truth)"
 _EPOCHS = 20
 _RATE = 8e-3
 _DECAY = 1.0
@@ -41,7 +41,7 @@ _LEAST_ROWS = 10
 _CHUNK = 4096
 
 Rows = Mapping[str, np.ndarray]
-"""By view its rows on its axes; which views are there, `_HERE` `(n, k)`; and the truth, `_TRUTH` `(n, c)`."""
+"""By view its rows on its axes; which views are there, `HERE` `(n, k)`; and the truth, `TRUTH` `(n, c)`."""
 
 Scores = dict[tuple[int, ...], np.ndarray]
 """By the places of the views that were looked at, raw outputs `(n, c)`; (): those that each row has."""
@@ -97,8 +97,8 @@ class Trained(Fuser):
             self.middle_, self.spread_ = truth.mean(axis=0), np.maximum(truth.std(axis=0), 1e-30)
         here = presence(held, list(held), n)
         data: dict[str, np.ndarray] = self._turned(held, n)
-        data[_HERE] = here.astype(np.float32)
-        data[_TRUTH] = ((truth - self.middle_) / self.spread_).astype(np.float32)
+        data[HERE] = here.astype(np.float32)
+        data[TRUTH] = ((truth - self.middle_) / self.spread_).astype(np.float32)
         some, parts = here.any(axis=1), [np.flatnonzero(folds == fold) for fold in np.unique(folds)]
         insides = [np.setdiff1d(np.flatnonzero(some), part) for part in parts]
         self._train(data, insides, parts)
@@ -120,14 +120,14 @@ class Trained(Fuser):
         self, data: Rows, parts: list[np.ndarray], chosen: list[tuple[int, ...]]
     ) -> tuple[Scores, np.ndarray]:
         """What each network says of the rows that it left out, of the rows as they are and with only some views."""
-        n, k = data[_HERE].shape
+        n, k = data[HERE].shape
         scores: Scores = {subset: np.zeros((n, len(self.middle_))) for subset in [(), *chosen]}
         weights = np.zeros((n, k))
         for i, part in enumerate(parts):
-            mine, rows = _one(self.params_, i), _of(data, part)
-            scores[()][part], weights[part] = self._said(mine, rows, rows[_HERE])
+            mine, rows = one_of(self.params_, i), some(data, part)
+            scores[()][part], weights[part] = self._said(mine, rows, rows[HERE])
             for subset in chosen:
-                scores[subset][part], _ = self._said(mine, rows, rows[_HERE] * np.isin(np.arange(k), subset))
+                scores[subset][part], _ = self._said(mine, rows, rows[HERE] * np.isin(np.arange(k), subset))
         return scores, weights
 
     def _stand(self, held: Blocks) -> None:
@@ -155,16 +155,16 @@ class Trained(Fuser):
 
         rng, target = np.random.default_rng(self.seed), Target(self.kind)
         widths = {name: data[name].shape[1] for name in self.kernels_}
-        starts = [self._start(widths, data[_TRUTH].shape[1], rng) for _ in insides]
-        outside = [_of(data, part) for part in parts]
+        starts = [self._start(widths, data[TRUTH].shape[1], rng) for _ in insides]
+        outside = [some(data, part) for part in parts]
 
         def score(params: dict[str, Params]) -> float:
             gains = []
             for i, rows in enumerate(outside):
-                out = self._forward(_one(params, i), rows, rows[_HERE], ArrayOps(), 0.0)[0].astype(np.float64)
+                out = self._forward(one_of(params, i), rows, rows[HERE], ArrayOps(), 0.0)[0].astype(np.float64)
                 if self.kind != "numbers":
                     out = expit(out) if self.kind == "tags" else softmax(out, axis=1)
-                gains.append(target.gain(out, rows[_TRUTH]))
+                gains.append(target.gain(out, rows[TRUTH]))
             return float(np.concatenate(gains).mean())
 
         found = train(
@@ -173,7 +173,7 @@ class Trained(Fuser):
                 for group in starts[0]
             },
             data,
-            partial(_epoch, insides, rng),
+            partial(epoch, insides, rng),
             self._objective(),
             score,
             epochs=_EPOCHS,
@@ -192,7 +192,7 @@ class Trained(Fuser):
 
         def objective(params: dict[str, Params], data: dict[str, Any], batch: dict[Any, Any], step: Any) -> Any:
             at, draw = batch["rows"], step.generator
-            here = data[_HERE][at]
+            here = data[HERE][at]
             luck = torch.rand(here.shape, generator=draw, device=here.device)
             kept = here * (luck > _HIDDEN * torch.rand((), generator=draw, device=here.device))
             luckiest = functional.one_hot((here * luck).argmax(dim=-1), here.shape[-1]).to(here)
@@ -202,7 +202,7 @@ class Trained(Fuser):
                 seen = torch.rand(data[name][at].shape, generator=draw, device=here.device) > _DROPOUT
                 rows[name] = data[name][at] * seen / (1 - _DROPOUT)
             out, _ = self._forward(params, rows, kept, step.ops, _DROPOUT)
-            truth = data[_TRUTH][at]
+            truth = data[TRUTH][at]
             if self.kind == "numbers":
                 return functional.mse_loss(out, truth)
             if self.kind == "tags":
@@ -215,7 +215,7 @@ class Trained(Fuser):
         """The mean of some networks, or what one says: outputs `(n, c)` in units of the truth, and weights `(n, k)`."""
         said = []
         for start in range(0, max(len(here), 1), _CHUNK):
-            part = _of(rows, slice(start, start + _CHUNK))
+            part = some(rows, slice(start, start + _CHUNK))
             raw, each = self._forward(params, part, here[start : start + _CHUNK].astype(np.float32), ArrayOps(), 0.0)
             shares = np.stack([weight.mean(axis=-1) for weight in each], axis=-1)
             said.append((raw, shares) if raw.ndim == 2 else (raw.mean(axis=0), shares.mean(axis=0)))
@@ -253,7 +253,7 @@ def matrix(d: int, k: int, rng: np.random.Generator, size: float = 1.0) -> np.nd
     return (size * rng.normal(size=(d, k)) / np.sqrt(d)).astype(np.float32)
 
 
-def _epoch(insides: list[np.ndarray], rng: np.random.Generator) -> Iterator[dict[str, np.ndarray]]:
+def epoch(insides: list[np.ndarray], rng: np.random.Generator) -> Iterator[dict[str, np.ndarray]]:
     """All rows of each set in random order, `(sets, batch)` at a time: in 18 batches, unless they got too small or big.
 
     A smaller set comes round again until the largest is through.
@@ -265,12 +265,12 @@ def _epoch(insides: list[np.ndarray], rng: np.random.Generator) -> Iterator[dict
         yield {"rows": part}
 
 
-def _of(data: Rows, rows: np.ndarray | slice) -> dict[str, np.ndarray]:
+def some(data: Rows, rows: np.ndarray | slice) -> dict[str, np.ndarray]:
     """Some of the rows."""
     return {name: values[rows] for name, values in data.items()}
 
 
-def _one(params: Mapping[str, Params], i: int) -> dict[str, Params]:
+def one_of(params: Mapping[str, Params], i: int) -> dict[str, Params]:
     """The parameters of one of the networks."""
     return {group: {name: values[i] for name, values in inner.items()} for group, inner in params.items()}
 

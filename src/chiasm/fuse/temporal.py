@@ -16,12 +16,7 @@ from chiasm.errors import ChiasmError, unknown
 from chiasm.fuse._blocks import Block, Blocks
 from chiasm.fuse._kernel import Kernel
 from chiasm.fuse._target import Target
-from chiasm.fuse._trained import _HERE as HERE
-from chiasm.fuse._trained import _TRUTH as TRUTH
-from chiasm.fuse._trained import JOINT, Rows, Trained, matrix
-from chiasm.fuse._trained import _epoch as epoch
-from chiasm.fuse._trained import _of as of
-from chiasm.fuse._trained import _one as one
+from chiasm.fuse._trained import HERE, JOINT, TRUTH, Rows, Trained, epoch, matrix, one_of, some
 from chiasm.nn.blocks import Ops, Params
 from chiasm.nn.temporal import gru, reader, turn
 
@@ -199,11 +194,11 @@ class Temporal(Trained):
         rng, target = np.random.default_rng(self.seed), Target(self.kind)
         widths = {name: data[name].shape[1] for name in self.kernels_}
         starts = [self._start(widths, data[TRUTH].shape[1], rng) for _ in insides]
-        outside = [of(data, part) for part in parts]
+        outside = [some(data, part) for part in parts]
         truth = np.concatenate([rows[TRUTH] for rows in outside])
 
         def score(params: dict[str, Params]) -> float:
-            said = [self._said(one(params, i), rows, rows[HERE])[0] for i, rows in enumerate(outside)]
+            said = [self._said(one_of(params, i), rows, rows[HERE])[0] for i, rows in enumerate(outside)]
             out = (np.concatenate(said) - self.middle_) / self.spread_
             return max(float(target.gain(_likely(out * by, self.kind), truth).mean()) for by in _COOLING)
 
@@ -225,7 +220,7 @@ class Temporal(Trained):
     def _said(self, params: Mapping[str, Params], rows: Rows, here: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """As every trained fuser, some rows at a time: every step of each is in memory."""
         cuts = [slice(start, start + _CHUNK) for start in range(0, max(len(here), 1), _CHUNK)]
-        said = [Trained._said(self, params, of(rows, cut), here[cut]) for cut in cuts]
+        said = [Trained._said(self, params, some(rows, cut), here[cut]) for cut in cuts]
         return np.concatenate([out for out, _ in said]), np.concatenate([weights for _, weights in said])
 
     def _units(self, name: str, params: Params, x: Any, ops: Ops) -> Any:

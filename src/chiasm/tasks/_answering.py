@@ -45,20 +45,20 @@ class Answering(KnownRows):
         test.
         """
         views = _labeled(as_views(views), y)
-        fuser = self._fuser()
+        self._fuser([])
         known = np.ones(len(views), bool) if views.split is None else check_splits(views.split) != "test"
         Target(self.kind).fit(views.label[known])  # labels that teach nothing are told before the work, not after
         started = time.perf_counter()
         train = self._learn_rows(views, progress)
         encoding = time.perf_counter() - started
         started = time.perf_counter()
-        self.fuser_ = fuser.fit(train)
+        self.fuser_ = self._fuser(train.names).fit(train)
         learning = time.perf_counter() - started
         names = train.names
-        self.alone_ = {v: self._fuser().fit(_only(train, [v])) for v in names} if len(names) > 1 else {}
+        self.alone_ = {v: self._fuser([v]).fit(_only(train, [v])) for v in names} if len(names) > 1 else {}
         rest = {v: [w for w in names if w != v] for v in names}
         self.without_ = {
-            v: self.alone_[others[0]] if len(others) == 1 else self._fuser().fit(_only(train, others))
+            v: self.alone_[others[0]] if len(others) == 1 else self._fuser(others).fit(_only(train, others))
             for v, others in rest.items()
             if others
         }
@@ -137,13 +137,19 @@ class Answering(KnownRows):
         """The raw rows of the last score's `errors`, in their order: what a report shows of them."""
         return self._wrong
 
-    def _fuser(self) -> Any:
-        """A new, unfitted fuser of this task's kind."""
+    def _fuser(self, names: list[str]) -> Any:
+        """A new, unfitted fuser of this task's kind, for these views; one over time is told the encoders' steps."""
         part = registry.get("fuse", self.fuse)() if isinstance(self.fuse, str) else copy.deepcopy(self.fuse)
         part.set_params(kind=self.kind)
         if isinstance(self.fuse, str):
             part.set_params(seed=self.seed)
-        return part
+        if getattr(part, "steps", None) == 0 and names:
+            encoders = self.encoding_.encoders_
+            part.set_params(steps={v: e.steps for v, e in encoders.items() if getattr(e, "steps", 0)})
+        by_view = {key: value for key, value in part.get_params(deep=False).items() if isinstance(value, dict)}
+        return part.set_params(
+            **{key: {v: one for v, one in held.items() if v in names} for key, held in by_view.items()}
+        )
 
 
 def registry_name(part: Part) -> str:
