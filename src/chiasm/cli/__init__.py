@@ -26,6 +26,7 @@ _COMMANDS = {
     "search": ("chiasm.cli.search", "Search with words or a picture."),
     "summarize": ("chiasm.cli.summarize", "The few moments that stand for a film; a contact sheet."),
     "contents": ("chiasm.cli.contents", "What is in a picture, film or sound: things, scenes, events."),
+    "detect": ("chiasm.cli.detect", "Find unusual rows, broken pairs, and moments of films or streams."),
     "link": ("chiasm.cli.link", "Link two unlinked collections one to one."),
     "encode": ("chiasm.cli.encode", "Encode a table's columns into the cache (resumable)."),
     "list": ("chiasm.cli.info", "List encoders, aligners, indexes and tasks."),

@@ -1,0 +1,228 @@
+"""`chiasm detect MODEL DATA|FILM`: unusual rows of a table, alarms of a film, or of frames as they come."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+
+from chiasm import recipe
+from chiasm.cli._shared import csv_bytes, echo_json, one_line, progress, say_skipped, where_of
+from chiasm.cli.answer import _readable
+from chiasm.clips import AUDIO_SUFFIXES, VIDEO_SUFFIXES, Clip
+from chiasm.data.read import read
+from chiasm.errors import ChiasmError
+from chiasm.files import write_atomic
+from chiasm.media import MediaError
+from chiasm.tasks._alarms import Alarm
+from chiasm.tasks.detect import Detect
+from chiasm.views import Column, Views
+
+SHOWN = 20
+
+Name = Callable[[Alarm], str | None]
+
+
+@click.command("detect")
+@click.argument("model")
+@click.argument("data", required=False)
+@click.option(
+    "--rate", type=click.FloatRange(0, 1, True, True), help="The share of normal rows that may be called unusual."
+)
+@click.option(
+    "--describe", metavar="MODEL", help="A model that says what it is: classify, detect by labels, or retrieve."
+)
+@click.option(
+    "--texts",
+    type=click.Path(),
+    metavar="FILE",
+    help="LABEL=TEXT lines, or for a retrieve model the texts to choose from.",
+)
+@click.option("--live", metavar="WxH@FPS", help="Read raw gray frames from standard input, as they come.")
+@click.option(
+    "--window",
+    type=float,
+    metavar="SECONDS",
+    help="Judged at a time in films; default: as long as the clips learned from.",
+)
+@click.option("--where", multiple=True, metavar="COL=VALUE", help="These rows only.")
+@click.option("--root", type=click.Path(), metavar="DIR", help="Paths are below this folder; default: DATA's.")
+@click.option(
+    "--to", "target", type=click.Path(), metavar="FILE", help="Write a csv of all rows, the most unusual first."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print as JSON; with --live a line an alarm.")
+def detect_command(model: str, data: str | None, as_json: bool, **options: Any) -> None:
+    """Find what is unusual in DATA, by MODEL: rows and broken pairs of a table, or moments of a film.
+
+    \b
+    chiasm fit detect posts.csv --text words --image path --to posts.chiasm
+    chiasm detect posts.chiasm posts.csv
+    chiasm detect street.chiasm film.mp4
+    ffmpeg -i rtsp://camera -f rawvideo -pix_fmt gray -s 128x96 -r 12 - | chiasm detect street.chiasm --live 128x96@12
+    """
+    part = recipe.load(model)
+    if not isinstance(part, Detect):
+        raise ChiasmError(
+            f"wanted a detector, got {model}, which is none: chiasm fit detect ... --to FOLDER makes one."
+        )
+    if options["rate"]:
+        part.set_params(rate=options["rate"])
+    names = recipe.load(options["describe"]) if options["describe"] else None
+    texts = _texts(options["texts"])
+    if options["live"]:
+        _live(part, names, texts, options["live"], options["window"], as_json)
+    elif data is None:
+        raise ChiasmError(
+            "wanted a table, a folder or a film to look at, got none: name it, or read frames with --live."
+        )
+    elif Path(data).suffix.lower() in AUDIO_SUFFIXES + VIDEO_SUFFIXES:
+        _film(part, names, texts, data, options["window"], as_json)
+    else:
+        _table(part, names, texts, data, options, as_json)
+
+
+def _table(part: Detect, names: Any, texts: list[str], data: str, options: dict[str, Any], as_json: bool) -> None:
+    views = read(data, root=options["root"], where=where_of(options["where"]), **_readable(part, data))
+    signs = part.signs(views, progress=progress())
+    say_skipped(part.report)
+    surprise = part.outputs(views)
+    order = np.argsort(-surprise, kind="stable")
+    unusual = order[surprise[order] >= part.threshold]
+    said = _of_rows(part, names, texts, views[unusual]) if len(unusual) else []
+    rows: list[dict[str, Any]] = []
+    for rank, row in enumerate(order.tolist()):
+        each = {name: _plain(values[row]) for name, values in signs.items()}
+        held = {name: c.label(int(c.index[row])) for name, c in views.columns.items() if c.index[row] >= 0}
+        one: dict[str, Any] = {"id": str(views.ids[row]), "p": _share(surprise[row]), "unusual": rank < len(unusual)}
+        told = {"event": said[rank]} if rank < len(said) else {}
+        rows.append({**one, "signs": each, **told, "items": held})
+    if options["target"]:
+        head = ["id", "p", "unusual", *signs, *views.names]
+        cells = [[r["id"], r["p"], r["unusual"], *r["signs"].values(), *map(r["items"].get, views.names)] for r in rows]
+        write_atomic(Path(options["target"]), [csv_bytes(head, cells)])
+        click.echo(f"wrote {len(rows)} rows, the most unusual first, to {options['target']}", err=True)
+    if as_json:
+        echo_json({"rows": len(rows), "rate": part.rate, "unusual": rows[: len(unusual)]})
+        return
+    click.echo(
+        f"{len(unusual)} of {len(rows)} rows are unusual, {part.rate * len(rows):.0f} would be by chance (rate "
+        f"{100 * part.rate:g} %)"
+    )
+    for row in rows[: min(len(unusual), SHOWN)]:
+        why = min((p, name) for name, p in row["signs"].items() if p is not None)[1]
+        event = f"  {row['event']}" if row.get("event") else ""
+        items = "  ".join(one_line(str(item))[:40] for item in row["items"].values())
+        p = f"p {row['p']:.4f}" if row["p"] >= 1e-4 else "p < .0001"
+        click.echo(f"{p:9}  by {why}{event}  {one_line(row['id'])[:40]}  {items}")
+    if len(unusual) > SHOWN:
+        click.echo(f"and {len(unusual) - SHOWN} more: --to FILE.csv writes them all, --json prints them")
+
+
+def _film(part: Detect, names: Any, texts: list[str], film: str, window: float | None, as_json: bool) -> None:
+    watch = part.watch(window=window, names=None if hasattr(names, "hits") else names)
+    try:
+        times, scores, alarms = watch.film(film)
+    except MediaError as error:
+        raise ChiasmError(f"{film}: {error}") from None
+    name = _namer(names, texts, film, part)
+    told = [{**alarm.as_dict(), "event": name(alarm)} for alarm in alarms]
+    if as_json:
+        verdicts = [[round(float(t), 3), round(float(s), 4)] for t, s in zip(times, scores, strict=True)]
+        echo_json({"film": film, "alarms": told, "verdicts": verdicts})
+        return
+    click.echo(f"{len(alarms)} alarms; {len(times)} verdicts")
+    for one in told:
+        click.echo(_line(one))
+
+
+def _live(part: Detect, names: Any, texts: list[str], asked: str, window: float | None, as_json: bool) -> None:
+    found = re.fullmatch(r"(\d+)x(\d+)@(\d+(?:\.\d+)?)", asked)
+    if not found or not all(float(number) > 0 for number in found.groups()):
+        raise ChiasmError(f"wanted --live WxH@FPS, got {asked!r}, for example --live 128x96@12.")
+    if hasattr(names, "hits"):
+        raise ChiasmError("a stream is described by a model that learned labels; a retrieve model describes films.")
+    width, height, fps = int(found[1]), int(found[2]), float(found[3])
+    watch = part.watch(window=window, names=names)
+    if not watch.wants.gray:
+        raise ChiasmError("wanted a detector of motion, which reads gray frames, got one that wants more.")
+    name = _namer(None, texts, "", part)
+    time = 0.0
+    for count, frame in enumerate(_frames(width, height)):
+        time = count / fps
+        for alarm in watch.feed(time, frame):
+            _tell(alarm, name, as_json)
+    for alarm in watch.finish(time):
+        _tell(alarm, name, as_json)
+
+
+def _frames(width: int, height: int) -> Iterator[np.ndarray]:
+    while len(raw := sys.stdin.buffer.read(width * height)) == width * height:
+        yield np.frombuffer(raw, np.uint8).reshape(height, width)
+
+
+def _tell(alarm: Alarm, name: Name, as_json: bool) -> None:
+    one = {**alarm.as_dict(), "event": name(alarm)}
+    if as_json:
+        import json
+
+        click.echo(json.dumps(one, ensure_ascii=False))
+    else:
+        click.echo(_line(one))
+
+
+def _line(one: dict[str, Any]) -> str:
+    end = "  goes on" if one["end"] is None else f"{one['end']:9.1f}"
+    return f"{one['start']:9.1f} - {end} s  surprise {one['score']:.2f}" + (f"  {one['event']}" if one["event"] else "")
+
+
+def _texts(file: str | None) -> list[str]:
+    if not file:
+        return []
+    lines = [one_line(line) for line in Path(file).read_text(encoding="utf-8").splitlines()]
+    if not (kept := [line for line in lines if line]):
+        raise ChiasmError(f"wanted a text a line in {file}, got none.")
+    return kept
+
+
+def _namer(names: Any, texts: list[str], film: str, part: Detect) -> Name:
+    """What an alarm is called: the label's text, or the text that a retrieve model finds for the moment."""
+    if hasattr(names, "hits"):
+        view = next((name for name in names.views_ if name in part.views_), "")
+        return lambda alarm: _found(names, texts, {view: [Clip(film, alarm.start, alarm.end)]})[0]
+    label = dict(one.split("=", 1) for one in texts if "=" in one)
+    return lambda alarm: label.get(alarm.event or "", alarm.event)
+
+
+def _of_rows(part: Detect, names: Any, texts: list[str], views: Views) -> list[str | None]:
+    """What each row is called; nothing where no model knows."""
+    if hasattr(names, "hits"):
+        asked = next((name for name in names.views_ if name in views.columns and names.views_[name] != "text"), "")
+        return _found(names, texts, views.replace({asked: views[asked]})) if asked else []
+    model: Any = names if names is not None else part if part.learn == "labels" else None
+    if model is None:
+        return []
+    label = dict(one.split("=", 1) for one in texts if "=" in one)
+    events = model.events(views) if isinstance(model, Detect) else model.answer(views)[0]
+    return [label.get(str(event), str(event)) for event in events]
+
+
+def _found(model: Any, texts: list[str], asked: Any) -> list[str | None]:
+    """The text that a retrieve model finds nearest for each."""
+    to = next((name for name, modality in model.views_.items() if modality == "text"), None)
+    if to is None:
+        raise ChiasmError("wanted a retrieve model with texts to describe what is found, got one without.")
+    within = Views({to: Column("text", list(texts))}) if texts else None
+    return [hits[0]["item"] if hits else None for hits in model.hits(asked, to, 1, within)]
+
+
+def _share(surprise: float) -> float:
+    return float(f"{np.exp(-surprise):.4g}")
+
+
+def _plain(surprise: float) -> float | None:
+    return None if np.isnan(surprise) else _share(surprise)
