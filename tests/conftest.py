@@ -78,7 +78,7 @@ def run() -> Run:
     """Run `python -m chiasm ...` as a real process."""
 
     def process(
-        *args: object, env: dict[str, str] | None = None, timeout: float = 120, cwd: Path | None = None
+        *args: object, env: dict[str, str] | None = None, timeout: float = 120, cwd: Path | None = None, input: str = ""
     ) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [sys.executable, "-m", "chiasm", *map(str, args)],
@@ -86,6 +86,7 @@ def run() -> Run:
             encoding="utf-8",
             env={**os.environ, "PYTHONUTF8": "1", **(env or {})},
             timeout=timeout,
+            input=input,
             cwd=cwd,
             check=False,
         )

@@ -272,3 +272,11 @@ def test_a_handful_of_rows_is_enough_to_answer():
     y = np.array(["a", "b"] * 3)
     fused = Auto().fit({"a": rng.normal(size=(6, 2)) + 4 * (y == "b")[:, None], "b": rng.normal(size=(6, 2))}, y)
     assert np.isfinite(fused.predict_proba({"a": np.zeros((2, 2))})).all()
+
+
+def test_views_of_few_distinct_rows_are_learned_from():
+    rng = np.random.default_rng(0)
+    which = rng.integers(0, 12, 480)
+    few = rng.integers(0, 2, (12, 40)).astype(np.float32)[which]
+    fused = Early().fit({"words": few, "more": few[:, :7]}, which % 3)
+    assert (fused.predict({"words": few}).astype(int) == which % 3).mean() > 0.95

@@ -6,8 +6,10 @@ import pytest
 import chiasm
 from _media import write_video
 from chiasm.encode.frames_video import FramesVideo
+from chiasm.encode.sound_video import SoundVideo
 from chiasm.tasks._streams import spread
 from chiasm.tasks.classify import Classify
+from chiasm.tasks.retrieve import Retrieve
 from chiasm.views import Column, Views
 
 
@@ -63,3 +65,14 @@ def test_a_fuser_of_time_is_told_the_steps_of_the_encoders(films):
     model = Classify(encoders=encoders, fuse="temporal").fit(views)
     assert model.fuser_.steps_ == {"clip": 4}
     assert model.alone_["motion"].steps_ == {}
+
+
+def test_an_aligner_over_time_is_told_the_steps_that_all_encoders_have(films):
+    heard = films[np.arange(24) % 4 < 2]
+    views = heard.replace({"face": heard["clip"], "voice": heard["clip"]})
+    encoders = {"face": "pixels_video:steps=5", "voice": SoundVideo("mel_audio", steps=5)}
+    model = Retrieve(encoders=encoders, align="synchronous").fit(views)
+    assert model.encoding_.encoders_["face"].steps == 5
+    assert model.aligner_.steps == 5
+    encoders["voice"] = SoundVideo("mel_audio", steps=3)
+    assert Retrieve(encoders=encoders, align="synchronous").fit(views).aligner_.steps == 1

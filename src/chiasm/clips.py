@@ -156,11 +156,13 @@ def decode(item: Any, wants: Wants) -> Decoded:
 
 
 def decode_many(items: Sequence[Any], wants: Wants) -> list[Decoded | MediaError]:
-    """As `decode`, of several moments of one file in one pass (see `runs`); an item that fails is its MediaError."""
-    shared = _shared
-    if shared is not None and shared.covers(wants):
-        return [_serving(found, wants) for found in shared.take(items)]
-    return [_serving(found, wants) for found in _ask(items, wants)]
+    """As `decode`, near moments of one file in one pass (see `runs`); an item that fails is its MediaError."""
+    shared = _shared if _shared is not None and _shared.covers(wants) else None
+    found: list[Decoded | MediaError] = []
+    for positions in runs(items):
+        run = [items[i] for i in positions]
+        found += shared.take(run) if shared else _ask(run, wants)
+    return [_serving(one, wants) for one in found]
 
 
 def runs(items: Sequence[Any]) -> list[list[int]]:
@@ -328,6 +330,7 @@ def _demuxer(head: bytes) -> str:
 
 
 def _ask(items: Sequence[Any], wants: Wants) -> list[Decoded | MediaError]:
+    """What a child says of moments of one file."""
     spans = [(item.start, item.end) if isinstance(item, Clip) else (0.0, None) for item in items]
     try:
         with _file(items[0]) as (path, demuxer):

@@ -89,7 +89,8 @@ class Encoding(Part):
 
     Args:
         encoders: by view's name or modality, an encoder or its name; left out, `DEFAULTS`. "name:value" sets the
-            encoder's first parameter ("hf_text:FOLDER"). Several: names joined by "+", or a list of encoders and names.
+            encoder's first parameter ("hf_text:FOLDER"), "name:parameter=value" another ("mel_audio:steps=75").
+            Several: names joined by "+", or a list of encoders and names.
 
     >>> texts = ["a red car", "a blue bus", "a red bus"]
     >>> views = Views({"caption": Column("text", texts)})
@@ -346,12 +347,18 @@ def _make(wanted: Any, modality: str) -> Any:
 
 
 def _named(name: str, modality: str) -> Any:
-    """The encoder "name", or "name:value", whose first parameter is the value; one of two towers takes the column's."""
+    """The encoder "name", "name:value", whose first parameter is the value, or "name:parameter=value".
+
+    One of two towers takes the column's modality.
+    """
     name, colon, value = name.partition(":")
     encoder = registry.get("encode", name)()
     settings = encoder.get_params(deep=False)
     if colon:
         first, known = next(iter(settings.items()), ("", None))
+        parameter, equals, rest = value.partition("=")
+        if equals and parameter in settings:
+            first, known, value = parameter, settings[parameter], rest
         if not isinstance(known, str | int | float):
             raise ChiasmError(f"wanted {name} alone, got {name}:{value}: it takes no value here; set it in Python.")
         try:

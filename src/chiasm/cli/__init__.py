@@ -27,6 +27,8 @@ _COMMANDS = {
     "summarize": ("chiasm.cli.summarize", "The few moments that stand for a film; a contact sheet."),
     "contents": ("chiasm.cli.contents", "What is in a picture, film or sound: things, scenes, events."),
     "detect": ("chiasm.cli.detect", "Find unusual rows, broken pairs, and moments of films or streams."),
+    "transcribe": ("chiasm.cli.transcribe", "The words said in audio and video files."),
+    "talk": ("chiasm.cli.talk", "Talk with a saved model: slots are filled, and asked for when unsure."),
     "link": ("chiasm.cli.link", "Link two unlinked collections one to one."),
     "encode": ("chiasm.cli.encode", "Encode a table's columns into the cache (resumable)."),
     "list": ("chiasm.cli.info", "List encoders, aligners, indexes and tasks."),
@@ -75,7 +77,7 @@ def main(argv: list[str] | None = None) -> Any:
         if isinstance(stream, io.TextIOWrapper):  # a lone surrogate in a text must not end the program
             stream.reconfigure(errors="backslashreplace")
     try:
-        return cli.main(argv, standalone_mode=False)
+        done = cli.main(argv, standalone_mode=False)
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
@@ -89,6 +91,9 @@ def main(argv: list[str] | None = None) -> Any:
         _fail(f"{error.strerror or error}{where}. What was counted is kept: {todo}, then run it again.")
     except MemoryError:
         _fail("out of memory. What was counted is kept: close other programs or use fewer rows, then run it again.")
+    if isinstance(done, int) and done:  # a command's own exit code
+        sys.exit(done)
+    return done
 
 
 def _fail(sentence: str) -> None:

@@ -198,6 +198,38 @@ def detect_command(data: str, target: str, as_json: bool, seed: int, **options: 
     click.echo(f"next: {program()} detect {folder} {data}")
 
 
+@fit_command.command("talk")
+@click.argument("data")
+@_common
+@click.option("--slot", multiple=True, required=True, metavar="COL", help="A column of a slot's values; repeat.")
+@click.option("--fuse", default="late", show_default=True, help="The fuser (chiasm list fuse).")
+@click.option("--error", default=0.05, show_default=True, help="The share of wrong values among sure ones allowed.")
+def talk_command(data: str, target: str, as_json: bool, seed: int, **options: Any) -> None:
+    """Learn to fill slots from what is typed or said, and to ask back for those that are unsure."""
+    started = time.monotonic()
+    registry.get("fuse", options["fuse"])
+    recipe.check_place(Path(target))
+    source = source_of(options) | {"label": list(options["slot"])}
+    views = read(data, root=options["root"], **source)
+    encoders = encoders_of(options["encoder"]) or None
+    _split(views, options, seed, encoders, PARTS)
+    model = registry.get("tasks", "talk")(
+        encoders=encoders,
+        fuse=options["fuse"],
+        error=options["error"],
+        allow_leaks=options["allow_leaks"],
+        seed=seed,
+    )
+    model.fit(views, progress=progress())
+    folder = Path(target)
+    done = _save(model, source, folder, views, options["write_split"])
+    if as_json:
+        echo_json({**done, "slots": model.slots, "seconds": round(time.monotonic() - started, 2)})
+        return
+    click.echo(f"learned {', '.join(model.slots)} from {done['split']['train']} rows; saved {folder}")
+    click.echo(f"next: {program()} talk {folder}")
+
+
 def _split(views: Views, options: Any, seed: int, encoders: Any, parts: dict[str, float]) -> None:
     """Give the views a split: the user's, or one that cuts no id, no group and no equal rows."""
     if options["read_split"]:

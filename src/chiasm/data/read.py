@@ -37,7 +37,7 @@ def read(
     category: Names = None,
     id: str | None = None,
     split: str | None = None,
-    label: str | None = None,
+    label: str | Sequence[str] | None = None,
     group: str | None = None,
     where: Mapping[str, str] | None = None,
     root: str | os.PathLike[str] | None = None,
@@ -60,7 +60,8 @@ def read(
         category: column name(s), or field -> column: anything, as text. Only an empty cell is missing ("NA" is a
             category).
         id: the column of what rows are about; left out: the path where exactly one column holds paths, else the row.
-        split: a column of train / val / test. label: a column of classes, numbers or lists of tags.
+        split: a column of train / val / test. label: a column of classes, numbers or lists of tags;
+            several make one label a row, a JSON object of their values (the slots of `talk`).
         group: a column of what rows belong to (a patient, a film): rows of equal group are not parted by any split; an
             empty cell is a row on its own.
         where: keep the rows in which each column has the given value.
@@ -103,7 +104,8 @@ def read(
         id = id or "id"
         label = label or ("class" if "class" in cells else None)
     used = [column for _, column in wanted.values()] + fields
-    for column in used + [c for c in (id, split, label, group) if c] + list(where or {}):
+    labels = [label] if isinstance(label, str) else list(label or ())
+    for column in used + labels + [c for c in (id, split, group) if c] + list(where or {}):
         if column not in cells:
             raise unknown(f"column in {data}", column, cells)
     total = len(next(iter(cells.values()), []))
@@ -131,8 +133,11 @@ def read(
     facts = {}
     if split:
         facts["split"] = np.array([_split(cells[split][r], split, r) for r in rows], dtype=object)
-    if label:
+    if isinstance(label, str):
         facts["label"] = np.array([_plain(cells[label][r]) for r in rows], dtype=object)
+    elif labels:
+        several = [{c: _plain(cells[c][r]) or None for c in labels} for r in rows]
+        facts["label"] = np.array([json.dumps(one, ensure_ascii=False) for one in several], dtype=object)
     if group:
         held = [None if _empty(value) else value for value in cells[group]]
         facts["group"] = np.array([_plain(held[r]).strip() for r in rows], dtype=object)

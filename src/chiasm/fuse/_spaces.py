@@ -7,7 +7,7 @@ from itertools import pairwise
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
-from scipy.linalg import cho_factor, cho_solve
+from scipy.linalg import LinAlgError, cho_factor, cho_solve
 
 __all__ = ["Dual", "Primal", "Space", "spaced"]
 
@@ -84,7 +84,7 @@ class Dual:
         mean = kernel.mean(axis=0)
         system = kernel - mean - mean[:, None] + mean.mean()
         system[np.diag_indices_from(system)] += penalty
-        alpha: np.ndarray = cho_solve(cho_factor(system, lower=True, overwrite_a=True, check_finite=False), truth)
+        alpha: np.ndarray = cho_solve(_factor(system), truth)
         return alpha - alpha.mean(axis=0)
 
 
@@ -142,9 +142,20 @@ class Primal:
         system *= scale
         system *= scale[:, None]
         system[np.diag_indices_from(system)] += _penalty(ridge, logs, self.traces, groups, rows.n)
-        factor = cho_factor(system, lower=True, overwrite_a=True, check_finite=False)
-        coef = cho_solve(factor, rows.cross[chosen] * scale[:, None]) * scale[:, None]
+        coef = cho_solve(_factor(system), rows.cross[chosen] * scale[:, None]) * scale[:, None]
         return {"center": rows.center[chosen].astype(np.float32), "coef": coef.astype(np.float32), "offset": rows.mean}
+
+
+def _factor(system: np.ndarray) -> tuple[np.ndarray, bool]:
+    """Cholesky's factor; where rounding left a system of many equal rows indefinite, with the least that mends it."""
+    for more in (0.0, *10.0 ** np.arange(-12, -3)):
+        try:
+            raised = system + more * np.diagonal(system).max() * np.eye(len(system)) if more else system
+            factor: tuple[np.ndarray, bool] = cho_factor(raised, lower=True, check_finite=False)
+            return factor
+        except LinAlgError:
+            continue
+    raise LinAlgError("wanted a kernel of finite numbers")
 
 
 def _centered(n: int, gram: np.ndarray, total: np.ndarray, cross: np.ndarray, truth: np.ndarray) -> _Rows:

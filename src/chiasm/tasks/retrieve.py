@@ -85,6 +85,7 @@ class Retrieve(Part):
         train = encoded[split == "train"]
         check_pairs(train)
         val = encoded[split == "val"] if (split == "val").any() else None
+        self._tell_steps(aligner)
         self.aligner_ = aligner.fit(train, val=val)
         self.baseline_ = None
         ridge = registry.get("align", "ridge")
@@ -321,6 +322,12 @@ class Retrieve(Part):
         if isinstance(wanted, str) and "seed" in part.get_params(deep=False):
             part.set_params(seed=self.seed)
         return part
+
+    def _tell_steps(self, aligner: Any) -> None:
+        """An aligner over time, chosen by name, is told the steps that all encoders have."""
+        steps = {getattr(encoder, "steps", 0) for encoder in self.encoding_.encoders_.values()}
+        if isinstance(self.align, str) and "steps" in aligner.get_params(deep=False) and len(steps) == 1 and max(steps):
+            aligner.set_params(steps=steps.pop())
 
     def _record(self, views: Views, encoded: Views, split: np.ndarray, tainted: np.ndarray) -> None:
         """Index every row, and keep what score and search will ask for."""

@@ -1,0 +1,73 @@
+"""`chiasm transcribe FILE...`: the words that are said in audio and video files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from chiasm.cli._shared import echo_json, one_line
+from chiasm.clips import Wants, decode
+from chiasm.errors import ChiasmError
+from chiasm.media import MediaError
+from chiasm.speech import RATE, transcribe
+
+
+@click.command("transcribe")
+@click.argument("files", nargs=-1, required=True, metavar="FILE...")
+@click.option(
+    "--words",
+    type=click.Path(exists=True, dir_okay=False),
+    metavar="FILE",
+    help="What can be said: a word or example phrase a line, or a JSGF grammar.",
+)
+@click.option(
+    "--model",
+    default="pocketsphinx",
+    show_default=True,
+    metavar="NAME",
+    help="pocketsphinx, or whisper:FOLDER with transformers files.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print texts, confidences and the words' times as JSON.")
+def transcribe_command(files: tuple[str, ...], words: str | None, model: str, as_json: bool) -> None:
+    """The words said in each FILE (audio, or a video's sound), with the recognizer's confidence (0 to 100 %).
+
+    pocketsphinx recognizes US English; commands and small vocabularies well enough when --words names them, free
+    speech poorly. Files that cannot be read are named, and the exit code is 1.
+    """
+    told = _words(words)
+    rows: list[dict[str, Any]] = []
+    failed = 0
+    for file in files:
+        try:
+            sound = decode(file, Wants(rate=RATE))
+            if "sound" in sound.absent:
+                raise MediaError(sound.absent["sound"].code, sound.absent["sound"].message)
+        except MediaError as error:
+            failed += 1
+            rows.append({"file": file, "error": error.note.code, "message": error.note.message})
+            click.echo(f"{one_line(file)}: {error}", err=True)
+            continue
+        (heard,) = transcribe([sound.sound], sound.rate, model, told)
+        words_ = [vars(word) for word in heard.words]
+        rows.append({"file": file, "text": heard.text, "confidence": heard.confidence, "words": words_})
+        if not as_json:
+            said = one_line(heard.text) or "(no words)"
+            click.echo(f"{one_line(file)}  {100 * heard.confidence:5.1f} %  {said}")
+    if as_json:
+        echo_json(rows)
+    if failed:
+        raise click.exceptions.Exit(1)
+
+
+def _words(file: str | None) -> str | list[str] | None:
+    if file is None:
+        return None
+    try:
+        text = Path(file).read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        raise ChiasmError(f"wanted words as UTF-8 text, got {file}: write it so.") from None
+    if text.lstrip().startswith("#JSGF"):
+        return text
+    return [line for line in text.splitlines() if line.strip()]

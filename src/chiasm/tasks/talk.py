@@ -1,0 +1,339 @@
+"""Talk: a turn loop that fills slots from what is typed or said, and asks back for those that it is unsure of."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from scipy.special import betaincinv, softmax
+
+from chiasm import registry
+from chiasm.encoding import Progress
+from chiasm.errors import ChiasmError
+from chiasm.resample import Draws, interval_of
+from chiasm.score import Score
+from chiasm.tasks._known_rows import KnownRows
+from chiasm.views import Views, as_views
+
+__all__ = ["NOT_SAID", "Dialogue", "Reply", "Talk"]
+
+NOT_SAID = "(not said)"
+"""The class of a slot about which an utterance says nothing."""
+_PREFIX = "slot:"
+_TINY = 1e-12
+_SURE = 0.9
+"""Of the upper bound on the share of wrong values: the least share found would be too good by having been chosen."""
+
+
+@dataclass
+class Dialogue:
+    """What is kept from turn to turn; a new one starts a new talk."""
+
+    evidence: dict[str, np.ndarray] = field(default_factory=dict)
+    """By slot `(c,)` the sum of log p - log prior over the turns that spoke of it."""
+    asked: str = ""
+    """The slot that the last reply asked for."""
+    asks: dict[str, int] = field(default_factory=dict)
+    """How often each slot was asked for."""
+    turns: int = 0
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What a turn led to: the state of every slot, and what is said back."""
+
+    values: dict[str, str | None]
+    """By slot its value; None where nothing was said of it."""
+    confidence: dict[str, float]
+    unsure: list[str]
+    """The slots whose confidence is below their threshold."""
+    asked: str
+    """The slot that is asked for; "" when there is nothing more to ask."""
+    text: str
+
+
+class Talk(KnownRows):
+    """An utterance in (text, sound, or both), a value for every slot out, over as many turns as it takes.
+
+    Each slot is a class, learned from every view by a fuser of its own, with calibrated probabilities. A slot is sure
+    where its probability is above a threshold: the least from which the share of wrong validation turns is at most
+    `error` by its upper bound (90 %, exact binomial), which takes 45 turns at 0.05. For the least sure of the others
+    the reply asks, one slot a turn, and the next utterance then speaks of that slot alone:
+    p(c | turns) ~ prior(c) prod_t p(c | turn t) / prior(c). After `asks` questions the likeliest value is taken as it
+    is. A slot that an utterance does not mention stays as it was.
+
+    The promise holds for turns like the validation turns: where noise may come, have noisy ones among them.
+
+    Choose it for commands with a fixed set of slots (intents are a slot). Replies are templates: there is no language
+    model here, and no value that was not in the training rows can come out.
+
+    Args:
+        encoders: by view's name or modality, an encoder or its name; None: the defaults. fuse: a fuser or its name.
+        error: the share of wrong values among sure ones that is allowed, by slot. asks: questions a slot, at most.
+        allow_leaks: go on when ids or whole rows stand in train and test. seed: of everything drawn at random.
+
+    Learned: `fusers_` and `thresholds_` by slot.
+
+    >>> rng = np.random.default_rng(0)
+    >>> color = rng.choice(["red", "blue"], 300)
+    >>> heard = rng.normal(size=(300, 3)) + 2.5 * np.where(color == "red", 1, -1)[:, None]
+    >>> model = Talk().fit({"sound": heard}, {"color": color})
+    >>> talk = Dialogue()
+    >>> model.turn(talk, {"sound": [[0.1, 0.0, -0.1]]}).asked
+    'color'
+    >>> model.turn(talk, {"sound": [[3.0, 2.0, 2.5]]}).text
+    'Understood: color red.'
+
+    Sources: Chow 1970 (reject option); Clopper & Pearson 1934 (the bound); Young et al. 2013 (a belief over turns).
+    """
+
+    def __init__(
+        self,
+        encoders: Mapping[str, Any] | None = None,
+        fuse: Any = "late",
+        error: float = 0.05,
+        asks: int = 2,
+        allow_leaks: bool = False,
+        seed: int = 0,
+    ):
+        self.encoders = encoders
+        self.fuse = fuse
+        self.error = error
+        self.asks = asks
+        self.allow_leaks = allow_leaks
+        self.seed = seed
+
+    fusers_: dict[str, Any]
+    thresholds_: dict[str, float]
+
+    def fit(
+        self, views: Any, slots: Mapping[str, Sequence[Any]] | None = None, *, progress: Progress | None = None
+    ) -> Talk:
+        """Learn from the rows of split "train", and the thresholds from those of "val".
+
+        Without "val" rows the thresholds come from held-out answers to the training rows; "test" is for `score`.
+
+        Args:
+            views: raw or encoded utterances, a row each. slots: by slot its value in every row, None where the row
+                says nothing of it; by default the views' label: an object a row, {"color": "red"}, also as JSON, or a
+                plain value of the one slot "intent". progress: called while encoding.
+
+        Raises a ChiasmError for slots that teach nothing, an error rate outside (0, 1), or leaks.
+        """
+        if not 0 < self.error < 1:
+            raise ChiasmError(f"wanted an error rate between 0 and 1, got {self.error}.")
+        views = _with_slots(as_views(views), slots)
+        train = self._learn_rows(views, progress)
+        split = train.split
+        val = np.zeros(len(train), bool) if split is None else split == "val"
+        names = [name.removeprefix(_PREFIX) for name in train.facts if name.startswith(_PREFIX)]
+        self.fusers_, self.thresholds_ = {}, {}
+        for slot in names:
+            truth = train.facts[_PREFIX + slot]
+            rows = train[~val]
+            self.fusers_[slot] = fuser = self._fuser().fit(rows, truth[~val])
+            probabilities = fuser.outputs(train[val]) if val.any() else fuser.crossed(rows)
+            right = fuser.target_.decode(probabilities) == (truth[val] if val.any() else truth)
+            self.thresholds_[slot] = _threshold(probabilities.max(axis=1), right, self.error)
+        return self
+
+    @property
+    def slots(self) -> dict[str, list[str]]:
+        """The values that each slot can have."""
+        self.check_fitted()
+        return {slot: [v for v in f.target_.names_ if v != NOT_SAID] for slot, f in self.fusers_.items()}
+
+    def answer(self, views: Any) -> tuple[np.ndarray, np.ndarray]:
+        """The likeliest value of each slot `(n, s)` and its probability `(n, s)` in n utterances, each on its own.
+
+        The slots are in the order of `slots`; a value is None where nothing is said of the slot.
+        """
+        found = self.probabilities(views)
+        names = {slot: [None if v == NOT_SAID else v for v in f.target_.names_] for slot, f in self.fusers_.items()}
+        values = [np.array(names[slot], dtype=object)[one.argmax(axis=1)] for slot, one in found.items()]
+        return np.stack(values, axis=1), np.stack([one.max(axis=1) for one in found.values()], axis=1)
+
+    def probabilities(self, views: Any, *, progress: Progress | None = None) -> dict[str, np.ndarray]:
+        """By slot `(n, c)` the probabilities of its classes in n utterances, each on its own; views may be absent."""
+        self.check_fitted()
+        encoded = self._encode(as_views(views, self.modalities_), progress)
+        return {slot: fuser.outputs(encoded) for slot, fuser in self.fusers_.items()}
+
+    def turn(self, dialogue: Dialogue, views: Any) -> Reply:
+        """One utterance (views of one row) in; `dialogue` is updated, and what to say back comes out."""
+        found = self.probabilities(views)
+        rows = {len(one) for one in found.values()}
+        if rows != {1}:
+            raise ChiasmError(f"wanted one utterance a turn, got {max(rows, default=0)} rows: take turns one by one.")
+        return self.reply(dialogue, {slot: one[0] for slot, one in found.items()})
+
+    def reply(self, dialogue: Dialogue, probabilities: Mapping[str, np.ndarray]) -> Reply:
+        """As `turn`, from the probabilities `(c,)` of each slot that `probabilities` gave for the utterance."""
+        self.check_fitted()
+        dialogue.turns += 1
+        for slot in [dialogue.asked] if dialogue.asked else list(self.fusers_):
+            self._update(dialogue, slot, np.asarray(probabilities[slot], np.float64))
+        if not dialogue.asked:
+            dialogue.asks = {}
+        values, sure = {}, {}
+        for slot, fuser in self.fusers_.items():
+            values[slot], sure[slot] = self._state(dialogue, slot, fuser)
+        unsure = sorted((s for s in sure if sure[s] < self.thresholds_[s]), key=lambda s: sure[s])
+        open_ = [s for s in unsure if dialogue.asks.get(s, 0) < self.asks]
+        dialogue.asked = open_[0] if open_ else ""
+        if dialogue.asked:
+            dialogue.asks[dialogue.asked] = dialogue.asks.get(dialogue.asked, 0) + 1
+        text = _question(dialogue.asked, values, sure) if dialogue.asked else _summary(values, unsure)
+        return Reply(values, {s: round(p, 6) for s, p in sure.items()}, unsure, dialogue.asked, text)
+
+    def score(
+        self,
+        views: Any,
+        slots: Mapping[str, Sequence[Any]] | None = None,
+        *,
+        allow_train: bool = False,
+        split: str = "given",
+        progress: Progress | None = None,
+    ) -> Score:
+        """How many values of single utterances are right, how many are sure, and how many of these are right.
+
+        The score is the mean accuracy over slots. Intervals (95 %) resample ids and groups.
+        Raises a ChiasmError when rows that the model was fitted on are among them, unless `allow_train`.
+        """
+        self.check_fitted()
+        views = _with_slots(as_views(views, self.modalities_), slots)
+        encoded = self._encode(views, progress)
+        self._learned_from(encoded, allow_train)
+        draws = Draws(encoded.clusters)
+        table: dict[str, Any] = {"task": "talk", "rows": len(encoded), "split": split, "error": self.error, "slots": {}}
+        majority = []
+        for slot, fuser in self.fusers_.items():
+            outputs = fuser.outputs(encoded)
+            truth = views.facts[_PREFIX + slot]
+            right = fuser.target_.decode(outputs) == truth
+            majority.append(float(np.mean(truth == fuser.target_.names_[int(fuser.prior_.argmax())])))
+            sure = outputs.max(axis=1) >= self.thresholds_[slot]
+            table["slots"][slot] = {
+                "accuracy": interval_of(*draws.mean(right)),
+                "sure": interval_of(*draws.mean(sure)),
+                "right_of_sure": interval_of(*draws.mean(np.where(sure, right, np.nan))),
+            }
+        mean = float(np.mean([one["accuracy"]["value"] for one in table["slots"].values()]))
+        table["majority"] = round(float(np.mean(majority)), 6)
+        return _TalkScore(mean, table)
+
+    def _fuser(self) -> Any:
+        part = registry.get("fuse", self.fuse)() if isinstance(self.fuse, str) else copy.deepcopy(self.fuse)
+        return part.set_params(kind="classes", seed=self.seed)
+
+    def _update(self, dialogue: Dialogue, slot: str, probabilities: np.ndarray) -> None:
+        """Add what an utterance says of a slot; a slot that was not asked for starts anew when it is mentioned."""
+        fuser = self.fusers_[slot]
+        asked = slot == dialogue.asked
+        if fuser.target_.names_[int(probabilities.argmax())] == NOT_SAID:
+            return
+        said = np.log(np.maximum(probabilities, _TINY)) - np.log(np.maximum(fuser.prior_, _TINY))
+        held = dialogue.evidence.get(slot)
+        dialogue.evidence[slot] = said if held is None or not asked else held + said
+
+    def _state(self, dialogue: Dialogue, slot: str, fuser: Any) -> tuple[str | None, float]:
+        held = dialogue.evidence.get(slot)
+        if held is None:
+            return None, 0.0
+        belief = np.log(np.maximum(fuser.prior_, _TINY)) + held
+        names = fuser.target_.names_
+        belief[[i for i, name in enumerate(names) if name == NOT_SAID]] = -np.inf
+        belief = softmax(belief)
+        return names[int(belief.argmax())], float(belief.max())
+
+
+def _with_slots(views: Views, slots: Mapping[str, Sequence[Any]] | None) -> Views:
+    """Views with a fact for each slot."""
+    if slots is None and any(name.startswith(_PREFIX) for name in views.facts):
+        return views
+    slots = _of_labels(views.label) if slots is None else slots
+    if not slots:
+        raise ChiasmError("wanted slots, a value of each a row, got none: pass {'color': [...], ...}, or labels.")
+    facts = dict(views.facts)
+    for slot, values in slots.items():
+        if len(values) != len(views):
+            raise ChiasmError(f"slot {slot!r}: wanted {len(views)} values, one a row, got {len(values)}.")
+        facts[_PREFIX + slot] = np.array([NOT_SAID if _lacking(v) else str(v) for v in values], dtype=object)
+    return Views(views.columns, views.ids, facts)
+
+
+def _of_labels(labels: np.ndarray | None) -> dict[str, list[Any]]:
+    """The slots that objects a row hold; plain labels are the one slot "intent"."""
+    rows = [_object(label) for label in ([] if labels is None else labels.tolist())]
+    names = sorted({str(name) for row in rows for name in row})
+    return {name: [row.get(name) for row in rows] for name in names}
+
+
+def _object(label: Any) -> dict[str, Any]:
+    if isinstance(label, str) and label.lstrip().startswith("{"):
+        try:
+            label = json.loads(label)
+        except ValueError:
+            raise ChiasmError(f"wanted slots as a JSON object, got {label[:80]!r}.") from None
+    if isinstance(label, Mapping):
+        return {str(name): value for name, value in label.items()}
+    return {} if _lacking(label) else {"intent": label}
+
+
+def _lacking(value: Any) -> bool:
+    return value is None or value == "" or (isinstance(value, float) and value != value)
+
+
+def _threshold(confidence: np.ndarray, right: np.ndarray, error: float) -> float:
+    """The least confidence from which the upper bound of the share of wrong turns is <= error; 1 where there is none.
+
+    Where even the least confident validation turn may count as sure, calibration speaks for those below: 1 - error.
+    """
+    order = np.argsort(-confidence, kind="stable")
+    ranked = confidence[order]
+    wrong = np.cumsum(~np.asarray(right, bool)[order])
+    count = np.arange(1, len(ranked) + 1)
+    bound = np.where(wrong < count, betaincinv(wrong + 1, np.maximum(count - wrong, 1), _SURE), 1.0)
+    last = np.append(ranked[1:] < ranked[:-1], True)  # equal confidences come in together
+    good = np.flatnonzero(last & (bound <= error))
+    if not len(good):
+        return 1.0
+    found = float(ranked[good[-1]])
+    return min(found, 1 - error) if good[-1] == len(ranked) - 1 else found
+
+
+def _question(slot: str, values: Mapping[str, str | None], sure: Mapping[str, float]) -> str:
+    if values[slot] is None:
+        return f"Which {slot}?"
+    return f"Which {slot}? I understood {values[slot]}, but only with {100 * sure[slot]:.0f} % confidence."
+
+
+def _summary(values: Mapping[str, str | None], unsure: Sequence[str]) -> str:
+    parts = []
+    for slot, value in values.items():
+        doubt = " (not sure)" if slot in unsure and value is not None else ""
+        parts.append(f"{slot} {'unknown' if value is None else value}{doubt}")
+    return f"Understood: {', '.join(parts)}."
+
+
+class _TalkScore(Score):
+    """The score of a talk, a line a slot."""
+
+    def __str__(self) -> str:
+        lines = [f"talk: {self.table['rows']} utterances, each on its own; 95 % intervals, resampled by id and group"]
+        for slot, one in self.table["slots"].items():
+            right, sure, of_sure = (_percent(one[name]) for name in ("accuracy", "sure", "right_of_sure"))
+            lines.append(f"  {slot}: {right} right; sure of {sure}, of which {of_sure} right")
+        lines.append(f"  the commonest value of each slot would be right in {100 * self.table['majority']:.1f} %")
+        return "\n".join(lines)
+
+
+def _percent(found: Mapping[str, float | None]) -> str:
+    value, low, high = (found[name] for name in ("value", "low", "high"))
+    if value is None or low is None or high is None:
+        return "none"
+    return f"{100 * value:.1f} % [{100 * low:.1f}, {100 * high:.1f}]"

@@ -1,0 +1,240 @@
+"""Talk: slots are filled over turns, and what is unsure is asked for."""
+
+import json
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from scipy.stats import binom
+
+import chiasm
+from chiasm.tasks.talk import NOT_SAID, Dialogue, Talk, _threshold
+from chiasm.views import Column, Views
+from conftest import pack
+
+COLORS, PLACES = ["red", "green", "blue"], ["left", "right"]
+
+
+def planted(n, spread=0.45, seed=0):
+    """Utterances whose vectors point at a color and a place, and the slots' values."""
+    rng = np.random.default_rng(seed)
+    color, place = rng.integers(0, 3, n), rng.integers(0, 2, n)
+    heard = np.concatenate([np.eye(3)[color], np.eye(2)[place]], axis=1) + spread * rng.normal(size=(n, 5))
+    return heard, {"color": np.array(COLORS)[color], "place": np.array(PLACES)[place]}
+
+
+def point(color=None, place=None):
+    """An utterance that points at these, and at nothing in particular where there is None."""
+    c = np.full(3, 1 / 3) if color is None else np.eye(3)[COLORS.index(color)]
+    p = np.full(2, 1 / 2) if place is None else np.eye(2)[PLACES.index(place)]
+    return {"sound": [np.concatenate([c, p]).tolist()]}
+
+
+@pytest.fixture(scope="module")
+def model():
+    heard, slots = planted(400)
+    return Talk(error=0.02, seed=1).fit({"sound": heard}, slots)
+
+
+def test_a_clear_utterance_fills_every_slot_and_nothing_is_asked(model):
+    reply = model.turn(Dialogue(), point("green", "left"))
+    assert reply.values == {"color": "green", "place": "left"}
+    assert (reply.unsure, reply.asked) == ([], "")
+    assert reply.text == "Understood: color green, place left."
+
+
+def test_an_unsure_slot_is_asked_for_and_the_next_turn_speaks_of_it_alone(model):
+    talk = Dialogue()
+    first = model.turn(talk, point("green", None))
+    assert first.asked == "place"
+    assert first.text.startswith("Which place? I understood")
+    second = model.turn(talk, point("red", "right"))  # red is not listened to: the place was asked for
+    assert second.values == {"color": "green", "place": "right"}
+    assert (second.asked, talk.turns) == ("", 2)
+    third = model.turn(talk, point("blue", "left"))  # nothing was asked: a new utterance changes every slot
+    assert third.values == {"color": "blue", "place": "left"}
+
+
+def test_after_so_many_questions_the_likeliest_value_is_taken_and_told_as_unsure(model):
+    talk = Dialogue()
+    asked = [model.turn(talk, point("green", None)).asked for _ in range(3)]
+    assert asked == ["place", "place", ""]
+    reply = model.turn(Dialogue(), point("green", None))
+    assert "(not sure)" not in reply.text
+    talk = Dialogue()
+    replies = [model.turn(talk, point("green", None)) for _ in range(3)]
+    assert replies[-1].text.count("(not sure)") == 1
+    assert replies[-1].unsure == ["place"]
+
+
+def test_what_two_turns_say_of_a_slot_is_combined_as_independent_evidence(model):
+    fuser = model.fusers_["place"]
+    weak = {slot: f.prior_.copy() for slot, f in model.fusers_.items()}
+    weak["color"] = np.array([0.98, 0.01, 0.01])
+    weak["place"] = np.array([0.6, 0.4])
+    talk = Dialogue()
+    first = model.reply(talk, weak)
+    assert first.asked == "place"
+    second = model.reply(talk, weak)
+    prior = fuser.prior_
+    expected = 0.6**2 / prior[0] / (0.6**2 / prior[0] + 0.4**2 / prior[1])
+    assert first.confidence["place"] == pytest.approx(0.6, abs=1e-6)
+    assert second.confidence["place"] == pytest.approx(expected, abs=1e-6)
+
+
+def test_the_threshold_lets_through_as_many_turns_as_the_allowed_share_of_errors_permits():
+    rng = np.random.default_rng(0)
+    for _ in range(20):
+        sure = rng.integers(1, 30, 200) / 30
+        right = rng.random(200) < 0.5 + sure / 2
+        found = _threshold(sure, right, 0.15)
+        slow = []
+        for t in np.unique(sure):  # as many errors or fewer must be unlikely (10 %) if the rate were the allowed one
+            if binom.cdf(np.sum(~right[sure >= t]), np.sum(sure >= t), 0.15) <= 0.1:
+                slow.append(t)
+        assert found == (min(slow) if slow else 1.0)
+    right[:] = True
+    assert _threshold(sure + 100, right, 0.15) == 0.85  # nothing was wrong: a probability of 0.85 is sure enough
+
+
+def test_fewer_errors_are_allowed_more_is_asked_and_fewer_of_the_sure_ones_are_wrong():
+    heard, slots = planted(1200, spread=0.6)
+    split = np.repeat(["train", "val"], [400, 800]).astype(object)
+    views = Views({"sound": Column("vector", heard)}, facts={"split": split})
+    new, truth = planted(2000, spread=0.6, seed=1)
+    shares, errors = [], []
+    for error in (0.15, 0.1, 0.05):
+        talk = Talk(error=error).fit(views, slots)
+        table = talk.score({"sound": new}, truth).table["slots"]["color"]
+        shares.append(table["sure"]["value"])
+        errors.append(1 - table["right_of_sure"]["value"])
+    assert all(a > b for a, b in pairwise(shares))
+    assert all(found < allowed + 0.04 for found, allowed in zip(errors, (0.15, 0.1, 0.05), strict=True))
+
+
+def test_asking_back_fills_more_slots_right_than_taking_the_first_answer():
+    heard, slots = planted(400, spread=0.5)
+    model = Talk().fit({"sound": heard}, slots)
+    new, truth = planted(300, spread=0.5, seed=2)
+    outputs = model.probabilities({"sound": new})
+    rng = np.random.default_rng(0)
+    first, last = [], []
+    for goal in range(300):
+        wanted = {slot: values[goal] for slot, values in truth.items()}
+        talk = Dialogue()
+        reply = model.reply(talk, {slot: one[goal] for slot, one in outputs.items()})
+        first.append(reply.values == wanted)
+        while reply.asked:
+            other = rng.choice(np.flatnonzero(truth[reply.asked] == wanted[reply.asked]))
+            reply = model.reply(talk, {slot: one[other] for slot, one in outputs.items()})
+        last.append(reply.values == wanted)
+    assert np.mean(last) > np.mean(first) + 0.1
+
+
+def test_a_slot_that_is_not_mentioned_is_not_filled_and_one_that_was_filled_stays():
+    texts, color, place = [], [], []
+    for i in range(240):
+        c, p = COLORS[i % 3], PLACES[i // 3 % 2]
+        both, only = f"go {p} to the {c} one {i}", [f"the {c} one {i}", f"go {p} {i}"][i % 2]
+        texts += [both, only]
+        color += [c, c if i % 2 == 0 else None]
+        place += [p, p if i % 2 else None]
+    views = Views({"words": Column("text", texts)})
+    model = Talk({"words": "bow_text"}).fit(views, {"color": color, "place": place})
+    assert model.slots == {"color": sorted(COLORS), "place": sorted(PLACES)}
+    assert NOT_SAID in model.fusers_["color"].target_.names_
+    talk = Dialogue()
+    reply = model.turn(talk, Views({"words": Column("text", ["the blue one"])}))
+    assert reply.values == {"color": "blue", "place": None}
+    assert reply.text == "Which place?"
+    assert model.turn(talk, Views({"words": Column("text", ["go left"])})).values == {"color": "blue", "place": "left"}
+    reply = model.turn(talk, Views({"words": Column("text", ["go right"])}))
+    assert reply.values == {"color": "blue", "place": "right"}
+
+
+def test_a_talk_without_sound_or_without_text_still_answers():
+    heard, slots = planted(300)
+    other, _ = planted(300, seed=3)
+    words = np.random.default_rng(0).normal(size=other.shape) * 0.2 + heard
+    model = Talk().fit({"sound": heard, "words": words}, slots)
+    for view in ("sound", "words"):
+        assert model.turn(Dialogue(), {view: point("red", "left")["sound"]}).values == {"color": "red", "place": "left"}
+
+
+def test_a_saved_talk_takes_the_same_turns(model, tmp_path):
+    loaded = chiasm.load(model.save(tmp_path / "talk"))
+    for views in (point("green", "left"), point("green", None), point(None, "right")):
+        assert loaded.turn(Dialogue(), views) == model.turn(Dialogue(), views)
+
+
+def test_slots_may_stand_in_the_label_as_objects_and_a_plain_label_is_one_slot():
+    heard, slots = planted(300)
+    rows = [{"color": c, "place": p} for c, p in zip(slots["color"], slots["place"], strict=True)]
+    sounds = {"sound": Column("vector", heard)}
+    by_slots = Talk().fit({"sound": heard}, slots).probabilities({"sound": heard[:9]})
+    for labels in (rows, [json.dumps(row) for row in rows]):
+        model = Talk().fit(Views(sounds, facts={"label": np.array(labels, dtype=object)}))
+        found = model.probabilities({"sound": heard[:9]})
+        assert list(found) == ["color", "place"]
+        assert all(np.array_equal(found[slot], by_slots[slot]) for slot in found)
+    plain = Talk().fit(Views(sounds, facts={"label": slots["color"]}))
+    assert plain.slots == {"intent": sorted(COLORS)}
+    values, sure = plain.answer({"sound": heard})
+    assert values.shape == sure.shape == (300, 1)
+    assert np.mean(values[:, 0] == slots["color"]) > 0.8
+    new, truth = planted(200, seed=4)
+    score = plain.score({"sound": new}, {"intent": truth["color"]})
+    assert score > score.table["majority"] + 0.3
+    assert "intent: " in str(score)
+    with pytest.raises(chiasm.ChiasmError, match="JSON object"):
+        Talk().fit(Views(sounds, facts={"label": np.array(["{"] * 300, dtype=object)}))
+
+
+@pytest.mark.parametrize(
+    ("made", "slots", "said"),
+    [
+        ({}, None, "wanted slots"),
+        ({}, {"color": ["red"]}, "wanted 400 values"),
+        ({"error": 0}, {"color": ["red"] * 400}, "between 0 and 1"),
+    ],
+)
+def test_what_teaches_nothing_is_refused_in_a_sentence(made, slots, said):
+    with pytest.raises(chiasm.ChiasmError, match=said):
+        Talk(**made).fit({"sound": planted(400)[0]}, slots)
+
+
+def test_two_utterances_are_no_turn(model):
+    with pytest.raises(chiasm.ChiasmError, match="one utterance a turn"):
+        model.turn(Dialogue(), {"sound": planted(2)[0]})
+
+
+def test_the_command_line_keeps_the_state_from_line_to_line(tmp_path, run):
+    texts = [f"{c} {p}" for c in COLORS for p in PLACES] * 20
+    slots = {"color": [t.split()[0] for t in texts], "place": [t.split()[1] for t in texts]}
+    views = Views({"words": Column("text", [f"{t} {i % 7}" for i, t in enumerate(texts)])})
+    folder = Talk({"words": "hashed_text"}).fit(views, slots).save(tmp_path / "talk")
+    one = json.loads(run("talk", str(folder), "--text", "red left", "--json").stdout)
+    assert {slot: s["value"] for slot, s in one["state"].items()} == {"color": "red", "place": "left"}
+    assert one["answer"] == "Understood: color red, place left."
+    assert "not from audio" in run("talk", str(folder), "--wav", "x.wav").stderr
+    done = run("talk", str(folder), input="green left\nblue right\n\nred left\n")
+    answers = [line for line in done.stdout.splitlines() if line.startswith("Understood")]
+    assert answers == ["Understood: color green, place left.", "Understood: color blue, place right."]
+
+
+def test_spoken_commands_fill_slots_through_the_recognizer(tmp_path):
+    pytest.importorskip("pocketsphinx")
+    pytest.importorskip("av")
+    folder = pack("fsdd") / "audio"
+    names = [(d, speaker, i) for d in (1, 7) for speaker in ("lucas", "theo", "yweweler") for i in range(5, 11)]
+    files = [str(folder / f"{d}_{speaker}_{i}.ogg") for d, speaker, i in names]
+    from chiasm.encode.speech_audio import SpeechAudio
+
+    views = Views({"said": Column("audio", files)})
+    encoder = SpeechAudio("bow_text", words="#JSGF V1.0; grammar a; public <a> = one | seven;")
+    model = Talk({"said": encoder}, error=0.2).fit(
+        views, {"digit": ["one" if d == 1 else "seven" for d, _, _ in names]}
+    )
+    for digit, word in ((1, "one"), (7, "seven")):
+        spoken = Views({"said": Column("audio", [str(folder / f"{digit}_lucas_0.ogg")])})
+        assert model.turn(Dialogue(), spoken).values == {"digit": word}
