@@ -337,7 +337,7 @@ class _Gray:
             return
         if self.times and time - self.times[-1] < self.gap - 2e-3:
             return
-        small = frame.reformat(self.width, self.height, "gray", interpolation="AREA")
+        small = frame.reformat(self.width, self.height, "gray", interpolation="AREA", threads=1)
         self.frames.append(small.to_ndarray())
         self.times.append(time)
 
@@ -352,13 +352,11 @@ class _Gray:
 
 def _square(frame: Any, size: int, chosen: dict[Any, tuple[float, np.ndarray]], time: float) -> np.ndarray:
     """A frame as RGB `(size, size, 3)`; one that was made for another moment is taken from there."""
-    from PIL import Image
-
     last = next(reversed(chosen.values()), None)
     if last is not None and last[0] == time:
         return last[1]
-    image = frame.to_image().resize((size, size), Image.Resampling.BICUBIC, reducing_gap=3.0)
-    return np.asarray(image)
+    picture: np.ndarray = frame.reformat(size, size, "rgb24", interpolation="BICUBIC", threads=1).to_ndarray()
+    return picture
 
 
 def _sound(request: dict[str, Any], spans: list[tuple[float, float]], answers: list) -> None:
