@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -28,8 +29,9 @@ def write_video(
     rate: int = 16000,
     codec: str = "mpeg4",
     gop: int = 12,
+    late: float = 0.0,
 ) -> Path:
-    """A video of RGB frames `(t, h, w, 3)` uint8, with a sound track `(s,)` where there is one."""
+    """A video of RGB frames `(t, h, w, 3)` uint8, with a sound track `(s,)` from `late` seconds on, if there is one."""
     import av
 
     with av.open(str(path), "w") as out:
@@ -47,17 +49,18 @@ def write_video(
         for packet in stream.encode(None):
             out.mux(packet)
         if track is not None and sound is not None:
-            for packet in _encoded(track, sound, rate):
+            for packet in _encoded(track, sound, rate, late):
                 out.mux(packet)
     return path
 
 
-def _encoded(track, sound: np.ndarray, rate: int):
+def _encoded(track, sound: np.ndarray, rate: int, late: float):
     import av
 
     whole = av.AudioFrame.from_ndarray(sound.astype(np.float32)[None], format="flt", layout="mono")
     whole.rate = rate
-    whole.pts = 0
+    whole.pts = round(late * rate)
+    whole.time_base = Fraction(1, rate)
     resampler = av.AudioResampler(format=track.codec_context.format, layout="mono", rate=48000)
     for frame in [*resampler.resample(whole), *resampler.resample(None)]:
         yield from track.encode(frame)

@@ -51,6 +51,14 @@ def test_the_sound_of_a_video_begins_when_it_was_written_to(film):
     assert abs(sound[17000:31000]).max() > 0.4
 
 
+def test_a_track_that_begins_late_is_heard_late(tmp_path):
+    noise = 0.5 * np.random.default_rng(0).uniform(-1, 1, 16000)
+    late = str(write_video(tmp_path / "late.mkv", stripes(2), sound=noise, late=1.0))
+    sound = decode(late, Wants(rate=16000)).sound
+    assert abs(sound[:15500]).max() < 0.01
+    assert abs(sound[16500:31000]).mean() > 0.1
+
+
 @pytest.mark.parametrize("start", [0.3, 1.1])
 def test_a_moment_is_that_part_of_the_whole(film, start):
     wants = Wants(gray=(12, 16)) | Wants(rate=16000)

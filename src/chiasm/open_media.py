@@ -409,6 +409,8 @@ def _sound(request: dict[str, Any], spans: list[tuple[float, float]], answers: l
             if not len(mine):
                 header["absent"]["sound"] = ["no_sound", "no sound in these seconds"]
                 continue
+            if low < 0:  # a track that begins late is heard late
+                mine = np.concatenate([np.zeros(-low, np.float32), mine])
             if not np.isfinite(mine).all():
                 header["absent"]["sound"] = ["not_finite", "samples that are not finite numbers"]
                 continue

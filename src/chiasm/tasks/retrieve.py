@@ -377,10 +377,12 @@ class Retrieve(Part):
 
     def _gallery(self, views: Views, to: str, progress: Progress | None) -> tuple[Any, dict[str, np.ndarray]]:
         name = views.resolve(to) if to in views.columns else views.resolve(self.views_[to])
-        mapped = self.transform(views.replace({to: views[name]}), progress=progress)[to]
+        encoded, self._report = self.encoding_.apply(views.replace({to: views[name]}), progress)
+        if not len(encoded[to].used):
+            codes = ", ".join(sorted({note.code for _, _, note in self._report.skipped}))
+            raise ChiasmError(f"nothing to search: none of the {len(views)} items could be read ({codes}).")
+        mapped = self.aligner_.transform(encoded)[to]
         used = mapped.used
-        if not len(used):
-            raise ChiasmError(f"nothing to search: none of the {len(views)} items could be read.")
         labels = np.array([mapped.label(p) for p in used.tolist()], dtype=object)
         ids = _strings(views.ids[first_rows(mapped)])
         index = self._make("index", self.index).add(np.arange(len(used)), mapped.items[used])
