@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from chiasm import recipe
-from chiasm.cli._shared import echo_json, one_line
+from chiasm.cli._shared import echo_json, one_line, progress
 from chiasm.errors import ChiasmError
 
 
@@ -21,7 +21,9 @@ def contents_command(file: str, hearing: str | None, step: float, top: int, as_j
     """What is in FILE, named by the image encoder's own 1,000 classes; sounds by a classifier of yours."""
     from chiasm.tasks.contents import Contents
 
-    found = Contents(step=step, hearing=None if hearing is None else _hearing(hearing), top=top).answer(file)
+    found = Contents(step=step, hearing=None if hearing is None else _hearing(hearing), top=top).answer(
+        file, progress=progress()
+    )
     if as_json:
         echo_json({"file": file, **found})
         return

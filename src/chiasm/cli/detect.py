@@ -126,7 +126,7 @@ def _table(part: Detect, names: Any, texts: list[str], data: str, options: dict[
 def _film(part: Detect, names: Any, texts: list[str], film: str, window: float | None, as_json: bool) -> None:
     watch = part.watch(window=window, names=None if hasattr(names, "hits") else names)
     try:
-        times, scores, alarms = watch.film(film)
+        times, scores, alarms = watch.film(film, progress=progress())
     except MediaError as error:
         raise ChiasmError(f"{film}: {error}") from None
     name = _namer(names, texts, film, part)

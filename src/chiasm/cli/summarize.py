@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from chiasm import recipe
-from chiasm.cli._shared import echo_json, one_line
+from chiasm.cli._shared import echo_json, one_line, progress
 from chiasm.errors import ChiasmError
 
 _COLUMNS = 6
@@ -45,7 +45,7 @@ def summarize_command(
 
     space = None if model is None else _space(model)
     task = Summarize(space=space, step=step, sound=sound)
-    moments = sorted(task.answer(film, k, words), key=lambda moment: moment["time"])
+    moments = sorted(task.answer(film, k, words, progress=progress()), key=lambda moment: moment["time"])
     if sheet_file:
         _draw(moments, Path(film).name if words is None else f"{Path(film).name}: {words}", Path(sheet_file))
     for note in task.notes:

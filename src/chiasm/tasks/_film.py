@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from chiasm.clips import Clip, Wants, decode, probe
+from chiasm.encoding import Progress
 from chiasm.errors import ChiasmError
 from chiasm.media import MediaError, Note
 
@@ -54,7 +55,13 @@ def clip_of(film: Any) -> Clip:
 
 
 def read_film(
-    film: Any, encode: Callable[[Sequence[Any]], np.ndarray], size: int, step: float, *, listen: bool = True
+    film: Any,
+    encode: Callable[[Sequence[Any]], np.ndarray],
+    size: int,
+    step: float,
+    *,
+    listen: bool = True,
+    progress: Progress | None = None,
 ) -> Film:
     """Features of a picture a step, and how loud each step is.
 
@@ -101,6 +108,8 @@ def read_film(
         if listen:
             loudness.append(_loudness(found.sound, count, int(step * RATE)))
         made.notes += [note for note in found.notes if note not in made.notes]
+        if progress:
+            progress("film", first + count, steps)
     made.rows = np.concatenate(rows).astype(np.float32, copy=False)
     made.loudness = np.concatenate(loudness) if listen else np.zeros(0)
     return made

@@ -14,6 +14,7 @@ import numpy as np
 
 from chiasm.clips import Clip, Decoded, Wants, decode, probe
 from chiasm.encode._timed import Steps, parts
+from chiasm.encoding import Progress
 from chiasm.errors import ChiasmError
 from chiasm.media import MediaError
 from chiasm.tasks._alarms import SLACK, Alarm, Alarms
@@ -129,18 +130,21 @@ class Watch:
             _name(alarm, self._told)
         return found + [alarm for alarm in ended if all(alarm is not one for one in found)]
 
-    def film(self, path: str | Path) -> tuple[np.ndarray, np.ndarray, list[Alarm]]:
+    def film(self, path: str | Path, progress: Progress | None = None) -> tuple[np.ndarray, np.ndarray, list[Alarm]]:
         """The verdicts of a file: times `(t,)` and surprises `(t,)`, and its alarms; some seconds in memory at a time.
 
         Raises a MediaError where the file cannot be read (see `clips.decode`).
         """
         times, scores, alarms = [], [], []
+        seconds = probe(str(path)).seconds if progress else 0.0
         for time, gray, picture, sound in _chunks(str(path), self.wants, self.window):
             before = self.verdicts
             alarms += self.feed(time, gray, picture, sound)
             if self.verdicts > before:
                 times.append(time - self.window / 2)
                 scores.append(self.surprise)
+                if progress:
+                    progress("film", min(round(time), int(seconds)), int(seconds))
         if self._first is not None:
             before = self.verdicts
             alarms += self.finish(time)

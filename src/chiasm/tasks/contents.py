@@ -11,6 +11,7 @@ import numpy as np
 from chiasm.clips import Clip, probe
 from chiasm.encode._effnet_classes import class_names, class_shares
 from chiasm.encode.effnet_image import EffnetImage
+from chiasm.encoding import Progress
 from chiasm.errors import ChiasmError
 from chiasm.media import IMAGE_SUFFIXES, Note
 from chiasm.part import Part
@@ -51,7 +52,7 @@ class Contents(Part):
         self.window = window
         self.top = top
 
-    def answer(self, item: Any) -> dict[str, Any]:
+    def answer(self, item: Any, *, progress: Progress | None = None) -> dict[str, Any]:
         """What is in a picture, film or sound file.
 
         Returns plain values: `seconds` (None of a picture); `objects`, a list of {name, share, time}, of each class the
@@ -72,7 +73,7 @@ class Contents(Part):
         facts = probe(clip.path)
         found: dict[str, Any] = {"seconds": None, "objects": [], "scenes": [], "events": [], "notes": []}
         if facts.width:
-            found |= self._seen(clip)
+            found |= self._seen(clip, progress)
         if facts.rate and self.hearing is not None:
             found["events"], found["seconds"] = self._heard(clip)
         elif not facts.width:
@@ -84,9 +85,9 @@ class Contents(Part):
         objects = [{**one, "time": None} for one in self._named(shares[0])]
         return {"seconds": None, "objects": objects, "scenes": [], "events": [], "notes": []}
 
-    def _seen(self, clip: Clip) -> dict[str, Any]:
+    def _seen(self, clip: Clip, progress: Progress | None) -> dict[str, Any]:
         encoder = EffnetImage()
-        film = read_film(clip, encoder.encode, encoder.size, self.step, listen=False)
+        film = read_film(clip, encoder.encode, encoder.size, self.step, listen=False, progress=progress)
         shares = class_shares(film.rows)
         cuts = changes(directions(film.rows))
         edges = [0, *cuts.tolist(), len(shares)]

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from chiasm import registry
+from chiasm.encoding import Progress
 from chiasm.errors import ChiasmError
 from chiasm.media import Note
 from chiasm.part import Part
@@ -54,7 +55,9 @@ class Summarize(Part):
         self.step = step
         self.sound = sound
 
-    def answer(self, film: Any, k: int = 6, words: str | None = None) -> list[dict[str, Any]]:
+    def answer(
+        self, film: Any, k: int = 6, words: str | None = None, *, progress: Progress | None = None
+    ) -> list[dict[str, Any]]:
         """The k best moments, the best first; fewer where the film has fewer steps.
 
         Each has `start`, `end` and `time` (of the key frame) in seconds of the file; `score`, the share of the weighed
@@ -68,7 +71,7 @@ class Summarize(Part):
         """
         if k < 1:
             raise ChiasmError(f"wanted 1 moment or more, got k = {k}.")
-        read = self.read(film, words)
+        read = self.read(film, words, progress=progress)
         return [{**moment, "picture": picture_at(read, moment["time"])} for moment in self.moments(read, k, words)]
 
     def shots(self, film: Any) -> np.ndarray:
@@ -76,7 +79,7 @@ class Summarize(Part):
         read = self.read(film)
         return read.clip.start + spans(changes(directions(read.rows)), len(read.rows), read.seconds)
 
-    def read(self, film: Any, words: str | None = None) -> Film:
+    def read(self, film: Any, words: str | None = None, *, progress: Progress | None = None) -> Film:
         """The film's features and loudness over time, decoded once; `moments` chooses from them, as often as asked."""
         if words is not None and self.space is None:
             raise ChiasmError(
@@ -84,7 +87,7 @@ class Summarize(Part):
             )
         encoder = self._encoder()
         size = int(getattr(encoder, "size", 224))
-        read = read_film(film, encoder.encode, size, self.step, listen=self.sound > 0)
+        read = read_film(film, encoder.encode, size, self.step, listen=self.sound > 0, progress=progress)
         self._notes = read.notes
         return read
 
