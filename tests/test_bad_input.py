@@ -300,15 +300,15 @@ def test_no_command_takes_a_damaged_model(run: Run, toy: Toy, tmp_path: Path, na
 SEARCHES: dict[str, tuple[tuple[str, ...], str]] = {
     "an empty query": (("",), "without a visible character"),
     "a blank query": ((" \t\n",), "without a visible character"),
-    "no query": ((), "wanted words or --image FILE"),
-    "two queries": (("a", "--image", "pictures/0000.png"), "wanted words or --image FILE"),
+    "no query": ((), "wanted words, --image FILE, --audio FILE or --video FILE"),
+    "two queries": (("a", "--image", "pictures/0000.png"), "wanted words, --image FILE, --audio FILE or --video FILE"),
     "a picture that is none": (("--image", "pictures/t.csv"), "not one of PNG, JPEG"),
     "a picture that is missing": (("--image", "none.png"), "no such file"),
     "a picture that is a folder": (("--image", "pictures"), "not a regular file"),
     "an unknown view": (("a", "--to", "sound"), "no fitted view named 'sound'. Known: caption, path."),
     "an unknown start": (("a", "--from", "captoin"), "did you mean 'caption'?"),
     "nowhere": (("a", "--in", "none"), "no file or folder 'none'"),
-    "a folder without pictures": (("a", "--in", "toy.chiasm"), "no pictures (.png, "),
+    "a folder without pictures": (("a", "--in", "toy.chiasm"), "no pictures, sounds or videos (.png, "),
     "a sheet of texts": (("--image", "pictures/0000.png", "--sheet", "s.png"), "--sheet draws pictures"),
     "a sheet of pictures elsewhere": (("a", "--sheet", "s.png"), "name DATA's folder with --root"),
 }

@@ -205,7 +205,7 @@ def detect_command(data: str, target: str, as_json: bool, seed: int, **options: 
 @click.option("--fuse", default="late", show_default=True, help="The fuser (chiasm list fuse).")
 @click.option("--error", default=0.05, show_default=True, help="The share of wrong values among sure ones allowed.")
 def talk_command(data: str, target: str, as_json: bool, seed: int, **options: Any) -> None:
-    """Learn to fill slots from what is typed or said, and to ask back for those that are unsure."""
+    """Learn from DATA to fill slots from what is typed or said, and to ask back for those that are unsure."""
     started = time.monotonic()
     registry.get("fuse", options["fuse"])
     recipe.check_place(Path(target))

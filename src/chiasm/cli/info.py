@@ -47,7 +47,7 @@ def list_command(kind: str | None, as_json: bool) -> None:
         return
     for entry in found:
         need = f"   (needs {', '.join(entry.missing)})" if entry.missing else ""
-        click.echo(f"{entry.kind:8s}{entry.name:16s}{entry.doc}{need}")
+        click.echo(f"{entry.kind:8s}{entry.name:18s} {entry.doc}{need}")
 
 
 @click.group("doctor", invoke_without_command=True)

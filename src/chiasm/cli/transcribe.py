@@ -31,7 +31,7 @@ from chiasm.speech import RATE, transcribe
 )
 @click.option("--json", "as_json", is_flag=True, help="Print texts, confidences and the words' times as JSON.")
 def transcribe_command(files: tuple[str, ...], words: str | None, model: str, as_json: bool) -> None:
-    """The words said in each FILE (audio, or a video's sound), with the recognizer's confidence (0 to 100 %).
+    """The words said in each of FILES (audio, or a video's sound), with the recognizer's confidence (0 to 100 %).
 
     pocketsphinx recognizes US English; commands and small vocabularies well enough when --words names them, free
     speech poorly. Files that cannot be read are named, and the exit code is 1.
