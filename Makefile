@@ -8,7 +8,7 @@ demo: install
 	.venv/bin/chiasm demo
 
 test: install
-	.venv/bin/python -m pytest
+	.venv/bin/python -m pytest -n auto --dist loadfile
 
 check: install
 	./check
