@@ -68,6 +68,13 @@ def test_a_moment_is_that_part_of_the_whole(film, start):
     np.testing.assert_allclose(part.sound, whole.sound[round(start * 16000) : round((start + 0.6) * 16000)], atol=1e-3)
 
 
+def test_a_moment_that_the_file_ends_in_is_shorter_and_says_so(film):
+    whole, cut = decode_many([Clip(film, 1, 2), Clip(film, 1.5, 3)], Wants(gray=(8, 8)))
+    assert not whole.notes
+    assert cut.seconds == pytest.approx(0.5, abs=0.05)
+    assert [note.code for note in cut.notes] == ["cut_short"]
+
+
 def test_moments_in_one_pass_equal_moments_alone(film):
     wants = Wants(pictures=2, size=16, gray=(12, 16), rate=8000)
     moments = [Clip(film, 0, 1), Clip(film, 0.5, 1.5), Clip(film, 1, 2)]

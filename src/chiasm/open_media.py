@@ -211,6 +211,9 @@ def _decode(request: dict[str, Any]) -> list[tuple[dict[str, Any], list]]:
         if end - start <= 0:
             raise RefusedError("empty_clip", f"the file ends at {length:.2f} s")
         answers.append(({"seconds": end - start, "notes": list(notes), "absent": {}}, []))
+    for (header, _), (_, asked) in zip(answers, request["spans"], strict=True):
+        if asked is not None and asked > length + 0.1:
+            header["notes"].append(["cut_short", f"the file ends at {length:.1f} s"])
     if wants["pictures"] or wants["gray"]:
         _pictures(request, spans, answers)
     if wants["rate"]:
