@@ -357,3 +357,17 @@ def test_the_command_ranks_the_rows_of_a_table(tmp_path):
     assert done.exit_code == 0, done.output
     assert json.loads(done.stdout)["unusual"][0]["id"] == "33"
     assert len(to.read_text(encoding="utf-8").splitlines()) == 81
+
+
+def test_a_detector_is_learned_by_the_command_line_from_the_table_that_it_is_asked_about(tmp_path, run):
+    rng = np.random.default_rng(0)
+    lines = [f"{i},{a:.3f},{b:.3f}" for i, (a, b) in enumerate(rng.normal(size=(80, 2)))]
+    lines[33] = "33,9.0,9.0"
+    table, folder = tmp_path / "t.csv", str(tmp_path / "m.chiasm")
+    table.write_text("\n".join(["id,size,weight", *lines]), encoding="utf-8")
+    columns = ("--number", "size", "--number", "weight", "--id", "id")
+    done = run("fit", "detect", table, *columns, "--rate", "0.02", "--to", folder)
+    assert done.returncode == 0, done.stderr
+    assert "learned from 80 rows by record" in done.stdout
+    found = json.loads(run("detect", folder, table, "--json").stdout)
+    assert "33" in json.dumps(found)[:400]

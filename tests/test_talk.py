@@ -222,6 +222,21 @@ def test_the_command_line_keeps_the_state_from_line_to_line(tmp_path, run):
     assert answers == ["Understood: color green, place left.", "Understood: color blue, place right."]
 
 
+def test_slots_are_learned_from_the_columns_of_a_table_by_the_command_line(tmp_path, run):
+    rows = [f"{c} {p} {i},{c},{p}" for i in range(12) for c in COLORS for p in PLACES]
+    table = tmp_path / "orders.csv"
+    table.write_text("said,color,place\n" + "\n".join(rows) + "\n")
+    folder = str(tmp_path / "orders.chiasm")
+    slots = ("--slot", "color", "--slot", "place")
+    done = run("fit", "talk", table, "--text", "said", *slots, "--encoder", "said=bow_text", "--to", folder)
+    assert done.returncode == 0, done.stderr
+    assert "learned color, place from" in done.stdout
+    one = json.loads(run("talk", folder, "--text", "red left", "--json").stdout)
+    assert {slot: s["value"] for slot, s in one["state"].items()} == {"color": "red", "place": "left"}
+    assert "color: 100.0 %" in run("score", folder, table).stdout
+    assert "is a talk model" in run("answer", folder, table).stderr
+
+
 def test_spoken_commands_fill_slots_through_the_recognizer(tmp_path):
     pytest.importorskip("pocketsphinx")
     pytest.importorskip("av")

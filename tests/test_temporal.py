@@ -54,13 +54,13 @@ def sequences():
 @pytest.fixture
 def short(monkeypatch):
     """Few epochs: for claims that hold however long training is."""
-    monkeypatch.setattr(temporal, "_EPOCHS", 3)
+    monkeypatch.setattr(temporal.Temporal, "_epochs", 3)
 
 
 @pytest.fixture
 def brief(monkeypatch):
     """Enough epochs for what is easily learned."""
-    monkeypatch.setattr(temporal, "_EPOCHS", 12)
+    monkeypatch.setattr(temporal.Temporal, "_epochs", 12)
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +79,7 @@ def fitted(request, mixed):
     views, y = mixed
     fused = Temporal(steps={"time": STEPS}, head="gru", join=request.param)
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(temporal, "_EPOCHS", 15)
+        patched.setattr(temporal.Temporal, "_epochs", 15)
         return fused.fit({name: values[:350] for name, values in views.items()}, y[:350])
 
 

@@ -359,6 +359,8 @@ def _named(name: str, modality: str) -> Any:
         parameter, equals, rest = value.partition("=")
         if equals and parameter in settings:
             first, known, value = parameter, settings[parameter], rest
+        elif equals and parameter.isidentifier() and not isinstance(known, str):
+            raise unknown(f"parameter of {name}", parameter, settings)
         if not isinstance(known, str | int | float):
             raise ChiasmError(f"wanted {name} alone, got {name}:{value}: it takes no value here; set it in Python.")
         try:

@@ -35,7 +35,9 @@ def answer_command(
     """
     part = recipe.load(model)
     if not isinstance(part, Answering):
-        raise ChiasmError(f"{model} searches, it does not answer: chiasm search {model} ... asks it.")
+        task = type(part).__name__.lower()
+        asks = {"retrieve": "search"}.get(task, task)
+        raise ChiasmError(f"{model} is a {task} model, it does not answer rows: chiasm {asks} {model} ... asks it.")
     views = read(data, root=root, where=where_of(where), **_readable(part, data))
     outputs = part.outputs(views, progress=progress())
     say_skipped(part.report)

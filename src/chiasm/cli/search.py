@@ -78,6 +78,8 @@ def search_command(
     targets = [part._target(name, one) for one in to or [None]]
     target = targets[0]
     within = None
+    if window is not None and inside is None:
+        raise ChiasmError("wanted --window together with --in, whose long media it cuts.")
     if inside is not None:
         if len(targets) > 1:
             raise ChiasmError("wanted one --to together with --in, got several.")

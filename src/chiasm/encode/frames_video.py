@@ -29,7 +29,6 @@ class FramesVideo(Timed):
     """
 
     modality = "video"
-    near = 0.98
     batch = 16
 
     def __init__(self, pictures: int = 8, image: str = "effnet_image", steps: int = 0):

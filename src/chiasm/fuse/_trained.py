@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from scipy.special import expit, softmax
@@ -30,9 +30,6 @@ FAR = 1e9
 """What an absent view's score is lowered by."""
 
 HERE, TRUTH = "(here)", "(truth)"
-_EPOCHS = 20
-_RATE = 8e-3
-_DECAY = 1.0
 _DROPOUT = 0.4
 _HIDDEN = 0.9
 _STEPS, _LEAST_BATCH, _MOST_BATCH = 18, 16, 1024
@@ -68,6 +65,14 @@ class Trained(Fuser):
     """
 
     device: str
+
+    _epochs: ClassVar[int] = 20
+    _rate: ClassVar[float] = 8e-3
+    _decay: ClassVar[float] = 1.0
+    _cooling: ClassVar[tuple[float, ...]] = (1.0,)
+    """What outputs are multiplied by when epochs are compared, each at its best: overconfidence is mended later."""
+    _chunk: ClassVar[int] = _CHUNK
+    """Rows answered at a time."""
 
     kernels_: dict[str, Kernel]
     params_: dict[str, Params]
@@ -157,15 +162,12 @@ class Trained(Fuser):
         widths = {name: data[name].shape[1] for name in self.kernels_}
         starts = [self._start(widths, data[TRUTH].shape[1], rng) for _ in insides]
         outside = [some(data, part) for part in parts]
+        truth = np.concatenate([rows[TRUTH] for rows in outside])
 
         def score(params: dict[str, Params]) -> float:
-            gains = []
-            for i, rows in enumerate(outside):
-                out = self._forward(one_of(params, i), rows, rows[HERE], ArrayOps(), 0.0)[0].astype(np.float64)
-                if self.kind != "numbers":
-                    out = expit(out) if self.kind == "tags" else softmax(out, axis=1)
-                gains.append(target.gain(out, rows[TRUTH]))
-            return float(np.concatenate(gains).mean())
+            said = [self._said(one_of(params, i), rows, rows[HERE])[0] for i, rows in enumerate(outside)]
+            out = (np.concatenate(said) - self.middle_) / self.spread_
+            return max(float(target.gain(_likely(out * by, self.kind), truth).mean()) for by in self._cooling)
 
         found = train(
             {
@@ -176,9 +178,9 @@ class Trained(Fuser):
             partial(epoch, insides, rng),
             self._objective(),
             score,
-            epochs=_EPOCHS,
-            rate=_RATE,
-            decay=_DECAY,
+            epochs=self._epochs,
+            rate=self._rate,
+            decay=self._decay,
             seed=self.seed,
             device=self.device,
             progress=partial(log.debug, "%s"),
@@ -214,9 +216,11 @@ class Trained(Fuser):
     def _said(self, params: Mapping[str, Params], rows: Rows, here: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The mean of some networks, or what one says: outputs `(n, c)` in units of the truth, and weights `(n, k)`."""
         said = []
-        for start in range(0, max(len(here), 1), _CHUNK):
-            part = some(rows, slice(start, start + _CHUNK))
-            raw, each = self._forward(params, part, here[start : start + _CHUNK].astype(np.float32), ArrayOps(), 0.0)
+        for start in range(0, max(len(here), 1), self._chunk):
+            part = some(rows, slice(start, start + self._chunk))
+            raw, each = self._forward(
+                params, part, here[start : start + self._chunk].astype(np.float32), ArrayOps(), 0.0
+            )
             shares = np.stack([weight.mean(axis=-1) for weight in each], axis=-1)
             said.append((raw, shares) if raw.ndim == 2 else (raw.mean(axis=0), shares.mean(axis=0)))
         out, weights = (np.concatenate(parts).astype(np.float64) for parts in zip(*said, strict=True))
@@ -268,6 +272,14 @@ def epoch(insides: list[np.ndarray], rng: np.random.Generator) -> Iterator[dict[
 def some(data: Rows, rows: np.ndarray | slice) -> dict[str, np.ndarray]:
     """Some of the rows."""
     return {name: values[rows] for name, values in data.items()}
+
+
+def _likely(out: np.ndarray, kind: str) -> np.ndarray:
+    """Raw outputs as probabilities; numbers as they are."""
+    if kind == "numbers":
+        return out
+    found: np.ndarray = expit(out) if kind == "tags" else softmax(out, axis=1)
+    return found
 
 
 def one_of(params: Mapping[str, Params], i: int) -> dict[str, Params]:

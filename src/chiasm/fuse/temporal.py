@@ -3,37 +3,27 @@
 from __future__ import annotations
 
 import copy
-import logging
 from collections.abc import Mapping
-from functools import partial
 from typing import Any
 
 import numpy as np
 from scipy.linalg import eigh
-from scipy.special import expit, softmax
 
 from chiasm.errors import ChiasmError, unknown
 from chiasm.fuse._blocks import Block, Blocks
 from chiasm.fuse._kernel import Kernel
-from chiasm.fuse._target import Target
-from chiasm.fuse._trained import HERE, JOINT, TRUTH, Rows, Trained, epoch, matrix, one_of, some
+from chiasm.fuse._trained import JOINT, Trained, matrix
 from chiasm.nn.blocks import Ops, Params
 from chiasm.nn.temporal import gru, reader, turn
 
 __all__ = ["Temporal"]
 
-log = logging.getLogger(__name__)
 
 JOINS = ("concat", "gru")
 
 _WIDTH = 32
 _HIDDEN = 64
 _AXES = 64
-_CHUNK = 512
-_EPOCHS = 40
-_RATE = 5e-3
-_DECAY = 0.1
-_COOLING = (1.0, 0.7, 0.5, 0.35, 0.25, 0.15)
 
 
 class Temporal(Trained):
@@ -82,6 +72,9 @@ class Temporal(Trained):
     Sources: Donahue et al. 2015 (frames through a CNN, then an LSTM); Cho et al. 2014 (GRU); Antol et al. 2015 (words
     and pictures joined before an MLP); Neverova et al. 2016 (dropping views in training).
     """
+
+    _epochs, _rate, _decay, _chunk = 40, 5e-3, 0.1, 512  # networks over time learn longer, in smaller steps
+    _cooling = (1.0, 0.7, 0.5, 0.35, 0.25, 0.15)  # and are too sure of themselves long before they are at their best
 
     def __init__(
         self,
@@ -184,45 +177,6 @@ class Temporal(Trained):
             fused = ops.gelu(ops.standardize(fused))
         return ops.dropout(fused, dropout) @ joint["head"] + joint["offset"], weights
 
-    def _train(self, data: Rows, insides: list[np.ndarray], parts: list[np.ndarray]) -> None:
-        """As every trained fuser, but longer and slower, and judged at the best of some temperatures.
-
-        Networks over time are too sure of themselves long before they are at their best, which calibration mends.
-        """
-        from chiasm.nn.train import train
-
-        rng, target = np.random.default_rng(self.seed), Target(self.kind)
-        widths = {name: data[name].shape[1] for name in self.kernels_}
-        starts = [self._start(widths, data[TRUTH].shape[1], rng) for _ in insides]
-        outside = [some(data, part) for part in parts]
-        truth = np.concatenate([rows[TRUTH] for rows in outside])
-
-        def score(params: dict[str, Params]) -> float:
-            said = [self._said(one_of(params, i), rows, rows[HERE])[0] for i, rows in enumerate(outside)]
-            out = (np.concatenate(said) - self.middle_) / self.spread_
-            return max(float(target.gain(_likely(out * by, self.kind), truth).mean()) for by in _COOLING)
-
-        found = train(
-            {group: {n: np.stack([s[group][n] for s in starts]) for n in starts[0][group]} for group in starts[0]},
-            data,
-            partial(epoch, insides, rng),
-            self._objective(),
-            score,
-            epochs=_EPOCHS,
-            rate=_RATE,
-            decay=_DECAY,
-            seed=self.seed,
-            device=self.device,
-            progress=partial(log.debug, "%s"),
-        )
-        self.params_, self.chosen_ = found.params, {"epochs": found.epoch}
-
-    def _said(self, params: Mapping[str, Params], rows: Rows, here: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """As every trained fuser, some rows at a time: every step of each is in memory."""
-        cuts = [slice(start, start + _CHUNK) for start in range(0, max(len(here), 1), _CHUNK)]
-        said = [Trained._said(self, params, some(rows, cut), here[cut]) for cut in cuts]
-        return np.concatenate([out for out, _ in said]), np.concatenate([weights for _, weights in said])
-
     def _units(self, name: str, params: Params, x: Any, ops: Ops) -> Any:
         """tanh(W r + b) `(n, 32)`, r what the head says of the steps, or the plain vector."""
         if name in self.steps_:
@@ -230,14 +184,6 @@ class Temporal(Trained):
             mine = {key[5:]: values for key, values in params.items() if key.startswith("over_")}
             x = reader(self.heads_[name]).read(mine, x.reshape(*x.shape[:-1], steps, x.shape[-1] // steps), ops)
         return ops.tanh(x @ params["map"] + params["shift"])
-
-
-def _likely(out: np.ndarray, kind: str) -> np.ndarray:
-    """Raw outputs as probabilities; numbers as they are."""
-    if kind == "numbers":
-        return out
-    found: np.ndarray = expit(out) if kind == "tags" else softmax(out, axis=1)
-    return found
 
 
 def _beside(joint: Params, each: list[Params], units: list[Any], there: list[Any]) -> tuple[Any, list[Any]]:
