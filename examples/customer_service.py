@@ -1,8 +1,8 @@
 """A shop's customer service: a question and a photograph in; the product, its answer, or "ask a person" out.
 
 `python examples/customer_service.py`: a made-up shop of 192 wall signs. Customers send the shop's picture, cropped and
-darkened, and ask for a field of it in words that learning did not see. `benchmarks/service.py` is the same on the 2,187
-products of a real catalog, with intervals.
+darkened, and ask for a field of it in words that learning did not see. `benchmarks/search/service.py` is the same on
+the 2,187 products of a real catalog, with intervals.
 """
 
 from itertools import product
@@ -11,11 +11,11 @@ import numpy as np
 from scipy.special import logsumexp
 
 import chiasm
-from chiasm.classification import automation
 from chiasm.data.toy import COLORS, SHAPES, shape_image
-from chiasm.metrics import normalize
+from chiasm.stats.answers import automation
 from chiasm.tasks.classify import Classify
 from chiasm.tasks.retrieve import Retrieve
+from chiasm.views import normalize
 
 ASK = {
     "price": (["What does it cost?", "How much is the price?"], "What price does it cost?"),

@@ -13,9 +13,9 @@ import numpy as np
 from PIL import Image
 
 import chiasm
-from chiasm.classification import automation
+from chiasm.splits import cut
+from chiasm.stats.answers import automation
 from chiasm.tasks.classify import Classify
-from chiasm.trust import cut
 
 
 def write(folder: Path, patients: int = 160, seed: int = 0) -> Path:

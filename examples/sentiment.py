@@ -11,8 +11,8 @@ import numpy as np
 
 import chiasm
 from chiasm.data.toy import SHAPES, shape_image
+from chiasm.splits import cut
 from chiasm.tasks.classify import Classify
-from chiasm.trust import cut
 
 WORDS = {
     "positive": ["what a lovely day", "so happy with it", "great evening, thanks", "我太喜欢了"],

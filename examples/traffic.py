@@ -15,8 +15,8 @@ import numpy as np
 
 import chiasm
 from chiasm.encode.frames_video import FramesVideo
+from chiasm.splits import cut
 from chiasm.tasks.classify import Classify
-from chiasm.trust import cut
 
 SPEEDS = {"goes left": -3, "goes right": 3, "stands": 0}
 

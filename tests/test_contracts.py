@@ -31,7 +31,7 @@ def make(kind, name):
     if entry.missing:
         pytest.skip(f"{name} needs {', '.join(entry.missing)}")
     if name == "speech_audio":
-        pytest.skip("it reads words alone: tests/test_speech.py has some that are spoken")
+        pytest.skip("it reads words alone: tests/media/test_speech.py has some that are spoken")
     return registry.get(kind, name)(**_tiny.params(name))
 
 

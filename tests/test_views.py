@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chiasm.errors import ChiasmError
-from chiasm.matching import relevance
+from chiasm.stats.relevance import relevance
 from chiasm.views import ABSENT, Column, Views, as_views
 
 

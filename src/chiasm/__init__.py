@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from chiasm import moved
 from chiasm.errors import ChiasmError
 from chiasm.recipe import load, save
 from chiasm.registry import get, names
@@ -16,6 +17,8 @@ from chiasm.views import Column, Views
 
 __all__ = ["ChiasmError", "Column", "Views", "get", "load", "names", "read", "save"]
 __version__ = "0.1.0"
+
+moved.install()
 
 
 def read(data: Any, **options: Any) -> Views:

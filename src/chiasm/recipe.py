@@ -12,14 +12,15 @@ from typing import Any
 
 import numpy as np
 
-from chiasm import registry
+from chiasm import moved, registry
 from chiasm.errors import ChiasmError
 from chiasm.files import lock, read_tensors, sha256, write_atomic, write_tensors
 from chiasm.part import Part
 
 __all__ = ["FORMAT", "SKLEARN", "check_place", "describe", "load", "save"]
 
-FORMAT = 1
+FORMAT = 2
+"""Of what is written; everything from 1 on is read."""
 
 SKLEARN = {
     "sklearn.feature_extraction.text:TfidfVectorizer",
@@ -32,19 +33,6 @@ SKLEARN = {
     "sklearn.pipeline:Pipeline",
 }
 """The scikit-learn classes that may be nested in a saved part."""
-
-_PARTS = {
-    "chiasm.calibration:Platt",
-    "chiasm.calibration:Thresholds",
-    "chiasm.covariance:Covariance",
-    "chiasm.encode._joined:Joined",
-    "chiasm.encoding:Encoding",
-    "chiasm.fuse._calibrated:Calibrated",
-    "chiasm.fuse._head:Head",
-    "chiasm.fuse._kernel:Kernel",
-    "chiasm.fuse._target:Target",
-}
-"""Parts that are not of a kind."""
 
 _ARRAYS = re.compile(r"arrays-[0-9a-f]{16}\.safetensors")
 
@@ -150,9 +138,12 @@ def _identify(part: Any) -> dict[str, str]:
         for entry in registry.entries(kind).values():
             if entry.target == target:
                 return {"kind": kind, "name": entry.name}
-    if target in _PARTS:
+    if _is_part(target):
         return {"class": target}
-    raise ChiasmError(f"cannot save {target}: it is no registered part (a file of a kind's folder, or an entry point).")
+    raise ChiasmError(
+        f"cannot save {target}: wanted a part of chiasm's own or of a package that registers parts by an entry point "
+        "(chiasm.align and its like; see docs/contracts.md)."
+    )
 
 
 def _pack(value: Any, arrays: dict[str, np.ndarray], where: str) -> Any:
@@ -232,8 +223,8 @@ def _unpack(value: Any, arrays: dict[str, np.ndarray]) -> Any:
     if tag == "$part":
         if "kind" in inner:
             cls = registry.get(inner["kind"], inner["name"])
-        elif inner["class"] in _PARTS:
-            cls = _import(inner["class"])
+        elif _is_part(target := moved.now(inner["class"])):
+            cls = _import(target)
         else:
             raise ChiasmError(f"the recipe names the class {inner['class']!r}, which is not allowed.")
         part = cls(**{k: _unpack(v, arrays) for k, v in inner["params"].items()})
@@ -249,6 +240,22 @@ def _unpack(value: Any, arrays: dict[str, np.ndarray]) -> Any:
         vars(estimator).update(_unpack(inner["state"], arrays))
         return estimator
     raise ChiasmError(f"the recipe has an unknown tag {tag!r}.")
+
+
+def _is_part(target: str) -> bool:
+    """Whether `module:Class` is a part that is defined there, in chiasm or in a package with registered parts.
+
+    Only modules of these packages are imported, so a recipe can name no other code; `__main__` would run a program.
+    """
+    module, _, name = target.partition(":")
+    top = module.split(".")[0]
+    if top not in registry.packages() or "__main__" in module or not name.isidentifier():
+        return False
+    try:
+        held = _import(target)
+    except (ImportError, AttributeError):
+        return False
+    return isinstance(held, type) and issubclass(held, Part) and held.__module__ == module
 
 
 def _import(target: str) -> Any:

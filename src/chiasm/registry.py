@@ -13,7 +13,7 @@ from typing import Any
 
 from chiasm.errors import ChiasmError, unknown
 
-__all__ = ["KINDS", "Entry", "entries", "get", "names"]
+__all__ = ["KINDS", "Entry", "entries", "get", "names", "packages"]
 
 KINDS = ("encode", "align", "fuse", "index", "tasks")
 """The kinds built so far, each a folder of the package and an entry-point group `chiasm.<kind>`."""
@@ -58,6 +58,13 @@ def entries(kind: str) -> dict[str, Entry]:
     for point in entry_points(group=f"chiasm.{kind}"):
         found.setdefault(point.name, Entry(kind, point.name, f"from {point.value}", point.value))
     return found
+
+
+@cache
+def packages() -> frozenset[str]:
+    """The packages whose parts may be saved and loaded: chiasm, and those that register a part by an entry point."""
+    outside = (point.value for kind in KINDS for point in entry_points(group=f"chiasm.{kind}"))
+    return frozenset(("chiasm", *(value.partition(":")[0].split(".")[0] for value in outside)))
 
 
 def names(kind: str) -> list[str]:

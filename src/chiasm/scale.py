@@ -1,4 +1,4 @@
-"""Who maps: this process's threads, or processes. Nothing else knows."""
+"""Who maps: this process's threads, or processes, nothing else knows; and how it is told how far the work is."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TypeVar
 
-__all__ = ["cores", "one_thread", "processes", "threads"]
+__all__ = ["Progress", "cores", "one_thread", "processes", "threads"]
+
+Progress = Callable[[str, int, int], None]
+"""Called with (view, items done, items in all); an item is counted when it is on disk."""
 
 T = TypeVar("T")
 R = TypeVar("R")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-__all__ = ["Score", "interval"]
+__all__ = ["Score"]
 
 
 class Score(float):
@@ -31,11 +31,6 @@ class Score(float):
 
     def __str__(self) -> str:
         return "\n".join(_lines(self.table))
-
-
-def interval(value: float, low: float, high: float, digits: int = 6) -> dict[str, float]:
-    """A value with its 95 % interval as the tables hold it."""
-    return {"value": round(float(value), digits), "low": round(float(low), digits), "high": round(float(high), digits)}
 
 
 def _lines(table: dict[str, Any]) -> list[str]:

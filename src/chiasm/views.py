@@ -10,7 +10,7 @@ import numpy as np
 
 from chiasm.errors import ChiasmError, unknown
 
-__all__ = ["ABSENT", "MODALITIES", "Column", "Views", "as_views", "connected"]
+__all__ = ["ABSENT", "MODALITIES", "Column", "Views", "as_views", "connected", "normalize"]
 
 MODALITIES = ("text", "image", "audio", "video", "vector", "record")
 ABSENT = -1
@@ -278,6 +278,13 @@ class Views:
             held = [np.full(len(t), "", dtype=object) if t.group is None else t.group for t in tables]
             facts["group"] = np.concatenate(held)
         return Views(columns, np.concatenate([t.ids for t in tables]), facts)
+
+
+def normalize(vectors: np.ndarray) -> np.ndarray:
+    """Rows scaled to length 1 `(n, d)` float32; a zero row stays zero."""
+    vectors = np.asarray(vectors, dtype=np.float32)
+    length = np.linalg.norm(vectors, axis=1, keepdims=True)
+    return vectors / np.where(length > 0, length, 1)
 
 
 def connected(a: np.ndarray, b: np.ndarray) -> np.ndarray:

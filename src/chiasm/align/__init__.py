@@ -1,1 +1,5 @@
-"""Aligners: Views of several columns -> Views of one shared width, so that any view finds any other."""
+"""Aligners: several views -> one space that they share; one file, one method."""
+
+from chiasm.align._aligner import Aligner, Linear
+
+__all__ = ["Aligner", "Linear"]

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from chiasm.errors import unknown
-from chiasm.matching import recall_sum
 from chiasm.part import Part
+from chiasm.stats.relevance import recall_sum
 from chiasm.views import Column, Views, as_views
 
 __all__ = ["Aligner", "Linear"]

@@ -9,8 +9,8 @@ import numpy as np
 from scipy.linalg import LinAlgError, cholesky, eigh, solve_triangular
 
 from chiasm.align._hub import completed
-from chiasm.covariance import Covariance
 from chiasm.errors import ChiasmError
+from chiasm.stats.covariance import Covariance
 
 __all__ = ["Canonical", "canonical"]
 

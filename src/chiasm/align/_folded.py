@@ -16,7 +16,8 @@ __all__ = ["Folded"]
 class Folded(Aligner):
     """An aligner whose inner products are s(q, g) - b(q) - b(g): unit vectors' products less a bias each.
 
-    b(g) grows with how near g is to known queries in general (see `chiasm.hubness`); b(q) is one constant a query and
+    b(g) grows with how near g is to known queries in general (see `chiasm.stats.hubness`); b(q) is one constant a
+    query and
     changes no ranking, and has the same form, so that one vector serves as query and as gallery item. For every ordered
     pair (gallery view, asking view) there is a coordinate in which the gallery's side holds -b / c and the asking side
     c; one more a view makes all lengths equal, so that a cosine ranks as the inner product does.

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from chiasm.covariance import Covariance
+from chiasm.stats.covariance import Covariance
 
 __all__ = ["completed"]
 

@@ -9,11 +9,12 @@ from typing import Any, ClassVar, NamedTuple, Self
 import numpy as np
 
 from chiasm.align._aligner import Linear
-from chiasm.align._select import Candidate, Maps, check_pairs, fit_moments
-from chiasm.covariance import Covariance
+from chiasm.align._select import Candidate, Maps, fit_moments
 from chiasm.errors import ChiasmError
 from chiasm.scale import one_thread
-from chiasm.trust import cut
+from chiasm.splits import cut
+from chiasm.stats.covariance import Covariance
+from chiasm.stats.relevance import check_pairs
 from chiasm.views import Column, Views, as_views
 
 __all__ = ["Closed", "Span", "Spans", "check_finite", "means_by_id", "spans", "turned", "widths"]

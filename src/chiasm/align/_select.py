@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from chiasm.covariance import Covariance
 from chiasm.errors import ChiasmError
-from chiasm.matching import reciprocal_rank
-from chiasm.trust import cut
+from chiasm.splits import cut
+from chiasm.stats.covariance import Covariance
+from chiasm.stats.relevance import check_pairs, reciprocal_rank
 from chiasm.views import Views, as_views
 
-__all__ = ["Candidate", "Maps", "check_pairs", "fit_moments", "folds", "views_each"]
+__all__ = ["Candidate", "Maps", "fit_moments", "folds", "views_each"]
 
 log = logging.getLogger(__name__)
 
@@ -22,29 +22,6 @@ Candidate = Mapping[str, Any]
 Maps = Mapping[str, Callable[[np.ndarray], np.ndarray]]
 
 MOST_HELD = 2000
-
-
-def check_pairs(views: Views, least: int = 2) -> None:
-    """Raise a ChiasmError unless there are two views and enough ids that have both."""
-    if len(views.columns) < 2:
-        raise ChiasmError(
-            f"wanted at least two views that pair up, got only {', '.join(views.names)}: name a second column. "
-            "Aligning needs some hundred captioned examples; with none, reuse an existing model (chiasm search --in)."
-        )
-    present = {name: np.unique(views.codes[views.present(name)]) for name in views.columns}
-    for name, codes in present.items():
-        if not len(codes):
-            raise ChiasmError(f"view {name!r} is absent in every row: nothing to learn from it.")
-    for name, codes in present.items():
-        most = max(len(np.intersect1d(codes, other)) for view, other in present.items() if view != name)
-        if most < least:
-            raise ChiasmError(
-                f"wanted at least {least} things that have {name!r} and another view, got {most}: pairs are what is "
-                "learned from (some hundred are needed for a useful space)."
-            )
-        column = views[name]
-        if len(column.used) < 2:
-            raise ChiasmError(f"view {name!r} holds one and the same item in every row: it cannot tell things apart.")
 
 
 def folds(views: Views, val: Any, seed: int) -> list[tuple[np.ndarray | None, Views]]:

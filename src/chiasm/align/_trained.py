@@ -11,11 +11,11 @@ import numpy as np
 
 from chiasm import registry
 from chiasm.align._aligner import Aligner, Linear
-from chiasm.align._select import check_pairs, folds, views_each
+from chiasm.align._select import folds, views_each
 from chiasm.errors import ChiasmError
-from chiasm.matching import reciprocal_rank
 from chiasm.nn.blocks import ArrayOps, Head, Params
-from chiasm.nn.part import Axes, Batch, axes, batches, links, turn
+from chiasm.nn.pairs import Axes, Batch, axes, batches, links, turn
+from chiasm.stats.relevance import check_pairs, reciprocal_rank
 from chiasm.views import Views, as_views
 
 __all__ = ["LOSS", "Forms", "Objective", "Trained", "over_links", "unit"]

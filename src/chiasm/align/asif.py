@@ -9,11 +9,10 @@ import numpy as np
 
 from chiasm.align._aligner import Aligner
 from chiasm.align._moments import check_finite, means_by_id
-from chiasm.align._select import check_pairs, folds
+from chiasm.align._select import folds
 from chiasm.errors import ChiasmError
-from chiasm.matching import reciprocal_rank
-from chiasm.metrics import normalize
-from chiasm.views import Views, as_views
+from chiasm.stats.relevance import check_pairs, reciprocal_rank
+from chiasm.views import Views, as_views, normalize
 
 __all__ = ["ASIF"]
 

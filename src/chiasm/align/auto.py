@@ -13,13 +13,12 @@ from scipy.optimize import minimize_scalar
 from chiasm.align._canonical import canonical
 from chiasm.align._folded import Folded
 from chiasm.align._moments import check_finite, means_by_id, spans, turned, widths
-from chiasm.align._select import check_pairs, folds, views_each
-from chiasm.covariance import Covariance
-from chiasm.hubness import inverted_softmax
-from chiasm.matching import relevance
-from chiasm.metrics import normalize
+from chiasm.align._select import folds, views_each
 from chiasm.scale import one_thread
-from chiasm.views import Views, as_views
+from chiasm.stats.covariance import Covariance
+from chiasm.stats.hubness import inverted_softmax
+from chiasm.stats.relevance import check_pairs, relevance
+from chiasm.views import Views, as_views, normalize
 
 __all__ = ["Auto"]
 

@@ -10,7 +10,7 @@ import numpy as np
 from chiasm.align._canonical import Canonical, canonical
 from chiasm.align._moments import Closed, widths
 from chiasm.align._select import Candidate
-from chiasm.covariance import Covariance
+from chiasm.stats.covariance import Covariance
 from chiasm.views import Views
 
 __all__ = ["CCA"]

@@ -9,11 +9,10 @@ import numpy as np
 
 from chiasm import registry
 from chiasm.align._folded import Folded
-from chiasm.align._select import check_pairs, folds
-from chiasm.hubness import csls, inverted_softmax
-from chiasm.matching import recall_sum
-from chiasm.metrics import normalize
-from chiasm.views import Column, Views, as_views
+from chiasm.align._select import folds
+from chiasm.stats.hubness import csls, inverted_softmax
+from chiasm.stats.relevance import check_pairs, recall_sum
+from chiasm.views import Column, Views, as_views, normalize
 
 __all__ = ["Corrected"]
 
@@ -24,7 +23,7 @@ class Corrected(Folded):
     """The space of `align`, with the search-time correction under which held-out pairs are found best.
 
     Candidates: none; *centering*, each view's mean unit vector subtracted (the modality gap); *inverted softmax* and
-    *CSLS*, a bias a gallery item for being near many known queries (see `chiasm.hubness`). None wins ties, so the
+    *CSLS*, a bias a gallery item for being near many known queries (see `chiasm.stats.hubness`). None wins ties, so the
     validated score never falls. What is chosen is folded into the vectors: search costs what it did.
 
     Choose it around an aligner that you want for its own sake. `auto` has a correction of its own.

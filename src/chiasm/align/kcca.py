@@ -12,9 +12,10 @@ from scipy.spatial.distance import cdist
 from chiasm.align._aligner import Aligner
 from chiasm.align._canonical import Canonical, canonical
 from chiasm.align._moments import check_finite, widths
-from chiasm.align._select import Candidate, Maps, check_pairs, fit_moments
-from chiasm.covariance import Covariance
+from chiasm.align._select import Candidate, Maps, fit_moments
 from chiasm.scale import one_thread
+from chiasm.stats.covariance import Covariance
+from chiasm.stats.relevance import check_pairs
 from chiasm.views import Column, Views, as_views
 
 __all__ = ["KCCA"]

@@ -12,7 +12,7 @@ from scipy.linalg import eigh, solve, svd
 from chiasm.align._hub import completed
 from chiasm.align._moments import Closed, widths
 from chiasm.align._select import Candidate
-from chiasm.covariance import Covariance
+from chiasm.stats.covariance import Covariance
 from chiasm.views import Views
 
 __all__ = ["PLS"]

@@ -11,7 +11,7 @@ from scipy.linalg import eigh, svd
 
 from chiasm.align._moments import Closed, widths
 from chiasm.align._select import Candidate
-from chiasm.covariance import Covariance
+from chiasm.stats.covariance import Covariance
 from chiasm.views import Views
 
 __all__ = ["Procrustes"]

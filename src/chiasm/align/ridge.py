@@ -10,9 +10,9 @@ from scipy.linalg import solve
 
 from chiasm.align._moments import Closed, Spans
 from chiasm.align._select import Candidate
-from chiasm.covariance import Covariance
 from chiasm.errors import ChiasmError, unknown
-from chiasm.matching import pairs
+from chiasm.stats.covariance import Covariance
+from chiasm.stats.relevance import pairs
 from chiasm.views import Views, as_views
 
 __all__ = ["Ridge"]

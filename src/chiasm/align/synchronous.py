@@ -15,11 +15,11 @@ import numpy as np
 from chiasm.align._aligner import Aligner
 from chiasm.align._canonical import canonical
 from chiasm.align._moments import check_finite, widths
-from chiasm.align._select import check_pairs, folds
-from chiasm.covariance import Covariance
+from chiasm.align._select import folds
 from chiasm.errors import ChiasmError
-from chiasm.matching import reciprocal_rank
 from chiasm.scale import one_thread
+from chiasm.stats.covariance import Covariance
+from chiasm.stats.relevance import check_pairs, reciprocal_rank
 from chiasm.views import ABSENT, Column, Views, as_views
 
 __all__ = ["Synchronous"]
@@ -48,7 +48,8 @@ class Synchronous(Aligner):
     features where views agree in what they show rather than in when. With steps=1 it is `cca` on the principal
     components. The views must be in time with each other to a step or so, when learning and when asked.
 
-    On 650 clips of one talker (benchmarks/talking_face.py) a voice finds its face among 75 in 94.0 % of cases [91.0,
+    On 650 clips of one talker (benchmarks/time/talking_face.py) a voice finds its face among 75 in 94.0 % of cases
+    [91.0,
     97.0] and a face its voice in 96.3 % [94.5, 98.0]; `cca` on means and deviations over time in 36.9 % and 33.9 %, on
     the means alone, which know no time, still in 22 %. Sound that comes 40 ms late leaves 65 %, 80 ms late 12 %. The
     sound has then taught where to look: of the words, a fuser reads 52.9 % from the face's coordinates, and 39.2 % from

@@ -15,8 +15,9 @@ from typing import Any
 
 import click
 
-from chiasm.encoding import Progress, Report
+from chiasm.encoding import Report
 from chiasm.errors import ChiasmError
+from chiasm.scale import Progress
 
 __all__ = [
     "clock",

@@ -14,7 +14,7 @@ from chiasm.data.read import read
 from chiasm.data.table import table
 from chiasm.errors import ChiasmError
 from chiasm.files import write_atomic
-from chiasm.tasks._answering import Answering
+from chiasm.tasks import Answering
 
 SHOWN = 20
 

@@ -14,10 +14,10 @@ from chiasm import recipe
 from chiasm.cli._shared import echo_json, program, progress
 from chiasm.cli.fit import PARTS
 from chiasm.data.openmoji import ATTRIBUTION, openmoji
+from chiasm.report.sheet import sheet
 from chiasm.score import Score
-from chiasm.sheet import sheet
+from chiasm.splits import cut
 from chiasm.tasks.retrieve import Retrieve
-from chiasm.trust import cut
 from chiasm.views import Views
 
 QUERIES = (

@@ -14,13 +14,12 @@ import numpy as np
 from chiasm import recipe
 from chiasm.cli._shared import csv_bytes, echo_json, one_line, progress, say_skipped, where_of
 from chiasm.cli.answer import _readable
-from chiasm.clips import AUDIO_SUFFIXES, VIDEO_SUFFIXES, Clip
 from chiasm.data.read import read
 from chiasm.errors import ChiasmError
 from chiasm.files import write_atomic
-from chiasm.media import MediaError
-from chiasm.tasks._alarms import Alarm
-from chiasm.tasks.detect import Detect
+from chiasm.media.clips import AUDIO_SUFFIXES, VIDEO_SUFFIXES, Clip
+from chiasm.media.images import MediaError
+from chiasm.tasks.detect import Alarm, Detect
 from chiasm.views import Column, Views
 
 SHOWN = 20

@@ -24,8 +24,8 @@ from chiasm.data.read import read, read_split
 from chiasm.encoding import Encoding
 from chiasm.errors import ChiasmError
 from chiasm.files import write_atomic
+from chiasm.splits import cut
 from chiasm.tasks.retrieve import Retrieve
-from chiasm.trust import cut
 from chiasm.views import Views
 
 PARTS = {"train": 0.7, "val": 0.1, "test": 0.2}

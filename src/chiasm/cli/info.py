@@ -154,7 +154,7 @@ def _checks() -> list[dict[str, Any]]:
     exported = list(cache.models().glob("*.onnx"))
     add("image encoder exported", "ok", "yes" if exported else "not yet: the first run takes some 15 s longer")
     add("audio and video", *_decoder())
-    from chiasm.sheet import font_file
+    from chiasm.report.sheet import font_file
 
     add("font with Chinese", "ok" if font_file() else "missing", font_file() or "pip install 'chiasm[demo]' brings one")
     return checks
@@ -164,8 +164,8 @@ def _decoder() -> tuple[str, str]:
     """Whether the child process that decodes starts and reads a sound."""
     from struct import pack
 
-    from chiasm.clips import Wants, decode
-    from chiasm.media import MediaError
+    from chiasm.media.clips import Wants, decode
+    from chiasm.media.images import MediaError
 
     silence = bytes(3200)  # a tenth of a second, 16 bits, behind the 44 bytes of a wav file's header
     form = pack("<4sIHHIIHH", b"fmt ", 16, 1, 1, 16000, 32000, 2, 16)

@@ -42,7 +42,7 @@ def labels_command(data: str, target: str | None, as_json: bool, top: int, seed:
     Says how many are likely wrong, and of each row the given label, the suggested one, what each column says alone, and
     how much the columns clash. Look at the rows before changing a label: a doubtful row may only be unusual.
     """
-    from chiasm.labels import label_errors
+    from chiasm.measure.label_errors import label_errors
 
     registry.get("fuse", options["fuse"])  # a wrong name is told before the work, not after
     views = read(data, root=options["root"], **source_of(options))

@@ -13,8 +13,7 @@ from chiasm.cli._shared import columns, csv_bytes, echo_json, encoders_of, progr
 from chiasm.data.read import read
 from chiasm.errors import ChiasmError
 from chiasm.files import write_atomic
-from chiasm.tasks._linking import hide
-from chiasm.tasks.link import Link
+from chiasm.tasks.link import Link, hide
 from chiasm.views import Views
 
 

@@ -13,9 +13,9 @@ from chiasm.cli._shared import csv_bytes, progress, say_skipped, where_of
 from chiasm.data.read import read
 from chiasm.errors import ChiasmError
 from chiasm.files import write_atomic
-from chiasm.tasks._answering import Answering
-from chiasm.tasks._properties_text import lines
-from chiasm.trust import split_name
+from chiasm.report.properties import lines
+from chiasm.splits import split_name
+from chiasm.tasks import Answering
 from chiasm.views import Views
 
 
@@ -65,7 +65,7 @@ def score_command(
     result = part.score(views, allow_train=allow_train, split=split or "all", progress=progress())
     say_skipped(part.report)
     if report:
-        from chiasm.tasks._report import page
+        from chiasm.report.page import page
 
         content = page(result.table, part.wrong, data=Path(data).name, command=f"chiasm score {model} {data}")
         write_atomic(Path(report), [content])

@@ -9,11 +9,11 @@ import click
 
 from chiasm import recipe
 from chiasm.cli._shared import clock, echo_json, one_line, progress, say_skipped
-from chiasm.clips import Wants, decode
 from chiasm.data.read import read
 from chiasm.data.table import modality_of, table
 from chiasm.errors import ChiasmError
-from chiasm.moments import windows
+from chiasm.media.clips import Wants, decode
+from chiasm.media.windows import windows
 from chiasm.views import Column, Views
 
 
@@ -156,7 +156,7 @@ def _moments(within: Views, part: Any, target: str, window: float | None) -> Vie
 
 def _draw(part: Any, target: str, query: str, hits: list, within: Views | None, root: str | None, file: Path) -> None:
     """The sheet; the model's own pictures are known by their paths below DATA's folder, which is not in the model."""
-    from chiasm.sheet import sheet
+    from chiasm.report.sheet import sheet
 
     modality = part.views_[target]
     if modality not in ("image", "video"):

@@ -81,7 +81,7 @@ def _clock(seconds: float) -> str:
 
 
 def _draw(moments: list[dict[str, Any]], title: str, file: Path) -> None:
-    from chiasm.sheet import sheet
+    from chiasm.report.sheet import sheet
 
     rows = []
     for first in range(0, len(moments), _COLUMNS):

@@ -8,10 +8,10 @@ from typing import Any
 import click
 
 from chiasm.cli._shared import echo_json, one_line
-from chiasm.clips import Wants, decode
 from chiasm.errors import ChiasmError
-from chiasm.media import MediaError
-from chiasm.speech import RATE, transcribe
+from chiasm.media.clips import Wants, decode
+from chiasm.media.images import MediaError
+from chiasm.media.speech import RATE, transcribe
 
 
 @click.command("transcribe")

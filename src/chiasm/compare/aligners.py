@@ -16,11 +16,11 @@ from chiasm.compare.cells import Cell, Store
 from chiasm.compare.comparison import AT, Comparison, tabulate
 from chiasm.compare.runs import Run, Tell, parts_of, sizes_of
 from chiasm.compare.trials import Trial, data_print, trials
-from chiasm.encoding import Progress
 from chiasm.errors import ChiasmError
-from chiasm.matching import relevance
-from chiasm.metrics import chance_recall, normalize, ranks
-from chiasm.views import Views, as_views
+from chiasm.scale import Progress
+from chiasm.stats.ranking import chance_recall, ranks
+from chiasm.stats.relevance import relevance
+from chiasm.views import Views, as_views, normalize
 
 __all__ = ["compare_align"]
 

@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from chiasm.classification import ece
 from chiasm.compare.comparison import Comparison, Outcome, aligned, looks, reasons
 from chiasm.compare.plot import Figure, plot
 from chiasm.compare.resampling import Redrawn
-from chiasm.fuse._target import Target
-from chiasm.resample import Draws, Sampled, difference, interval_of
+from chiasm.stats.answers import ece
+from chiasm.stats.resample import Draws, Sampled, difference, interval_of
+from chiasm.target import Target
 
 __all__ = ["ERRORS", "AnswerComparison", "Asked", "judged", "tabulate"]
 

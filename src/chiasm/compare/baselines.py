@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from chiasm.fuse._blocks import Blocks
-from chiasm.fuse._fuser import Fuser
-from chiasm.fuse._target import Target
+from chiasm.fuse import Fuser
 from chiasm.part import Part
+from chiasm.stats.blocks import Blocks
+from chiasm.target import Target
 from chiasm.views import Views
 
 __all__ = ["Alone", "Concat", "Majority"]

@@ -140,4 +140,5 @@ def _imports(source: bytes) -> tuple[Path, ...]:
         elif isinstance(node, ast.Import):
             found += [alias.name for alias in node.names]
     ours = [name.split(".")[1:] for name in found if name.startswith("chiasm.")]
-    return tuple(_ROOT.joinpath(*parts).with_suffix(".py") for parts in ours)
+    places = [_ROOT.joinpath(*parts) for parts in ours]
+    return tuple(path for place in places for path in (place.with_suffix(".py"), place / "__init__.py"))

@@ -14,7 +14,7 @@ import numpy as np
 from chiasm.compare.cells import Cell
 from chiasm.compare.resampling import Resampling, spread
 from chiasm.encoding import Report
-from chiasm.trust import Leaks
+from chiasm.splits import Leaks
 
 __all__ = ["AT", "Comparison", "Outcome", "aligned", "looks", "reasons", "tabulate"]
 

@@ -17,10 +17,10 @@ from chiasm.compare.baselines import Alone, Concat, Majority
 from chiasm.compare.cells import Cell, Store, fingerprint
 from chiasm.compare.runs import Run, Tell, parts_of, sizes_of
 from chiasm.compare.trials import Trial, data_print, trials
-from chiasm.encoding import Progress
 from chiasm.errors import ChiasmError, unknown
-from chiasm.fuse._target import Target
 from chiasm.part import size
+from chiasm.scale import Progress
+from chiasm.target import Target
 from chiasm.views import Views, as_views
 
 __all__ = ["TASKS", "compare_fuse"]

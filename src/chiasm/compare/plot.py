@@ -12,7 +12,7 @@ import numpy as np
 
 from chiasm.errors import ChiasmError
 from chiasm.files import write_atomic
-from chiasm.sheet import font_file
+from chiasm.report.sheet import font_file
 
 __all__ = ["Figure", "check_plot", "plot"]
 

@@ -7,8 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from chiasm.resample import Draws, Sampled
-from chiasm.score import interval
+from chiasm.stats.resample import Draws, Sampled, interval
 
 __all__ = ["Redrawn", "Resampling", "spread"]
 

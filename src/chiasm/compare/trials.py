@@ -10,9 +10,10 @@ import numpy as np
 
 from chiasm.cache import Stored, key_of
 from chiasm.compare.cells import fingerprint
-from chiasm.encoding import Encoding, Progress, Report
+from chiasm.encoding import Encoding, Report
 from chiasm.errors import ChiasmError
-from chiasm.trust import Leaks, check_splits, cut, leaks
+from chiasm.scale import Progress
+from chiasm.splits import Leaks, check_splits, cut, leaks
 from chiasm.views import Column, Views
 
 __all__ = ["Trial", "data_print", "draw", "draw_rows", "trials"]

@@ -14,8 +14,8 @@ import numpy as np
 from chiasm.data.record import record_column
 from chiasm.data.table import Cells, modality_of, table
 from chiasm.errors import ChiasmError, unknown
-from chiasm.media import check_path
-from chiasm.trust import split_name
+from chiasm.media.images import check_path
+from chiasm.splits import split_name
 from chiasm.views import ABSENT, Column, Views
 
 __all__ = ["read", "read_split"]

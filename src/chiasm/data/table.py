@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from chiasm.clips import AUDIO_SUFFIXES, VIDEO_SUFFIXES
 from chiasm.errors import ChiasmError
-from chiasm.media import IMAGE_SUFFIXES
+from chiasm.media.clips import AUDIO_SUFFIXES, VIDEO_SUFFIXES
+from chiasm.media.images import IMAGE_SUFFIXES
 
 __all__ = ["Cells", "modality_of", "table"]
 

@@ -1,1 +1,5 @@
-"""Encoders: n raw items of one modality -> `(n, d)` vectors. Same item, same numbers, alone or in a batch."""
+"""Encoders: items of one modality -> vectors; one file, one encoder."""
+
+from chiasm.encode._encoder import Encoder
+
+__all__ = ["Encoder"]

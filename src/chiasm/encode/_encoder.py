@@ -11,7 +11,7 @@ import numpy as np
 
 from chiasm import scale
 from chiasm.errors import ChiasmError
-from chiasm.media import MediaError, Note
+from chiasm.media.images import MediaError, Note
 from chiasm.part import Part
 
 __all__ = ["Encoder", "each", "text_bytes"]
@@ -23,7 +23,7 @@ class Encoder(Part):
     Class attributes:
         modality: what it reads. version: raised when the numbers of equal items change.
         batch: items a call that is worth making. near: cosine from which two items are called nearly equal (chosen by
-            benchmarks/near_equal.py), or None.
+            benchmarks/search/near_equal.py), or None.
     """
 
     modality: ClassVar[str]

@@ -18,7 +18,7 @@ from chiasm import scale
 from chiasm.encode._encoder import Encoder, each
 from chiasm.encode._hf_files import checksum, find, libraries
 from chiasm.errors import ChiasmError
-from chiasm.media import MediaError, Note
+from chiasm.media.images import MediaError, Note
 
 __all__ = ["Hf", "Opened", "configuration", "network", "one_thread", "processor", "tokenizer"]
 

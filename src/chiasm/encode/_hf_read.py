@@ -10,7 +10,7 @@ import numpy as np
 
 from chiasm.encode._hf import Opened
 from chiasm.encode._words import LONGEST, readable
-from chiasm.media import MediaError, Note, decode_image
+from chiasm.media.images import MediaError, Note, decode_image
 
 __all__ = ["accepted", "longest", "patches", "read_image", "read_text"]
 

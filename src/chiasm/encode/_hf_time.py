@@ -12,13 +12,13 @@ from typing import Any
 
 import numpy as np
 
-from chiasm.clips import Decoded, Wants, decode
 from chiasm.encode._encoder import text_bytes
 from chiasm.encode._hf import Hf, Opened, configuration, network, one_thread, tokenizer
 from chiasm.encode._hf_read import accepted, longest, read_text
 from chiasm.encode._timed import Steps, Timed, parts
 from chiasm.errors import ChiasmError, unknown
-from chiasm.media import MediaError, Note
+from chiasm.media.clips import Decoded, Wants, decode
+from chiasm.media.images import MediaError, Note
 
 __all__ = ["HfTime", "HfTowers", "hear", "listener", "pictures", "probe", "unit", "watch"]
 

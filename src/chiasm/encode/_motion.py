@@ -172,7 +172,8 @@ def direction_summary(gray: np.ndarray, times: np.ndarray) -> np.ndarray:
 def _check(gray: np.ndarray) -> None:
     if gray.ndim != 3 or gray.shape[1] % (ROWS * _SIDE) or gray.shape[2] % (COLUMNS * _SIDE) or not gray.size:
         raise ChiasmError(
-            f"wanted gray frames (t, 48 a, 64 b), got {gray.shape}: decode with chiasm.clips.Wants(gray=(96, 128))."
+            f"wanted gray frames (t, 48 a, 64 b), got {gray.shape}: decode with "
+            "chiasm.media.clips.Wants(gray=(96, 128))."
         )
 
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from chiasm import scale
-from chiasm.clips import Decoded, Wants, clip_content, decode_many, runs
 from chiasm.encode._encoder import Encoder
-from chiasm.media import MediaError, Note
+from chiasm.media.clips import Decoded, Wants, clip_content, decode_many, runs
+from chiasm.media.images import MediaError, Note
 
 __all__ = ["Steps", "Timed"]
 
@@ -49,8 +50,24 @@ class Timed(Encoder):
 
     def describe(self, decoded: Decoded) -> np.ndarray:
         """The vector of a decoded clip."""
-        steps = self.over_time(decoded)
-        return self.pool(steps.values) if not self.steps else parts(steps, decoded.seconds, self.steps).ravel()
+        return self._vector(self.over_time(decoded), decoded.seconds)
+
+    def describe_shots(self, decoded: Decoded, shots: Sequence[tuple[int, int]]) -> np.ndarray:
+        """The vector of a decoded clip of one or more shots: what compares frames compares none of different shots.
+
+        Args:
+            shots: of each the first gray frame and the one after the last.
+        """
+        if not self.wants.gray:
+            return self.describe(decoded)
+        held = [replace(decoded, gray=decoded.gray[a:b], gray_times=decoded.gray_times[a:b]) for a, b in shots]
+        if len(held) == 1:
+            return self.describe(held[0])
+        joined = (np.concatenate(one) for one in zip(*map(self.over_time, held), strict=True))
+        return self._vector(Steps(*joined), decoded.seconds)
+
+    def _vector(self, steps: Steps, seconds: float) -> np.ndarray:
+        return parts(steps, seconds, self.steps).ravel() if self.steps else self.pool(steps.values)
 
     def attempt(self, items: Sequence[Any]) -> tuple[np.ndarray, dict[int, list[Note]]]:
         """Decode and describe on all cores, near moments of one file in one pass; what cannot be read is skipped."""

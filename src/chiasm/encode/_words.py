@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from chiasm.media import Note
+from chiasm.media.images import Note
 
 __all__ = ["commonest", "counts", "fold", "readable", "words"]
 

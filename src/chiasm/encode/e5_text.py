@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from chiasm.encode._encoder import Encoder
-from chiasm.media import Note
+from chiasm.media.images import Note
 
 __all__ = ["E5Text"]
 

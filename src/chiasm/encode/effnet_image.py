@@ -2,7 +2,7 @@
 
 The weights ship inside a package, so nothing is downloaded; PyTorch exports them to ONNX once (some 15 s, in a child
 process), and is not needed afterwards. One image a call and one thread a call, as many calls at once as there are
-cores: faster here than batches (benchmarks/encode_speed.py), and an image gives the same bits in any company.
+cores: faster here than batches (benchmarks/speed/encode_speed.py), and an image gives the same bits in any company.
 Source: Tan & Le, EfficientNet, ICML 2019; the Lite variant without squeeze-and-excitation, ReLU6.
 """
 
@@ -21,7 +21,7 @@ from chiasm.cache import Cache
 from chiasm.encode._encoder import Encoder, each
 from chiasm.errors import ChiasmError
 from chiasm.files import lock, sha256
-from chiasm.media import Note, content, decode_image
+from chiasm.media.images import Note, content, decode_image
 
 __all__ = ["EffnetImage"]
 
@@ -65,6 +65,18 @@ class EffnetImage(Encoder):
     def weights(self) -> str:
         """The pinned SHA-256 of the package's weights."""
         return WEIGHTS
+
+    def class_names(self) -> tuple[str, ...]:
+        """The names of the network's own 1,000 classes, in order."""
+        from chiasm.encode._effnet_classes import class_names
+
+        return class_names()
+
+    def class_shares(self, features: np.ndarray) -> np.ndarray:
+        """What the network's last layer says `(n, 1000)` of features `(n, 1280)` of this encoder; rows sum to 1."""
+        from chiasm.encode._effnet_classes import class_shares
+
+        return class_shares(features)
 
     def _open(self) -> Any:
         if getattr(self, "_session", None) is None:

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from chiasm import registry
-from chiasm.clips import Decoded, Wants
 from chiasm.encode._timed import Steps, Timed
+from chiasm.media.clips import Decoded, Wants
 
 __all__ = ["FramesVideo"]
 

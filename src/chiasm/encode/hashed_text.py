@@ -15,8 +15,8 @@ import numpy as np
 
 from chiasm.encode._encoder import Encoder
 from chiasm.encode._words import fold, readable
-from chiasm.media import Note
-from chiasm.metrics import normalize
+from chiasm.media.images import Note
+from chiasm.views import normalize
 
 __all__ = ["HashedText"]
 
@@ -30,8 +30,8 @@ class HashedText(Encoder):
 
     Choose it where nothing may be learned from the texts or kept between runs (streams, private texts), and for codes
     and names. Choose `tfidf_text` when there are training texts: it weighs rare n-grams up, and long texts, whose
-    n-grams crowd 2048 buckets, retrieve far better by it (benchmarks/text_encoders.py). The buckets of a text are the
-    same in every process and on every machine.
+    n-grams crowd 2048 buckets, retrieve far better by it (benchmarks/align/text_encoders.py). The buckets of a text
+    are the same in every process and on every machine.
 
     Args:
         dimensions: buckets, the width.

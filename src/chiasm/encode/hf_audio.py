@@ -12,10 +12,10 @@ from pathlib import Path
 
 import numpy as np
 
-from chiasm.clips import Decoded, Wants
 from chiasm.encode._hf import Opened
 from chiasm.encode._hf_time import HfTime, hear, listener, probe
 from chiasm.encode._timed import Steps
+from chiasm.media.clips import Decoded, Wants
 
 __all__ = ["HfAudio"]
 

@@ -15,7 +15,7 @@ import numpy as np
 from chiasm.encode._hf import Hf, Opened, configuration, network, processor
 from chiasm.encode._hf_read import accepted, patches, read_image
 from chiasm.errors import ChiasmError
-from chiasm.media import Note, content
+from chiasm.media.images import Note, content
 
 __all__ = ["HfImage"]
 

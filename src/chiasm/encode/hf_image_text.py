@@ -17,7 +17,7 @@ from chiasm.encode._encoder import text_bytes
 from chiasm.encode._hf import Hf, Opened, configuration, network, processor, tokenizer
 from chiasm.encode._hf_read import longest, patches, read_image, read_text
 from chiasm.errors import ChiasmError, unknown
-from chiasm.media import Note, content
+from chiasm.media.images import Note, content
 
 __all__ = ["HfImageText"]
 

@@ -17,7 +17,7 @@ from chiasm.encode._hf_files import loaded, part
 from chiasm.encode._hf_read import accepted, longest, read_text
 from chiasm.encode._sentence import POOLINGS, prompt, steps
 from chiasm.errors import ChiasmError, unknown
-from chiasm.media import Note
+from chiasm.media.images import Note
 
 __all__ = ["HfText"]
 

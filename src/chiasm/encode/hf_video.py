@@ -11,10 +11,10 @@ from pathlib import Path
 
 import numpy as np
 
-from chiasm.clips import Decoded, Wants
 from chiasm.encode._hf import Opened, processor
 from chiasm.encode._hf_time import HfTime, pictures, probe, watch
 from chiasm.encode._timed import Steps
+from chiasm.media.clips import Decoded, Wants
 
 __all__ = ["HfVideo"]
 

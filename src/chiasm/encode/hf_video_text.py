@@ -13,10 +13,10 @@ from typing import Any
 
 import numpy as np
 
-from chiasm.clips import Decoded, Wants
 from chiasm.encode._hf import Opened, processor
 from chiasm.encode._hf_time import HfTowers, pictures, probe, unit, watch
 from chiasm.encode._timed import Steps
+from chiasm.media.clips import Decoded, Wants
 
 __all__ = ["HfVideoText"]
 

@@ -10,10 +10,10 @@ from itertools import pairwise
 
 import numpy as np
 
-from chiasm.clips import Decoded, Wants
 from chiasm.encode._sound import HOP, RATE, cepstrum, log_mel, mel_of, modulation, pitch, slope
 from chiasm.encode._timed import Steps, Timed
-from chiasm.media import MediaError
+from chiasm.media.clips import Decoded, Wants
+from chiasm.media.images import MediaError
 
 __all__ = ["MelAudio"]
 
@@ -32,7 +32,7 @@ class MelAudio(Timed):
     """What a sound is like: timbre, pitch, loudness, rhythm; `(n, 262)`, or steps of 27 numbers each.
 
     Choose it for voices (with `steps` also for short words), where no pretrained weights may be used, and as a second
-    view beside `spectrogram_audio`: the two see different things (benchmarks/sound.py).
+    view beside `spectrogram_audio`: the two see different things (benchmarks/time/sound.py).
 
     Over time, a row every 10 ms: 24 coefficients of the cosine transform of 64 log-mel bands, the pitch in octaves
     above 100 Hz, how periodic the sound is (0..1), the natural log of its power.

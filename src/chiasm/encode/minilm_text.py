@@ -18,7 +18,7 @@ import numpy as np
 from chiasm.encode._encoder import Encoder, each
 from chiasm.errors import ChiasmError
 from chiasm.files import sha256
-from chiasm.media import MediaError, Note
+from chiasm.media.images import MediaError, Note
 
 __all__ = ["MinilmText"]
 

@@ -10,11 +10,11 @@ from collections.abc import Callable
 
 import numpy as np
 
-from chiasm.clips import Decoded, Wants
 from chiasm.encode._motion import change_summary, changes, direction_summary, displacement_summary, thinned
 from chiasm.encode._timed import Steps, Timed
 from chiasm.errors import unknown
-from chiasm.media import MediaError
+from chiasm.media.clips import Decoded, Wants
+from chiasm.media.images import MediaError
 
 __all__ = ["MotionVideo"]
 

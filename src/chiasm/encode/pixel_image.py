@@ -13,7 +13,7 @@ import numpy as np
 
 from chiasm.encode._encoder import Encoder, each
 from chiasm.errors import unknown
-from chiasm.media import Note, content, decode_image
+from chiasm.media.images import Note, content, decode_image
 
 __all__ = ["PixelImage"]
 

@@ -10,10 +10,10 @@ from collections.abc import Callable
 
 import numpy as np
 
-from chiasm.clips import Decoded, Wants
 from chiasm.encode._timed import Steps, Timed
 from chiasm.errors import ChiasmError, unknown
-from chiasm.media import MediaError
+from chiasm.media.clips import Decoded, Wants
+from chiasm.media.images import MediaError
 
 __all__ = ["PixelsVideo"]
 

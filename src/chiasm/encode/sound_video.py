@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 from chiasm import registry
-from chiasm.clips import Decoded, Wants
 from chiasm.encode._timed import Steps, Timed
 from chiasm.errors import ChiasmError
+from chiasm.media.clips import Decoded, Wants
 
 __all__ = ["SoundVideo"]
 

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 
 from chiasm import registry
-from chiasm.clips import Decoded, Wants
 from chiasm.encode._sound import HOP, RATE, log_mel
 from chiasm.encode._timed import Steps, Timed
-from chiasm.media import MediaError
+from chiasm.media.clips import Decoded, Wants
+from chiasm.media.images import MediaError
 
 __all__ = ["SpectrogramAudio"]
 
@@ -37,7 +37,7 @@ class SpectrogramAudio(Timed):
     Choose it for sounds of things, animals and places. It does not know short words: `mel_audio` with `steps` does.
     Where it counts name `mel_audio` as a second view of the same column, and one of these with pictures of 5 s as a
     third: fused they beat each alone by 4 points and more on sounds of the surroundings and on emotions
-    (benchmarks/sound.py).
+    (benchmarks/time/sound.py).
 
     A clip is cut into pictures of `seconds` each that overlap by half: 128 mel bands upward, time to the right, the
     power in 80 dB from black to white. Frequency is read by a window of a 40th of the picture (25 to 125 ms): longer

@@ -14,13 +14,13 @@ from typing import Any
 import numpy as np
 
 from chiasm import registry
-from chiasm.clips import Decoded, Wants, decode
 from chiasm.encode._encoder import Encoder
 from chiasm.encode._hf_files import checksum, find
 from chiasm.encode._timed import Steps, Timed
 from chiasm.errors import ChiasmError
-from chiasm.media import MediaError
-from chiasm.speech import RATE, Heard, transcribe
+from chiasm.media.clips import Decoded, Wants, decode
+from chiasm.media.images import MediaError
+from chiasm.media.speech import RATE, Heard, transcribe
 
 __all__ = ["SpeechAudio"]
 
@@ -38,7 +38,7 @@ class SpeechAudio(Timed):
     model gives no times: there the whole text is one row.
 
     Args:
-        text: the text encoder, by name. recognizer: as `model` of `chiasm.speech.transcribe`.
+        text: the text encoder, by name. recognizer: as `model` of `chiasm.media.speech.transcribe`.
         words: what can be said, as there: a JSGF grammar, or a list of words and example phrases.
         steps: 0 for one vector of the whole text, T for T parts.
 

@@ -16,7 +16,7 @@ import numpy as np
 
 from chiasm.encode._encoder import Encoder
 from chiasm.errors import ChiasmError
-from chiasm.media import MediaError, Note
+from chiasm.media.images import MediaError, Note
 
 __all__ = ["TabularRecord"]
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from chiasm.encode._encoder import Encoder
 from chiasm.errors import ChiasmError
-from chiasm.media import Note
+from chiasm.media.images import Note
 
 __all__ = ["TfidfText"]
 

@@ -19,7 +19,7 @@ from chiasm.encode._hf import one_thread
 from chiasm.encode._hf_files import file_checksum
 from chiasm.errors import ChiasmError, unknown
 from chiasm.files import read_tensors
-from chiasm.media import Note, content, decode_image
+from chiasm.media.images import Note, content, decode_image
 
 __all__ = ["Vgg16Image"]
 

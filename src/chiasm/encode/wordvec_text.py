@@ -15,8 +15,8 @@ import numpy as np
 from chiasm.encode._encoder import Encoder
 from chiasm.encode._words import commonest, counts, readable, words
 from chiasm.errors import ChiasmError
-from chiasm.media import Note
-from chiasm.metrics import normalize
+from chiasm.media.images import Note
+from chiasm.views import normalize
 
 __all__ = ["WordvecText"]
 

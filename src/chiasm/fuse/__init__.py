@@ -1,1 +1,5 @@
-"""Fuse: several columns -> one answer a row. One method a file."""
+"""Fusers: several views -> one answer a row; one file, one method."""
+
+from chiasm.fuse._fuser import Fuser
+
+__all__ = ["Fuser"]

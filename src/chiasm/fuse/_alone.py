@@ -8,9 +8,9 @@ from typing import NamedTuple
 import numpy as np
 from scipy.special import expit, softmax
 
-from chiasm.fuse._blocks import Blocks, presence, restrict
 from chiasm.fuse._head import Head
-from chiasm.fuse._target import Target
+from chiasm.stats.blocks import Blocks, presence, restrict
+from chiasm.target import Target
 
 __all__ = ["Opinions", "answers", "evidence", "learn", "learn_one", "outputs", "scaled", "surprise"]
 

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from chiasm.errors import ChiasmError
-from chiasm.fuse._blocks import Blocks, blocks, presence, restrict
-from chiasm.fuse._target import Target
 from chiasm.part import Part
 from chiasm.score import Score
+from chiasm.stats.blocks import Blocks, blocks, presence, restrict
+from chiasm.target import Target
 from chiasm.views import as_views
 
 __all__ = ["FOLDS", "Fuser", "folds_of"]

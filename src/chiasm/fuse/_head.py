@@ -8,13 +8,13 @@ from itertools import combinations, product
 import numpy as np
 
 from chiasm.errors import unknown
-from chiasm.fuse._blocks import Blocks, patterns, presence, subsets
 from chiasm.fuse._calibrated import Calibrated
 from chiasm.fuse._kernel import Kernel, shared
 from chiasm.fuse._spaces import Space, spaced
-from chiasm.fuse._target import Target
 from chiasm.part import Part
 from chiasm.scale import one_thread
+from chiasm.stats.blocks import Blocks, patterns, presence, subsets
+from chiasm.target import Target
 
 __all__ = ["Head"]
 

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 from scipy.linalg import eigh
 
-from chiasm.fuse._blocks import Blocks
 from chiasm.part import Part
+from chiasm.stats.blocks import Blocks
 
 __all__ = ["Kernel", "shared"]
 

@@ -11,12 +11,12 @@ import numpy as np
 from scipy.special import expit, softmax
 
 from chiasm.fuse._alone import evidence
-from chiasm.fuse._blocks import Blocks, blocks, patterns, presence, subsets
 from chiasm.fuse._calibrated import Calibrated
 from chiasm.fuse._fuser import Fuser
 from chiasm.fuse._kernel import Kernel
-from chiasm.fuse._target import Target
 from chiasm.nn.blocks import ArrayOps, Ops, Params
+from chiasm.stats.blocks import Blocks, blocks, patterns, presence, subsets
+from chiasm.target import Target
 from chiasm.views import as_views
 
 __all__ = ["FAR", "HERE", "JOINT", "TRUTH", "Rows", "Trained", "epoch", "matrix", "one_of", "some"]

@@ -10,8 +10,8 @@ import numpy as np
 from chiasm import registry
 from chiasm.errors import ChiasmError, unknown
 from chiasm.fuse._alone import scaled
-from chiasm.fuse._blocks import Blocks, blocks, presence
 from chiasm.fuse._fuser import Fuser
+from chiasm.stats.blocks import Blocks, blocks, presence
 from chiasm.views import ABSENT, Column, Views, as_views
 
 __all__ = ["Aligned"]
@@ -28,7 +28,8 @@ class Aligned(Fuser):
     200 rows: accuracy .87 with "aligned", .86 with "both", .80 for `early`; but a linear `early` finds it too, .89).
 
     Do not expect it to help otherwise: what one view alone says is dropped, or stands beside what says the same. Over 5
-    re-drawn splits (benchmarks/aligned.py) this less `early` is +0.2 points of accuracy [-0.9, 1.2] on tweets and -0.6
+    re-drawn splits (benchmarks/fuse/aligned.py) this less `early` is +0.2 points of accuracy [-0.9, 1.2] on tweets and
+    -0.6
     [-2.0, 0.8] on news with "both", at five times the seconds; -0.8 [-3.2, 1.6] and -1.3 [-3.1, 0.5] with "aligned",
     and log loss +.019 [-.004, .042] and +.043 [.033, .052]. Pairs that an aligner has learned from agree better in its
     space than new ones will, which a fuser cannot know; trained ones suffer the most (`attention` on "aligned" alone:

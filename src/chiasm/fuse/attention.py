@@ -29,7 +29,8 @@ class Attention(Trained):
     AUC of .98. An intact item that belongs to another row looks right, and is not noticed (.52). Nobody tells it what
     noise is: with few rows, or where one view says it all, nothing drives the weights and they stay near equal.
 
-    Choose `early` for the answer alone, which is closed and quicker. Over 5 re-drawn splits (benchmarks/aligned.py)
+    Choose `early` for the answer alone, which is closed and quicker. Over 5 re-drawn splits
+    (benchmarks/fuse/aligned.py)
     this less `early` is +0.3 points of accuracy [-0.3, 1.0] on tweets and -0.5 [-3.8, 2.8] on news; log loss +.000
     [-.008, .009] and +.023 [.001, .046].
 

@@ -11,9 +11,9 @@ import numpy as np
 
 from chiasm import registry
 from chiasm.errors import ChiasmError
-from chiasm.fuse._blocks import Blocks
 from chiasm.fuse._fuser import Fuser
 from chiasm.fuse._head import Head
+from chiasm.stats.blocks import Blocks
 
 __all__ = ["Auto"]
 

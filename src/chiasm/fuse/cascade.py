@@ -9,10 +9,10 @@ import numpy as np
 
 from chiasm.errors import ChiasmError, unknown
 from chiasm.fuse._alone import learn, learn_one
-from chiasm.fuse._blocks import Blocks, blocks, presence, restrict
 from chiasm.fuse._fuser import Fuser
 from chiasm.fuse._head import Head
-from chiasm.fuse._target import Target
+from chiasm.stats.blocks import Blocks, blocks, presence, restrict
+from chiasm.target import Target
 from chiasm.views import as_views
 
 __all__ = ["Cascade"]

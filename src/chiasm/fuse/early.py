@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from chiasm.fuse._blocks import Blocks
 from chiasm.fuse._fuser import Fuser
 from chiasm.fuse._head import Head
+from chiasm.stats.blocks import Blocks
 
 __all__ = ["Early"]
 

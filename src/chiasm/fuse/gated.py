@@ -29,7 +29,8 @@ class Gated(Trained):
     trust a view in one and not in another. `row_weights` are the mean gates, which move less than the weights of
     `attention` but tell planted static as well (AUC .98; intact items of other rows .50).
 
-    Choose `early` for the answer alone, which is closed and quicker. Over 5 re-drawn splits (benchmarks/aligned.py)
+    Choose `early` for the answer alone, which is closed and quicker. Over 5 re-drawn splits
+    (benchmarks/fuse/aligned.py)
     this less `early` is -0.4 points of accuracy [-1.0, 0.2] on tweets and -0.5 [-3.5, 2.4] on news; its probabilities
     are worse, log loss +.014 [.000, .028] and +.035 [.013, .056].
 

@@ -10,8 +10,8 @@ from scipy.special import softmax
 
 from chiasm.errors import unknown
 from chiasm.fuse._alone import Opinions, answers, evidence, learn, outputs, scaled, surprise
-from chiasm.fuse._blocks import Blocks, patterns, subsets
 from chiasm.fuse._fuser import Fuser
+from chiasm.stats.blocks import Blocks, patterns, subsets
 
 __all__ = ["Late"]
 

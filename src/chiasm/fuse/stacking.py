@@ -9,10 +9,10 @@ from scipy.optimize import minimize
 from scipy.special import expit
 
 from chiasm.fuse._alone import Opinions, answers, evidence, learn, outputs, scaled, surprise
-from chiasm.fuse._blocks import Blocks, blocks
 from chiasm.fuse._fuser import Fuser
 from chiasm.fuse._head import Head
-from chiasm.fuse._target import Target
+from chiasm.stats.blocks import Blocks, blocks
+from chiasm.target import Target
 from chiasm.views import as_views
 
 __all__ = ["Stacking"]

@@ -10,11 +10,11 @@ import numpy as np
 from scipy.linalg import eigh
 
 from chiasm.errors import ChiasmError, unknown
-from chiasm.fuse._blocks import Block, Blocks
 from chiasm.fuse._kernel import Kernel
 from chiasm.fuse._trained import JOINT, Trained, matrix
 from chiasm.nn.blocks import Ops, Params
 from chiasm.nn.temporal import gru, reader, turn
+from chiasm.stats.blocks import Block, Blocks
 
 __all__ = ["Temporal"]
 
@@ -44,7 +44,8 @@ class Temporal(Trained):
 
     Choose it where order is the answer, which a mean over time cannot know (planted, which of two events came first: a
     mean 50 %, every head but "conv" above 95 %). Choose `early` on the same numbers first for real clips: it is closed
-    and quick, and no head beat it. Of 75 test clips of one talker (benchmarks/temporal.py, 25 steps of the lower face)
+    and quick, and no head beat it. Of 75 test clips of one talker (benchmarks/time/temporal.py, 25 steps of the lower
+    face)
     this less `early` is, for the command (4), +1.3 points [-12.0, 14.7] with "attention", -9.3 [-21.3, 4.0] with "gru",
     -9.3 [-24.0, 6.7] with "conv", -20.0 [-32.0, -8.0] with "lstm"; for the digit (10) -4.0 [-14.7, 6.7], 0.0 [-12.0,
     12.0], -5.3 [-17.3, 6.7] and -12.0 [-24.0, 0.0]. It does read time: with the steps of the test clips shuffled, "gru"

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from chiasm.errors import ChiasmError
-from chiasm.metrics import normalize
 from chiasm.part import Part
+from chiasm.views import normalize
 
 __all__ = ["Exact"]
 

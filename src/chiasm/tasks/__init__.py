@@ -1,1 +1,5 @@
-"""Tasks: what is asked. A question over Views: fit, answer, score."""
+"""Tasks: a question over views; `fit`, `answer`, `score`. One file, one task."""
+
+from chiasm.tasks._answering import Answering
+
+__all__ = ["Answering"]

@@ -9,15 +9,15 @@ from typing import Any, ClassVar
 import numpy as np
 
 from chiasm import recipe, registry
-from chiasm.encoding import Progress
 from chiasm.errors import ChiasmError
-from chiasm.fuse._target import Target
+from chiasm.measure.evidence import PRIMARY, Truth, evidence, held_out, suspects
 from chiasm.part import Part
+from chiasm.report.text import lines
+from chiasm.scale import Progress
 from chiasm.score import Score
-from chiasm.tasks._evidence import PRIMARY, Truth, evidence, held_out, suspects
-from chiasm.tasks._evidence_text import lines
+from chiasm.splits import check_splits
+from chiasm.target import Target
 from chiasm.tasks._known_rows import KnownRows
-from chiasm.trust import check_splits
 from chiasm.views import Views, as_views
 
 __all__ = ["Answering"]

@@ -9,11 +9,12 @@ from typing import Any, ClassVar
 import numpy as np
 
 from chiasm import recipe
-from chiasm.encoding import Encoding, Progress, Report
+from chiasm.encoding import Encoding, Report
+from chiasm.encoding.streams import drop_empty, spread
 from chiasm.errors import ChiasmError
 from chiasm.part import Part
-from chiasm.tasks._streams import drop_empty, spread
-from chiasm.trust import Leaks, check_splits, leaks
+from chiasm.scale import Progress
+from chiasm.splits import Leaks, check_splits, leaks
 from chiasm.views import Views
 
 __all__ = ["KnownRows"]

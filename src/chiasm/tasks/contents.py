@@ -8,15 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from chiasm.clips import Clip, probe
-from chiasm.encode._effnet_classes import class_names, class_shares
 from chiasm.encode.effnet_image import EffnetImage
-from chiasm.encoding import Progress
 from chiasm.errors import ChiasmError
-from chiasm.media import IMAGE_SUFFIXES, Note
+from chiasm.media.clips import Clip, probe
+from chiasm.media.film import clip_of, hear, read_film
+from chiasm.media.images import IMAGE_SUFFIXES, Note
+from chiasm.media.shots import changes, directions, spans
 from chiasm.part import Part
-from chiasm.shots import changes, directions, spans
-from chiasm.tasks._film import clip_of, hear, read_film
+from chiasm.scale import Progress
 
 __all__ = ["Contents"]
 
@@ -81,14 +80,14 @@ class Contents(Part):
         return found
 
     def _picture(self, item: Any) -> dict[str, Any]:
-        shares = class_shares(EffnetImage().encode([item]))
+        shares = EffnetImage().class_shares(EffnetImage().encode([item]))
         objects = [{**one, "time": None} for one in self._named(shares[0])]
         return {"seconds": None, "objects": objects, "scenes": [], "events": [], "notes": []}
 
     def _seen(self, clip: Clip, progress: Progress | None) -> dict[str, Any]:
         encoder = EffnetImage()
         film = read_film(clip, encoder.encode, encoder.size, self.step, listen=False, progress=progress)
-        shares = class_shares(film.rows)
+        shares = EffnetImage().class_shares(film.rows)
         cuts = changes(directions(film.rows))
         edges = [0, *cuts.tolist(), len(shares)]
         means = np.stack([shares[a:b].mean(axis=0) for a, b in pairwise(edges)])
@@ -146,7 +145,8 @@ class Contents(Part):
         return best
 
     def _named(self, shares: np.ndarray) -> list[dict[str, Any]]:
-        return [{"name": class_names()[i], "share": round(float(shares[i]), 4)} for i in self._best(shares)]
+        names = EffnetImage().class_names()
+        return [{"name": names[i], "share": round(float(shares[i]), 4)} for i in self._best(shares)]
 
 
 def _plain(note: Note) -> dict[str, str]:

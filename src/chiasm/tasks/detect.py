@@ -10,21 +10,22 @@ from typing import Any
 import numpy as np
 
 from chiasm import recipe, registry
-from chiasm.encoding import Progress
 from chiasm.errors import ChiasmError
-from chiasm.moments import typical_seconds
-from chiasm.resample import Draws, interval_of
+from chiasm.media.windows import typical_seconds
+from chiasm.scale import Progress
 from chiasm.score import Score
-from chiasm.tasks import _disagreement as pairs
-from chiasm.tasks import _unusual as unusual
-from chiasm.tasks._dealing import deal
+from chiasm.splits import check_splits, cut
+from chiasm.stats.dealing import deal
+from chiasm.stats.resample import Draws, interval_of
+from chiasm.tasks._detect import disagreement as pairs
+from chiasm.tasks._detect import unusual as unusual
+from chiasm.tasks._detect.alarms import Alarm
+from chiasm.tasks._detect.tail import Tail, bulk_tail, combined, surprise, tail
+from chiasm.tasks._detect.watch import Watch
 from chiasm.tasks._known_rows import KnownRows
-from chiasm.tasks._tail import Tail, bulk_tail, combined, surprise, tail
-from chiasm.tasks._watch import Watch
-from chiasm.trust import check_splits, cut
 from chiasm.views import Views, as_views
 
-__all__ = ["Detect"]
+__all__ = ["Alarm", "Detect"]
 
 FOLDS = 5
 LEAST = 20

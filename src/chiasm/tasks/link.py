@@ -9,17 +9,19 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from chiasm import recipe, registry
-from chiasm.encoding import Encoding, Progress, Report
+from chiasm.encoding import Encoding, Report
 from chiasm.errors import ChiasmError
-from chiasm.matching import pairs
 from chiasm.part import Part
-from chiasm.score import Score, interval
-from chiasm.tasks._linking import assign, confidence, hide, nearest_first, records, similarities
-from chiasm.tasks._self_training import FEW, Known, Learner, place
-from chiasm.trust import bootstrap, check_splits, paired
+from chiasm.scale import Progress
+from chiasm.score import Score
+from chiasm.splits import check_splits
+from chiasm.stats.relevance import pairs
+from chiasm.stats.resample import bootstrap, interval, paired
+from chiasm.tasks._link.assigning import assign, confidence, hide, nearest_first, records, similarities
+from chiasm.tasks._link.self_training import FEW, Known, Learner, place
 from chiasm.views import Views, as_views
 
-__all__ = ["Link"]
+__all__ = ["Link", "hide"]
 
 
 class Link(Part):
@@ -31,7 +33,7 @@ class Link(Part):
     collections are matched first (quadratic assignment); of the rounds the one is kept that makes them most alike.
 
     Expect little of the rounds: they help on planted data with few pairs; on photos and captions what they change is
-    within the noise, with 100 known pairs and with 1,400 (`benchmarks/link.py`).
+    within the noise, with 100 known pairs and with 1,400 (`benchmarks/search/link.py`).
 
     Choose it to join two tables that lack a common key. Each item is used once, which makes links right more often
     where every item has one partner; where many items are alike (one description for many products) it gains nothing

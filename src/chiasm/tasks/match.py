@@ -8,18 +8,18 @@ from typing import Any
 
 import numpy as np
 
-from chiasm import classification, recipe, registry
-from chiasm.align._select import check_pairs
-from chiasm.encoding import Progress
+from chiasm import recipe, registry
 from chiasm.errors import ChiasmError
-from chiasm.fuse._blocks import patterns, subsets
-from chiasm.metrics import normalize
-from chiasm.resample import Draws, difference, interval_of
+from chiasm.scale import Progress
 from chiasm.score import Score
-from chiasm.tasks._dealing import KINDS, cosine, deal, margins
+from chiasm.splits import cut
+from chiasm.stats import answers as classification
+from chiasm.stats.blocks import patterns, subsets
+from chiasm.stats.dealing import KINDS, cosine, deal, margins
+from chiasm.stats.relevance import check_pairs
+from chiasm.stats.resample import Draws, difference, interval_of
 from chiasm.tasks._known_rows import KnownRows
-from chiasm.trust import cut
-from chiasm.views import Views, as_views
+from chiasm.views import Views, as_views, normalize
 
 __all__ = ["Match"]
 

@@ -9,15 +9,16 @@ from typing import Any
 import numpy as np
 
 from chiasm import recipe, registry
-from chiasm.align._select import check_pairs
-from chiasm.encoding import Encoding, Progress, Report
+from chiasm.encoding import Encoding, Report
 from chiasm.errors import ChiasmError, unknown
-from chiasm.moments import suppress, typical_seconds
+from chiasm.measure.retrieval import directions, first_rows
+from chiasm.media.windows import suppress, typical_seconds
 from chiasm.part import Part
+from chiasm.scale import Progress
 from chiasm.score import Score
-from chiasm.tasks._directions import directions, first_rows
-from chiasm.tasks._rejection import calibrate, rejected
-from chiasm.trust import check_splits, leaks, row_digests
+from chiasm.splits import check_splits, leaks, row_digests
+from chiasm.stats.relevance import check_pairs
+from chiasm.tasks._retrieve.rejection import calibrate, rejected
 from chiasm.views import Column, Views, as_views
 
 __all__ = ["Retrieve"]
@@ -137,7 +138,8 @@ class Retrieve(Part):
     ) -> list[list[dict[str, Any]]]:
         """As `answer`, each hit with rank, score, item, id and split; an empty list for a query that is rejected.
 
-        Where `within` holds moments of long media (`chiasm.moments.windows`), a hit has `file`, `start` and `end` too,
+        Where `within` holds moments of long media (`chiasm.media.windows.windows`), a hit has `file`, `start` and
+        `end` too,
         and hides what overlaps it. Where `to` names several views, their items are one gallery, ranked by cosine, and a
         hit tells its `view`.
         """
@@ -264,7 +266,7 @@ class Retrieve(Part):
 
         Raises a ChiasmError when rows that the model was fitted on are among `views`, unless `allow_train`.
         """
-        from chiasm.tasks._properties import properties, statistics_space
+        from chiasm.measure.properties import properties, statistics_space
 
         self.check_fitted()
         views = as_views(views, self.modalities_)

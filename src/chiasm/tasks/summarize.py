@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 
 from chiasm import registry
-from chiasm.encoding import Progress
 from chiasm.errors import ChiasmError
-from chiasm.media import Note
+from chiasm.media.film import Film, picture_at, read_film
+from chiasm.media.images import Note
+from chiasm.media.shots import changes, cover, directions, outstanding, pieces, spans
 from chiasm.part import Part
-from chiasm.shots import changes, cover, directions, outstanding, pieces, spans
-from chiasm.tasks._film import Film, picture_at, read_film
+from chiasm.scale import Progress
 from chiasm.views import Column, Views
 
 __all__ = ["Summarize"]

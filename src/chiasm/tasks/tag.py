@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from chiasm.calibration import Thresholds
+from chiasm.stats.calibration import Thresholds
 from chiasm.tasks._answering import Answering
 
 __all__ = ["Tag"]

@@ -12,10 +12,10 @@ import numpy as np
 from scipy.special import betaincinv, softmax
 
 from chiasm import registry
-from chiasm.encoding import Progress
 from chiasm.errors import ChiasmError
-from chiasm.resample import Draws, interval_of
+from chiasm.scale import Progress
 from chiasm.score import Score
+from chiasm.stats.resample import Draws, interval_of
 from chiasm.tasks._known_rows import KnownRows
 from chiasm.views import Views, as_views
 

@@ -1,0 +1,109 @@
+"""The scores of retrieval in a space, for every ordered pair of views: intervals, chance, a baseline's space beside."""
+
+from __future__ import annotations
+
+from itertools import permutations
+from typing import Any
+
+import numpy as np
+
+from chiasm.stats.ranking import average_precision, chance_recall, ranks
+from chiasm.stats.relevance import relevance
+from chiasm.stats.resample import bootstrap, interval, paired
+from chiasm.views import Column, Views, normalize
+
+__all__ = ["directions", "first_rows"]
+
+AT = (1, 5, 10)
+
+Units = dict[str, np.ndarray]
+
+
+def directions(
+    encoded: Views, space: Views, baseline: Views | None, seed: int
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Score `space` (these rows in the shared space) and the baseline's: a table a direction, and a row a query.
+
+    A gallery holds each distinct item of the rows once; a hit is any item of the query's id.
+    """
+    ours = _units(space)
+    theirs = None if baseline is None else _units(baseline)
+    tables, rows = [], []
+    for a, b in permutations(encoded.columns, 2):
+        answers = relevance(encoded, a, b)
+        if answers is None:
+            continue
+        table, ranked = _direction(encoded, ours, theirs, a, b, answers, seed)
+        tables.append(table)
+        rows.extend(ranked)
+    return tables, rows
+
+
+def first_rows(column: Column) -> np.ndarray:
+    """For each used item, in order, the first row that refers to it."""
+    present = np.flatnonzero(column.present)
+    first: np.ndarray = present[np.unique(column.index[present], return_index=True)[1]]
+    return first
+
+
+def _units(space: Views) -> Units:
+    return {name: normalize(column.items[column.used]) for name, column in space.columns.items()}
+
+
+def _direction(
+    encoded: Views, ours: Units, theirs: Units | None, a: str, b: str, answers: tuple[np.ndarray, ...], seed: int
+) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    queries, hits, starts = answers
+    counts = np.diff(np.append(starts, len(hits)))
+    gallery = len(ours[b])
+    first = {name: first_rows(encoded[name]) for name in (a, b)}
+    clusters = encoded.codes[first[a][queries]]
+    rank = ranks(ours[a][queries], ours[b], hits, starts)
+    precision = np.full(len(queries), np.nan)
+    if encoded.label is not None:
+        labels = {name: encoded.label[first[name]] for name in (a, b)}
+        precision = average_precision(ours[a][queries], ours[b], labels[a][queries], labels[b])
+    columns = [rank <= k for k in AT] + [precision]
+    center, low, high = bootstrap(np.stack(columns, axis=1), clusters, seed=seed)
+    direction: dict[str, Any] = {
+        "from": a,
+        "to": b,
+        "from_modality": encoded[a].modality,
+        "to_modality": encoded[b].modality,
+        "queries": len(queries),
+        "gallery": gallery,
+    }
+    for i, k in enumerate(AT):
+        direction[f"R@{k}"] = interval(center[i], low[i], high[i]) if k <= gallery else None
+    direction["median_rank"] = _median_rank(rank, clusters, seed)
+    direction["mAP"] = None if np.isnan(center[3]) else interval(center[3], low[3], high[3])
+    direction["chance"] = {f"R@{k}": round(chance_recall(counts, gallery, k), 6) for k in AT if k <= gallery}
+    direction["baseline"] = None
+    if theirs is not None:
+        other = ranks(theirs[a][queries], theirs[b], hits, starts)
+        direction["baseline"] = {
+            "name": "ridge regression",
+            **{f"R@{k}": round(float(np.mean(other <= k)), 6) for k in AT if k <= gallery},
+            "difference": {"R@1": interval(*paired(rank <= 1, other <= 1, clusters, seed=seed))},
+        }
+    column = encoded[a]
+    rows = [
+        {"from": a, "to": b, "query": column.label(p), "id": str(encoded.ids[r]), "rank": int(n), "answers": int(c)}
+        for p, r, n, c in zip(column.used[queries].tolist(), first[a][queries], rank, counts, strict=True)
+    ]
+    return direction, rows
+
+
+def _median_rank(rank: np.ndarray, clusters: np.ndarray, seed: int) -> dict[str, float]:
+    """Median rank with its 95 % interval, resampling ids."""
+    code = np.unique(clusters, return_inverse=True)[1]
+    order = np.argsort(code, kind="stable")
+    groups = np.split(rank[order], np.flatnonzero(np.diff(code[order])) + 1)
+    rng = np.random.default_rng(seed)
+    single = len(groups) == len(rank)
+    medians = []
+    for _ in range(400):
+        drawn = rng.integers(len(groups), size=len(groups))
+        medians.append(np.median(rank[order][drawn] if single else np.concatenate([groups[g] for g in drawn])))
+    low, high = np.quantile(medians, [0.025, 0.975], method="nearest")
+    return interval(float(np.median(rank)), low, high, 2)

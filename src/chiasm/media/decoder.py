@@ -1,0 +1,440 @@
+"""The one place that opens audio and video, run as a child process: `python -m chiasm.media.decoder`.
+
+Requests come as lines of JSON on standard input; answers go to standard output, a line of JSON and the arrays' bytes.
+The process may take 2 GiB and writes no file; `chiasm.media.clips` starts it, waits for it and ends it. FFmpeg may
+open the
+named file alone: its demuxer is fixed by the file's first bytes and its protocols are file and pipe, so that no
+playlist leads to another file or an address.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import stat
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+__all__ = ["GRAY_SECONDS", "MEMORY", "SOUND_SECONDS", "serve"]
+
+MEMORY = 2 << 30
+GRAY_SECONDS = 60.0
+SOUND_SECONDS = 600.0
+_SCAN_BYTES = 64 << 20
+"""Up to this size a file's packets are read through for its true length; of larger ones the header is believed."""
+_GAP = 4.0
+"""Seconds without anything wanted that are jumped over rather than decoded."""
+_LEAST_RATE, _MOST_RATE = 4_000, 384_000
+_MAX_PIXELS = 50_000_000
+_LOUD = 2.0
+"""Beyond this a sample is no overshoot of a coder."""
+
+
+class RefusedError(Exception):
+    """A request that cannot be answered: reason code and message."""
+
+    def __init__(self, code: str, message: str):
+        super().__init__(message)
+        self.code, self.message = code, message
+
+
+def serve() -> None:
+    """Answer requests until standard input ends."""
+    import resource
+
+    answers = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # what a library prints is no answer
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    threading.Thread(target=_watch, args=(os.getppid(),), daemon=True).start()
+    for line in sys.stdin.buffer:
+        request = json.loads(line)
+        try:
+            found = _probe(request) if request["do"] == "probe" else _decode(request)
+        except RefusedError as refusal:
+            found = [({"error": refusal.code, "message": refusal.message}, [])]
+        except MemoryError:
+            found = [({"error": "too_big", "message": f"needs more than {MEMORY >> 30} GiB to decode"}, [])]
+        except Exception as error:  # FFmpeg's own errors, and whatever damaged data leads to
+            found = [({"error": "broken", "message": f"damaged or cut short ({_short(error)})"}, [])]
+        for header, arrays in found:
+            header["arrays"] = [[name, str(array.dtype), array.shape] for name, array in arrays]
+            answers.write(json.dumps(header).encode() + b"\n")
+            for _, array in arrays:
+                answers.write(array.tobytes())
+        answers.flush()
+
+
+def _short(error: Exception) -> str:
+    """What a library says, without numbers and paths."""
+    said = str(error).split("] ", 1)[-1].split(": '")[0].split("; ")[0]
+    return said[:80] if said and "/" not in said else type(error).__name__
+
+
+def _watch(parent: int) -> None:
+    """End this process when its parent has ended: it may be decoding something that never does."""
+    while os.getppid() == parent:
+        time.sleep(1.0)
+    os._exit(1)
+
+
+@contextlib.contextmanager
+def _open(request: dict[str, Any]) -> Iterator[Any]:
+    """The container of the request's file, by the demuxer that its first bytes ask for."""
+    import av
+
+    path, demuxer = request["path"], request["format"]
+    if not stat.S_ISREG(os.stat(path).st_mode):
+        raise RefusedError("not_a_file", "not a regular file")
+    rules = {"format_whitelist": demuxer, "protocol_whitelist": "file,pipe"}
+    container = av.open(f"file:{path}", format=demuxer.split(",")[0], container_options=rules, metadata_errors="ignore")
+    try:
+        yield container
+    finally:
+        container.close()
+
+
+def _streams(container: Any) -> tuple[Any, Any]:
+    """The first stream of moving pictures (a cover is none) and the first of sound, or None."""
+    import av
+
+    still = av.stream.Disposition.attached_pic
+    pictures = next((s for s in container.streams.video if not s.disposition & still and s.codec_context), None)
+    sound = next((s for s in container.streams.audio if s.codec_context), None)
+    for stream in (pictures, sound):
+        if stream is not None:
+            stream.thread_type = "NONE"  # as many processes as cores; and the same bits however busy they are
+            stream.codec_context.thread_count = 1
+    return pictures, sound
+
+
+def _start(container: Any) -> float:
+    """Where the file's clock begins, in seconds."""
+    return float(container.start_time or 0) / 1e6
+
+
+def _told(container: Any) -> float:
+    """The length that the header tells, in seconds; 0 where it does not."""
+    told = max(float(container.duration or 0) / 1e6, 0.0)
+    of_streams = [float(s.duration * s.time_base) for s in container.streams if s.duration and s.time_base]
+    return told or max(of_streams, default=0.0)
+
+
+def _length(request: dict[str, Any]) -> tuple[float, list[list[str]]]:
+    """The file's length in seconds, and notes where the header tells another one; known for the last file asked for."""
+    facts = os.stat(request["path"])
+    key = (facts.st_dev, facts.st_ino, facts.st_size, facts.st_mtime_ns)
+    if key not in _lengths:
+        _lengths.clear()
+        _lengths[key] = _measured(request)
+    return _lengths[key]
+
+
+_lengths: dict[tuple[int, ...], tuple[float, list[list[str]]]] = {}
+
+
+def _measured(request: dict[str, Any]) -> tuple[float, list[list[str]]]:
+    with _open(request) as container:
+        told = _told(container)
+        if os.path.getsize(request["path"]) > _SCAN_BYTES and told:
+            return told, []
+        begin, end = _start(container), 0.0
+        last: dict[int, float] = {}
+        streams = [s for s in _streams(container) if s is not None]
+        if not streams:
+            raise RefusedError("no_media", "neither pictures nor sound in it")
+        try:
+            for packet in container.demux(streams):
+                moment = packet.pts if packet.pts is not None else packet.dts
+                if moment is None or packet.time_base is None:
+                    continue
+                now = float(moment * packet.time_base)
+                length = float((packet.duration or 0) * packet.time_base)
+                if not length:  # the last distance serves
+                    length = max(now - last.get(packet.stream_index, now), 0.0)
+                last[packet.stream_index] = now
+                end = max(end, now + length - begin)
+        except Exception as error:
+            notes = [["cut_short", f"what follows {end:.1f} s is damaged ({_short(error)})"]]
+            return end, notes
+    if not end:
+        return told, []
+    if told - end > 0.3 or (told and end - told > max(1.0, 0.05 * told)):
+        return end, [["duration", f"the header tells {told:.1f} s, the file holds {end:.1f} s"]]
+    if _cut(request["path"]):
+        return end, [["cut_short", f"the file was cut, it holds {end:.1f} s"]]
+    return end, []
+
+
+def _cut(path: str) -> bool:
+    """Whether a file ends before its own end, of the kinds whose header tells no length."""
+    size = os.path.getsize(path)
+    with open(path, "rb") as file:
+        head = file.read(12)
+        if head[:4] == b"RIFF":
+            told = int.from_bytes(head[4:8], "little")
+            return size < told + 8 and told < 2**31  # more: written before the length was known
+        if head[:4] != b"OggS":
+            return False
+        file.seek(max(0, size - (64 << 10) - 512))  # more than a page
+        tail = file.read()
+    last = tail.rfind(b"OggS")
+    return last < 0 or len(tail) < last + 27 or not tail[last + 5] & 4  # its last page is marked
+
+
+def _probe(request: dict[str, Any]) -> list[tuple[dict[str, Any], list]]:
+    length, notes = _length(request)
+    with _open(request) as container:
+        pictures, sound = _streams(container)
+        facts: dict[str, Any] = {"seconds": length, "notes": notes, "width": 0, "height": 0, "fps": 0.0, "rate": 0}
+        if pictures is not None:
+            facts |= {"width": pictures.codec_context.width, "height": pictures.codec_context.height}
+            facts["fps"] = float(pictures.average_rate or 0)
+        if sound is not None:
+            facts["rate"] = sound.codec_context.sample_rate
+    return [(facts, [])]
+
+
+def _decode(request: dict[str, Any]) -> list[tuple[dict[str, Any], list]]:
+    """One answer a span; spans are sorted by their starts and near one another."""
+    wants = request["wants"]
+    length, notes = _length(request)
+    spans = [(max(start, 0.0), length if end is None else min(end, length)) for start, end in request["spans"]]
+    answers: list[tuple[dict[str, Any], list]] = []
+    for start, end in spans:
+        if end - start <= 0:
+            raise RefusedError("empty_clip", f"the file ends at {length:.2f} s")
+        answers.append(({"seconds": end - start, "notes": list(notes), "absent": {}}, []))
+    for (header, _), (_, asked) in zip(answers, request["spans"], strict=True):
+        if asked is not None and asked > length + 0.1:
+            header["notes"].append(["cut_short", f"the file ends at {length:.1f} s"])
+    if wants["pictures"] or wants["gray"]:
+        _pictures(request, spans, answers)
+    if wants["rate"]:
+        _sound(request, spans, answers)
+    return answers
+
+
+def _pictures(request: dict[str, Any], spans: list[tuple[float, float]], answers: list) -> None:
+    wants = request["wants"]
+    with _open(request) as container:
+        stream = _streams(container)[0]
+        if stream is None:
+            return _missing(answers, "pictures", "no_picture", "no moving pictures in it")
+        if stream.codec_context.width * stream.codec_context.height > _MAX_PIXELS:
+            return _missing(answers, "pictures", "too_many_pixels", f"over {_MAX_PIXELS // 10**6} million pixels")
+        count, begin, end = wants["pictures"], min(s for s, _ in spans), max(e for _, e in spans)
+        targets = sorted(
+            (start + (i + 0.5) * (stop - start) / count, k, i)
+            for k, (start, stop) in enumerate(spans)
+            for i in range(count)
+        )
+        gray = _Gray(wants, begin, min(end, begin + GRAY_SECONDS)) if wants["gray"] else None
+        chosen: dict[tuple[int, int], tuple[float, np.ndarray]] = {}
+        sizes = set()
+        before = None
+        trouble, ended, sought = "", False, -1.0
+        reader = _Frames(container, stream, begin)
+        try:
+            while True:
+                if (frame := reader.next()) is None:
+                    ended = True
+                    break
+                if frame.width * frame.height > _MAX_PIXELS:
+                    trouble = f"over {_MAX_PIXELS // 10**6} million pixels"
+                    break
+                sizes.add((frame.width, frame.height))
+                now = reader.time
+                while targets and targets[0][0] < now - 1e-6:
+                    best = before if before is not None else (now, frame)
+                    _, k, i = targets.pop(0)
+                    chosen[k, i] = best[0], _square(best[1], wants["size"], chosen, best[0])
+                if gray:
+                    gray.take(frame, now)
+                if now >= end or (not targets and (gray is None or now >= gray.end)):
+                    break
+                before = now, frame
+                if gray is None and targets and targets[0][0] - now > _GAP and targets[0][0] != sought:
+                    sought = targets[0][0]  # once: the key frame before it may lie behind us
+                    reader.jump(sought)
+        except MemoryError:
+            raise
+        except Exception as error:
+            trouble = _short(error)
+        if before is None and not chosen and (gray is None or not gray.frames):
+            return _missing(answers, "pictures", "no_picture", "not one picture could be decoded" + _because(trouble))
+        for _, k, i in targets:  # the file ended before them
+            time, frame = before if before is not None else (0.0, None)
+            if frame is not None:
+                chosen[k, i] = time, _square(frame, wants["size"], chosen, time)
+        for k, (start, stop) in enumerate(spans):
+            header, arrays = answers[k]
+            if trouble and stop > reader.time:
+                header["notes"].append(["cut_short", f"damaged from {max(reader.time, 0):.1f} s on ({trouble})"])
+            elif ended and stop - reader.time - reader.step > 1.0:
+                header["notes"].append(["cut_short", f"its pictures end at {reader.time + reader.step:.1f} s"])
+            if len(sizes) > 1:
+                header["notes"].append(["resized", "pictures of several sizes"])
+            mine = [chosen[k, i] for i in range(count) if (k, i) in chosen]
+            if count:
+                arrays.append(("pictures", np.stack([picture for _, picture in mine])))
+                arrays.append(("picture_times", np.array([max(time - start, 0.0) for time, _ in mine])))
+            if gray:
+                frames, times = gray.between(start, stop)
+                if not len(times):
+                    header["absent"]["pictures"] = ["no_picture", "no picture in these seconds"]
+                    continue
+                if stop > gray.end + 1e-6:
+                    header["notes"].append(["cut", f"motion of the first {GRAY_SECONDS:.0f} s of {stop - start:.0f}"])
+                arrays += [("gray", frames), ("gray_times", times - start)]
+    return None
+
+
+class _Frames:
+    """The frames of a stream in order, from a moment on, with jumps forward."""
+
+    def __init__(self, container: Any, stream: Any, begin: float):
+        self.container, self.stream = container, stream
+        self.clock = _start(container)
+        self.step = 1.0 / float(stream.average_rate or 25)
+        self.time = -self.step
+        self.frames = container.decode(stream)
+        if begin > _GAP:
+            self.jump(begin)
+
+    def next(self) -> Any:
+        """The next frame, None at the end; its time is in `time`."""
+        frame = next(self.frames, None)
+        if frame is not None:
+            self.time = self.time + self.step if frame.time is None else frame.time - self.clock
+        return frame
+
+    def jump(self, time: float) -> None:
+        """Go on at the last key frame before a moment, where the file can."""
+        import av
+
+        with contextlib.suppress(av.FFmpegError):
+            self.container.seek(int((time + self.clock) * 1e6), backward=True, any_frame=False)
+            self.frames = self.container.decode(self.stream)
+
+
+class _Gray:
+    """Small gray frames, at most so many a second."""
+
+    def __init__(self, wants: dict[str, Any], begin: float, end: float):
+        self.height, self.width = wants["gray"]
+        self.gap = 1.0 / wants["fps"]
+        self.begin, self.end = begin, end
+        self.frames: list[np.ndarray] = []
+        self.times: list[float] = []
+
+    def take(self, frame: Any, time: float) -> None:
+        """Keep a frame where it is wanted."""
+        if not self.begin - 1e-6 <= time < self.end:
+            return
+        if self.times and time - self.times[-1] < self.gap - 2e-3:
+            return
+        small = frame.reformat(self.width, self.height, "gray", interpolation="AREA", threads=1)
+        self.frames.append(small.to_ndarray())
+        self.times.append(time)
+
+    def between(self, start: float, end: float) -> tuple[np.ndarray, np.ndarray]:
+        """Frames `(t, h, w)` and times `(t,)` of a span."""
+        times = np.array(self.times)
+        rows = np.flatnonzero((times >= start - 1e-6) & (times < end))
+        if not len(rows):
+            return np.zeros((0, self.height, self.width), np.uint8), times[rows]
+        return np.stack([self.frames[i] for i in rows]), times[rows]
+
+
+def _square(frame: Any, size: int, chosen: dict[Any, tuple[float, np.ndarray]], time: float) -> np.ndarray:
+    """A frame as RGB `(size, size, 3)`; one that was made for another moment is taken from there."""
+    last = next(reversed(chosen.values()), None)
+    if last is not None and last[0] == time:
+        return last[1]
+    picture: np.ndarray = frame.reformat(size, size, "rgb24", interpolation="BICUBIC", threads=1).to_ndarray()
+    return picture
+
+
+def _sound(request: dict[str, Any], spans: list[tuple[float, float]], answers: list) -> None:
+    import av
+
+    rate = request["wants"]["rate"]
+    with _open(request) as container:
+        stream = _streams(container)[1]
+        if stream is None:
+            return _missing(answers, "sound", "no_sound", "no sound in it")
+        if not _LEAST_RATE <= (stream.codec_context.sample_rate or 0) <= _MOST_RATE:
+            return _missing(answers, "sound", "bad_rate", f"{stream.codec_context.sample_rate} samples a second")
+        begin = min(s for s, _ in spans)
+        end = min(max(e for _, e in spans), begin + SOUND_SECONDS)
+        clock = _start(container)
+        if begin > _GAP:
+            with contextlib.suppress(av.FFmpegError):
+                container.seek(int((begin - 0.2 + clock) * 1e6), backward=True)
+        resampler = av.AudioResampler(format="flt", layout="mono", rate=rate)
+        pieces: list[np.ndarray] = []
+        first, held, trouble = None, 0, ""
+        try:
+            for frame in container.decode(stream):
+                now = held / rate + (first or 0.0) if frame.time is None else frame.time - clock
+                if first is None:
+                    first = coming = now
+                if now - coming > 0.1 and now < end:  # nothing was heard in between
+                    silence = np.zeros(max(round((now - first) * rate) - held, 0), np.float32)
+                    pieces.append(silence)
+                    held += len(silence)
+                coming = now + frame.samples / frame.sample_rate
+                for made in resampler.resample(frame):
+                    pieces.append(made.to_ndarray().ravel())
+                    held += made.samples
+                if held / rate + first >= end:
+                    break
+            pieces += [made.to_ndarray().ravel() for made in resampler.resample(None)]
+        except MemoryError:
+            raise
+        except Exception as error:
+            trouble = _short(error)
+        whole = np.concatenate(pieces) if pieces else np.zeros(0, np.float32)
+        if first is None or not len(whole):
+            return _missing(answers, "sound", "no_sound", "no sound could be decoded" + _because(trouble))
+        for (start, stop), (header, arrays) in zip(spans, answers, strict=True):
+            low, high = (round((t - first) * rate) for t in (start, min(stop, start + SOUND_SECONDS)))
+            mine = whole[max(low, 0) : max(high, 0)]
+            if trouble and stop > first + len(whole) / rate:
+                header["notes"].append(["cut_short", f"damaged from {first + len(whole) / rate:.1f} s on ({trouble})"])
+            if not len(mine):
+                header["absent"]["sound"] = ["no_sound", "no sound in these seconds"]
+                continue
+            if low < 0:  # a track that begins late is heard late
+                mine = np.concatenate([np.zeros(-low, np.float32), mine])
+            if not np.isfinite(mine).all():
+                header["absent"]["sound"] = ["not_finite", "samples that are not finite numbers"]
+                continue
+            if np.abs(mine).max() > _LOUD:
+                header["notes"].append(["loud", "samples far beyond full scale, limited to it"])
+            mine = np.clip(mine, -1.0, 1.0)
+            if stop - start > SOUND_SECONDS + 1e-6:
+                header["notes"].append(["cut", f"sound of the first {SOUND_SECONDS:.0f} s of {stop - start:.0f}"])
+            arrays.append(("sound", mine.astype(np.float32)))
+    return None
+
+
+def _because(trouble: str) -> str:
+    return f" ({trouble})" if trouble else ""
+
+
+def _missing(answers: list, what: str, code: str, message: str) -> None:
+    for header, _ in answers:
+        header["absent"][what] = [code, message]
+
+
+if __name__ == "__main__":
+    serve()

@@ -1,0 +1,87 @@
+"""A picture sheet of searches: each query above the pictures that it found, Chinese included."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+from collections.abc import Sequence
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from PIL import Image, ImageDraw, ImageFont
+
+from chiasm.errors import ChiasmError
+from chiasm.files import write_atomic
+from chiasm.media.images import MediaError, decode_image
+
+__all__ = ["font_file", "sheet"]
+
+_SYSTEM_FONTS = (
+    "/usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc",
+    "/usr/share/fonts/truetype/wqy/wqy-zenhei.ttc",
+    "/System/Library/Fonts/PingFang.ttc",
+    "C:/Windows/Fonts/msyh.ttc",
+)
+
+
+def sheet(
+    rows: Sequence[tuple[str, Sequence[tuple[Any, str]]]], path: str | Path, *, side: int = 132, title: str = ""
+) -> Path:
+    """Draw searches as a PNG, one line of pictures a query; returns its path.
+
+    Args:
+        rows: (query, [(image item, caption below it), ...]). An unreadable picture is drawn as an empty frame.
+        side: the pictures' side, in pixels.
+    """
+    wide = max((len(found) for _, found in rows), default=1)
+    query_font, small = _font(20), _font(13)
+    gap, line, foot, top = 12, 34, 22, 44 if title else 8
+    height = top + len(rows) * (line + side + foot + gap) + gap
+    canvas = Image.new("RGB", (max(2 * gap + wide * (side + gap), 640), height), "white")
+    draw = ImageDraw.Draw(canvas)
+    if title:
+        draw.text((gap, 12), title, "#666666", font=small)
+    y = top
+    for query, found in rows:
+        draw.text((gap, y + 3), _fit(draw, query, query_font, canvas.width - 2 * gap), "#111111", font=query_font)
+        y += line
+        for i, (item, caption) in enumerate(found):
+            x = gap + i * (side + gap)
+            with contextlib.suppress(MediaError):
+                canvas.paste(decode_image(item, side)[0], (x, y))
+            draw.rectangle((x, y, x + side, y + side), outline="#dddddd")
+            draw.text((x, y + side + 3), _fit(draw, caption, small, side), "#444444", font=small)
+        y += side + foot + gap
+    buffer = io.BytesIO()
+    canvas.save(buffer, "PNG")
+    write_atomic(Path(path), [buffer.getvalue()])
+    return Path(path)
+
+
+def font_file() -> str | None:
+    """A font file with Chinese characters: a package's (extra demo), else the system's; None if there is none."""
+    spec = find_spec("cvttf_NotoSansCJK_Regular")
+    if spec is not None and spec.origin:
+        for path in sorted(Path(spec.origin).parent.glob("*.otf")):
+            return str(path)
+    return next((path for path in _SYSTEM_FONTS if Path(path).exists()), None)
+
+
+@cache
+def _font(size: int) -> ImageFont.FreeTypeFont:
+    path = font_file()
+    if path is None:
+        raise ChiasmError("no font with Chinese characters: pip install 'chiasm[demo]' brings one.")
+    return ImageFont.truetype(path, size)
+
+
+def _fit(draw: ImageDraw.ImageDraw, text: str, font: ImageFont.FreeTypeFont, width: int) -> str:
+    """The text, shortened with an ellipsis until it fits."""
+    text = " ".join(text.split())[:400]
+    if draw.textlength(text, font=font) <= width:
+        return text
+    while text and draw.textlength(text + "…", font=font) > width:
+        text = text[:-1]
+    return text + "…"

@@ -1,0 +1,1 @@
+"""Statistics: functions and small parts of arrays; no file, no network, no model."""

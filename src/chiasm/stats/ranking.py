@@ -1,0 +1,87 @@
+"""Scores: functions of arrays. Ranks of retrieval, recall, average precision, chance."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from scipy.special import gammaln
+
+from chiasm.errors import ChiasmError
+
+__all__ = ["average_precision", "chance_recall", "ranks", "recall_at"]
+
+_BLOCK = 1024
+
+
+def ranks(queries: np.ndarray, gallery: np.ndarray, hits: np.ndarray, starts: np.ndarray) -> np.ndarray:
+    """The rank (1 = first) of the best-placed hit of each query by inner product, ties counted against it.
+
+    Args:
+        queries: `(q, d)`. gallery: `(g, d)`.
+        hits: gallery positions that are right answers, one query after another.
+        starts: `(q,)` where each query's stretch of `hits` starts; every query has at least one.
+
+    Returns `(q,)` integers 1..g. A space in which everything is equal ranks every query last, not first.
+    """
+    if len(starts) and (np.diff(np.append(starts, len(hits))) < 1).any():
+        raise ChiasmError("wanted at least one hit a query.")
+    out = np.empty(len(queries), dtype=np.int64)
+    stops = np.append(starts[1:], len(hits))
+    for block, scores in _scores(queries, gallery):
+        first = starts[block.start]
+        mine = hits[first : stops[block.stop - 1]]
+        row = np.repeat(np.arange(block.stop - block.start), stops[block] - starts[block])
+        held = scores[row, mine]
+        best = np.maximum.reduceat(held, starts[block] - first)
+        ahead = (~(scores < best[:, None])).sum(axis=1)  # not "less": NaN stands ahead too, never first
+        right = np.add.reduceat((~(held < best[row])).astype(np.int64), starts[block] - first)
+        out[block] = 1 + ahead - right
+    return out
+
+
+def recall_at(ranks: np.ndarray, k: int) -> float:
+    """The share of queries whose best hit is among the first k.
+
+    >>> recall_at(np.array([1, 3, 8]), 5)
+    0.6666666666666666
+    """
+    return float(np.mean(ranks <= k))
+
+
+def chance_recall(hits: np.ndarray, gallery: int, k: int) -> float:
+    """Recall@k of a random order: mean over queries of 1 - C(g - h, k) / C(g, k), for `(q,)` numbers of hits h.
+
+    >>> round(chance_recall(np.array([1, 1]), 400, 10), 4)
+    0.025
+    """
+    hits, k = np.asarray(hits, dtype=np.float64), min(k, gallery)
+    free = gallery - hits
+    possible = free >= k
+    free = np.where(possible, free, k)
+    log = gammaln(free + 1) - gammaln(free - k + 1) + gammaln(gallery - k + 1) - gammaln(gallery + 1)
+    return float(np.mean(np.where(possible, 1 - np.exp(log), 1.0)))
+
+
+def average_precision(
+    queries: np.ndarray, gallery: np.ndarray, query_labels: np.ndarray, gallery_labels: np.ndarray
+) -> np.ndarray:
+    """Average precision of each query `(q,)` when a gallery item of the same label is right (mAP is the mean).
+
+    A query whose label the gallery lacks gives NaN.
+    """
+    out = np.empty(len(queries))
+    places = np.arange(1, len(gallery) + 1)
+    for block, scores in _scores(queries, gallery):
+        order = np.argsort(-scores, axis=1, kind="stable")
+        right = gallery_labels[order] == query_labels[block][:, None]
+        precision = np.cumsum(right, axis=1) / places
+        count = right.sum(axis=1)
+        out[block] = np.where(count > 0, (precision * right).sum(axis=1) / np.maximum(count, 1), np.nan)
+    return out
+
+
+def _scores(queries: np.ndarray, gallery: np.ndarray) -> Iterator[tuple[slice, np.ndarray]]:
+    for start in range(0, len(queries), _BLOCK):
+        block = slice(start, min(start + _BLOCK, len(queries)))
+        yield block, queries[block] @ gallery.T

@@ -1,0 +1,1 @@
+"""What `detect` needs beside itself."""

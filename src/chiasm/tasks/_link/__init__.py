@@ -1,0 +1,1 @@
+"""What `link` needs beside itself."""

@@ -1,0 +1,1 @@
+"""What `retrieve` needs beside itself."""

@@ -1,0 +1,71 @@
+"""Models that an earlier chiasm saved load, and answer as they did."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import chiasm
+from chiasm.moved import CLASSES, MODULES, now
+from fixtures.make import answers
+
+FIXTURES = Path(__file__).parent / "fixtures"
+SAVED = sorted(path.parent for path in FIXTURES.glob("format-*/*/recipe.json"))
+
+
+@pytest.mark.parametrize("folder", SAVED, ids=lambda path: f"{path.parent.name}-{path.name}")
+def test_a_model_of_an_earlier_format_answers_as_it_did(folder):
+    told = json.loads((folder.parent / "expected.json").read_text(encoding="utf-8"))[folder.name]
+    asked = {name: np.array(v) if isinstance(v[0], list) else v for name, v in told["asked"].items()}
+    got = json.loads(json.dumps(answers(chiasm.load(folder), asked)))
+    _equal(got, told["answers"])
+
+
+def _equal(got, told):
+    if isinstance(told, dict):
+        assert got.keys() == told.keys()
+        for name in told:
+            _equal(got[name], told[name])
+    elif isinstance(told, list):
+        assert len(got) == len(told)
+        for one, other in zip(got, told, strict=True):
+            _equal(one, other)
+    elif isinstance(told, float):
+        assert got == pytest.approx(told, abs=1e-5)
+    else:
+        assert got == told
+
+
+def test_every_task_of_format_1_has_a_fixture():
+    held = {path.name for path in SAVED if path.parent.name == "format-1"}
+    assert {"retrieve", "classify", "regress", "tag", "match", "detect", "link", "talk"} <= held
+
+
+@pytest.mark.parametrize("old", sorted(CLASSES))
+def test_an_old_class_name_leads_to_a_part_of_today(old):
+    module, _, name = now(old).partition(":")
+    held = getattr(__import__(module, fromlist=[name]), name)
+    assert (held.__module__, held.__name__) == (module, name)
+
+
+@pytest.mark.parametrize("old", sorted(MODULES))
+def test_an_old_module_can_be_imported_and_says_where_its_names_are(old):
+    module = __import__(old, fromlist=["x"])
+    names = {name: place for place in reversed(MODULES[old]) for name in __import__(place, fromlist=["x"]).__all__}
+    for name in names:
+        with pytest.warns(DeprecationWarning, match=f"{old}.{name} is now"):
+            getattr(module, name)
+    with pytest.raises(AttributeError, match="has no attribute 'nothing'"):
+        module.nothing  # noqa: B018
+
+
+def test_from_imports_of_old_modules_give_todays_objects():
+    with pytest.warns(DeprecationWarning):
+        from chiasm.metrics import normalize, recall_at
+        from chiasm.trust import bootstrap, cut
+    from chiasm import splits, views
+    from chiasm.stats import ranking, resample
+
+    assert (normalize, recall_at) == (views.normalize, ranking.recall_at)
+    assert (bootstrap, cut) == (resample.bootstrap, splits.cut)
