@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
@@ -56,6 +56,17 @@ class Part:
         """What `fit` learned: the attributes whose names end in one underscore."""
         return {k: v for k, v in vars(self).items() if k.endswith("_") and not k.startswith("_")}
 
+    spare: ClassVar[tuple[str, ...]] = ()
+    """Learned attributes that only further learning needs (sums to update, out-of-fold answers)."""
+
+    def slim(self) -> Self:
+        """Drop what only further learning needs, here and in nested parts, in place: a task keeps slim parts."""
+        for name in self.spare:
+            vars(self).pop(name, None)
+        for part in _parts(list(self.learned().values())):
+            part.slim()
+        return self
+
     def check_fitted(self) -> None:
         """Raise a ChiasmError unless `fit` has been called."""
         if not self.learned():
@@ -92,6 +103,17 @@ def size(part: Part) -> dict[str, Any]:
         "parameters": int(sum(a.size for a in arrays)),
         "MiB": round(sum(a.nbytes for a in arrays) / 2**20, 3),
     }
+
+
+def _parts(value: Any) -> Iterator[Part]:
+    """The parts inside, not those inside of them."""
+    if isinstance(value, Part):
+        yield value
+    elif isinstance(value, Mapping):
+        yield from _parts(list(value.values()))
+    elif isinstance(value, list | tuple):
+        for inner in value:
+            yield from _parts(inner)
 
 
 def _arrays(value: Any) -> Iterator[np.ndarray]:

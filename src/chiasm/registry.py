@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import copy
 import importlib
 from dataclasses import asdict, dataclass
 from functools import cache
@@ -13,7 +14,7 @@ from typing import Any
 
 from chiasm.errors import ChiasmError, unknown
 
-__all__ = ["KINDS", "Entry", "entries", "get", "names", "packages"]
+__all__ = ["KINDS", "Entry", "entries", "get", "make", "names", "packages"]
 
 KINDS = ("encode", "align", "fuse", "index", "tasks")
 """The kinds built so far, each a folder of the package and an entry-point group `chiasm.<kind>`."""
@@ -90,6 +91,21 @@ def get(kind: str, name: str) -> Any:
         raise ChiasmError(f"{kind} {name!r} needs {entry.missing[0]}, which is not installed: pip install {need}.")
     module, _, attribute = entry.target.partition(":")
     return getattr(importlib.import_module(module), attribute)
+
+
+def make(kind: str, wanted: Any, **known: Any) -> Any:
+    """A part to fit: a new one of that name, or a copy of the one given. No part asks the registry otherwise.
+
+    Args:
+        wanted: a name, or a part, whose parameters are its own matter.
+        known: parameters for a part by name (seed, modality); it takes those that it has.
+    """
+    if not isinstance(wanted, str):
+        return copy.deepcopy(wanted)
+    part = get(kind, wanted)()
+    settings = part.get_params(deep=False)
+    part.set_params(**{name: value for name, value in known.items() if name in settings})
+    return part
 
 
 def _read(kind: str, path: Path) -> Entry:

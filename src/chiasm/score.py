@@ -3,24 +3,56 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-__all__ = ["Score"]
+__all__ = ["Score", "percent"]
+
+Shown = Callable[[Mapping[str, Any]], Sequence[str]]
+"""A table -> the lines that a person reads."""
 
 
 class Score(float):
     """A float (what scikit-learn compares) that carries its whole table.
 
     `print(score)` shows the table, `score.table` holds it as plain values, `score.to_json()` writes it.
+
+    Args:
+        value: the float. table: plain values; what has an interval is {"value", "low", "high"}.
+        shown: the lines that a person reads; left out, every entry of the table has one.
+        report: what encoding skipped or altered on the way (`chiasm.encoding.Report`), where there was any encoding.
+        per_query: of retrieval, a dict a query: from, to, query, id, rank, answers.
+        wrong: of answers, the raw rows of the table's `errors`, in their order.
+
+    >>> print(Score(0.5, {"task": "guess", "rows": 4, "accuracy": {"value": 0.5, "low": 0.2, "high": 0.8}}))
+    task      guess
+    rows      4
+    accuracy  0.5 [0.2, 0.8]
     """
 
     table: dict[str, Any]
+    report: Any
+    per_query: list[dict[str, Any]]
+    wrong: Any
 
-    def __new__(cls, value: float, table: dict[str, Any]) -> Score:
-        """Make a float and hang the table on it."""
+    def __new__(
+        cls,
+        value: float,
+        table: dict[str, Any],
+        shown: Shown | None = None,
+        *,
+        report: Any = None,
+        per_query: Sequence[dict[str, Any]] = (),
+        wrong: Any = None,
+    ) -> Score:
+        """Make a float and hang the rest on it."""
         score = super().__new__(cls, value)
         score.table = table
+        score.report, score.per_query, score.wrong = report, list(per_query), wrong
+        score._shown = shown or entries
         return score
+
+    _shown: Shown
 
     def __getnewargs__(self) -> tuple[float, dict[str, Any]]:  # type: ignore[override]
         return float(self), self.table
@@ -30,46 +62,43 @@ class Score(float):
         return json.dumps(self.table, ensure_ascii=False, indent=indent)
 
     def __str__(self) -> str:
-        return "\n".join(_lines(self.table))
+        return "\n".join(self._shown(self.table))
 
 
-def _lines(table: dict[str, Any]) -> list[str]:
-    lines = [f"{table['task']}: {table['rows']} rows of split {table['split']}; 95 % intervals, resampled by id"]
-    lines += _directions(table["directions"])
-    if clean := table.get("clean"):
-        lines.append(f"without the {clean['removed']} rows that share an item, or nearly, with training rows:")
-        lines += _directions(clean["directions"]) if clean["directions"] else ["  too few to score"]
+def entries(table: Mapping[str, Any], indent: str = "") -> list[str]:
+    """A line an entry, what is nested indented."""
+    wide = max((len(str(name)) for name in table), default=0)
+    lines = []
+    for name, value in table.items():
+        if isinstance(value, Mapping) and not _is_interval(value):
+            lines += [f"{indent}{name}:", *entries(value, indent + "  ")]
+        elif isinstance(value, list) and value and isinstance(value[0], Mapping):
+            for one in value:
+                lines += [f"{indent}{name}:", *entries(one, indent + "  ")]
+        else:
+            shown = _interval(value) if isinstance(value, Mapping) else "-" if value is None else str(value)
+            lines.append(f"{indent}{str(name).ljust(wide)}  {shown}")
     return lines
 
 
-def _directions(directions: list[dict[str, Any]]) -> list[str]:
-    rows = [["from -> to", "queries", "gallery", "R@1 %", "R@5 %", "R@10 %", "median rank", "mAP %"]]
-    for d in directions:
-        known = d.get("baseline")
-        rank = d["median_rank"]
-        rows.append(
-            [f"{d['from']} -> {d['to']}", str(d["queries"]), str(d["gallery"])]
-            + [_percent(d[f"R@{k}"]) for k in (1, 5, 10)]
-            + [f"{rank['value']:g} [{rank['low']:g}, {rank['high']:g}]", _percent(d["mAP"])]
-        )
-        rows.append(["  chance", "", "", *(_plain(d["chance"].get(f"R@{k}")) for k in (1, 5, 10)), "", ""])
-        if known:
-            rows.append([f"  {known['name']}", "", "", *(_plain(known.get(f"R@{k}")) for k in (1, 5, 10)), "", ""])
-    if all(d["mAP"] is None for d in directions):  # no labels
-        rows = [row[:-1] for row in rows]
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    out = []
-    for row in rows:
-        cells = [row[0].ljust(widths[0])] + [cell.rjust(w) for cell, w in zip(row[1:], widths[1:], strict=True)]
-        out.append("  ".join(cells).rstrip())
-    return out
+def percent(entry: Mapping[str, float | None] | None) -> str:
+    """A share with its interval, in percent; "-" where there is none.
 
-
-def _percent(entry: dict[str, float] | None) -> str:
-    if entry is None:
+    >>> percent({"value": 0.5, "low": 0.25, "high": 0.75})
+    '50.0 [25.0, 75.0]'
+    """
+    if entry is None or entry["value"] is None or entry["low"] is None or entry["high"] is None:
         return "-"
     return f"{100 * entry['value']:.1f} [{100 * entry['low']:.1f}, {100 * entry['high']:.1f}]"
 
 
-def _plain(value: float | None) -> str:
-    return "-" if value is None else f"{100 * value:.1f}"
+def _is_interval(value: Mapping[str, Any]) -> bool:
+    return {"value", "low", "high"} <= value.keys()
+
+
+def _interval(entry: Mapping[str, float | None]) -> str:
+    if entry["value"] is None:
+        return "-"
+    if entry["low"] is None or entry["high"] is None:
+        return f"{entry['value']:.4g}"
+    return f"{entry['value']:.4g} [{entry['low']:.4g}, {entry['high']:.4g}]"

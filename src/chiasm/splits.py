@@ -12,7 +12,7 @@ import numpy as np
 from chiasm.errors import ChiasmError, unknown
 from chiasm.views import Views, connected, normalize
 
-__all__ = ["Leaks", "cut", "leaks", "row_digests", "split_name"]
+__all__ = ["Leaks", "check_splits", "cut", "leak_warning", "leaks", "row_digests", "split_name"]
 
 BY_DESIGN = 3.0
 """A view whose items stand for more things each than this (class names) shares them between splits by design."""
@@ -159,30 +159,38 @@ class Leaks:
             return f"{self.rows} held-out rows equal a training row in every view: remove them, or --allow-leaks."
         return ""
 
-    def warning(self) -> str:
-        """One line for a person, or an empty string."""
-        found = [f"{n} rows with an equal {view}" for view, n in self.equal.items() if n]
-        found += [f"{n} with a nearly equal {view}" for view, n in self.near.items() if n]
-        return f"leak: held-out rows share items with training rows: {', '.join(found)}" if found else ""
-
     def as_dict(self) -> dict[str, Any]:
         """Plain values for `--json`."""
         return {"ids": self.ids, "groups": self.groups, "rows": self.rows, "equal": self.equal, "near": self.near}
 
 
-def row_digests(views: Views) -> np.ndarray:
-    """`(n,)` 16-byte hashes of whole rows (the items of every view), empty where a view is absent.
+def leak_warning(leaks: Mapping[str, Any]) -> str:
+    """One line for a person about `Leaks.as_dict`, or an empty string."""
+    found = [f"{n} rows with an equal {view}" for view, n in leaks["equal"].items() if n]
+    found += [f"{n} with a nearly equal {view}" for view, n in leaks["near"].items() if n]
+    return f"leak: held-out rows share items with training rows: {', '.join(found)}" if found else ""
+
+
+def row_digests(views: Views, *, partial: bool = False) -> np.ndarray:
+    """`(n,)` 16-byte hashes of rows (the items of every view); empty where a view is absent.
 
     Needs the digests that encoding leaves on the columns; without them every hash is empty.
+
+    Args:
+        partial: hash what is there of a row instead; empty where only a record is, which others may equal.
     """
-    columns = [views[name] for name in sorted(views.columns)]
+    names = sorted(views.columns)
+    columns = [views.columns[name] for name in names]
     out = np.full(len(views), b"", dtype=object)
-    if any(column.digests is None or not len(column.digests) for column in columns):
+    if any(column.digests is None for column in columns):
         return out
-    whole = np.all([column.present for column in columns], axis=0)
-    parts = [np.asarray(column.digests)[column.index[whole]] for column in columns]
-    joined = np.ascontiguousarray(np.concatenate(parts, axis=1))
-    out[whole] = [hashlib.blake2b(row.tobytes(), digest_size=16).digest() for row in joined]
+    present = np.stack([column.present for column in columns])
+    telling = np.array([column.modality != "record" for column in columns])
+    rows = np.flatnonzero(present[telling].any(axis=0) if partial else present.all(axis=0))
+    nothing = np.zeros((1, 16), np.uint8)  # what index -1 finds
+    cells = [np.concatenate([np.asarray(c.digests).reshape(-1, 16), nothing])[c.index[rows]] for c in columns]
+    joined = np.ascontiguousarray(np.concatenate(cells, axis=1))
+    out[rows] = [hashlib.blake2b(row.tobytes(), digest_size=16).digest() for row in joined]
     return out
 
 

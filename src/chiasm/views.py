@@ -83,6 +83,13 @@ class Column:
         return np.unique(self.index[self.present])
 
     @property
+    def first_rows(self) -> np.ndarray:
+        """For each used item, in order, the first row that refers to it."""
+        rows = np.flatnonzero(self.present)
+        first: np.ndarray = rows[np.unique(self.index[rows], return_index=True)[1]]
+        return first
+
+    @property
     def width(self) -> int:
         """d of an `(m, d)` column; a ChiasmError for raw items."""
         shape: tuple[int, ...] = getattr(self.items, "shape", ())
@@ -122,6 +129,9 @@ class Views:
     >>> views.shape, views[1:].ids.tolist(), views["b"].take(views["b"].index[1:])
     ((3, 2), [1, 2], ['y', 'z'])
     """
+
+    report: Any = None
+    """What encoding did, where a task's `transform` gave these Views."""
 
     def __init__(
         self,

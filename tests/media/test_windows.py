@@ -50,7 +50,7 @@ def test_suppression_equals_the_slow_definition():
     rng = np.random.default_rng(0)
     starts = rng.integers(0, 20, 60) * 1.0
     files = rng.choice(["a", "b"], 60).tolist()
-    kept = suppress(files, starts, starts + 2, k=60)
+    kept = suppress(zip(files, starts, starts + 2, strict=True), k=60)
     for i in range(60):
         hidden = any(
             j < i and files[i] == files[j] and overlap_of((starts[i], starts[i] + 2), (starts[j], starts[j] + 2)) > 0.25

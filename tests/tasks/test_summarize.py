@@ -165,8 +165,9 @@ def test_of_a_film_that_is_cut_short_what_is_left_is_summarized(task, tmp_path):
     read = task.read(str(tmp_path / "half.mkv"))
     assert 2 < read.seconds < 18.5
     assert read.seconds == pytest.approx(len(read.rows) * read.step, abs=0.01)
-    assert all(m["end"] <= read.seconds + 0.01 for m in task.answer(str(tmp_path / "half.mkv"), 3))
-    assert task.notes
+    found = task.answer(str(tmp_path / "half.mkv"), 3)
+    assert all(moment["end"] <= read.seconds + 0.01 for moment in found)
+    assert found.notes
 
 
 def test_what_cannot_be_read_has_its_reason(task, tmp_path):

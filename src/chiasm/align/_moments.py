@@ -42,6 +42,7 @@ class Closed(Linear):
     """
 
     moments_: Covariance
+    spare = ("moments_",)
     chosen_: dict[str, Any]
     trials_: list[dict[str, Any]]
     precision: str

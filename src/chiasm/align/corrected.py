@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from typing import Any
 
 import numpy as np
@@ -85,12 +84,7 @@ class Corrected(Folded):
 
     def _hold(self, train: Views, val: Views | None) -> None:
         """Fit the aligner."""
-        wanted = self.align
-        self.aligner_ = registry.get("align", wanted)() if isinstance(wanted, str) else copy.deepcopy(wanted)
-        if isinstance(wanted, str) and "seed" in self.aligner_.get_params(deep=False):
-            self.aligner_.set_params(seed=self.seed)
-        self.aligner_.fit(train, val=val)
-        vars(self.aligner_).pop("moments_", None)
+        self.aligner_ = registry.make("align", self.align, seed=self.seed).fit(train, val=val).slim()
         mapped = self.aligner_.transform(train)
         self.centers_ = {name: normalize(c.items[c.used]).mean(axis=0) for name, c in mapped.columns.items()}
 

@@ -39,9 +39,9 @@ def answer_command(
         asks = {"retrieve": "search"}.get(task, task)
         raise ChiasmError(f"{model} is a {task} model, it does not answer rows: chiasm {asks} {model} ... asks it.")
     views = read(data, root=root, where=where_of(where), **_readable(part, data))
-    outputs = part.outputs(views, progress=progress())
-    say_skipped(part.report)
-    rows = _rows(part, views, outputs)
+    answers = part.answer(views, progress=progress())
+    say_skipped(answers.report)
+    rows = _rows(part, views, answers.outputs)
     if to:
         names = list(dict.fromkeys(name for row in rows for name in row))
         write_atomic(Path(to), [csv_bytes(names, [[_cell(row[name]) for name in names] for row in rows])])

@@ -15,6 +15,7 @@ from chiasm.compare.fusers import TASKS
 from chiasm.compare.plot import check_plot
 from chiasm.compare.runs import Tell
 from chiasm.data.read import read
+from chiasm.splits import leak_warning
 
 
 @click.group("compare")
@@ -107,7 +108,7 @@ def _compare(data: str, compare: Callable[..., Comparison], options: dict[str, A
         **more,
     )
     say_skipped(found.report)
-    if warning := found.leaks.warning():
+    if warning := leak_warning(found.leaks.as_dict()):
         click.echo(warning, err=True)
     click.echo(f"{found.found} cells found, {found.made} computed; kept in {found.store}", err=True)
     if options["plot"]:

@@ -87,9 +87,9 @@ def detect_command(model: str, data: str | None, as_json: bool, **options: Any) 
 
 def _table(part: Detect, names: Any, texts: list[str], data: str, options: dict[str, Any], as_json: bool) -> None:
     views = read(data, root=options["root"], where=where_of(options["where"]), **_readable(part, data))
-    signs = part.signs(views, progress=progress())
-    say_skipped(part.report)
-    surprise = part.outputs(views)
+    answers = part.answer(views, progress=progress())
+    say_skipped(answers.report)
+    surprise, signs = answers[1], part.signs(views)
     order = np.argsort(-surprise, kind="stable")
     unusual = order[surprise[order] >= part.threshold]
     said = _of_rows(part, names, texts, views[unusual]) if len(unusual) else []

@@ -24,7 +24,7 @@ from chiasm.data.read import read, read_split
 from chiasm.encoding import Encoding
 from chiasm.errors import ChiasmError
 from chiasm.files import write_atomic
-from chiasm.splits import cut
+from chiasm.splits import cut, leak_warning
 from chiasm.tasks.retrieve import Retrieve
 from chiasm.views import Views
 
@@ -242,15 +242,15 @@ def _save(model: Any, source: dict[str, Any], folder: Path, views: Views, write_
     """Save the model and its reports, say what was skipped; what was done as plain values."""
     model.source_ = source
     reports = {
-        "items.csv": notes_csv(model.report),
+        "items.csv": notes_csv(model.fit_report),
         "leaks.csv": csv_bytes(["id"], [[i] for i in model.tainted_]),
     }
     recipe.save(model, folder, reports)
     if write_split:
         content = csv_bytes(["id", "split"], zip(model.ids_, model.splits_, strict=True))
         write_atomic(Path(write_split), [content])
-    say_skipped(model.report, folder / "items.csv")
-    if warning := model._leaks.warning():
+    say_skipped(model.fit_report, folder / "items.csv")
+    if warning := leak_warning(model.leaks_):
         click.echo(f"{warning}; the ids are in {folder / 'leaks.csv'}", err=True)
     return {
         "model": str(folder),
@@ -258,7 +258,7 @@ def _save(model: Any, source: dict[str, Any], folder: Path, views: Views, write_
         "things": views.things,
         "split": {name: int((model.splits_ == name).sum()) for name in ("train", "val", "test")},
         "views": model.views_,
-        "items": model.report.as_dict(),
+        "items": model.fit_report.as_dict(),
         "leaks": model.leaks_,
     }
 

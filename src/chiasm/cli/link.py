@@ -59,7 +59,7 @@ def link_command(data: str, pairs: str, target: str, as_json: bool, seed: int, *
         )
     model = Link(encoders_of(options["encoder"]) or None, options["align"], seed=seed)
     model.fit(hide(views, alone), progress=progress())
-    say_skipped(model.report)
+    say_skipped(model.fit_report)
     lone = views[alone]
     found = model.links(*(lone.replace({name: lone.columns[name]}) for name in (a, b)))
     names = ("left", "right", "confidence")
@@ -75,7 +75,7 @@ def link_command(data: str, pairs: str, target: str, as_json: bool, seed: int, *
             "known": model.known_,
             "start": model.start_,
             "rounds": model.rounds_,
-            "items": model.report.as_dict(),
+            "items": model.fit_report.as_dict(),
             "score": score.table if score is not None else None,
         }
         echo_json(done)

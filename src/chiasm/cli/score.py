@@ -63,16 +63,16 @@ def score_command(
     whole = read(data, root=root, where=wanted, **source)
     views = whole if split is None else _of_split(whole, part, split_name(split), model)
     result = part.score(views, allow_train=allow_train, split=split or "all", progress=progress())
-    say_skipped(part.report)
+    say_skipped(result.report)
     if report:
         from chiasm.report.page import page
 
-        content = page(result.table, part.wrong, data=Path(data).name, command=f"chiasm score {model} {data}")
+        content = page(result.table, result.wrong, data=Path(data).name, command=f"chiasm score {model} {data}")
         write_atomic(Path(report), [content])
         click.echo(f"wrote {report}", err=True)
     if per_query:
         names = ["from", "to", "query", "id", "rank", "answers"]
-        rows: list[list[Any]] = [[row[name] for name in names] for row in part.per_query]
+        rows: list[list[Any]] = [[row[name] for name in names] for row in result.per_query]
         write_atomic(Path(per_query), [csv_bytes(names, rows)])
     if with_properties:
         learned = [_mask(whole, part, name) for name in ("train", "val")]

@@ -75,7 +75,7 @@ def search_command(
     part = recipe.load(model)
     name = part.view(start or kind)
     query: Any = words if words is not None else str(Path(shown).resolve())
-    targets = [part._target(name, one) for one in to or [None]]
+    targets = [part.target(name, one) for one in to or [None]]
     target = targets[0]
     within = None
     if window is not None and inside is None:
@@ -85,9 +85,9 @@ def search_command(
             raise ChiasmError("wanted one --to together with --in, got several.")
         within = _within(inside, part, target, root)
         within = _moments(within, part, target, window)
-    (hits,) = part.hits({name: [query]}, targets, k, within, reject, progress=progress())
-    if inside is not None:
-        say_skipped(part.report)
+    found = part.hits({name: [query]}, targets, k, within, reject, progress=progress())
+    (hits,) = found
+    say_skipped(found.report)
     if sheet_file and hits:
         _draw(part, target, words or Path(shown).name, hits, within, root, Path(sheet_file))
     if as_json:

@@ -45,10 +45,11 @@ def summarize_command(
 
     space = None if model is None else _space(model)
     task = Summarize(space=space, step=step, sound=sound)
-    moments = sorted(task.answer(film, k, words, progress=progress()), key=lambda moment: moment["time"])
+    found = task.answer(film, k, words, progress=progress())
+    moments = sorted(found, key=lambda moment: moment["time"])
     if sheet_file:
         _draw(moments, Path(film).name if words is None else f"{Path(film).name}: {words}", Path(sheet_file))
-    for note in task.notes:
+    for note in found.notes:
         click.echo(f"{one_line(film)}: {note.message} [{note.code}]", err=True)
     told = [{name: value for name, value in moment.items() if name != "picture"} for moment in moments]
     if as_json:

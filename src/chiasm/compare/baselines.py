@@ -119,7 +119,7 @@ class Majority(Fuser):
         self.seed = seed
 
     def _learn(self, held: Blocks, truth: np.ndarray, folds: np.ndarray) -> None:
-        pass
+        """The prior is all."""
 
     def _answer(self, held: Blocks, n: int) -> np.ndarray:
         return np.tile(self.prior_, (n, 1))

@@ -101,7 +101,7 @@ def trials(
     encoding = Encoding(encoders)
     for seed, split in enumerate(splits):
         if not seed or (_learns(encoding) and not np.array_equal(split, splits[seed - 1])):
-            encoded, report = encoding.fit(views[split == "train"]).apply(views, progress if not seed else None)
+            encoded, report = encoding.learn(views, split == "train", progress if not seed else None)
             prints = {name: given.get(name, _digests(column)) for name, column in encoded.columns.items()}
             for name, encoder in encoding.encoders_.items():
                 mark = np.frombuffer(bytes.fromhex(fingerprint(encoder.fingerprint) * 2), np.uint8)

@@ -50,6 +50,15 @@ class Report:
     notes: list[tuple[str, str, Note]] = field(default_factory=list)
     """(view, item's label, note) for every skipped or altered item."""
 
+    def __or__(self, other: Report) -> Report:
+        """Both, of views of different names (of one name the other's counts)."""
+        return Report(
+            self.items | other.items,
+            self.encoded | other.encoded,
+            self.found | other.found,
+            self.notes + other.notes,
+        )
+
     @property
     def skipped(self) -> list[tuple[str, str, Note]]:
         """The notes of items that could not be used."""
@@ -104,10 +113,23 @@ class Encoding(Part):
 
         Of encoders side by side the scales are learned too, for which up to `SAMPLE` items of these rows are encoded.
         """
+        self._fit(views)
+        return self
+
+    def learn(self, views: Views, rows: np.ndarray, progress: Progress | None = None) -> tuple[Views, Report]:
+        """`fit` on some rows, then `apply` to all: what `fit` had to encode counts as encoded in the report.
+
+        Args:
+            rows: `(n,)` mask of the training rows. progress: called while encoding.
+        """
+        return self._apply(views, progress, self._fit(views[rows]))
+
+    def _fit(self, views: Views) -> dict[str, set[bytes]]:
+        """Choose encoders and let them learn; by view the keys of what had to be encoded for that."""
         self.encoders_ = {
             name: encoder.fit(views[name].take(views[name].used)) for name, encoder in self._choose(views).items()
         }
-        self._made = {}
+        fresh = {}
         for name, encoder in self.encoders_.items():
             if isinstance(encoder, Joined):
                 used = views[name].used
@@ -115,8 +137,8 @@ class Encoding(Part):
                 run = _Run(encoder, views[name])
                 _drive({name: run}, few)
                 encoder.weigh(run.blocks)
-                self._made[name] = run.fresh
-        return self
+                fresh[name] = run.fresh
+        return fresh
 
     def twins(self, views: Views) -> np.ndarray:
         """`(n,)` integers: rows whose items have equal bytes in every view share one. Nothing is encoded."""
@@ -163,9 +185,12 @@ class Encoding(Part):
 
     def apply(self, views: Views, progress: Progress | None = None) -> tuple[Views, Report]:
         """The encoded views and what happened. Values stay on disk until a chunk of them is asked for."""
+        return self._apply(views, progress, {})
+
+    def _apply(self, views: Views, progress: Progress | None, before: Mapping[str, set[bytes]]) -> tuple[Views, Report]:
+        """As `apply`; `before` are by view the keys of what was encoded just before, which counts as encoded too."""
         report = Report()
         columns = {}
-        made = vars(self).pop("_made", {})  # what fit encoded is news to whoever reads the first report
         runs: dict[str, _Run] = {}
         for names in self._groups(views):
             together = {name: _Run(self.encoders_[name], views[name]) for name in names}
@@ -178,7 +203,7 @@ class Encoding(Part):
             run = runs[name]
             report.notes += [(name, column.label(position), note) for position, note in run.notes]
             report.items[name] = len(column.used)
-            report.encoded[name] = len(run.fresh | (made.get(name, set()) & set(run.keys.values())))
+            report.encoded[name] = len(run.fresh | (before.get(name, set()) & set(run.keys.values())))
             report.found[name] = len(run.keys) - report.encoded[name]  # equal bytes are encoded once
             columns[name] = run.column()
         return views.replace(columns), report

@@ -44,8 +44,8 @@ def learn_one(
     if known.sum() < _LEAST_ROWS or len(np.unique(folds[known])) < 2:
         return None, values, np.zeros(len(truth), dtype=bool)
     rows = np.flatnonzero(known)
-    head = Head(kind, seed=seed).fit(restrict(held, rows), truth[rows], folds[rows])
-    values[rows] = head.held_out
+    head = Head(kind, seed=seed)
+    values[rows] = head.cross_fit(restrict(held, rows), truth[rows], folds[rows])
     return head, values, known
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import warnings
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -12,12 +12,31 @@ from chiasm.errors import ChiasmError
 from chiasm.part import Part
 from chiasm.score import Score
 from chiasm.stats.blocks import Blocks, blocks, presence, restrict
+from chiasm.stats.resample import Draws, interval_of
 from chiasm.target import Target
 from chiasm.views import as_views
 
-__all__ = ["FOLDS", "Fuser", "folds_of"]
+__all__ = ["FOLDS", "Folds", "Fuser", "folds_of"]
 
 FOLDS = 5
+
+
+class Folds(Part):
+    """The rows that a fuser learned from and what it says of each without that row's fold.
+
+    Learned: `rows_` `(m,)` positions among the rows given; `truth_` `(m, c)`; `numbers_` `(m,)` the fold of each;
+    `outputs_` `(m, c)` out of fold, or None.
+    """
+
+    rows_: np.ndarray
+    truth_: np.ndarray
+    numbers_: np.ndarray
+    outputs_: np.ndarray | None
+
+    def record(self, rows: np.ndarray, truth: np.ndarray, numbers: np.ndarray, outputs: np.ndarray | None) -> Folds:
+        """Keep what a fit knows; returns self."""
+        self.rows_, self.truth_, self.numbers_, self.outputs_ = rows, truth, numbers, outputs
+        return self
 
 
 class Fuser(Part):
@@ -26,11 +45,16 @@ class Fuser(Part):
     Every fuser has the parameters `kind` ("classes", "tags" or "numbers", what is answered) and `seed`. Any view may be
     absent in any row, in training and later; a row in which all are absent gets the training mean as its answer.
 
-    Learned: `target_` (the classes or tags), `widths_` by view, `prior_`, `unlabeled_` (training rows left out).
+    Learned: `target_` (the classes or tags), `widths_` by view, `prior_`, `unlabeled_` (training rows left out),
+    `folds_` (what `crossed` needs; a task drops it).
     """
 
     kind: str
     seed: int
+    folds_: Folds
+    crosses_cheaply: ClassVar[bool] = False
+    """Whether `fit` gives out-of-fold answers at no further cost."""
+    spare = ("folds_",)
 
     def fit(self, views: Any, y: Any = None) -> Fuser:
         """Learn from encoded views and their labels: one a row, by default `views.label`; rows without are left out.
@@ -54,29 +78,25 @@ class Fuser(Part):
         self.widths_ = {name: block.values.shape[1] for name, block in held.items()}
         self.prior_ = truth[rows].mean(axis=0)
         self.unlabeled_ = len(views) - len(rows)
-        self.rows = rows
-        self.truth = truth[rows]
-        self.folds = folds_of(views.clusters[rows], self.truth, self.kind, self.seed)
-        self._learn(held, self.truth, self.folds)
+        truth = truth[rows]
+        folds = folds_of(views.clusters[rows], truth, self.kind, self.seed)
+        self.folds_ = Folds().record(rows, truth, folds, self._learn(held, truth, folds))
         return self
 
-    rows: np.ndarray
-    """The positions of the rows that the last `fit` learned from (not saved)."""
-    truth: np.ndarray
-    """Their `(m, c)` labels (not saved)."""
-    folds: np.ndarray
-    """Their folds (not saved)."""
+    def _learn(self, held: Blocks, truth: np.ndarray, folds: np.ndarray) -> np.ndarray | None:
+        """Learn from blocks of n rows, their truth `(n, c)` and their folds `(n,)`.
 
-    def _learn(self, held: Blocks, truth: np.ndarray, folds: np.ndarray) -> None:
-        """Learn from blocks of n rows, their truth `(n, c)` and their folds `(n,)`."""
+        Returns `(n, c)` the answer to every row by what was learned without its fold, where learning gives it anyway
+        (`crosses_cheaply`); else None.
+        """
         raise NotImplementedError
 
     def _answer(self, held: Blocks, n: int) -> np.ndarray:
         """`(n, c)` outputs; views may be absent in rows, or missing from `held` altogether."""
         raise NotImplementedError
 
-    def _crossed(self, held: Blocks, truth: np.ndarray, folds: np.ndarray) -> np.ndarray:
-        """`(n, c)` the answer to every row by what is learned without its fold: here by learning again."""
+    def _again(self, held: Blocks, truth: np.ndarray, folds: np.ndarray) -> np.ndarray:
+        """`(n, c)` the answer to every row by what is learned without its fold, learning again for every fold."""
         out = np.empty_like(truth)
         for fold in np.unique(folds):
             inside, outside = np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
@@ -86,12 +106,20 @@ class Fuser(Part):
         return out
 
     def crossed(self, views: Any) -> np.ndarray:
-        """`(m, c)` outputs for the labeled rows of the last `fit`, each by what was learned without its fold.
+        """`(m, c)` outputs for the labeled rows that were learned from, each by what was learned without its fold.
 
         Args:
-            views: the Views that were fitted.
+            views: the Views that were fitted. A fuser that does not `crosses_cheaply` learns from them again.
+
+        Raises a ChiasmError where what folds learned was dropped (`slim`, as a task does).
         """
-        return self._crossed(blocks(as_views(views)[self.rows], list(self.widths_)), self.truth, self.folds)
+        self.check_fitted()
+        if not hasattr(self, "folds_"):
+            raise ChiasmError("what folds learned was dropped to keep the model small: fit the fuser itself again.")
+        kept = self.folds_
+        if kept.outputs_ is not None:
+            return kept.outputs_.copy()
+        return self._again(blocks(as_views(views)[kept.rows_], list(self.widths_)), kept.truth_, kept.numbers_)
 
     def outputs(self, views: Any) -> np.ndarray:
         """`(n, c)` probabilities of the classes or tags, or numbers. Views that were not fitted are not looked at."""
@@ -133,19 +161,36 @@ class Fuser(Part):
         return np.array(self.target_.names_, dtype=object)
 
     def score(self, views: Any, y: Any = None) -> Score:
-        """Accuracy, share of right tags, or R2, as a float; `chiasm score` says more."""
+        """Accuracy, share of right tags, or R2 (the float), with its 95 % interval; `chiasm score` says more.
+
+        Args:
+            views: rows with labels, not those that were learned from. y: labels, one a row; by default the views'.
+        """
         views = as_views(views)
-        truth = self.target_.encode(views.label if y is None else y)
+        y = views.label if y is None else y
+        if y is None:
+            raise ChiasmError("wanted labels to score by, got none: pass y, one a row.")
+        truth = self.target_.encode(y)
         out = self.outputs(views)
-        known = ~np.isnan(truth).any(axis=1)
+        known = np.flatnonzero(~np.isnan(truth).any(axis=1))
+        if not len(known):
+            raise ChiasmError(f"wanted rows with labels to score, got {len(views)} without.")
+        truth, out, draws = truth[known], out[known], Draws(views.clusters[known], seed=self.seed)
+        name = {"classes": "accuracy", "tags": "right_tags", "numbers": "r2"}[self.kind]
         if self.kind == "numbers":
-            error = np.square(out - truth)[known].sum()
-            value = 1 - error / np.square(truth[known] - truth[known].mean(axis=0)).sum()
+            found = draws.r2(truth[:, 0], out[:, 0]) if truth.shape[1] == 1 else (_r2(truth, out), np.zeros(0))
         elif self.kind == "tags":
-            value = ((out >= 0.5) == (truth > 0.5))[known].mean()
+            found = draws.mean(((out >= 0.5) == (truth > 0.5)).mean(axis=1))
         else:
-            value = truth[known, out[known].argmax(axis=1)].mean()
-        return Score(float(value), {"task": "fuse", "rows": int(known.sum()), "split": "given"})
+            found = draws.mean(truth[np.arange(len(truth)), out.argmax(axis=1)])
+        table = {"task": "fuse", "fuser": type(self).__name__, "answers": self.kind, "rows": len(known)}
+        value = float(found[0])
+        interval = interval_of(*found) if len(found[1]) else {"value": round(value, 6), "low": None, "high": None}
+        return Score(value, {**table, "split": "given", name: interval})
+
+
+def _r2(truth: np.ndarray, out: np.ndarray) -> float:
+    return float(1 - np.square(out - truth).sum() / np.square(truth - truth.mean(axis=0)).sum())
 
 
 def folds_of(clusters: np.ndarray, truth: np.ndarray, kind: str, seed: int = 0, most: int = FOLDS) -> np.ndarray:

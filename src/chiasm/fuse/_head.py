@@ -60,10 +60,10 @@ class Head(Part):
         self.weights = weights
         self.seed = seed
 
-    def fit(self, held: Blocks, truth: np.ndarray, folds: np.ndarray) -> Head:
+    def cross_fit(self, held: Blocks, truth: np.ndarray, folds: np.ndarray) -> np.ndarray:
         """Learn from blocks of n rows, their `(n, c)` truth and the `(n,)` fold of each row.
 
-        `held_out` is then the answer to every row by what was learned, and calibrated, without its fold.
+        Returns `(n, c)` the answer to every row by what was learned, and calibrated, without its fold.
         """
         if self.weights not in ("learned", "equal"):
             raise unknown("way to weigh views", self.weights, ("learned", "equal"))
@@ -83,8 +83,7 @@ class Head(Part):
         here = presence(held, self.views_, n)
         asked = {key for columns, _ in patterns(here) for key in self._used(columns)}
         answers = {key: Calibrated(self.kind).crossed(scores[key], truth, folds) for key in asked}
-        self.held_out = self._by_pattern(here, answers, n)
-        return self
+        return self._by_pattern(here, answers, n)
 
     def _choose(self, space: Space, truth: np.ndarray, here: np.ndarray) -> dict[str, np.ndarray]:
         """Weights, and for every subset its ridge, solution and calibration; its held-out scores."""

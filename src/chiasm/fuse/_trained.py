@@ -77,8 +77,7 @@ class Trained(Fuser):
     kernels_: dict[str, Kernel]
     params_: dict[str, Params]
     weights_: dict[str, float]
-    held_out: np.ndarray
-    """`(m, c)` answers to the rows of the last `fit`, each by the network that left its fold out (not saved)."""
+    crosses_cheaply = True
 
     def _start(self, widths: Mapping[str, int], c: int, rng: np.random.Generator) -> dict[str, Params]:
         """The parameters before the first step, by view and of `JOINT`, for views of these widths and c outputs."""
@@ -94,7 +93,7 @@ class Trained(Fuser):
         """
         raise NotImplementedError
 
-    def _learn(self, held: Blocks, truth: np.ndarray, folds: np.ndarray) -> None:
+    def _learn(self, held: Blocks, truth: np.ndarray, folds: np.ndarray) -> np.ndarray:
         n, k = len(truth), len(held)
         self._stand(held)
         self.middle_, self.spread_ = np.zeros(truth.shape[1]), np.ones(truth.shape[1])
@@ -116,10 +115,10 @@ class Trained(Fuser):
                 self.calibrations_[_key(subset)] = Calibrated(self.kind).fit(found[rows], truth[rows])
         answered = self._calibrated(scores[()], here)
         answered[~some] = truth.mean(axis=0)
-        self.held_out = answered
-        if self.kind != "numbers":  # each fold calibrated again, by the others
-            said = evidence(answered, truth.mean(axis=0), self.kind)
-            self.held_out = Calibrated(self.kind).crossed(said, truth, folds)
+        if self.kind == "numbers":
+            return answered
+        said = evidence(answered, truth.mean(axis=0), self.kind)
+        return Calibrated(self.kind).crossed(said, truth, folds)  # each fold calibrated again, by the others
 
     def _left_out(
         self, data: Rows, parts: list[np.ndarray], chosen: list[tuple[int, ...]]
@@ -237,9 +236,6 @@ class Trained(Fuser):
     def _answer(self, held: Blocks, n: int) -> np.ndarray:
         here = presence(held, list(self.kernels_), n)
         return self._calibrated(self._said(self.params_, self._turned(held, n), here)[0], here)
-
-    def _crossed(self, held: Blocks, truth: np.ndarray, folds: np.ndarray) -> np.ndarray:
-        return self.held_out
 
     def row_weights(self, views: Any) -> np.ndarray:
         """`(n, k)` how much each view counts in each row, in the order of `widths_`: rows sum to 1.

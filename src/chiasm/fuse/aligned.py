@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from typing import Any
 
 import numpy as np
@@ -73,19 +72,12 @@ class Aligned(Fuser):
     def _learn(self, held: Blocks, truth: np.ndarray, folds: np.ndarray) -> None:
         if self.keep not in _KEEP:
             raise unknown("choice of what is kept", self.keep, _KEEP)
-        self.aligner_ = self._made("align", self.align).fit(_views(held))
+        self.aligner_ = registry.make("align", self.align, seed=self.seed).fit(_views(held))
         mapped = self._mapped(held)
-        self.fuser_ = self._made("fuse", self.fuse).set_params(kind=self.kind)
+        self.fuser_ = registry.make("fuse", self.fuse, seed=self.seed).set_params(kind=self.kind)
         self.fuser_.target_, self.fuser_.prior_ = self.target_, truth.mean(axis=0)
         self.fuser_.widths_ = {name: block.values.shape[1] for name, block in mapped.items()}
         self.fuser_._learn(mapped, truth, folds)
-
-    def _made(self, kind: str, part: Any) -> Any:
-        """A part to fit: a copy of the one given, or the one named, with this seed."""
-        if not isinstance(part, str):
-            return copy.deepcopy(part)
-        made = registry.get(kind, part)()
-        return made.set_params(seed=self.seed) if "seed" in made.get_params(deep=False) else made
 
     def _mapped(self, held: Blocks) -> Blocks:
         """What the fuser sees."""

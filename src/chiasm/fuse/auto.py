@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import logging
 from collections.abc import Sequence
 from typing import Any
@@ -42,6 +41,8 @@ class Auto(Fuser):
     'a alone'
     """
 
+    crosses_cheaply = True
+
     def __init__(
         self,
         kind: str = "classes",
@@ -52,45 +53,40 @@ class Auto(Fuser):
         self.candidates = candidates
         self.seed = seed
 
-    def _learn(self, held: Blocks, truth: np.ndarray, folds: np.ndarray) -> None:
+    def _learn(self, held: Blocks, truth: np.ndarray, folds: np.ndarray) -> np.ndarray:
         if not self.candidates:
             raise ChiasmError("wanted at least one candidate fuser, got none.")
-        alone = {view: Head(self.kind, seed=self.seed).fit({view: block}, truth, folds) for view, block in held.items()}
-        gains = {f"{view} alone": self.target_.gain(head.held_out, truth) for view, head in alone.items()}
+        alone = {view: Head(self.kind, seed=self.seed) for view in held}
+        said = {view: alone[view].cross_fit({view: block}, truth, folds) for view, block in held.items()}
+        gains = {f"{view} alone": self.target_.gain(outputs, truth) for view, outputs in said.items()}
         single = max(gains, key=lambda name: gains[name].mean())
         self.view_ = single.removesuffix(" alone")
         self.single_: Head | None = alone[self.view_]
         self.fuser_: Fuser | None = None
-        self._kept = self.single_.held_out
+        kept = said[self.view_]
         best = single
         if len(held) > 1:
             fusers = {}
             for candidate in self.candidates:
-                fuser = self._make(candidate)
+                fuser: Fuser = registry.make("fuse", candidate, seed=self.seed).set_params(kind=self.kind)
                 name = candidate if isinstance(candidate, str) else repr(candidate)
                 fuser.target_, fuser.widths_, fuser.prior_ = self.target_, self.widths_, self.prior_
-                fuser._learn(held, truth, folds)
-                fusers[name] = fuser, fuser._crossed(held, truth, folds)
+                crossed = fuser._learn(held, truth, folds)
+                fusers[name] = fuser, fuser._again(held, truth, folds) if crossed is None else crossed
                 gains[name] = self.target_.gain(fusers[name][1], truth)
             best = next(iter(fusers))
             for name in fusers:
                 best = name if _beats(gains[name], gains[best]) else best
             self.fuser_, crossed = fusers[best]
             if _beats(gains[best], gains[single]):
-                self.single_, self._kept = None, crossed
+                self.single_, kept = None, crossed
             else:
                 here = held[self.view_].present
-                self._kept = np.where(here[:, None], self._kept, crossed)
+                kept = np.where(here[:, None], kept, crossed)
                 best = single
                 log.info("fusing gains nothing that %d rows can show over %s: it answers alone", len(truth), single)
         self.chosen_ = {"fuser": best, "gains": {name: round(float(g.mean()), 6) for name, g in gains.items()}}
-
-    def _make(self, candidate: Any) -> Fuser:
-        part: Fuser = registry.get("fuse", candidate)() if isinstance(candidate, str) else copy.deepcopy(candidate)
-        part.set_params(kind=self.kind)
-        if isinstance(candidate, str):
-            part.set_params(seed=self.seed)
-        return part
+        return kept
 
     def _answer(self, held: Blocks, n: int) -> np.ndarray:
         if self.single_ is None and self.fuser_ is not None:
@@ -100,9 +96,6 @@ class Auto(Fuser):
             here = held[self.view_].present
             out[here] = self.single_.answer({self.view_: held[self.view_]}, n)[here]
         return out
-
-    def _crossed(self, held: Blocks, truth: np.ndarray, folds: np.ndarray) -> np.ndarray:
-        return self._kept
 
     @property
     def weights_(self) -> dict[str, float]:

@@ -33,12 +33,15 @@ class Bilinear(Fuser):
     Sources: Zadeh et al. 2017 (tensor fusion); Liu et al. 2018 (its low-rank form); Williams & Seeger 2001 (landmarks).
     """
 
+    crosses_cheaply = True
+
     def __init__(self, kind: str = "classes", seed: int = 0):
         self.kind = kind
         self.seed = seed
 
-    def _learn(self, held: Blocks, truth: np.ndarray, folds: np.ndarray) -> None:
-        self.head_ = Head(self.kind, order=2, seed=self.seed).fit(held, truth, folds)
+    def _learn(self, held: Blocks, truth: np.ndarray, folds: np.ndarray) -> np.ndarray:
+        self.head_ = Head(self.kind, order=2, seed=self.seed)
+        return self.head_.cross_fit(held, truth, folds)
 
     @property
     def weights_(self) -> dict[str, float]:
@@ -47,6 +50,3 @@ class Bilinear(Fuser):
 
     def _answer(self, held: Blocks, n: int) -> np.ndarray:
         return self.head_.answer(held, n)
-
-    def _crossed(self, held: Blocks, truth: np.ndarray, folds: np.ndarray) -> np.ndarray:
-        return self.head_.held_out

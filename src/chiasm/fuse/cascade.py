@@ -62,43 +62,41 @@ class Cascade(Fuser):
 
     thresholds_: np.ndarray
     shares_: np.ndarray
+    crosses_cheaply = True
 
-    def _learn(self, held: Blocks, truth: np.ndarray, folds: np.ndarray) -> None:
+    def _learn(self, held: Blocks, truth: np.ndarray, folds: np.ndarray) -> np.ndarray:
         self.order_ = self._order(held, truth, folds)
-        self.stages_, self.misses_, said, sure = {}, {}, [], []
+        self.stages_, self.misses_ = {}, {}
+        each: list[np.ndarray] = []
+        how_sure: list[np.ndarray] = []
         for name, seen in self._stages(held):
             head, values, known = learn_one(seen, truth, folds, self.kind, self.seed)
-            said.append(values)
-            sure.append(np.full(len(truth), -np.inf))
+            each.append(values)
+            how_sure.append(np.full(len(truth), -np.inf))
             if head is None:
                 continue
             self.stages_[name] = head
             rows = np.flatnonzero(known)
             if self.kind == "numbers":
                 missed = np.abs((values - truth)[rows] / truth.std(axis=0)).mean(axis=1, keepdims=True)
-                guess = Head("numbers", weights="equal", seed=self.seed).fit(restrict(seen, rows), missed, folds[rows])
-                self.misses_[name] = guess
-                sure[-1][rows] = -guess.held_out[:, 0]
+                guess = self.misses_[name] = Head("numbers", weights="equal", seed=self.seed)
+                how_sure[-1][rows] = -guess.cross_fit(restrict(seen, rows), missed, folds[rows])[:, 0]
             else:
-                sure[-1][rows] = _top(values[rows], self.kind)
-        self.said, self.sure = np.stack(said), np.stack(sure)
-        self.thresholds_ = self._thresholds(self.said, self.sure, truth)
-        self.shares_ = np.bincount(_first(self.sure, self.thresholds_), minlength=len(held)) / len(truth)
-
-    said: np.ndarray
-    """`(k, m, c)` every stage's out-of-fold outputs for the rows of the last `fit` (not saved)."""
-    sure: np.ndarray
-    """`(k, m)` how sure it is of them; minus infinity where it has seen nothing (not saved)."""
+                how_sure[-1][rows] = _top(values[rows], self.kind)
+        said, sure = np.stack(each), np.stack(how_sure)  # (k, m, c) out of fold, and (k, m)
+        self.thresholds_ = self._thresholds(said, sure, truth)
+        self.shares_ = np.bincount(_first(sure, self.thresholds_), minlength=len(held)) / len(truth)
+        return self._crossed(said, sure, truth, folds)
 
     def _answer(self, held: Blocks, n: int) -> np.ndarray:
         return self._walk(held, n)[0]
 
-    def _crossed(self, held: Blocks, truth: np.ndarray, folds: np.ndarray) -> np.ndarray:
+    def _crossed(self, said: np.ndarray, sure: np.ndarray, truth: np.ndarray, folds: np.ndarray) -> np.ndarray:
         out = np.empty_like(truth)
         for fold in np.unique(folds):
             inside, outside = folds != fold, np.flatnonzero(folds == fold)
-            thresholds = self._thresholds(self.said[:, inside], self.sure[:, inside], truth[inside])
-            out[outside] = self.said[_first(self.sure[:, outside], thresholds), outside]
+            thresholds = self._thresholds(said[:, inside], sure[:, inside], truth[inside])
+            out[outside] = said[_first(sure[:, outside], thresholds), outside]
         return out
 
     def trace(self, views: Any) -> np.ndarray:

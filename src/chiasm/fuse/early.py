@@ -37,14 +37,17 @@ class Early(Fuser):
     Sources: Saunders, Gammerman & Vovk 1998 (kernel ridge); Lanckriet et al. 2004 (weights of kernels).
     """
 
+    crosses_cheaply = True
+
     def __init__(self, kind: str = "classes", kernel: str = "rbf", weights: str = "learned", seed: int = 0):
         self.kind = kind
         self.kernel = kernel
         self.weights = weights
         self.seed = seed
 
-    def _learn(self, held: Blocks, truth: np.ndarray, folds: np.ndarray) -> None:
-        self.head_ = Head(self.kind, self.kernel, 1, self.weights, seed=self.seed).fit(held, truth, folds)
+    def _learn(self, held: Blocks, truth: np.ndarray, folds: np.ndarray) -> np.ndarray:
+        self.head_ = Head(self.kind, self.kernel, 1, self.weights, seed=self.seed)
+        return self.head_.cross_fit(held, truth, folds)
 
     @property
     def weights_(self) -> dict[str, float]:
@@ -53,6 +56,3 @@ class Early(Fuser):
 
     def _answer(self, held: Blocks, n: int) -> np.ndarray:
         return self.head_.answer(held, n)
-
-    def _crossed(self, held: Blocks, truth: np.ndarray, folds: np.ndarray) -> np.ndarray:
-        return self.head_.held_out

@@ -71,27 +71,26 @@ class Late(Fuser):
 
     weights_: dict[str, float]
     exponents_: Exponents
+    crosses_cheaply = True
 
-    def _learn(self, held: Blocks, truth: np.ndarray, folds: np.ndarray) -> None:
+    def _learn(self, held: Blocks, truth: np.ndarray, folds: np.ndarray) -> np.ndarray:
         if self.combine not in _COMBINE:
             raise unknown("way to combine", self.combine, _COMBINE)
-        self.heads_, self.opinions = learn(held, truth, folds, self.kind, self.seed)
-        weights, self.exponents_ = self._weigh(self.opinions, truth)
+        self.heads_, opinions = learn(held, truth, folds, self.kind, self.seed)
+        weights, self.exponents_ = self._weigh(opinions, truth)
         self.weights_ = dict(zip(held, weights.tolist(), strict=True))
-
-    opinions: Opinions
-    """The heads' out-of-fold opinions about the rows of the last `fit` (not saved)."""
+        return self._crossed(opinions, truth, folds)
 
     def _answer(self, held: Blocks, n: int) -> np.ndarray:
         opinions = answers(self.heads_, list(self.weights_), held, self.prior_, n)
         return self._combined(opinions, self.prior_, np.array(list(self.weights_.values())), self.exponents_)
 
-    def _crossed(self, held: Blocks, truth: np.ndarray, folds: np.ndarray) -> np.ndarray:
+    def _crossed(self, opinions: Opinions, truth: np.ndarray, folds: np.ndarray) -> np.ndarray:
         out = np.empty_like(truth)
         for fold in np.unique(folds):
             inside, outside = folds != fold, folds == fold
-            learned = self._weigh(self.opinions.of(inside), truth[inside])
-            out[outside] = self._combined(self.opinions.of(outside), truth[inside].mean(axis=0), *learned)
+            learned = self._weigh(opinions.of(inside), truth[inside])
+            out[outside] = self._combined(opinions.of(outside), truth[inside].mean(axis=0), *learned)
         return out
 
     def _combined(self, opinions: Opinions, prior: np.ndarray, weights: np.ndarray, exponents: Exponents) -> np.ndarray:

@@ -67,33 +67,29 @@ class Stacking(Fuser):
         self.seed = seed
 
     mix_: np.ndarray
+    crosses_cheaply = True
 
-    def _learn(self, held: Blocks, truth: np.ndarray, folds: np.ndarray) -> None:
+    def _learn(self, held: Blocks, truth: np.ndarray, folds: np.ndarray) -> np.ndarray:
         self.heads_, alone = learn(held, truth, folds, self.kind, self.seed)
-        self.joint_ = Head(self.kind, seed=self.seed).fit(held, truth, folds)
-        opinions = _with(alone, self.joint_.held_out)
+        self.joint_ = Head(self.kind, seed=self.seed)
+        opinions = _with(alone, self.joint_.cross_fit(held, truth, folds))
         noise = _noise(opinions, truth, self.kind)
         right = _rightness(opinions, truth, noise, self.kind)
-        self.expected_ = Head("numbers", weights="equal", seed=self.seed).fit(held, right, folds)
-        raw = _features(opinions, self.expected_.held_out, self.kind)
+        self.expected_ = Head("numbers", weights="equal", seed=self.seed)
+        raw = _features(opinions, self.expected_.cross_fit(held, right, folds), self.kind)
         spread = raw.std(axis=0)
         self.center_, self.scale_ = raw.mean(axis=0), np.where(spread > 1e-9, spread, np.inf)
         prior = truth.mean(axis=0)
         upper = _Upper(evidence(opinions.values, prior, self.kind), self._standard(raw), truth, noise, self.kind)
-        self.strength_, self.held_out = upper.choose(folds)
+        self.strength_, crossed = upper.choose(folds)
         self.mix_ = upper.mix(self.strength_)
         self.weights_ = dict(zip(held, self._shares(opinions, raw, prior).mean(axis=0).tolist(), strict=True))
-
-    held_out: np.ndarray
-    """`(m, c)` cross-validated answers to the rows of the last `fit` (not saved)."""
+        return crossed
 
     def _answer(self, held: Blocks, n: int) -> np.ndarray:
         opinions, raw = self._read(held, n)
         said = evidence(opinions.values, self.prior_, self.kind)
         return outputs(_total(said, _weights(self.mix_, self._standard(raw))), self.prior_, self.kind)
-
-    def _crossed(self, held: Blocks, truth: np.ndarray, folds: np.ndarray) -> np.ndarray:
-        return self.held_out
 
     def row_weights(self, views: Any) -> np.ndarray:
         """`(n, k)` each view's share of what was said about a row, in the order of `widths_`; rows sum to 1.

@@ -93,7 +93,7 @@ class Temporal(Trained):
         self.device = device
         self.seed = seed
 
-    def _learn(self, held: Blocks, truth: np.ndarray, folds: np.ndarray) -> None:
+    def _learn(self, held: Blocks, truth: np.ndarray, folds: np.ndarray) -> np.ndarray:
         if self.join not in JOINS:
             raise unknown("join", self.join, JOINS)
         steps = self.steps if isinstance(self.steps, dict) else dict.fromkeys(held, self.steps)
@@ -111,7 +111,7 @@ class Temporal(Trained):
                     f"view {name!r}: wanted {count} steps side by side, got {width} numbers, no multiple of {count}: "
                     f"encode it with steps={count}, or give steps by view."
                 )
-        super()._learn(held, truth, folds)
+        return super()._learn(held, truth, folds)
 
     def _stand(self, held: Blocks) -> None:
         super()._stand({name: block for name, block in held.items() if name not in self.steps_})

@@ -1,1 +1,5 @@
-"""Indexes: vectors -> (keys, scores), higher is closer."""
+"""Indexes: vectors -> (keys, scores), higher is closer; one file, one index."""
+
+from chiasm.index._index import Index
+
+__all__ = ["Index"]

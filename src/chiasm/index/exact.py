@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from chiasm.errors import ChiasmError
-from chiasm.part import Part
+from chiasm.index._index import Index
 from chiasm.views import normalize
 
 __all__ = ["Exact"]
@@ -16,7 +16,7 @@ __all__ = ["Exact"]
 _BLOCK = 16_384
 
 
-class Exact(Part):
+class Exact(Index):
     """Cosine search over `(n, d)` float32 vectors; exact, nothing to train, memory-mapped when loaded.
 
     Choose it up to some hundred thousand vectors. Equal scores come in the order in which they were added.
@@ -28,6 +28,8 @@ class Exact(Part):
     >>> keys.tolist()
     [['a']]
     """
+
+    is_exact = True
 
     keys_: np.ndarray
     vectors_: np.ndarray

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from chiasm.measure.retrieval import first_rows
 from chiasm.measure.sample import NO_LABELS, Sample, balanced, fit_probe, half, learnable
 from chiasm.stats.ranking import chance_recall, ranks
 from chiasm.stats.relevance import relevance
@@ -30,7 +29,7 @@ def retrieve(space: Views, seed: int) -> dict[str, Any] | str:
         queries, answers, starts = found
         hits.append(ranks(units[a][queries], units[b], answers, starts) <= 1)
         groups.append(np.full(len(queries), len(hits)))
-        things.append(space.codes[first_rows(space[a])][queries])
+        things.append(space.codes[space[a].first_rows][queries])
         chances.append(chance_recall(np.diff(np.append(starts, len(answers))), len(units[b]), 1))
     if not hits:
         return "no thing has two views"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
@@ -165,9 +164,9 @@ def label_errors(
     y = views.label if y is None else y
     if y is None:
         raise ChiasmError("wanted labels to judge, got none: name their column (--label), or pass y, one a row.")
-    encoded, report = Encoding(encoders).fit(views).apply(views, progress)
+    encoded, report = Encoding(encoders).learn(views, np.ones(len(views), bool), progress)
     whole = _fuser(fuse, seed).fit(encoded, y)
-    rows = whole.rows
+    rows = whole.folds_.rows_
     together = whole.crossed(encoded)
     alone = {}
     for name, column in encoded.columns.items():
@@ -178,7 +177,7 @@ def label_errors(
             said = _fuser(fuse, seed).fit(one, y).crossed(one)
         said[~encoded[rows].present(name)] = np.nan
         alone[name] = said
-    given = whole.truth.argmax(axis=1)
+    given = whole.folds_.truth_.argmax(axis=1)
     return LabelErrors(list(whole.target_.names_), views[rows], given, together, alone, len(views) - len(rows), report)
 
 
@@ -237,8 +236,4 @@ def confident_joint(given: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
 
 def _fuser(fuse: Any, seed: int) -> Any:
     """A new, unfitted fuser of classes."""
-    part = registry.get("fuse", fuse)() if isinstance(fuse, str) else copy.deepcopy(fuse)
-    part.set_params(kind="classes")
-    if isinstance(fuse, str):
-        part.set_params(seed=seed)
-    return part
+    return registry.make("fuse", fuse, seed=seed).set_params(kind="classes")

@@ -10,9 +10,9 @@ import numpy as np
 from chiasm.stats.ranking import average_precision, chance_recall, ranks
 from chiasm.stats.relevance import relevance
 from chiasm.stats.resample import bootstrap, interval, paired
-from chiasm.views import Column, Views, normalize
+from chiasm.views import Views, normalize
 
-__all__ = ["directions", "first_rows"]
+__all__ = ["directions"]
 
 AT = (1, 5, 10)
 
@@ -39,13 +39,6 @@ def directions(
     return tables, rows
 
 
-def first_rows(column: Column) -> np.ndarray:
-    """For each used item, in order, the first row that refers to it."""
-    present = np.flatnonzero(column.present)
-    first: np.ndarray = present[np.unique(column.index[present], return_index=True)[1]]
-    return first
-
-
 def _units(space: Views) -> Units:
     return {name: normalize(column.items[column.used]) for name, column in space.columns.items()}
 
@@ -56,7 +49,7 @@ def _direction(
     queries, hits, starts = answers
     counts = np.diff(np.append(starts, len(hits)))
     gallery = len(ours[b])
-    first = {name: first_rows(encoded[name]) for name in (a, b)}
+    first = {name: encoded[name].first_rows for name in (a, b)}
     clusters = encoded.codes[first[a][queries]]
     rank = ranks(ours[a][queries], ours[b], hits, starts)
     precision = np.full(len(queries), np.nan)

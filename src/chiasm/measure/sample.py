@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from chiasm.errors import ChiasmError
-from chiasm.measure.retrieval import first_rows
 from chiasm.stats.resample import bootstrap, interval
 from chiasm.views import Views, normalize
 
@@ -64,7 +63,7 @@ def sample(space: Views) -> Sample:
     if space.label is not None:
         named = np.array([value is not None and value == value and value != "" for value in space.label.tolist()])
         numbers[named] = np.unique(space.label[named].astype(str), return_inverse=True)[1]
-    rows = [first_rows(column) for column in columns.values()]
+    rows = [column.first_rows for column in columns.values()]
     return Sample(
         np.concatenate([normalize(np.asarray(column.items[column.used])) for column in columns.values()]),
         np.repeat(np.arange(len(rows)), [len(first) for first in rows]),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -106,20 +106,24 @@ def overlap_of(a: tuple[float, float], b: tuple[float, float]) -> float:
     return inside / whole if whole > 0 else 0.0
 
 
-def suppress(
-    files: Sequence[Any], starts: Sequence[float], ends: Sequence[float], k: int, most: float = 0.25
-) -> list[int]:
+def suppress(moments: Iterable[tuple[Any, float, float]], k: int, most: float = 0.25) -> list[int]:
     """Non-maximum suppression: the first k of ranked moments that overlap no better one of their file by over `most`.
 
     Returns positions, in order. At most 0.25, a window hides its neighbors that share half of it.
 
-    >>> suppress(["a", "a", "b", "a"], [0, 1, 0, 6], [2, 3, 2, 8], k=3)
+    Args:
+        moments: (file, start, end), the best first; no more of them are asked for than needed.
+
+    >>> suppress([("a", 0, 2), ("a", 1, 3), ("b", 0, 2), ("a", 6, 8)], k=3)
     [0, 2, 3]
     """
     kept: list[int] = []
-    for i, (file, start, end) in enumerate(zip(files, starts, ends, strict=True)):
-        if all(files[j] != file or overlap_of((starts[j], ends[j]), (start, end)) <= most for j in kept):
-            kept.append(i)
+    spans: dict[Any, list[tuple[float, float]]] = {}
+    for place, (file, start, end) in enumerate(moments):
+        mine = spans.setdefault(file, [])
+        if all(overlap_of(span, (start, end)) <= most for span in mine):
+            mine.append((start, end))
+            kept.append(place)
             if len(kept) == k:
                 break
     return kept

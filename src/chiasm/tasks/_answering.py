@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-import copy
 import time
 from typing import Any, ClassVar
 
 import numpy as np
 
 from chiasm import recipe, registry
+from chiasm.encoding import Progress, Report
 from chiasm.errors import ChiasmError
-from chiasm.measure.evidence import PRIMARY, Truth, evidence, held_out, suspects
+from chiasm.measure.evidence import evidence, held_out, suspects
+from chiasm.measure.truth import PRIMARY, Truth
 from chiasm.part import Part
 from chiasm.report.text import lines
-from chiasm.scale import Progress
 from chiasm.score import Score
 from chiasm.splits import check_splits
 from chiasm.target import Target
 from chiasm.tasks._known_rows import KnownRows
+from chiasm.tasks._results import Answers, recalled, remember
 from chiasm.views import Views, as_views
 
 __all__ = ["Answering"]
@@ -30,6 +31,8 @@ class Answering(KnownRows):
 
     fuse: Any
     seed: int
+
+    wrong = recalled("wrong", "the wrong of a score")
 
     def fit(self, views: Any, y: Any = None, *, progress: Progress | None = None) -> Any:
         """Learn from the rows of split "train" and "val" (all, when the views have no split); "test" is for `score`.
@@ -44,12 +47,16 @@ class Answering(KnownRows):
         Raises a ChiasmError for labels that teach nothing, and when an id, a group or a whole row stands in train and
         test.
         """
+        return self.fit_whole(views, y, progress).slim()
+
+    def fit_whole(self, views: Any, y: Any, progress: Progress | None) -> Any:
+        """As `fit`, with what folds learned still there (`crossed`), for a task that goes on from it."""
         views = _labeled(as_views(views), y)
         self._fuser([])
         known = np.ones(len(views), bool) if views.split is None else check_splits(views.split) != "test"
         Target(self.kind).fit(views.label[known])  # labels that teach nothing are told before the work, not after
         started = time.perf_counter()
-        train = self._learn_rows(views, progress)
+        train = self._learn_rows(views, progress).train
         encoding = time.perf_counter() - started
         started = time.perf_counter()
         self.fuser_ = self._fuser(train.names).fit(train)
@@ -75,12 +82,20 @@ class Answering(KnownRows):
     def calibrate(self, train: Views) -> None:
         """What a task learns from the encoded training rows beyond the fusers (thresholds)."""
 
+    def answer(self, views: Any, *, progress: Progress | None = None) -> Answers:
+        """What each row is given: see the task."""
+        raise NotImplementedError
+
     def outputs(self, views: Any, *, progress: Progress | None = None) -> np.ndarray:
         """`(n, c)` what the fused model says of raw rows: probabilities, or numbers. Views may be absent."""
+        return self._said(views, progress)[0]
+
+    def _said(self, views: Any, progress: Progress | None) -> tuple[np.ndarray, Report, np.ndarray]:
+        """`(n, c)` outputs, what encoding did, and the rows' ids."""
         self.check_fitted()
-        encoded = self._encode(as_views(views, self.modalities_), progress)
-        outputs: np.ndarray = self.fuser_.outputs(encoded)
-        return outputs
+        given = as_views(views, self.modalities_)
+        encoded, report = self._encode(given, progress)
+        return self.fuser_.outputs(encoded), report, given.ids
 
     def score(
         self,
@@ -102,7 +117,7 @@ class Answering(KnownRows):
         self.check_fitted()
         views = _labeled(as_views(views, self.modalities_), y)
         started = time.perf_counter()
-        encoded = self._encode(views, progress)
+        encoded, report = self._encode(views, progress)
         mine = self._learned_from(encoded, allow_train)
         if np.isnan(self.fuser_.target_.encode(views.label)).any(axis=1).all():
             raise ChiasmError(f"wanted rows with labels to score, got {len(views)} without: name their column at fit.")
@@ -116,14 +131,15 @@ class Answering(KnownRows):
             "model": {**recipe.describe(self), "fuser": getattr(self.fuser_, "chosen_", {})},
         }
         table |= evidence(self, encoded, truth)
-        self._wrong = views[np.array([error["row"] for error in table.get("errors", ())], dtype=np.int64)]
+        wrong = views[np.array([error["row"] for error in table.get("errors", ())], dtype=np.int64)]
         tainted = self._tainted(encoded)
         clean = np.flatnonzero(~tainted)
         if tainted.any():
             table["clean"] = {"rows": len(clean), "removed": int(tainted.sum()), **self._short(encoded[clean])}
         table["leaks"] = {**self.leaks_, "fitted_rows": mine, "suspect_views": self.suspects_}
         table["seconds"] = {**self.seconds_, "scoring": round(time.perf_counter() - started, 3)}
-        return _AnswerScore(table[PRIMARY[self.kind]]["value"] or 0.0, table)
+        remember(self, wrong=wrong)
+        return Score(table[PRIMARY[self.kind]]["value"] or 0.0, table, lines, report=report, wrong=wrong)
 
     def _short(self, encoded: Views) -> dict[str, Any]:
         """The metrics alone, of some rows."""
@@ -132,17 +148,9 @@ class Answering(KnownRows):
         truth = Truth(self, encoded)
         return truth.figures(truth.measure(self.fuser_.outputs(encoded[truth.rows])))
 
-    @property
-    def wrong(self) -> Views:
-        """The raw rows of the last score's `errors`, in their order: what a report shows of them."""
-        return self._wrong
-
     def _fuser(self, names: list[str]) -> Any:
         """A new, unfitted fuser of this task's kind, for these views; one over time is told the encoders' steps."""
-        part = registry.get("fuse", self.fuse)() if isinstance(self.fuse, str) else copy.deepcopy(self.fuse)
-        part.set_params(kind=self.kind)
-        if isinstance(self.fuse, str):
-            part.set_params(seed=self.seed)
+        part = registry.make("fuse", self.fuse, seed=self.seed).set_params(kind=self.kind)
         if getattr(part, "steps", None) == 0 and names:
             encoders = self.encoding_.encoders_
             part.set_params(steps={v: e.steps for v, e in encoders.items() if getattr(e, "steps", 0)})
@@ -172,10 +180,3 @@ def _labeled(views: Views, y: Any) -> Views:
     for row, one in enumerate(y):  # lists of tags of one length would be taken for a matrix
         label[row] = one
     return Views(views.columns, views.ids, {**views.facts, "label": label})
-
-
-class _AnswerScore(Score):
-    """The score of answers, which prints on one screen."""
-
-    def __str__(self) -> str:
-        return "\n".join(lines(self.table))

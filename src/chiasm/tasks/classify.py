@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
-
+from chiasm.encoding import Progress
 from chiasm.tasks._answering import Answering
+from chiasm.tasks._results import Answers
 
 __all__ = ["Classify"]
 
@@ -46,10 +46,10 @@ class Classify(Answering):
         self.allow_leaks = allow_leaks
         self.seed = seed
 
-    def answer(self, views: Any) -> tuple[np.ndarray, np.ndarray]:
+    def answer(self, views: Any, *, progress: Progress | None = None) -> Answers:
         """The likeliest class of each row `(n,)` and its probability `(n,)`.
 
         Views may be absent in any row, or altogether; a row without any view gets the commonest training class.
         """
-        outputs = self.outputs(views)
-        return self.fuser_.target_.decode(outputs), outputs.max(axis=1)
+        outputs, report, ids = self._said(views, progress)
+        return Answers((self.fuser_.target_.decode(outputs), outputs.max(axis=1)), report, outputs, ids)

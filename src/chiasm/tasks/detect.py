@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 
 from chiasm import recipe, registry
+from chiasm.encoding import Progress, Report
 from chiasm.errors import ChiasmError
 from chiasm.media.windows import typical_seconds
-from chiasm.scale import Progress
+from chiasm.report.scores import detected
 from chiasm.score import Score
 from chiasm.splits import check_splits, cut
 from chiasm.stats.dealing import deal
@@ -23,6 +24,7 @@ from chiasm.tasks._detect.alarms import Alarm
 from chiasm.tasks._detect.tail import Tail, bulk_tail, combined, surprise, tail
 from chiasm.tasks._detect.watch import Watch
 from chiasm.tasks._known_rows import KnownRows
+from chiasm.tasks._results import Answers
 from chiasm.views import Views, as_views
 
 __all__ = ["Alarm", "Detect"]
@@ -117,7 +119,7 @@ class Detect(KnownRows):
         a group or a whole row stands in train and test.
         """
         views = self._checked(as_views(views), y)
-        train = self._learn_rows(views, progress)
+        train = self._learn_rows(views, progress).train
         figures = self._learn_labels(train) if self.learn == LABELS else self._learn_normal(train)
         mine = np.ones(len(train), bool) if self.normal is None else train.label == self.normal
         figures = {name: values for name, values in figures.items() if np.isfinite(values[mine]).sum() >= LEAST}
@@ -133,7 +135,7 @@ class Detect(KnownRows):
         self.seconds_ = (typical_seconds(clips[0].items) or 0.0) if clips else 0.0
         self.tails_ = {name: bulk_tail(values[mine]) for name, values in figures.items()}
         self.tails_[""] = tail(self._together(self.crossed_)[mine])
-        return self
+        return self.slim()
 
     def _checked(self, views: Views, y: Any) -> Views:
         """The rows to learn from and to score, with their labels; what cannot be asked for is told."""
@@ -164,10 +166,11 @@ class Detect(KnownRows):
     def _learn_labels(self, train: Views) -> dict[str, np.ndarray]:
         """Learn the classifier; each row's log odds of not being normal, out of fold, NaN where it has no label."""
         classify = registry.get("tasks", "classify")
-        self.classifier_ = classify(fuse=copy.deepcopy(self.fuse), allow_leaks=True, seed=self.seed).fit(train)
+        whole = classify(fuse=copy.deepcopy(self.fuse), allow_leaks=True, seed=self.seed)
+        self.classifier_ = whole.fit_whole(train, None, None)
         fuser = self.classifier_.fuser_
         odds = np.full(len(train), np.nan)
-        odds[fuser.rows] = self._odds(fuser.crossed(train))
+        odds[fuser.folds_.rows_] = self._odds(fuser.crossed(train))
         return {LABELS: odds}
 
     def _learn_normal(self, train: Views) -> dict[str, np.ndarray]:
@@ -190,8 +193,7 @@ class Detect(KnownRows):
             figures |= found
         if self.weights_:
             shared = train.replace({name: train.columns[name] for name in sizes})
-            self.aligner_ = self._aligner().fit(shared)
-            vars(self.aligner_).pop("moments_", None)  # they would double the model
+            self.aligner_ = self._aligner().fit(shared).slim()
             space = self.aligner_.transform(shared)
             self.banks_ = {name: pairs.bank(space, name, size, self.seed) for name, size in sizes.items()}
         return figures
@@ -201,24 +203,25 @@ class Detect(KnownRows):
 
         A row that was learned from is judged by what was learned without its fold.
         """
-        figures = self._figures(self._encoded(views, progress))
+        figures = self._figures(self._encoded(views, progress)[0])
         return {name: surprise(self.tails_[name], figures[:, i]) for i, name in enumerate(self.signs_)}
 
     def outputs(self, views: Any, *, progress: Progress | None = None) -> np.ndarray:
         """`(n,)` how surprising each row is: -log of the share of normal rows that are as unusual, in nats."""
-        return self._surprise(self._figures(self._encoded(views, progress)))
+        return self.answer(views, progress=progress)[1]
 
-    def answer(self, views: Any) -> tuple[np.ndarray, np.ndarray]:
+    def answer(self, views: Any, *, progress: Progress | None = None) -> Answers:
         """Whether each row is unusual, booleans `(n,)` (p at most `rate`), and its surprise `(n,)` in nats."""
-        found = self.outputs(views)
-        return found >= self.threshold, found
+        encoded, report = self._encoded(views, progress)
+        found = self._surprise(self._figures(encoded))
+        return Answers((found >= self.threshold, found), report, ids=encoded.ids)
 
     def events(self, views: Any) -> np.ndarray:
         """`(n,)` of a detector that learned labels, each row's likeliest label, the normal one among them."""
         if self.learn != LABELS:
             raise ChiasmError("a detector that learned normal rows alone knows no events: fit with learn='labels'.")
         self.check_fitted()
-        labels: np.ndarray = self.classifier_.answer(self._encoded(views, None))[0]
+        labels: np.ndarray = self.classifier_.answer(self._encoded(views, None)[0])[0]
         return labels
 
     @property
@@ -260,7 +263,7 @@ class Detect(KnownRows):
         views = as_views(views, self.modalities_)
         if y is not None:
             views = Views(views.columns, views.ids, {**views.facts, "label": np.asarray(y, dtype=object)})
-        encoded = self._encode(views, progress)
+        encoded, report = self._encode(views, progress)
         mine = self._learned_from(encoded, allow_train)
         if self.normal is not None and encoded.label is not None:
             rows = encoded[np.array([label is not None for label in encoded.label.tolist()])]
@@ -296,9 +299,9 @@ class Detect(KnownRows):
             "majority": 0.5,
             "leaks": {**self.leaks_, "fitted_rows": mine},
         }
-        return _DetectScore(table["auroc"]["value"], table)
+        return Score(table["auroc"]["value"], table, detected, report=report)
 
-    def _encoded(self, views: Any, progress: Progress | None) -> Views:
+    def _encoded(self, views: Any, progress: Progress | None) -> tuple[Views, Report]:
         self.check_fitted()
         return self._encode(as_views(views, self.modalities_), progress)
 
@@ -347,10 +350,7 @@ class Detect(KnownRows):
         return odds
 
     def _aligner(self) -> Any:
-        part = registry.get("align", self.align)() if isinstance(self.align, str) else copy.deepcopy(self.align)
-        if isinstance(self.align, str) and "seed" in part.get_params(deep=False):
-            part.set_params(seed=self.seed)
-        return part
+        return registry.make("align", self.align, seed=self.seed)
 
 
 def _vectors(views: Views, name: str, rows: np.ndarray) -> np.ndarray:
@@ -374,24 +374,3 @@ def _dealt(encoded: Views, seed: int) -> tuple[Views, np.ndarray]:
     dealt, kinds = deal(encoded, seed)
     kept = kinds < 2
     return dealt[kept], kinds[kept] == 1
-
-
-class _DetectScore(Score):
-    """The score of a detector, which prints as a few lines."""
-
-    def __str__(self) -> str:
-        t = self.table
-        alarms = t["alarms"]
-        lines = [
-            f"detect: {t['unusual']} unusual rows ({t['found']}) among {t['normal']} normal ones, split {t['split']}; "
-            "95 % intervals, resampled by id and group",
-            f"AUROC %              {_percent(t['auroc'])}   chance 50.0",
-            f"average precision %  {_percent(t['average_precision'])}   chance {100 * t['share']:.1f}",
-            f"at a rate of {100 * alarms['rate']:g} %: {100 * alarms['found']:.1f} % of the unusual rows found, "
-            f"{100 * alarms['false']:.1f} % of the normal ones called unusual",
-        ]
-        return "\n".join(lines + [f"  {name} alone: AUROC % {_percent(one)}" for name, one in t["signs"].items()])
-
-
-def _percent(entry: Mapping[str, float]) -> str:
-    return f"{100 * entry['value']:.1f} [{100 * entry['low']:.1f}, {100 * entry['high']:.1f}]"

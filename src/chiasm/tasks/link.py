@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -12,6 +11,7 @@ from chiasm import recipe, registry
 from chiasm.encoding import Encoding, Report
 from chiasm.errors import ChiasmError
 from chiasm.part import Part
+from chiasm.report.scores import linked
 from chiasm.scale import Progress
 from chiasm.score import Score
 from chiasm.splits import check_splits
@@ -19,6 +19,7 @@ from chiasm.stats.relevance import pairs
 from chiasm.stats.resample import bootstrap, interval, paired
 from chiasm.tasks._link.assigning import assign, confidence, hide, nearest_first, records, similarities
 from chiasm.tasks._link.self_training import FEW, Known, Learner, place
+from chiasm.tasks._results import Answers, Hits, recalled, remember
 from chiasm.views import Views, as_views
 
 __all__ = ["Link", "hide"]
@@ -62,6 +63,10 @@ class Link(Part):
     Vogelstein et al. 2015 (quadratic assignment).
     """
 
+    fit_report: Report
+    """What encoding did in `fit`; it is not saved."""
+    report = recalled("report", "the report of what was returned, or fit_report")
+
     def __init__(self, encoders: Mapping[str, Any] | None = None, align: Any = "auto", rounds: int = 0, seed: int = 0):
         self.encoders = encoders
         self.align = align
@@ -81,8 +86,9 @@ class Link(Part):
         if len(views.columns) != 2:
             raise ChiasmError(f"wanted two views, one a collection, got {', '.join(views.names)}: name two columns.")
         split = check_splits(views.split) if views.split is not None else np.full(len(views), "train", dtype=object)
-        self.encoding_ = Encoding(self.encoders).fit(views[split == "train"])
-        encoded, self._report = self.encoding_.apply(views, progress)
+        self.encoding_ = Encoding(self.encoders)
+        encoded, self.fit_report = self.encoding_.learn(views, split == "train", progress)
+        remember(self, report=self.fit_report)
         self.views_ = {name: column.modality for name, column in views.columns.items()}
         a, b = views.names
         encoded.facts["split"] = split
@@ -103,26 +109,26 @@ class Link(Part):
         self.ids_ = np.unique([str(i) for i in pool.facts["id"][np.isin(pool.codes, known.ids)]]).astype(object)
         return self
 
-    def answer(self, left: Any, right: Any = None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def answer(self, left: Any, right: Any = None, *, progress: Progress | None = None) -> Answers:
         """Links: left items, right items and confidences `(p,)`, the surest first; no item twice.
 
         Args:
             left: items of the first fitted view by its name, `{"caption": [...]}`, or Views.
             right: those of the second; left out, `left` holds both views, whose pairing is not looked at.
         """
-        found = self.links(left, right)
+        found = self.links(left, right, progress=progress)
         labels = [np.array([link[side] for link in found], dtype=object) for side in ("left", "right")]
-        return labels[0], labels[1], np.array([link["confidence"] for link in found])
+        return Answers((*labels, np.array([link["confidence"] for link in found])), found.report)
 
-    def links(self, left: Any, right: Any = None, *, progress: Progress | None = None) -> list[dict[str, Any]]:
-        """As `answer`, each link with left, right, confidence, left_id and right_id."""
+    def links(self, left: Any, right: Any = None, *, progress: Progress | None = None) -> Hits:
+        """As `answer`, each link a dict with left, right, confidence, left_id and right_id."""
         self.check_fitted()
-        a, b = self._sides(left, right, progress)
+        a, b, report = self._sides(left, right, progress)
         scores = similarities(a.vectors, b.vectors)
         found = assign(scores)
         sure = confidence(scores, found)
         order = np.argsort(-sure, kind="stable")
-        return [
+        links = [
             {
                 "left": a.views[a.name].label(int(a.items[i])),
                 "right": b.views[b.name].label(int(b.items[j])),
@@ -132,6 +138,7 @@ class Link(Part):
             }
             for place, i, j in zip(order.tolist(), found.left[order], found.right[order], strict=True)
         ]
+        return Hits(links, report)
 
     def score(
         self,
@@ -150,7 +157,7 @@ class Link(Part):
         Raises a ChiasmError when pairs that the model was fitted on are among them, unless `allow_train`.
         """
         self.check_fitted()
-        a, b = self._sides(views, None, progress)
+        a, b, report = self._sides(views, None, progress)
         true = pairs(a.views, a.name, b.name)[:2]
         if not len(true[0]):
             raise ChiasmError("wanted rows that have both views, got none: there is no pairing to hide and find again.")
@@ -188,22 +195,14 @@ class Link(Part):
             "difference": interval(*paired(hit[0], hit[1], codes, seed=self.seed)),
             "chance": round(float(truth.mean(axis=axis)[has].mean()), 6),
         }
-        return _LinkScore(float(center[0]), table)
+        return Score(float(center[0]), table, linked, report=report)
 
     def save(self, path: Any) -> Any:
         """Save as a folder; see `chiasm.save`."""
         return recipe.save(self, path)
 
-    @property
-    def report(self) -> Report:
-        """What the last encoding did (fit, answer or score)."""
-        return self._report
-
     def _align(self, views: Views, val: Views | None) -> Any:
-        aligner = registry.get("align", self.align)() if isinstance(self.align, str) else copy.deepcopy(self.align)
-        if isinstance(self.align, str) and "seed" in aligner.get_params(deep=False):
-            aligner.set_params(seed=self.seed)
-        return aligner.fit(views, val=val)
+        return registry.make("align", self.align, seed=self.seed).fit(views, val=val)
 
     def _learned(self, views: Views, true: tuple[np.ndarray, np.ndarray]) -> int:
         """How many of the true pairs the model was fitted on: by what they hold, or by their id."""
@@ -217,12 +216,14 @@ class Link(Part):
         named = np.array([str(i) in known for i in views.ids[np.unique(views.codes, return_index=True)[1]]], dtype=bool)
         return int((seen | named[codes]).sum())
 
-    def _sides(self, left: Any, right: Any, progress: Progress | None) -> tuple[_Side, _Side]:
-        """Both collections, encoded and mapped."""
+    def _sides(self, left: Any, right: Any, progress: Progress | None) -> tuple[_Side, _Side, Report]:
+        """Both collections, encoded and mapped, and what encoding did."""
         given: dict[str, Views] = {}
+        whole = Report()
         for one in (left,) if right is None else (left, right):
             views = as_views(one, self.views_)
-            encoded, self._report = self.encoding_.apply(views, progress)
+            encoded, report = self.encoding_.apply(views, progress)
+            whole = whole | report
             given |= dict.fromkeys(encoded.names, encoded)
         if set(given) != set(self.views_):
             raise ChiasmError(f"wanted items of both {' and '.join(self.views_)}, got {', '.join(given)}.")
@@ -234,7 +235,8 @@ class Link(Part):
                 raise ChiasmError(f"nothing to link: view {name!r} has no item that can be read.")
             ids = views.ids[np.unique(views.codes, return_index=True)[1]][codes]
             sides.append(_Side(name, views, codes, items, ids, place(self.aligner_, name, views[name], items)))
-        return sides[0], sides[1]
+        remember(self, report=whole)
+        return sides[0], sides[1], whole
 
 
 class _Side(NamedTuple):
@@ -246,23 +248,3 @@ class _Side(NamedTuple):
     items: np.ndarray
     ids: np.ndarray
     vectors: np.ndarray
-
-
-class _LinkScore(Score):
-    """The score of links, which prints as three lines."""
-
-    def __str__(self) -> str:
-        t = self.table
-        return "\n".join(
-            [
-                f"link: {t['left']['items']} {t['left']['view']} x {t['right']['items']} {t['right']['view']} of split "
-                f"{t['split']}, pairing hidden, {t['known']} pairs known; 95 % intervals, resampled by id",
-                f"linked right %  {_percent(t['accuracy'])}",
-                f"  greedy        {_percent(t['greedy'])}   difference {_percent(t['difference'])}",
-                f"  chance        {100 * t['chance']:.1f}",
-            ]
-        )
-
-
-def _percent(entry: Mapping[str, float]) -> str:
-    return f"{100 * entry['value']:.1f} [{100 * entry['low']:.1f}, {100 * entry['high']:.1f}]"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,6 +9,7 @@ import numpy as np
 
 from chiasm import recipe, registry
 from chiasm.errors import ChiasmError
+from chiasm.report.scores import matched
 from chiasm.scale import Progress
 from chiasm.score import Score
 from chiasm.splits import cut
@@ -19,6 +19,7 @@ from chiasm.stats.dealing import KINDS, cosine, deal, margins
 from chiasm.stats.relevance import check_pairs
 from chiasm.stats.resample import Draws, difference, interval_of
 from chiasm.tasks._known_rows import KnownRows
+from chiasm.tasks._results import Answers
 from chiasm.views import Views, as_views, normalize
 
 __all__ = ["Match"]
@@ -90,7 +91,7 @@ class Match(KnownRows):
         views = as_views(views)
         check_pairs(views)
         self._aligner()
-        train = self._learn_rows(views, progress)
+        train = self._learn_rows(views, progress).train
         whole = train[np.sum([train.present(name) for name in train.names], axis=0) > 1]
         if whole.things < LEAST:
             raise ChiasmError(
@@ -98,18 +99,20 @@ class Match(KnownRows):
                 "no probability can be learned."
             )
         check_pairs(whole)
-        self._calibrate(whole)
-        self.aligner_ = self._aligner().fit(train)
-        vars(self.aligner_).pop("moments_", None)  # they would double the model
+        sizes = self._calibrate(whole)
+        self.aligner_ = self._aligner().fit(train).slim()
         space = self.aligner_.transform(whole)
-        self.banks_ = {name: _bank(space, name, size, self.seed) for name, size in self._sizes.items()}
+        self.banks_ = {name: _bank(space, name, size, self.seed) for name, size in sizes.items()}
         return self
 
-    def _calibrate(self, whole: Views) -> None:
-        """Learn the logistic regressions on folds that their space was not learned from."""
+    def _calibrate(self, whole: Views) -> dict[str, int]:
+        """Learn the logistic regressions on folds that their space was not learned from.
+
+        Returns by view how many known items its bank held, and has to hold.
+        """
         fold = cut(whole, {str(k): 1 for k in range(FOLDS)}, self.seed)
         found: dict[str, list[tuple[np.ndarray, np.ndarray]]] = {}
-        self._sizes = {
+        sizes = {
             name: min(MOST, *(len(whole[name][fold != str(k)].used) for k in range(FOLDS))) for name in whole.names
         }
         for k in range(FOLDS):
@@ -117,7 +120,7 @@ class Match(KnownRows):
             held = held[np.sort(np.random.default_rng(self.seed).permutation(len(held))[:MOST])]
             aligner = self._aligner().fit(learn)
             known = aligner.transform(learn)
-            banks = {name: _bank(known, name, size, self.seed) for name, size in self._sizes.items()}
+            banks = {name: _bank(known, name, size, self.seed) for name, size in sizes.items()}
             for subset in subsets(len(whole.names)):
                 names = [whole.names[i] for i in subset]
                 if len(names) < 2:
@@ -133,17 +136,19 @@ class Match(KnownRows):
             features, right = (np.concatenate(part) for part in zip(*parts, strict=True))
             if min(right.sum(), (~right).sum()) >= LEAST:
                 self.logistic_[key] = _logistic(features, right)
+        return sizes
 
     def outputs(self, views: Any, *, progress: Progress | None = None) -> np.ndarray:
         """`(n,)` the probability that a row's views belong together; the prior where fewer than two are there."""
-        self.check_fitted()
-        space = self.aligner_.transform(self._encode(as_views(views, self.modalities_), progress))
-        return _sigmoid(self._odds(space) + np.log(self.prior / (1 - self.prior)))
+        return self.answer(views, progress=progress)[1]
 
-    def answer(self, views: Any) -> tuple[np.ndarray, np.ndarray]:
+    def answer(self, views: Any, *, progress: Progress | None = None) -> Answers:
         """Whether each row is right, booleans `(n,)` (a probability of .5 or more), and the probability `(n,)`."""
-        sure = self.outputs(views)
-        return sure >= 0.5, sure
+        self.check_fitted()
+        encoded, report = self._encode(as_views(views, self.modalities_), progress)
+        odds = self._odds(self.aligner_.transform(encoded)) + np.log(self.prior / (1 - self.prior))
+        sure = _sigmoid(odds)
+        return Answers((sure >= 0.5, sure), report, ids=encoded.ids)
 
     def score(
         self,
@@ -164,7 +169,7 @@ class Match(KnownRows):
         """
         self.check_fitted()
         views = as_views(views, self.modalities_)
-        encoded = self._encode(views, progress)
+        encoded, report = self._encode(views, progress)
         mine = self._learned_from(encoded, allow_train)
         measured = self._measure(encoded)
         if measured is None:
@@ -182,7 +187,7 @@ class Match(KnownRows):
         if tainted.any():
             table["clean"] = {"removed": int(tainted.sum()), **(self._measure(encoded[~tainted]) or {})}
         table["leaks"] = {**self.leaks_, "fitted_rows": mine}
-        return _MatchScore(table["auc"]["value"], table)
+        return Score(table["auc"]["value"], table, matched, report=report)
 
     def _measure(self, encoded: Views) -> dict[str, Any] | None:
         """The figures of a score; None where there is nothing to deal."""
@@ -248,10 +253,7 @@ class Match(KnownRows):
         return mean
 
     def _aligner(self) -> Any:
-        part = registry.get("align", self.align)() if isinstance(self.align, str) else copy.deepcopy(self.align)
-        if isinstance(self.align, str) and "seed" in part.get_params(deep=False):
-            part.set_params(seed=self.seed)
-        return part
+        return registry.make("align", self.align, seed=self.seed)
 
 
 def _bank(space: Views, name: str, size: int, seed: int) -> np.ndarray:
@@ -277,43 +279,3 @@ def _sigmoid(odds: np.ndarray) -> np.ndarray:
 
     probability: np.ndarray = expit(odds)
     return probability
-
-
-class _MatchScore(Score):
-    """The score of a match, which prints as a few lines."""
-
-    def __str__(self) -> str:
-        t = self.table
-        wrong = " and ".join(f"{n} {kind}" for kind, n in t["wrong"].items())
-        lines = [
-            f"match: {t['pairs']} right pairs of split {t['split']}, {wrong} wrong ones; 95 % intervals, resampled by "
-            "id and group",
-            *_figures(t),
-        ]
-        if clean := t.get("clean"):
-            figures = _figures(clean) if "auc" in clean else ["  too few to score"]
-            shared = f"without the {clean['removed']} rows that share an item, or nearly, with rows learned from:"
-            lines += [shared, *figures[:2]]
-        return "\n".join(lines)
-
-
-def _figures(t: Mapping[str, Any]) -> list[str]:
-    against = ", ".join(
-        f"{kind} {_percent(e['auc'])} (cosine {100 * e['cosine']['value']:.1f})" for kind, e in t["against"].items()
-    )
-    chance = f"{100 * t['majority']:.1f}"
-    return [
-        f"AUC %                {_percent(t['auc'])}   plain cosine {_percent(t['cosine']['auc'])}, difference "
-        f"{_percent(t['difference']['auc'])}; chance 50.0",
-        f"average precision %  {_percent(t['average_precision'])}   plain cosine "
-        f"{_percent(t['cosine']['average_precision'])}",
-        f"accuracy %           {_percent(t['accuracy'])}   always yes or no {chance}",
-        f"AUC % against wrong pairs of each kind: {against}",
-        f"calibration: ECE {100 * t['ece']:.1f} %, log loss {t['log_loss']:.3f}, at as many wrong pairs as right ones",
-    ]
-
-
-def _percent(entry: Mapping[str, float | None]) -> str:
-    if entry["value"] is None or entry["low"] is None or entry["high"] is None:
-        return "-"
-    return f"{100 * entry['value']:.1f} [{100 * entry['low']:.1f}, {100 * entry['high']:.1f}]"

@@ -7,7 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from chiasm.encoding import Progress
 from chiasm.tasks._answering import Answering
+from chiasm.tasks._results import Answers
 
 __all__ = ["Regress"]
 
@@ -44,15 +46,15 @@ class Regress(Answering):
 
     def calibrate(self, train: Any) -> None:
         """Learn how far answers to held-out rows are off: the conformal half width of a 90 % interval."""
-        apart = np.sort(np.abs(self.fuser_.crossed(train)[:, 0] - self.fuser_.truth[:, 0]))
+        apart = np.sort(np.abs(self.fuser_.crossed(train)[:, 0] - self.fuser_.folds_.truth_[:, 0]))
         place = min(int(np.ceil(0.9 * (len(apart) + 1))), len(apart)) - 1
         self.half_width_ = float(apart[place])
 
-    def answer(self, views: Any) -> tuple[np.ndarray, np.ndarray]:
+    def answer(self, views: Any, *, progress: Progress | None = None) -> Answers:
         """The number of each row `(n,)` and the half width `(n,)` of an interval that holds 90 % of such rows.
 
         The width comes from out-of-fold answers (Barber et al. 2021) and is the same for every row: it holds on
         average over rows like the training rows; for a row that lacks views it is too narrow.
         """
-        outputs = self.outputs(views)
-        return outputs[:, 0], np.full(len(outputs), self.half_width_)
+        outputs, report, ids = self._said(views, progress)
+        return Answers((outputs[:, 0], np.full(len(outputs), self.half_width_)), report, outputs, ids)

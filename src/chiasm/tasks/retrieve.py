@@ -2,29 +2,31 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from chiasm import recipe, registry
-from chiasm.encoding import Encoding, Report
+from chiasm.encoding import Report
 from chiasm.errors import ChiasmError, unknown
-from chiasm.measure.retrieval import directions, first_rows
-from chiasm.media.windows import suppress, typical_seconds
-from chiasm.part import Part
+from chiasm.index import Index
+from chiasm.measure.retrieval import directions
+from chiasm.media.windows import typical_seconds
+from chiasm.report.scores import retrieved
 from chiasm.scale import Progress
 from chiasm.score import Score
-from chiasm.splits import check_splits, leaks, row_digests
 from chiasm.stats.relevance import check_pairs
+from chiasm.tasks._known_rows import KnownRows, Learned, strings
+from chiasm.tasks._results import Answers, Hits, recalled, remember
+from chiasm.tasks._retrieve.hits import best, merged, numbered
 from chiasm.tasks._retrieve.rejection import calibrate, rejected
 from chiasm.views import Column, Views, as_views
 
 __all__ = ["Retrieve"]
 
 
-class Retrieve(Part):
+class Retrieve(KnownRows):
     """Pairs in, a searchable shared space out.
 
     `fit` learns from the training rows, chooses on the validation rows and indexes every row; `answer` finds items of
@@ -60,8 +62,11 @@ class Retrieve(Part):
         self.allow_leaks = allow_leaks
         self.seed = seed
 
-    source_: dict[str, Any]
-    """How DATA was read, for the command line to read more of it the same way."""
+    streams = False
+    learns = ("train",)
+    partial = False
+
+    per_query = recalled("per_query", "the per_query of a score")
 
     def fit(self, views: Any, y: None = None, *, progress: Progress | None = None) -> Retrieve:
         """Learn from the rows of split "train" (all, when the views have no split), choose on "val", index all.
@@ -72,29 +77,20 @@ class Retrieve(Part):
         Raises a ChiasmError when there are no pairs, or when an id or a whole row stands in two splits.
         """
         views = as_views(views)
-        split = check_splits(views.split) if views.split is not None else np.full(len(views), "train", dtype=object)
         check_pairs(views)
-        aligner = self._make("align", self.align)
-        self._make("index", self.index)
-        self.encoding_ = Encoding(self.encoders).fit(views[split == "train"])
-        encoded, self._report = self.encoding_.apply(views, progress)
-        found = leaks(encoded, split, {name: e.near for name, e in self.encoding_.encoders_.items()})
-        if found.fatal and not self.allow_leaks:
-            raise ChiasmError(found.fatal)
-        self._leaks = found
-        self.leaks_ = found.as_dict()
-        train = encoded[split == "train"]
+        aligner = registry.make("align", self.align, seed=self.seed)
+        registry.make("index", self.index)
+        known = self._learn_rows(views, progress)
+        train = known.train
         check_pairs(train)
-        val = encoded[split == "val"] if (split == "val").any() else None
+        val = known.rows[known.split == "val"] if (known.split == "val").any() else None
         self._tell_steps(aligner)
-        self.aligner_ = aligner.fit(train, val=val)
+        self.aligner_ = aligner.fit(train, val=val).slim()
         self.baseline_ = None
         ridge = registry.get("align", "ridge")
         if not isinstance(self.aligner_, ridge):
-            self.baseline_ = ridge(seed=self.seed).fit(train, val=val)
-        for part in (self.aligner_, self.baseline_):
-            vars(part or self).pop("moments_", None)  # they would double the model
-        self._record(views, encoded, split, found.tainted)
+            self.baseline_ = ridge(seed=self.seed).fit(train, val=val).slim()
+        self._record(views, known)
         return self
 
     def answer(
@@ -104,7 +100,9 @@ class Retrieve(Part):
         k: int = 5,
         within: Any = None,
         reject: float | None = None,
-    ) -> tuple[np.ndarray, np.ndarray]:
+        *,
+        progress: Progress | None = None,
+    ) -> Answers:
         """The k items of view `to` that fit each query best: labels `(q, k)` and cosines `(q, k)`, falling.
 
         A query that `reject` finds without a match has None and NaN.
@@ -116,7 +114,7 @@ class Retrieve(Part):
             reject: say that nothing matches, at the price of rejecting this share of the queries that do have a match
                 (0.1: one in ten). Needs validation rows in `fit`; holds for queries like those.
         """
-        found = self.hits(queries, to, k, within, reject)
+        found = self.hits(queries, to, k, within, reject, progress=progress)
         wide = max((len(row) for row in found), default=0) or k
         labels = np.full((len(found), wide), None, dtype=object)
         scores = np.full((len(found), wide), np.nan, dtype=np.float32)
@@ -124,7 +122,7 @@ class Retrieve(Part):
             if row:
                 labels[i, : len(row)] = [hit["item"] for hit in row]
                 scores[i, : len(row)] = [hit["score"] for hit in row]
-        return labels, scores
+        return Answers((labels, scores), found.report)
 
     def hits(
         self,
@@ -135,8 +133,10 @@ class Retrieve(Part):
         reject: float | None = None,
         *,
         progress: Progress | None = None,
-    ) -> list[list[dict[str, Any]]]:
-        """As `answer`, each hit with rank, score, item, id and split; an empty list for a query that is rejected.
+    ) -> Hits:
+        """As `answer`, a list a query: each hit a dict with rank, score, item, id and split.
+
+        The list of a query that is rejected is empty.
 
         Where `within` holds moments of long media (`chiasm.media.windows.windows`), a hit has `file`, `start` and
         `end` too,
@@ -152,61 +152,32 @@ class Retrieve(Part):
         if not column.present.all():
             raise ChiasmError(f"wanted something to ask with, got an empty query ({start}).")
         vectors = self._place(start, column.take(column.index))
-        targets = [self._target(start, one) for one in ([to] if to is None or isinstance(to, str) else to)]
+        targets = [self.target(start, one) for one in ([to] if to is None or isinstance(to, str) else to)]
+        if len(targets) > 1 and reject is not None:
+            raise ChiasmError("wanted one view to reject by, got several: ask each view on its own.")
+        report, each = Report(), {}
+        for view in targets:
+            index, table = self.indexes_[view], self.items_[view]
+            if within is not None:
+                index, table, read = self._gallery(as_views(within, self.modalities_), view, progress)
+                report |= read
+            each[view] = best(index, table, vectors, k)
         if len(targets) > 1:
-            if reject is not None:
-                raise ChiasmError("wanted one view to reject by, got several: ask each view on its own.")
-            return self._mixed(start, vectors, targets, k, within, progress)
-        to = targets[0]
-        if within is None:
-            index, table = self.indexes_[to], self.items_[to]
-        else:
-            index, table = self._gallery(as_views(within, self.modalities_), to, progress)
-        moments = "start" in table
-        keys, scores = index.search(vectors, len(table["item"]) if moments else k)
-        gone = np.zeros(len(vectors), bool)
+            return Hits(numbered(merged(each, k)), report)
+        found = each[targets[0]]
         if reject is not None:
+            scores = np.array([row[0]["score"] for row in found], dtype=np.float32)
             gallery = None if within is None else index
-            gone = rejected(self.calibration_, self.aligner_, start, to, vectors, scores[:, 0], reject, gallery)
-        found = []
-        for row, row_scores, none in zip(keys, scores, gone.tolist(), strict=True):
-            if moments:
-                files, starts, ends = (table[name][row].tolist() for name in ("file", "start", "end"))
-                best = suppress(files, starts, ends, k)
-                row, row_scores = row[best], row_scores[best]
-            pairs = [] if none else zip(row.tolist(), row_scores.tolist(), strict=True)
-            found.append(
-                [
-                    {"rank": rank, "score": score, **{name: _value(values[key]) for name, values in table.items()}}
-                    for rank, (key, score) in enumerate(pairs, 1)
-                ]
-            )
-        return found
-
-    def _mixed(
-        self, start: str, vectors: np.ndarray, to: list[str], k: int, within: Any, progress: Progress | None
-    ) -> list[list[dict[str, Any]]]:
-        """The best k of several views' items together."""
-        merged: list[list[dict[str, Any]]] = [[] for _ in vectors]
-        for view in to:
-            if within is None:
-                index, table = self.indexes_[view], self.items_[view]
-            else:
-                index, table = self._gallery(as_views(within, self.modalities_), view, progress)
-            keys, scores = index.search(vectors, k)
-            for found, row, row_scores in zip(merged, keys.tolist(), scores.tolist(), strict=True):
-                found += [
-                    {"score": score, "view": view, **{name: _value(values[key]) for name, values in table.items()}}
-                    for key, score in zip(row, row_scores, strict=True)
-                ]
-        best = [sorted(found, key=lambda hit: -hit["score"])[:k] for found in merged]
-        return [[{"rank": rank, **hit} for rank, hit in enumerate(found, 1)] for found in best]
+            gone = rejected(self.calibration_, self.aligner_, start, targets[0], vectors, scores, reject, gallery)
+            found = [[] if none else row for row, none in zip(found, gone.tolist(), strict=True)]
+        return Hits(numbered(found), report)
 
     def transform(self, views: Any, *, progress: Progress | None = None) -> Views:
         """The views in the shared space: raw items -> columns of one width."""
         self.check_fitted()
-        encoded, self._report = self.encoding_.apply(as_views(views, self.modalities_), progress)
+        encoded, report = self._encode(as_views(views, self.modalities_), progress)
         mapped: Views = self.aligner_.transform(encoded)
+        mapped.report = report
         return mapped
 
     def score(
@@ -228,10 +199,10 @@ class Retrieve(Part):
         """
         self.check_fitted()
         views = as_views(views, self.modalities_)
-        encoded, self._report = self.encoding_.apply(views, progress)
+        encoded, report = self._encode(views, progress)
         check_pairs(encoded)
         mine = self._learned_from(encoded, allow_train)
-        tainted, equal = self._tainted(encoded)
+        tainted, equal = self._shared(encoded)
         tables, ranked = self._directions(encoded)
         table: dict[str, Any] = {
             "task": "retrieve",
@@ -249,9 +220,9 @@ class Retrieve(Part):
                 "removed": int(tainted.sum()),
                 "directions": self._directions(clean)[0] if len(clean) > 1 else [],
             }
-        self._ranked = ranked
-        self._tainted_rows = tainted
-        return Score(float(np.mean([d["R@1"]["value"] for d in tables])), table)
+        remember(self, per_query=ranked)
+        value = float(np.mean([d["R@1"]["value"] for d in tables]))
+        return Score(value, table, retrieved, report=report, per_query=ranked)
 
     def properties(
         self, views: Any, train: Any = None, val: Any = None, *, allow_train: bool = False
@@ -270,43 +241,17 @@ class Retrieve(Part):
 
         self.check_fitted()
         views = as_views(views, self.modalities_)
-        encoded, self._report = self.encoding_.apply(views)
+        encoded, _ = self._encode(views)
         self._learned_from(encoded, allow_train)
         plain = None if train is None else statistics_space(train, views, self.aligner_, val=val)
         plainly = getattr(self.aligner_, "uncorrected", self.aligner_.transform)
         return properties(plainly(encoded), plain, seed=self.seed)
 
-    def _learned_from(self, encoded: Views, allow: bool) -> int:
-        """How many rows the model was fitted on; a ChiasmError when there are any, unless allowed."""
-        fitted = set(self.fitted_.view("V16").ravel().tolist())
-        mine = np.array([digest in fitted for digest in row_digests(encoded)])
-        if self.allow_leaks:  # who let equal rows stand in two splits is refused the training rows themselves only
-            mine &= np.isin(_strings(encoded.ids), self.ids_[self.splits_ == "train"])
-        if mine.any() and not allow:
-            raise ChiasmError(
-                f"{mine.sum()} of the {len(encoded)} rows are rows that the model was fitted on: score other rows "
-                "(--where split=test), or insist with --allow-train."
-            )
-        return int(mine.sum())
-
-    def save(self, path: Any) -> Any:
-        """Save as a folder; see `chiasm.save`."""
-        return recipe.save(self, path)
-
-    @property
-    def report(self) -> Report:
-        """What the last encoding did (fit, transform or score)."""
-        return self._report
-
-    @property
-    def per_query(self) -> list[dict[str, Any]]:
-        """The last score, a query a row: from, to, query, id, rank, answers."""
-        return self._ranked
-
-    @property
-    def modalities_(self) -> dict[str, str]:
-        """The modality of each fitted view."""
-        return dict(self.views_)
+    def _encode(self, views: Views, progress: Progress | None = None) -> tuple[Views, Report]:
+        """As the base has it, but a view that was not fitted is an error."""
+        encoded, report = self.encoding_.apply(views, progress)
+        remember(self, report=report)
+        return encoded, report
 
     def view(self, name: str) -> str:
         """A fitted view by its name, or by its modality when one view alone has it."""
@@ -319,50 +264,36 @@ class Retrieve(Part):
             raise ChiasmError(f"{name!r} could mean {' or '.join(same)}: say which (--from, --to).")
         raise unknown("fitted view", name, self.views_)
 
-    def _make(self, kind: str, wanted: Any) -> Any:
-        part = registry.get(kind, wanted)() if isinstance(wanted, str) else copy.deepcopy(wanted)
-        if isinstance(wanted, str) and "seed" in part.get_params(deep=False):
-            part.set_params(seed=self.seed)
-        return part
-
     def _tell_steps(self, aligner: Any) -> None:
         """An aligner over time, chosen by name, is told the steps that all encoders have."""
         steps = {getattr(encoder, "steps", 0) for encoder in self.encoding_.encoders_.values()}
         if isinstance(self.align, str) and "steps" in aligner.get_params(deep=False) and len(steps) == 1 and max(steps):
             aligner.set_params(steps=steps.pop())
 
-    def _record(self, views: Views, encoded: Views, split: np.ndarray, tainted: np.ndarray) -> None:
+    def _record(self, views: Views, known: Learned) -> None:
         """Index every row, and keep what score and search will ask for."""
-        self.views_ = {name: column.modality for name, column in views.columns.items()}
+        encoded, split = known.rows, known.split
         self.seconds_ = {
             name: typical_seconds(column.take(column.used))
             for name, column in views.columns.items()
             if column.modality in ("audio", "video") and not hasattr(column.items, "shape")
         }
         mapped = self.aligner_.transform(encoded)
-        ids = _strings(encoded.ids)
+        ids = strings(encoded.ids)
         self.indexes_, self.items_, self.train_items_ = {}, {}, {}
         for name, column in mapped.columns.items():
-            used = column.used
-            first = first_rows(column)
-            self.items_[name] = {
-                "item": np.array([column.label(p) for p in used.tolist()], dtype=object),
-                "id": ids[first],
-                "split": split[first],
-            }
-            self.indexes_[name] = self._make("index", self.index).add(np.arange(len(used)), column.items[used])
+            used, first = column.used, column.first_rows
+            labels = np.array([column.label(p) for p in used.tolist()], dtype=object)
+            self.items_[name] = {"item": labels, "id": ids[first], "split": split[first]}
+            self.indexes_[name] = registry.make("index", self.index).add(np.arange(len(used)), column.items[used])
             digests = np.asarray(encoded[name].digests)
-            self.train_items_[name] = digests[encoded[name][split == "train"].used]
-        whole = [d for d in row_digests(encoded)[split == "train"] if d]
-        self.fitted_ = np.frombuffer(b"".join(whole), np.uint8).reshape(-1, 16)
-        first_row = np.unique(ids, return_index=True)[1]
-        self.ids_, self.splits_ = ids[first_row], split[first_row]
-        self.tainted_ = np.unique(ids[tainted].astype(str)).astype(object)
+            self.train_items_[name] = digests[encoded[name][known.learn].used]
         self.calibration_ = (
             calibrate(mapped[split == "val"], self.indexes_, self.aligner_) if (split == "val").any() else {}
         )
 
-    def _target(self, start: str, to: str | None) -> str:
+    def target(self, start: str, to: str | None = None) -> str:
+        """The fitted view to answer with, when asked with view `start`: the one named, or the only other one."""
         if to is not None:
             return self.view(to)
         others = [view for view in self.views_ if view != start]
@@ -377,27 +308,27 @@ class Retrieve(Part):
         mapped = self.aligner_.transform(Views({name: Column(self.views_[name], vectors)}))
         return np.asarray(mapped[name].items)
 
-    def _gallery(self, views: Views, to: str, progress: Progress | None) -> tuple[Any, dict[str, np.ndarray]]:
+    def _gallery(self, views: Views, to: str, progress: Progress | None) -> tuple[Index, dict[str, np.ndarray], Report]:
+        """An index of other rows' items, what is known of each, and what encoding did."""
         name = views.resolve(to) if to in views.columns else views.resolve(self.views_[to])
-        encoded, self._report = self.encoding_.apply(views.replace({to: views[name]}), progress)
+        encoded, report = self._encode(views.replace({to: views[name]}), progress)
         if not len(encoded[to].used):
-            codes = ", ".join(sorted({note.code for _, _, note in self._report.skipped}))
+            codes = ", ".join(sorted({note.code for _, _, note in report.skipped}))
             raise ChiasmError(f"nothing to search: none of the {len(views)} items could be read ({codes}).")
         mapped = self.aligner_.transform(encoded)[to]
-        used = mapped.used
-        labels = np.array([mapped.label(p) for p in used.tolist()], dtype=object)
-        ids = _strings(views.ids[first_rows(mapped)])
-        index = self._make("index", self.index).add(np.arange(len(used)), mapped.items[used])
-        table = {"item": labels, "id": ids}
+        used, rows = mapped.used, mapped.first_rows
+        table = {
+            "item": np.array([mapped.label(p) for p in used.tolist()], dtype=object),
+            "id": strings(views.ids[rows]),
+        }
         if "start" in views.facts:
-            rows = first_rows(mapped)
             table |= {fact: views.facts[fact][rows] for fact in ("file", "start", "end")}
-        return index, table
+        index: Index = registry.make("index", self.index).add(np.arange(len(used)), mapped.items[used])
+        return index, table, report
 
-    def _tainted(self, encoded: Views) -> tuple[np.ndarray, dict[str, int]]:
+    def _shared(self, encoded: Views) -> tuple[np.ndarray, dict[str, int]]:
         """Rows that share an item with training rows: equal by digest, or near-equal as found by `fit`."""
-        ids = _strings(encoded.ids)
-        tainted = np.isin(ids, self.tainted_)
+        tainted = self._tainted(encoded)
         equal = {}
         for name in self.leaks_["equal"]:
             column = encoded[name]
@@ -411,12 +342,3 @@ class Retrieve(Part):
     def _directions(self, encoded: Views) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
         baseline = None if self.baseline_ is None else self.baseline_.transform(encoded)
         return directions(encoded, self.aligner_.transform(encoded), baseline, self.seed)
-
-
-def _value(value: Any) -> Any:
-    """A plain value of an array's."""
-    return value.item() if isinstance(value, np.generic) else value
-
-
-def _strings(ids: np.ndarray) -> np.ndarray:
-    return np.array([str(i) for i in ids], dtype=object)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,14 +14,27 @@ from chiasm.media.images import Note
 from chiasm.media.shots import changes, cover, directions, outstanding, pieces, spans
 from chiasm.part import Part
 from chiasm.scale import Progress
+from chiasm.tasks._results import recalled, remember
 from chiasm.views import Column, Views
 
-__all__ = ["Summarize"]
+__all__ = ["Moments", "Summarize"]
 
 _LOUDEST = 10.0
 """Usual deviations of loudness beyond which louder is not more: one bang must not outweigh a whole film."""
 _FINER = 4
 """With fewer shots than moments wanted, parts of at most 1 / (4 k) of the film are chosen from; else of 1 / k."""
+
+
+class Moments(list[dict[str, Any]]):
+    """The moments that stand for a film, the best first.
+
+    Args:
+        found: dicts, as `Summarize.answer` describes them. notes: what was altered or cut short in the film.
+    """
+
+    def __init__(self, found: Iterable[dict[str, Any]], notes: Sequence[Note]):
+        super().__init__(found)
+        self.notes = list(notes)
 
 
 class Summarize(Part):
@@ -55,14 +69,12 @@ class Summarize(Part):
         self.step = step
         self.sound = sound
 
-    def answer(
-        self, film: Any, k: int = 6, words: str | None = None, *, progress: Progress | None = None
-    ) -> list[dict[str, Any]]:
+    def answer(self, film: Any, k: int = 6, words: str | None = None, *, progress: Progress | None = None) -> Moments:
         """The k best moments, the best first; fewer where the film has fewer steps.
 
         Each has `start`, `end` and `time` (of the key frame) in seconds of the file; `score`, the share of the weighed
         film that it adds to those before it; `loud` and `near`, l and z as above (None where nothing was heard or
-        asked); `picture`, RGB `(h, w, 3)` uint8. `notes` then tells what was altered or cut short.
+        asked); `picture`, RGB `(h, w, 3)` uint8. The list's `notes` tell what was altered or cut short.
 
         Args:
             film: a path, or a `Clip` of one. k: how many. words: what to look for; needs `space`.
@@ -72,7 +84,9 @@ class Summarize(Part):
         if k < 1:
             raise ChiasmError(f"wanted 1 moment or more, got k = {k}.")
         read = self.read(film, words, progress=progress)
-        return [{**moment, "picture": picture_at(read, moment["time"])} for moment in self.moments(read, k, words)]
+        remember(self, notes=read.notes)
+        found = self.moments(read, k, words)
+        return Moments([{**one, "picture": picture_at(read, one["time"])} for one in found], read.notes)
 
     def shots(self, film: Any) -> np.ndarray:
         """Start and end of every shot, `(s, 2)` in seconds of the file."""
@@ -87,9 +101,7 @@ class Summarize(Part):
             )
         encoder = self._encoder()
         size = int(getattr(encoder, "size", 224))
-        read = read_film(film, encoder.encode, size, self.step, listen=self.sound > 0, progress=progress)
-        self._notes = read.notes
-        return read
+        return read_film(film, encoder.encode, size, self.step, listen=self.sound > 0, progress=progress)
 
     def moments(self, film: Film, k: int, words: str | None = None) -> list[dict[str, Any]]:
         """As `answer`, of a film that was read, without pictures."""
@@ -128,10 +140,7 @@ class Summarize(Part):
             )
         return found
 
-    @property
-    def notes(self) -> list[Note]:
-        """What was altered or cut short in the film read last."""
-        return list(getattr(self, "_notes", []))
+    notes = recalled("notes", "the notes of what answer returned, or of a film that was read")
 
     def _loud(self, film: Film) -> np.ndarray | None:
         return outstanding(film.loudness) if len(film.loudness) and self.sound > 0 else None

@@ -7,8 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from chiasm.encoding import Progress
 from chiasm.stats.calibration import Thresholds
 from chiasm.tasks._answering import Answering
+from chiasm.tasks._results import Answers
 
 __all__ = ["Tag"]
 
@@ -49,14 +51,14 @@ class Tag(Answering):
     def calibrate(self, train: Any) -> None:
         """Learn a threshold a tag."""
         crossed = self.fuser_.crossed(train)
-        self.thresholds_ = Thresholds().fit(crossed, self.fuser_.truth > 0.5).thresholds_
+        self.thresholds_ = Thresholds().fit(crossed, self.fuser_.folds_.truth_ > 0.5).thresholds_
 
-    def answer(self, views: Any) -> tuple[np.ndarray, np.ndarray]:
+    def answer(self, views: Any, *, progress: Progress | None = None) -> Answers:
         """The tags of each row, `(n,)` tuples of names, likeliest first, and the probability of every tag `(n, t)`."""
-        outputs = self.outputs(views)
+        outputs, report, ids = self._said(views, progress)
         chosen = self.fuser_.target_.decode(outputs, self.thresholds_)
         names = self.fuser_.target_.names_
         found = np.empty(len(outputs), dtype=object)
         for row, (mask, sure) in enumerate(zip(chosen, outputs, strict=True)):
             found[row] = tuple(names[t] for t in np.argsort(-sure, kind="stable") if mask[t])
-        return found, outputs
+        return Answers((found, outputs), report, outputs, ids)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,11 +11,13 @@ import numpy as np
 from scipy.special import betaincinv, softmax
 
 from chiasm import registry
+from chiasm.encoding import Progress, Report
 from chiasm.errors import ChiasmError
-from chiasm.scale import Progress
+from chiasm.report.scores import talked
 from chiasm.score import Score
 from chiasm.stats.resample import Draws, interval_of
 from chiasm.tasks._known_rows import KnownRows
+from chiasm.tasks._results import Answers
 from chiasm.views import Views, as_views
 
 __all__ = ["NOT_SAID", "Dialogue", "Reply", "Talk"]
@@ -127,7 +128,7 @@ class Talk(KnownRows):
         if not 0 < self.error < 1:
             raise ChiasmError(f"wanted an error rate between 0 and 1, got {self.error}.")
         views = _with_slots(as_views(views), slots)
-        train = self._learn_rows(views, progress)
+        train = self._learn_rows(views, progress).train
         split = train.split
         val = np.zeros(len(train), bool) if split is None else split == "val"
         names = [name.removeprefix(_PREFIX) for name in train.facts if name.startswith(_PREFIX)]
@@ -139,7 +140,7 @@ class Talk(KnownRows):
             probabilities = fuser.outputs(train[val]) if val.any() else fuser.crossed(rows)
             right = fuser.target_.decode(probabilities) == (truth[val] if val.any() else truth)
             self.thresholds_[slot] = _threshold(probabilities.max(axis=1), right, self.error)
-        return self
+        return self.slim()
 
     @property
     def slots(self) -> dict[str, list[str]]:
@@ -147,21 +148,27 @@ class Talk(KnownRows):
         self.check_fitted()
         return {slot: [v for v in f.target_.names_ if v != NOT_SAID] for slot, f in self.fusers_.items()}
 
-    def answer(self, views: Any) -> tuple[np.ndarray, np.ndarray]:
+    def answer(self, views: Any, *, progress: Progress | None = None) -> Answers:
         """The likeliest value of each slot `(n, s)` and its probability `(n, s)` in n utterances, each on its own.
 
         The slots are in the order of `slots`; a value is None where nothing is said of the slot.
         """
-        found = self.probabilities(views)
+        found, report = self._said(views, progress)
         names = {slot: [None if v == NOT_SAID else v for v in f.target_.names_] for slot, f in self.fusers_.items()}
         values = [np.array(names[slot], dtype=object)[one.argmax(axis=1)] for slot, one in found.items()]
-        return np.stack(values, axis=1), np.stack([one.max(axis=1) for one in found.values()], axis=1)
+        return Answers(
+            (np.stack(values, axis=1), np.stack([one.max(axis=1) for one in found.values()], axis=1)), report
+        )
 
     def probabilities(self, views: Any, *, progress: Progress | None = None) -> dict[str, np.ndarray]:
         """By slot `(n, c)` the probabilities of its classes in n utterances, each on its own; views may be absent."""
+        return self._said(views, progress)[0]
+
+    def _said(self, views: Any, progress: Progress | None) -> tuple[dict[str, np.ndarray], Report]:
+        """By slot `(n, c)` probabilities, and what encoding did."""
         self.check_fitted()
-        encoded = self._encode(as_views(views, self.modalities_), progress)
-        return {slot: fuser.outputs(encoded) for slot, fuser in self.fusers_.items()}
+        encoded, report = self._encode(as_views(views, self.modalities_), progress)
+        return {slot: fuser.outputs(encoded) for slot, fuser in self.fusers_.items()}, report
 
     def turn(self, dialogue: Dialogue, views: Any) -> Reply:
         """One utterance (views of one row) in; `dialogue` is updated, and what to say back comes out."""
@@ -206,7 +213,7 @@ class Talk(KnownRows):
         """
         self.check_fitted()
         views = _with_slots(as_views(views, self.modalities_), slots)
-        encoded = self._encode(views, progress)
+        encoded, report = self._encode(views, progress)
         self._learned_from(encoded, allow_train)
         draws = Draws(encoded.clusters)
         table: dict[str, Any] = {"task": "talk", "rows": len(encoded), "split": split, "error": self.error, "slots": {}}
@@ -224,11 +231,10 @@ class Talk(KnownRows):
             }
         mean = float(np.mean([one["accuracy"]["value"] for one in table["slots"].values()]))
         table["majority"] = round(float(np.mean(majority)), 6)
-        return _TalkScore(mean, table)
+        return Score(mean, table, talked, report=report)
 
     def _fuser(self) -> Any:
-        part = registry.get("fuse", self.fuse)() if isinstance(self.fuse, str) else copy.deepcopy(self.fuse)
-        return part.set_params(kind="classes", seed=self.seed)
+        return registry.make("fuse", self.fuse).set_params(kind="classes", seed=self.seed)
 
     def _update(self, dialogue: Dialogue, slot: str, probabilities: np.ndarray) -> None:
         """Add what an utterance says of a slot; a slot that was not asked for starts anew when it is mentioned."""
@@ -318,22 +324,3 @@ def _summary(values: Mapping[str, str | None], unsure: Sequence[str]) -> str:
         doubt = " (not sure)" if slot in unsure and value is not None else ""
         parts.append(f"{slot} {'unknown' if value is None else value}{doubt}")
     return f"Understood: {', '.join(parts)}."
-
-
-class _TalkScore(Score):
-    """The score of a talk, a line a slot."""
-
-    def __str__(self) -> str:
-        lines = [f"talk: {self.table['rows']} utterances, each on its own; 95 % intervals, resampled by id and group"]
-        for slot, one in self.table["slots"].items():
-            right, sure, of_sure = (_percent(one[name]) for name in ("accuracy", "sure", "right_of_sure"))
-            lines.append(f"  {slot}: {right} right; sure of {sure}, of which {of_sure} right")
-        lines.append(f"  the commonest value of each slot would be right in {100 * self.table['majority']:.1f} %")
-        return "\n".join(lines)
-
-
-def _percent(found: Mapping[str, float | None]) -> str:
-    value, low, high = (found[name] for name in ("value", "low", "high"))
-    if value is None or low is None or high is None:
-        return "none"
-    return f"{100 * value:.1f} % [{100 * low:.1f}, {100 * high:.1f}]"

@@ -1,0 +1,77 @@
+"""What tasks give back: arrays and lists that also carry what encoding did; and, for one release, the last of these."""
+
+from __future__ import annotations
+
+import threading
+import warnings
+from collections.abc import Iterable
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import numpy as np
+
+from chiasm.encoding import Report
+
+__all__ = ["Answers", "Hits", "recalled", "remember"]
+
+
+class Answers(tuple[np.ndarray, ...]):
+    """What a task answered, to unpack: `labels, confidence = model.answer(rows)`.
+
+    Args:
+        parts: the arrays, as the task's `answer` describes them.
+        report: what encoding skipped or altered (`chiasm.encoding.Report`).
+        outputs: `(n, c)` probabilities of the classes or tags, or numbers, where the task has them.
+        ids: `(n,)` the rows' ids.
+    """
+
+    report: Report
+    outputs: Any
+    ids: np.ndarray | None
+
+    def __new__(
+        cls,
+        parts: Iterable[np.ndarray],
+        report: Report,
+        outputs: np.ndarray | None = None,
+        ids: np.ndarray | None = None,
+    ) -> Answers:
+        """Make a tuple and hang the rest on it."""
+        made = super().__new__(cls, tuple(parts))
+        made.report, made.outputs, made.ids = report, outputs, ids
+        return made
+
+
+class Hits(list[Any]):
+    """What was found: a list of dicts (of a search, a list of hits a query), and the `report` of encoding."""
+
+    def __init__(self, found: Iterable[Any], report: Report):
+        super().__init__(found)
+        self.report = report
+
+
+_threads = threading.local()
+
+
+def remember(model: Any, **what: Any) -> None:
+    """Keep what a call told, for this thread's `recalled` properties; nothing of it is on the model."""
+    held: WeakKeyDictionary[Any, dict[str, Any]] = vars(_threads).setdefault("held", WeakKeyDictionary())
+    held.setdefault(model, {}).update(what)
+
+
+def recalled(what: str, instead: str) -> Any:
+    """A property that gives the calling thread's last, and warns.
+
+    Args:
+        what: its name. instead: where it is now, for the warning.
+    """
+
+    def last(model: Any) -> Any:
+        name = f"{type(model).__name__}.{what}"
+        warnings.warn(f"{name} goes with chiasm 0.3: use {instead}.", DeprecationWarning, stacklevel=2)
+        try:
+            return vars(_threads).get("held", {})[model][what]
+        except KeyError:
+            raise AttributeError(f"{name}: this thread has asked this model nothing yet; use {instead}.") from None
+
+    return property(last, doc=f"The calling thread's last one (goes with chiasm 0.3): use {instead}.")

@@ -1,0 +1,68 @@
+"""From an index to hits: dicts a query, overlapping moments passed over, several views' hits merged."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from chiasm.index import Index
+from chiasm.media.windows import suppress
+
+__all__ = ["best", "merged", "numbered"]
+
+Table = Mapping[str, np.ndarray]
+"""What is known of each item of a gallery, by name: `(m,)` arrays; the index's keys are places in them."""
+Hit = dict[str, Any]
+
+
+def best(index: Index, table: Table, vectors: np.ndarray, k: int) -> list[list[Hit]]:
+    """The k best hits of each query `(q, d)`: score and what the table knows.
+
+    Where the table knows moments (`file`, `start`, `end`), a hit hides what overlaps it.
+    """
+    if "start" in table:
+        return [_moments(index, table, vector, k) for vector in vectors]
+    keys, scores = index.search(vectors, k)
+    return [
+        [_hit(table, key, score) for key, score in zip(row, row_scores, strict=True)]
+        for row, row_scores in zip(keys.tolist(), scores.tolist(), strict=True)
+    ]
+
+
+def merged(each: Mapping[str, list[list[Hit]]], k: int) -> list[list[Hit]]:
+    """The k best of several views' hits, each told its `view`; by view the hits of the same queries."""
+    together: list[list[Hit]] = []
+    for rows in zip(*each.values(), strict=True):
+        found = [
+            {"score": hit["score"], "view": view, **hit} for view, row in zip(each, rows, strict=True) for hit in row
+        ]
+        together.append(sorted(found, key=lambda hit: -hit["score"])[:k])
+    return together
+
+
+def numbered(found: list[list[Hit]]) -> list[list[Hit]]:
+    """The hits with their `rank`, 1 is the best."""
+    return [[{"rank": rank, **hit} for rank, hit in enumerate(row, 1)] for row in found]
+
+
+def _moments(index: Index, table: Table, vector: np.ndarray, k: int) -> list[Hit]:
+    """The k best moments that do not overlap, asked for one after the other."""
+    seen: list[tuple[int, float]] = []
+
+    def spans() -> Iterator[tuple[Any, float, float]]:
+        for key, score in index.ranked(vector):
+            seen.append((key, score))
+            yield table["file"][key], float(table["start"][key]), float(table["end"][key])
+
+    return [_hit(table, *seen[place]) for place in suppress(spans(), k)]
+
+
+def _hit(table: Table, key: int, score: float) -> Hit:
+    return {"score": score, **{name: _value(values[key]) for name, values in table.items()}}
+
+
+def _value(value: Any) -> Any:
+    """A plain value of an array's."""
+    return value.item() if isinstance(value, np.generic) else value
