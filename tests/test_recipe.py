@@ -142,7 +142,7 @@ def test_a_class_that_is_no_registered_part_is_refused_at_save(tmp_path: Path) -
     class Strange(CCA):
         pass
 
-    with pytest.raises(ChiasmError, match="Strange: it is no registered part"):
+    with pytest.raises(ChiasmError, match="Strange: wanted a part of chiasm's own"):
         recipe.save(Strange(), tmp_path / "m")
     part = CCA()
     part.inner_ = Strange()
@@ -225,7 +225,7 @@ def system(command: str) -> dict:
 
 
 FORGED = {
-    "a newer format": (lambda content: content.update(format=2), "upgrade chiasm"),
+    "a newer format": (lambda content: content.update(format=3), "format 3; this chiasm reads up to 2: upgrade chiasm"),
     "a format of another kind": (lambda content: content.update(format="1"), "upgrade chiasm"),
     "os:system as the part": (part(system("touch BAIT")), "not allowed"),
     "os:system as a parameter": (state(x_={"$part": system("touch BAIT")}), "not allowed"),
@@ -356,7 +356,7 @@ def offences(source: str, name: str) -> list[str]:
             found.append("torch.load without weights_only=True")
         if called in ("np.load", "numpy.load") and options.get("allow_pickle", "False") != "False":
             found.append("np.load of pickles")
-        if called.split(".")[-2:] == ["Image", "open"] and (name != "media.py" or "formats" not in options):
+        if called.split(".")[-2:] == ["Image", "open"] and (name != "images.py" or "formats" not in options):
             found.append("Image.open")
         if options.get("trust_remote_code", "False") != "False" or options.get("shell", "False") != "False":
             found.append("remote code or a shell")

@@ -133,7 +133,7 @@ def measure(path: str) -> None:
 
     import chiasm
     from chiasm.encoding import Encoding
-    from chiasm.media.images import clips
+    from chiasm.media import children
     from chiasm.media.windows import windows
 
     FramesVideo().encode([path])
@@ -143,7 +143,7 @@ def measure(path: str) -> None:
     encoded, report = Encoding({"film": "motion_video"}).fit(rows).apply(rows)
     facts = {
         "this process, MiB": peak("self"),
-        "largest decoder, MiB": max(peak(child.process.pid) for child in clips._idle),
+        "largest decoder, MiB": max(peak(child.process.pid) for child in children._idle),
         "windows": len(encoded["film"].used),
         "skipped or altered": len(report.notes),
         "seconds for the windows": round(time.perf_counter() - started, 1),

@@ -41,6 +41,7 @@ CLASSES = {
     "chiasm.covariance:Covariance": "chiasm.stats.covariance:Covariance",
     "chiasm.encode._joined:Joined": "chiasm.encoding.joined:Joined",
     "chiasm.encoding:Encoding": "chiasm.encoding.step:Encoding",
+    "chiasm.fuse._head:Head": "chiasm.fuse._ridge_head:RidgeHead",
     "chiasm.fuse._target:Target": "chiasm.target:Target",
 }
 """How parts were called in models saved before -> what they are called now. These stay."""

@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from contextvars import copy_context
 from typing import TypeVar
 
 __all__ = ["Progress", "cores", "one_thread", "processes", "threads"]
@@ -50,7 +51,8 @@ def processes(function: Callable[[T], R], items: Iterable[T], workers: int | Non
 def threads(function: Callable[[T], R], items: Iterable[T], workers: int | None = None) -> Iterator[R]:
     """`map` over threads, results in order: for work that releases the interpreter (decoding, ONNX Runtime).
 
-    At most twice as many calls as workers are under way before their results are taken: memory stays flat.
+    At most twice as many calls as workers are under way before their results are taken: memory stays flat. What the
+    caller set in context variables holds in the calls.
     """
     workers = workers or cores()
     if workers == 1:
@@ -59,7 +61,7 @@ def threads(function: Callable[[T], R], items: Iterable[T], workers: int | None 
     waiting: deque = deque()
     with ThreadPoolExecutor(workers) as pool:
         for item in items:
-            waiting.append(pool.submit(function, item))
+            waiting.append(pool.submit(copy_context().run, function, item))
             if len(waiting) >= 2 * workers:
                 yield waiting.popleft().result()
         while waiting:

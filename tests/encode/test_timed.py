@@ -9,8 +9,8 @@ from chiasm.encode._timed import Steps, parts
 from chiasm.encode.frames_video import FramesVideo
 from chiasm.encoding import Encoding
 from chiasm.errors import ChiasmError
+from chiasm.media import MediaError, clips
 from chiasm.media.clips import Clip, Wants, decode, decode_many, probe
-from chiasm.media.images import MediaError, clips
 from chiasm.views import Column, Views
 
 

@@ -67,7 +67,7 @@ def test_out_of_fold_answers_come_from_aligners_and_fusers_that_never_saw_the_fo
     train, y = easy[:2]
     fused = Aligned(**QUICK, keep=keep).fit(train, y)
     crossed = fused.crossed(train)
-    fold = fused.folds == 2
+    fold = fused.folds_.numbers_ == 2
     again = copied(fused, train, ~fold)
     np.testing.assert_allclose(crossed[fold], again.outputs(some(train, fold)), atol=1e-6)
     moved = {name: values.copy() for name, values in train.items()}
@@ -80,10 +80,10 @@ def copied(fused, views, rows):
     from chiasm.stats.blocks import Block, restrict
 
     part = type(fused)(**fused.get_params(deep=False))
-    part.target_, part.widths_, part.prior_ = fused.target_, fused.widths_, fused.truth[rows].mean(axis=0)
+    part.target_, part.widths_, part.prior_ = fused.target_, fused.widths_, fused.folds_.truth_[rows].mean(axis=0)
     held = {name: Block(values, np.ones(len(values), bool)) for name, values in views.items()}
     at = np.flatnonzero(rows)
-    part._learn(restrict(held, at), fused.truth[at], fused.folds[at])
+    part._learn(restrict(held, at), fused.folds_.truth_[at], fused.folds_.numbers_[at])
     return part
 
 

@@ -50,7 +50,7 @@ def fitted(request, easy):
 @pytest.fixture
 def short(monkeypatch):
     """Few epochs: for claims that hold however long training is."""
-    monkeypatch.setattr(_trained.Trained, "_epochs", 3)
+    monkeypatch.setattr(_trained.TrainedFuser, "_epochs", 3)
 
 
 def share(gone, n, seed=0):

@@ -88,21 +88,45 @@ def test_the_average_is_numpys_mean_of_the_views_that_are_there(kind, planted):
     assert fused.weights_ == {"a": 0.5, "b": 0.5}
 
 
+def opinions(fused, views):
+    """What the heads of `fused` say out of fold of the rows that it learned from."""
+    from chiasm.fuse._alone import learn
+    from chiasm.stats.blocks import blocks
+
+    known = fused.folds_
+    return learn(blocks(as_views(views)), known.truth_, known.numbers_, fused.kind, fused.seed)[1]
+
+
+def stages(cascade, views):
+    """What each stage says out of fold `(k, m, c)`, and how sure it is `(k, m)`."""
+    from chiasm.fuse._alone import learn_one
+    from chiasm.stats.blocks import blocks
+
+    known, held = cascade.folds_, blocks(as_views(views))
+    each = [
+        learn_one({v: held[v] for v in cascade.order_[: j + 1]}, known.truth_, known.numbers_, cascade.kind, 0)[1]
+        for j in range(len(cascade.order_))
+    ]
+    return np.stack(each), np.stack(each).max(axis=2)
+
+
 def test_the_weighted_sum_is_the_formula_with_the_weights_of_least_log_loss_out_of_fold(planted, fitted):
-    _, y, new, _ = planted
+    views, y, new, _ = planted
     fused = fitted["weighted"]
+    out = opinions(fused, views).values
     w = fused.weights_["a"]
     assert fused.weights_["b"] == pytest.approx(1 - w)
     said = alone(fused, new)
     np.testing.assert_allclose(fused.outputs(new), w * said[0] + (1 - w) * said[1], atol=1e-12)
     grid = np.linspace(0, 1, 1001)
-    losses = [log_loss(y, v * fused.opinions.values[0] + (1 - v) * fused.opinions.values[1]) for v in grid]
+    losses = [log_loss(y, v * out[0] + (1 - v) * out[1]) for v in grid]
     assert w == pytest.approx(grid[np.argmin(losses)], abs=2e-3)
 
 
 def test_the_weighted_product_is_the_formula_with_the_exponents_of_least_log_loss_out_of_fold(planted, fitted):
-    _, y, new, _ = planted
+    views, y, new, _ = planted
     fused = fitted["product"]
+    logs = np.log(opinions(fused, views).values / fused.prior_)
     e = np.array(list(fused.exponents_["a + b"].values()))
     said = alone(fused, new)
     by_hand = fused.prior_ * np.prod((said / fused.prior_) ** e[:, None, None], axis=0)
@@ -110,7 +134,6 @@ def test_the_weighted_product_is_the_formula_with_the_exponents_of_least_log_los
     np.testing.assert_allclose(fused.outputs({"a": new["a"]}), said[0], atol=1e-9)
 
     def loss(powers):
-        logs = np.log(fused.opinions.values / fused.prior_)
         return log_loss(y, softmax(np.log(fused.prior_) + np.tensordot(powers, logs, 1), axis=1))
 
     best = loss(e)
@@ -150,12 +173,12 @@ def test_numbers_are_weighed_by_least_squares():
     target = rng.normal(size=500)
     views = {"a": target[:, None] + rng.normal(size=(500, 1)), "b": target[:, None] + 2 * rng.normal(size=(500, 1))}
     fused = Late("numbers", combine="weighted").fit(views, target)
-    said = fused.opinions.values[:, :, 0]
+    said = opinions(fused, views).values[:, :, 0]
     grid = np.linspace(0, 1, 1001)
     errors = [np.square(w * said[0] + (1 - w) * said[1] - target).mean() for w in grid]
     assert fused.weights_["a"] == pytest.approx(grid[np.argmin(errors)], abs=2e-3)
     pooled = Late("numbers").fit(views, target)
-    free = np.linalg.lstsq((pooled.opinions.values[:, :, 0] - target.mean()).T, target - target.mean(), rcond=None)[0]
+    free = np.linalg.lstsq((opinions(pooled, views).values[:, :, 0] - target.mean()).T, target - target.mean())[0]
     np.testing.assert_allclose(list(pooled.exponents_["a + b"].values()), free, atol=1e-6)
     assert np.square(pooled.crossed(views)[:, 0] - target).mean() < min(errors)  # shrunk twice, once too often
 
@@ -287,11 +310,12 @@ def test_a_cascade_answers_the_plain_rows_from_the_first_view_and_keeps_the_accu
 
 
 def test_the_threshold_is_the_lowest_that_keeps_within_the_loss_and_its_standard_error(cascaded):
-    cascade, _, y, _ = cascaded
-    hit = cascade.said.argmax(axis=2) == y[:600]
+    cascade, views, y, _ = cascaded
+    said, (sure, _) = stages(cascade, some(views, slice(0, 600)))
+    hit = said.argmax(axis=2) == y[:600]
     kept = []
-    for threshold in cascade.sure[0]:
-        lost = hit[1] * 1.0 - np.where(cascade.sure[0] >= threshold, hit[0], hit[1])
+    for threshold in sure:
+        lost = hit[1] * 1.0 - np.where(sure >= threshold, hit[0], hit[1])
         if lost.mean() + lost.std() / np.sqrt(600) <= 0.01 + 1e-12:
             kept.append(threshold)
     assert cascade.thresholds_[0] == min(kept)
@@ -300,8 +324,9 @@ def test_the_threshold_is_the_lowest_that_keeps_within_the_loss_and_its_standard
 def test_three_stages_together_keep_within_the_loss():
     views, y = three_classes(400, 4, strengths=(1, 1.5, 2.5))
     cascade = Cascade(order=["a", "b", "c"], loss=0.04).fit(views, y)
-    hit = (cascade.said.argmax(axis=2) == y).astype(float)
-    first = np.array([next((j for j in (0, 1) if s[j] >= cascade.thresholds_[j]), 2) for s in cascade.sure.T])
+    said, sure = stages(cascade, views)
+    hit = (said.argmax(axis=2) == y).astype(float)
+    first = np.array([next((j for j in (0, 1) if s[j] >= cascade.thresholds_[j]), 2) for s in sure.T])
     np.testing.assert_allclose(cascade.shares_, [(first == j).mean() for j in range(3)])
     assert min(cascade.shares_) > 0.03
     assert hit[first, np.arange(400)].mean() >= hit[2].mean() - 0.04

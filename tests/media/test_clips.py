@@ -229,6 +229,9 @@ def test_many_at_once_give_what_each_gives_alone(films: Any) -> None:
 
 
 def test_nothing_is_imported_or_started_before_something_is_decoded() -> None:
-    code = "import sys, chiasm.media.clips as c; print('av' in sys.modules, 'soundfile' in sys.modules, len(c._idle))"
+    code = (
+        "import sys, chiasm.media.clips, chiasm.media.children as c; "
+        "print('av' in sys.modules, 'soundfile' in sys.modules, len(c._idle))"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["False", "False", "0"]

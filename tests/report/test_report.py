@@ -421,7 +421,7 @@ def many(names, table):
     """The table as if it had these classes, with a count in every cell."""
     k = len(names)
     counts = np.arange(k * k).reshape(k, k) % 7 + 900 * np.eye(k, dtype=int)
-    return {**table, "classes": names, "confusion": counts.tolist(), "report": classification.report(counts)}
+    return {**table, "classes": names, "confusion": counts.tolist(), "report": classification.class_report(counts)}
 
 
 def test_many_classes_fold_their_table_and_list_the_commonest_confusions(scored):

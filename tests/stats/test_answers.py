@@ -17,12 +17,12 @@ from chiasm.stats.answers import (
     automation,
     average_precision,
     brier,
+    class_report,
     confusion,
     ece,
     log_loss,
     number_report,
     reliability,
-    report,
     risk_coverage,
     tag_ranking,
     tag_report,
@@ -42,7 +42,7 @@ def test_the_class_report_equals_scikit_learns_with_classes_absent_on_either_sid
     rng = np.random.default_rng(seed)
     true, predicted = rng.choice(rng.permutation(c)[: rng.integers(1, c + 1)], size=(2, n))
     predicted = np.where(rng.random(n) < 0.2, rng.integers(0, c, n), predicted)
-    ours = report(confusion(true, predicted, c))
+    ours = class_report(confusion(true, predicted, c))
     each = known.precision_recall_fscore_support(true, predicted, labels=np.arange(c), zero_division=0)
     for name, theirs in zip((*PARTS, "support"), each, strict=True):
         same([row[name] for row in ours["classes"]], theirs)
@@ -205,7 +205,7 @@ def test_tables_are_json_as_they_are():
     rng = np.random.default_rng(0)
     codes, flags = rng.integers(0, 3, (2, 9)), rng.random((2, 9, 3)) < 0.5
     p = rng.dirichlet(np.ones(3), 9)
-    tables = [report(confusion(*codes, 3)), tag_report(*flags), auc_ovr(codes[0], p), tag_ranking(flags[0], p),
+    tables = [class_report(confusion(*codes, 3)), tag_report(*flags), auc_ovr(codes[0], p), tag_ranking(flags[0], p),
               automation(p.max(axis=1), flags[0, :, 0], 0.1), number_report(*codes)]  # fmt: skip
     for table in tables:
         assert json.loads(json.dumps(table, allow_nan=False)) == table

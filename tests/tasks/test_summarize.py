@@ -11,9 +11,9 @@ from click.testing import CliRunner
 from chiasm.cli.summarize import summarize_command
 from chiasm.data.toy import COLORS, SHAPES, shape_image
 from chiasm.errors import ChiasmError
+from chiasm.media import film as _film
 from chiasm.media.clips import Clip
 from chiasm.media.images import MediaError, decode_image
-from chiasm.media.images import film as _film
 from chiasm.tasks.retrieve import Retrieve
 from chiasm.tasks.summarize import Summarize
 from chiasm.views import Column, Views

@@ -18,7 +18,7 @@ from chiasm.nn.pairs import Axes, Batch, axes, batches, links, turn
 from chiasm.stats.relevance import check_pairs, reciprocal_rank
 from chiasm.views import Views, as_views
 
-__all__ = ["LOSS", "Forms", "Objective", "Trained", "over_links", "unit"]
+__all__ = ["LOSS", "Forms", "Objective", "TrainedAligner", "over_links", "unit"]
 
 log = logging.getLogger(__name__)
 
@@ -35,7 +35,7 @@ LOSS = "(loss)"
 """The group of parameters that belong to the loss and to no view."""
 
 
-class Trained(Aligner):
+class TrainedAligner(Aligner):
     """An aligner with one head a view, trained by torch, saved as arrays and answering without torch.
 
     How many epochs are right is chosen by mean reciprocal rank on validation rows (those given, else parts of the

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from chiasm.align._trained import LOSS, Forms, Objective, Trained, over_links
+from chiasm.align._trained import LOSS, Forms, Objective, TrainedAligner, over_links
 from chiasm.errors import unknown
 from chiasm.nn.blocks import Head, Params, head
 from chiasm.views import Views
@@ -19,7 +19,7 @@ _FULL = 2048
 """The largest batch whose matrix of similarities is held; a larger one is streamed, with the same result."""
 
 
-class Contrastive(Trained):
+class Contrastive(TrainedAligner):
     """One head a view, trained so that a row finds its partner among all others of the batch.
 
     Choose it when pairs are many (ten thousands), or views share much that few directions carry. With up to 1,500 pairs

@@ -6,14 +6,14 @@ from typing import Any
 
 import numpy as np
 
-from chiasm.align._trained import LOSS, Forms, Objective, Trained, unit
+from chiasm.align._trained import LOSS, Forms, Objective, TrainedAligner, unit
 from chiasm.nn.blocks import Head, Params, mlp
 from chiasm.views import Views
 
 __all__ = ["Fusemix"]
 
 
-class Fusemix(Trained):
+class Fusemix(TrainedAligner):
     """MLP heads under InfoNCE; a batch's two halves are mixed, x <- t x_i + (1 - t) x_j, with one t for all views.
 
     Mixtures of pairs are pairs too, so a batch never comes twice. t is drawn from Beta(alpha, alpha) once a step.

@@ -6,20 +6,21 @@ from typing import Any
 
 import numpy as np
 
-from chiasm.align._trained import LOSS, Forms, Objective, Trained, over_links
+from chiasm.align._trained import LOSS, Forms, Objective, TrainedAligner, over_links
 from chiasm.nn.blocks import Head, Params, gated
 from chiasm.views import Views
 
 __all__ = ["Sail"]
 
 
-class Sail(Trained):
+class Sail(TrainedAligner):
     """Gated heads (relu6(x W1) * x W2) W3 and the sigmoid loss with a learned scale (20 at first) and bias (-10).
 
     Choose it for hundred thousands of pairs, where the paper has it near CLIP. With some thousand pairs it does not
     beat `cca` (docs/log.md).
 
-    Trained by AdamW, not Lion as published: with 1,200 pairs the two do equally well from `cca`; from a random start
+    TrainedAligner by AdamW, not Lion as published: with 1,200 pairs the two do equally well from `cca`; from a random
+    start
     Lion is 2 to 6 points of recall ahead and still 12 behind `cca`. Several captions of a thing come in turn, one an
     epoch, instead of two losses a step.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import combinations
 from typing import Any
 
-from chiasm.align._trained import Forms, Objective, Trained, over_links, unit
+from chiasm.align._trained import Forms, Objective, TrainedAligner, over_links, unit
 from chiasm.errors import ChiasmError
 from chiasm.nn.blocks import Head, Params, head
 from chiasm.views import Views
@@ -13,7 +13,7 @@ from chiasm.views import Views
 __all__ = ["Sotalign"]
 
 
-class Sotalign(Trained):
+class Sotalign(TrainedAligner):
     """Heads learn from pairs by InfoNCE, and from rows without a partner by a linear teacher's transport plans.
 
     A closed form is fitted first. Then each step draws items of both views, paired or not, lets the teacher say by a

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from chiasm.align._trained import Forms, Objective, Trained, unit
+from chiasm.align._trained import Forms, Objective, TrainedAligner, unit
 from chiasm.nn.blocks import Head, Params, head
 from chiasm.views import Views
 
 __all__ = ["Structure"]
 
 
-class Structure(Trained):
+class Structure(TrainedAligner):
     """InfoNCE + strength x R, R how far a head bends the similarities within its own view (`nn.losses.structure`).
 
     What a frozen encoder knows of its modality is kept where few pairs say nothing about it. The strength rises over

@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-import contextlib
 import copy
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from chiasm import registry
-from chiasm.cache import Cache, Scratch, SideBySide, Stored, key_of
+from chiasm.cache import key_of
 from chiasm.encoding.joined import Joined, members
+from chiasm.encoding.passes import Passes, drive
 from chiasm.errors import ChiasmError, unknown
-from chiasm.media.clips import one_decode
-from chiasm.media.images import MediaError, Note
+from chiasm.media.images import Note
 from chiasm.part import Part
 from chiasm.scale import Progress
-from chiasm.views import ABSENT, Column, Views
+from chiasm.views import Column, Views
 
 __all__ = ["DEFAULTS", "Encoding", "Report"]
 
@@ -134,8 +133,8 @@ class Encoding(Part):
             if isinstance(encoder, Joined):
                 used = views[name].used
                 few = used[np.linspace(0, len(used) - 1, min(len(used), SAMPLE)).astype(int)]
-                run = _Run(encoder, views[name])
-                _drive({name: run}, few)
+                run = Passes(encoder, views[name])
+                drive({name: run}, few)
                 encoder.weigh(run.blocks)
                 fresh[name] = run.fresh
         return fresh
@@ -191,10 +190,10 @@ class Encoding(Part):
         """As `apply`; `before` are by view the keys of what was encoded just before, which counts as encoded too."""
         report = Report()
         columns = {}
-        runs: dict[str, _Run] = {}
+        runs: dict[str, Passes] = {}
         for names in self._groups(views):
-            together = {name: _Run(self.encoders_[name], views[name]) for name in names}
-            _drive(together, views[names[0]].used, progress)
+            together = {name: Passes(self.encoders_[name], views[name]) for name in names}
+            drive(together, views[names[0]].used, progress)
             runs |= together
         for name, column in views.columns.items():
             if hasattr(column.items, "shape"):
@@ -225,134 +224,6 @@ class Encoding(Part):
             else:
                 groups.append([name])
         return groups
-
-
-def _drive(runs: Mapping[str, _Run], positions: np.ndarray, progress: Progress | None = None) -> None:
-    """Encode the items at these positions by all the runs, a batch of items at a time."""
-    passes = [one for run in runs.values() for one in run.passes]
-    wanted = [one.encoder.wants for one in passes if hasattr(one.encoder, "wants")]
-    done = 0
-    for batch in _batches(positions, min(run.encoder.batch for run in runs.values())):
-        with one_decode(wanted) if len(wanted) > 1 else contextlib.nullcontext():
-            for run in runs.values():
-                run.take(batch)
-        done += len(batch)
-        if progress:
-            for name in runs:
-                progress(name, done, len(positions))
-    for run in runs.values():
-        run.end()
-
-
-class _Run:
-    """An encoder, or several side by side, over items of one column."""
-
-    def __init__(self, encoder: Any, column: Column):
-        self.encoder, self.source = encoder, column
-        self.passes = [_Pass(one, column) for one in members(encoder)]
-        self.notes: list[tuple[int, Note]] = []
-        """(position, note) for every skipped or altered item; what two encoders note alike stands once."""
-
-    def take(self, batch: list[int]) -> None:
-        """Put the items at these positions on the encoders' shelves."""
-        told: list[tuple[int, Note]] = []
-        for one in self.passes:
-            told += one.take(batch)
-            batch = [position for position in batch if position in one.keys]
-        self.notes += dict.fromkeys(told)
-
-    def end(self) -> None:
-        """No item follows: find what is equal, and what had to be encoded."""
-        for one in self.passes:
-            one.shelf.merge()
-        self.keys = self._keys()
-        """The key of each item that every encoder could read, by position."""
-        now = set().union(*(one.fresh for one in self.passes))
-        self.fresh = {self.keys[position] for position in now & self.keys.keys()}
-        """The keys of what had to be encoded."""
-        self.first: dict[bytes, int] = {}
-        """The first position of each key: items of equal bytes are one item."""
-        for position, key in self.keys.items():
-            self.first.setdefault(key, position)
-
-    def _keys(self) -> dict[int, bytes]:
-        if len(self.passes) == 1:
-            return self.passes[0].keys
-        keys = {}
-        for position in self.passes[-1].keys:  # the last was asked for what all before it could read
-            found = [one.keys[position] for one in self.passes]
-            keys[position] = found[0] if len(set(found)) == 1 else key_of(b"".join(found))  # as `Joined.content` has it
-        return keys
-
-    @property
-    def blocks(self) -> list[Stored]:
-        """The vectors of the distinct items, an array `(m, d_i)` an encoder."""
-        return [one.shelf.stored(one.keys[position] for position in self.first.values()) for one in self.passes]
-
-    def column(self) -> Column:
-        """The column over the encoded vectors; items of equal bytes become one item."""
-        place = {key: i for i, key in enumerate(self.first)}
-        moved = np.full(len(self.source.items) + 1, ABSENT, dtype=np.int64)  # the last entry serves index -1
-        moved[list(self.keys)] = [place[key] for key in self.keys.values()]
-        labels = [self.source.label(position) for position in self.first.values()]
-        digests = np.frombuffer(b"".join(self.first), np.uint8).reshape(-1, 16)
-        blocks = self.blocks
-        items = SideBySide(blocks, self.encoder.scales_) if isinstance(self.encoder, Joined) else blocks[0]
-        return Column(self.source.modality, items, moved[self.source.index], labels=labels, digests=digests)
-
-
-class _Pass:
-    """One encoder over items of one column, through its shelf."""
-
-    def __init__(self, encoder: Any, column: Column):
-        self.encoder, self.column = encoder, column
-        self.shelf = Scratch() if encoder.learned() else Cache().shelf(encoder.fingerprint)
-        self.keys: dict[int, bytes] = {}
-        """The key of each item that is on the shelf, by position."""
-        self.fresh: set[int] = set()
-        """The positions that were encoded; of items of equal bytes, the first."""
-
-    def take(self, batch: list[int]) -> list[tuple[int, Note]]:
-        """Put the items on the shelf that are not there yet: what was skipped or altered."""
-        told = []
-        waiting: dict[bytes, int] = {}
-        for position in batch:
-            try:
-                key = key_of(self.encoder.content(self.column.items[position]))
-            except MediaError as error:
-                told.append((position, error.note))
-                continue
-            if key not in self.shelf:
-                waiting.setdefault(key, position)
-            self.keys[position] = key
-        failed = self._fill(waiting)
-        self.fresh |= {position for key, position in waiting.items() if key not in failed}
-        for position in batch:
-            key_ = self.keys.get(position)
-            if key_ in failed:
-                del self.keys[position]
-                told.append((position, failed[key_]))
-            elif key_ in self.shelf.notes:
-                told.append((position, Note(self.shelf.notes[key_]["code"], self.shelf.notes[key_]["message"])))
-        return told
-
-    def _fill(self, waiting: Mapping[bytes, int]) -> dict[bytes, Note]:
-        """Encode the waiting items and put them on the shelf, which is on disk: what failed."""
-        if not waiting:
-            return {}
-        order = list(waiting)
-        values, notes = self.encoder.attempt([self.column.items[waiting[key]] for key in order])
-        failed = {order[i]: n for i, found in notes.items() for n in found if n.skipped}
-        finite = np.isfinite(values).all(axis=1)
-        for i in np.flatnonzero(~finite).tolist():
-            failed.setdefault(order[i], Note("not_finite", "its features are not finite numbers", skipped=True))
-        good = [i for i, key in enumerate(order) if key not in failed]
-        told = {}
-        for row, i in enumerate(good):
-            if altered := notes.get(i):
-                told[row] = {"code": altered[0].code, "message": "; ".join(n.message for n in altered)}
-        self.shelf.add([order[i] for i in good], values[good], told)
-        return failed
 
 
 def _make(wanted: Any, modality: str) -> Any:
@@ -412,8 +283,3 @@ def _with_digests(column: Column) -> Column:
     ]
     digests = np.frombuffer(b"".join(hashed), np.uint8).reshape(-1, 16)
     return Column(column.modality, column.items, column.index, labels=column.labels, digests=digests)
-
-
-def _batches(positions: np.ndarray, size: int) -> Iterator[list[int]]:
-    for start in range(0, len(positions), size):
-        yield positions[start : start + size].tolist()

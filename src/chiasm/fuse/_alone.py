@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.special import expit, softmax
 
-from chiasm.fuse._head import Head
+from chiasm.fuse._ridge_head import RidgeHead
 from chiasm.stats.blocks import Blocks, presence, restrict
 from chiasm.target import Target
 
@@ -33,7 +33,7 @@ class Opinions(NamedTuple):
 
 def learn_one(
     held: Blocks, truth: np.ndarray, folds: np.ndarray, kind: str, seed: int
-) -> tuple[Head | None, np.ndarray, np.ndarray]:
+) -> tuple[RidgeHead | None, np.ndarray, np.ndarray]:
     """A head of these views, learned from the rows that have any of them.
 
     Returns the head, its out-of-fold outputs `(n, c)` (the training mean elsewhere) and the rows that have them
@@ -44,12 +44,14 @@ def learn_one(
     if known.sum() < _LEAST_ROWS or len(np.unique(folds[known])) < 2:
         return None, values, np.zeros(len(truth), dtype=bool)
     rows = np.flatnonzero(known)
-    head = Head(kind, seed=seed)
+    head = RidgeHead(kind, seed=seed)
     values[rows] = head.cross_fit(restrict(held, rows), truth[rows], folds[rows])
     return head, values, known
 
 
-def learn(held: Blocks, truth: np.ndarray, folds: np.ndarray, kind: str, seed: int) -> tuple[dict[str, Head], Opinions]:
+def learn(
+    held: Blocks, truth: np.ndarray, folds: np.ndarray, kind: str, seed: int
+) -> tuple[dict[str, RidgeHead], Opinions]:
     """A head for each view by name (see `learn_one`), and their out-of-fold opinions."""
     heads, values, present = {}, [], []
     for name, block in held.items():
@@ -61,7 +63,7 @@ def learn(held: Blocks, truth: np.ndarray, folds: np.ndarray, kind: str, seed: i
     return heads, Opinions(np.stack(values), np.stack(present, axis=1))
 
 
-def answers(heads: Mapping[str, Head], names: Sequence[str], held: Blocks, prior: np.ndarray, n: int) -> Opinions:
+def answers(heads: Mapping[str, RidgeHead], names: Sequence[str], held: Blocks, prior: np.ndarray, n: int) -> Opinions:
     """The opinions of the heads of the views `names` about new rows."""
     opinions = Opinions(np.tile(prior, (len(names), n, 1)), np.zeros((n, len(names)), dtype=bool))
     for v, name in enumerate(names):

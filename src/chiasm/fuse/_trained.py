@@ -19,7 +19,7 @@ from chiasm.stats.blocks import Blocks, blocks, patterns, presence, subsets
 from chiasm.target import Target
 from chiasm.views import as_views
 
-__all__ = ["FAR", "HERE", "JOINT", "TRUTH", "Rows", "Trained", "epoch", "matrix", "one_of", "some"]
+__all__ = ["FAR", "HERE", "JOINT", "TRUTH", "Rows", "TrainedFuser", "epoch", "matrix", "one_of", "some"]
 
 log = logging.getLogger(__name__)
 
@@ -44,7 +44,7 @@ Scores = dict[tuple[int, ...], np.ndarray]
 """By the places of the views that were looked at, raw outputs `(n, c)`; (): those that each row has."""
 
 
-class Trained(Fuser):
+class TrainedFuser(Fuser):
     """A fuser that torch trains, saved as arrays and answering without torch.
 
     Each view stands on its first 128 kernel principal axes (Gaussian kernel, 500 landmarks), one scale a view. For each

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from chiasm.fuse._trained import FAR, JOINT, Trained, matrix
+from chiasm.fuse._trained import FAR, JOINT, TrainedFuser, matrix
 from chiasm.nn.blocks import Ops, Params
 
 __all__ = ["Attention"]
@@ -16,7 +16,7 @@ _WIDTH = 64
 _SCORING = 32
 
 
-class Attention(Trained):
+class Attention(TrainedFuser):
     """Tokens t_v = gelu(norm(W_v x_v + b_v)) of 64 numbers, weighed by row; one linear head on their weighted mean.
 
     s_v = q' tanh(A_v t_v + C m + a_v), m the mean of the tokens that are there; w = softmax(s), 0 for a view that is
@@ -38,8 +38,8 @@ class Attention(Trained):
         kind: "classes", "tags" or "numbers". device: to train on, "cpu" or "cuda"; on a CPU the same seed gives the
             same numbers. seed: of folds, landmarks, starts and batches.
 
-    Learned: see `Trained`; `weights_` by view, the mean of the rows'. Raises a ChiasmError for a device that is not
-    there.
+    Learned: see `TrainedFuser`; `weights_` by view, the mean of the rows'. Raises a ChiasmError for a device that is
+    not there.
 
     >>> rng = np.random.default_rng(0)
     >>> y = rng.integers(0, 2, 200)

@@ -11,7 +11,7 @@ import numpy as np
 from chiasm import registry
 from chiasm.errors import ChiasmError
 from chiasm.fuse._fuser import Fuser
-from chiasm.fuse._head import Head
+from chiasm.fuse._ridge_head import RidgeHead
 from chiasm.stats.blocks import Blocks
 
 __all__ = ["Auto"]
@@ -56,12 +56,12 @@ class Auto(Fuser):
     def _learn(self, held: Blocks, truth: np.ndarray, folds: np.ndarray) -> np.ndarray:
         if not self.candidates:
             raise ChiasmError("wanted at least one candidate fuser, got none.")
-        alone = {view: Head(self.kind, seed=self.seed) for view in held}
+        alone = {view: RidgeHead(self.kind, seed=self.seed) for view in held}
         said = {view: alone[view].cross_fit({view: block}, truth, folds) for view, block in held.items()}
         gains = {f"{view} alone": self.target_.gain(outputs, truth) for view, outputs in said.items()}
         single = max(gains, key=lambda name: gains[name].mean())
         self.view_ = single.removesuffix(" alone")
-        self.single_: Head | None = alone[self.view_]
+        self.single_: RidgeHead | None = alone[self.view_]
         self.fuser_: Fuser | None = None
         kept = said[self.view_]
         best = single

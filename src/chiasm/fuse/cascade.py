@@ -10,7 +10,7 @@ import numpy as np
 from chiasm.errors import ChiasmError, unknown
 from chiasm.fuse._alone import learn, learn_one
 from chiasm.fuse._fuser import Fuser
-from chiasm.fuse._head import Head
+from chiasm.fuse._ridge_head import RidgeHead
 from chiasm.stats.blocks import Blocks, blocks, presence, restrict
 from chiasm.target import Target
 from chiasm.views import as_views
@@ -79,7 +79,7 @@ class Cascade(Fuser):
             rows = np.flatnonzero(known)
             if self.kind == "numbers":
                 missed = np.abs((values - truth)[rows] / truth.std(axis=0)).mean(axis=1, keepdims=True)
-                guess = self.misses_[name] = Head("numbers", weights="equal", seed=self.seed)
+                guess = self.misses_[name] = RidgeHead("numbers", weights="equal", seed=self.seed)
                 how_sure[-1][rows] = -guess.cross_fit(restrict(seen, rows), missed, folds[rows])[:, 0]
             else:
                 how_sure[-1][rows] = _top(values[rows], self.kind)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from chiasm.fuse._fuser import Fuser
-from chiasm.fuse._head import Head
+from chiasm.fuse._ridge_head import RidgeHead
 from chiasm.stats.blocks import Blocks
 
 __all__ = ["Early"]
@@ -46,7 +46,7 @@ class Early(Fuser):
         self.seed = seed
 
     def _learn(self, held: Blocks, truth: np.ndarray, folds: np.ndarray) -> np.ndarray:
-        self.head_ = Head(self.kind, self.kernel, 1, self.weights, seed=self.seed)
+        self.head_ = RidgeHead(self.kind, self.kernel, 1, self.weights, seed=self.seed)
         return self.head_.cross_fit(held, truth, folds)
 
     @property

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from chiasm.fuse._trained import FAR, JOINT, Trained, matrix
+from chiasm.fuse._trained import FAR, JOINT, TrainedFuser, matrix
 from chiasm.nn.blocks import Ops, Params
 
 __all__ = ["Gated"]
@@ -16,7 +16,7 @@ _WIDTH = 64
 _READING = 32
 
 
-class Gated(Trained):
+class Gated(TrainedFuser):
     """The gated multimodal unit: h = sum_v z_v * tanh(norm(W_v x_v + b_v)), 64 units; one linear head on h.
 
     The gates z_v = softmax over views of G_v gelu(sum_u R_u h_u + r) + g_v, a number for every unit, read all views of
@@ -38,8 +38,8 @@ class Gated(Trained):
         kind: "classes", "tags" or "numbers". device: to train on, "cpu" or "cuda"; on a CPU the same seed gives the
             same numbers. seed: of folds, landmarks, starts and batches.
 
-    Learned: see `Trained`; `weights_` by view, the mean of the rows'. Raises a ChiasmError for a device that is not
-    there.
+    Learned: see `TrainedFuser`; `weights_` by view, the mean of the rows'. Raises a ChiasmError for a device that is
+    not there.
 
     >>> rng = np.random.default_rng(0)
     >>> y = rng.integers(0, 2, 200)

@@ -10,7 +10,7 @@ from scipy.special import expit
 
 from chiasm.fuse._alone import Opinions, answers, evidence, learn, outputs, scaled, surprise
 from chiasm.fuse._fuser import Fuser
-from chiasm.fuse._head import Head
+from chiasm.fuse._ridge_head import RidgeHead
 from chiasm.stats.blocks import Blocks, blocks
 from chiasm.target import Target
 from chiasm.views import as_views
@@ -71,11 +71,11 @@ class Stacking(Fuser):
 
     def _learn(self, held: Blocks, truth: np.ndarray, folds: np.ndarray) -> np.ndarray:
         self.heads_, alone = learn(held, truth, folds, self.kind, self.seed)
-        self.joint_ = Head(self.kind, seed=self.seed)
+        self.joint_ = RidgeHead(self.kind, seed=self.seed)
         opinions = _with(alone, self.joint_.cross_fit(held, truth, folds))
         noise = _noise(opinions, truth, self.kind)
         right = _rightness(opinions, truth, noise, self.kind)
-        self.expected_ = Head("numbers", weights="equal", seed=self.seed)
+        self.expected_ = RidgeHead("numbers", weights="equal", seed=self.seed)
         raw = _features(opinions, self.expected_.cross_fit(held, right, folds), self.kind)
         spread = raw.std(axis=0)
         self.center_, self.scale_ = raw.mean(axis=0), np.where(spread > 1e-9, spread, np.inf)

@@ -11,7 +11,7 @@ from scipy.linalg import eigh
 
 from chiasm.errors import ChiasmError, unknown
 from chiasm.fuse._kernel import Kernel
-from chiasm.fuse._trained import JOINT, Trained, matrix
+from chiasm.fuse._trained import JOINT, TrainedFuser, matrix
 from chiasm.nn.blocks import Ops, Params
 from chiasm.nn.temporal import gru, reader, turn
 from chiasm.stats.blocks import Block, Blocks
@@ -26,7 +26,7 @@ _HIDDEN = 64
 _AXES = 64
 
 
-class Temporal(Trained):
+class Temporal(TrainedFuser):
     """Views over time each read by a head of their own, plain ones by a linear map; joined, then a small MLP.
 
     A view over time is T steps of d numbers side by side, `(n, T * d)`: what encoders of audio and video give with
@@ -59,8 +59,8 @@ class Temporal(Trained):
         seed: of folds, landmarks, starts and batches.
 
     `row_weights`: of "concat" each view's share of the lengths of the parts of F; of "gru" the share of the last state
-    that came in with it. Learned: see `Trained`; `steps_`, `heads_`, `axes_` by view over time. Raises a ChiasmError
-    for an unknown head, join or view, and where a view's numbers are no multiple of its steps.
+    that came in with it. Learned: see `TrainedFuser`; `steps_`, `heads_`, `axes_` by view over time. Raises a
+    ChiasmError for an unknown head, join or view, and where a view's numbers are no multiple of its steps.
 
     >>> rng = np.random.default_rng(0)
     >>> y = rng.integers(0, 2, 60)
@@ -135,7 +135,7 @@ class Temporal(Trained):
         """By fitted view its rows on its axes, `(n, r)` or `(n, T * r)` float32; 0 where it is absent."""
         plain, turned = copy.copy(self), {}
         plain.kernels_ = {name: kernel for name, kernel in self.kernels_.items() if name not in self.steps_}
-        found = Trained._turned(plain, held, n)
+        found = TrainedFuser._turned(plain, held, n)
         for name in self.kernels_:
             if name not in self.steps_:
                 turned[name] = found[name]

@@ -61,7 +61,7 @@ def evidence(task: Any, encoded: Views, truth: Truth) -> dict[str, Any]:
 def _of_classes(task: Any, truth: Truth, outputs: np.ndarray, views: Views) -> dict[str, Any]:
     answers = truth.decide(outputs)
     counts = classification.confusion(truth.codes, answers, len(truth.names))
-    report = classification.report(counts)
+    report = classification.class_report(counts)
     right = answers == truth.codes
     sure = outputs.max(axis=1)
     common = int(np.argmax(task.fuser_.prior_))

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import atexit
 import contextlib
 import hashlib
-import json
 import os
 import stat
-import subprocess
-import sys
 import tempfile
 import threading
 from collections.abc import Iterator, Sequence
+from contextvars import ContextVar
 from dataclasses import asdict, dataclass, field, replace
-from typing import IO, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from chiasm.errors import ChiasmError
+from chiasm.media.children import ask
 from chiasm.media.images import MediaError, Note
 
 __all__ = [
@@ -38,11 +36,8 @@ __all__ = [
 
 AUDIO_SUFFIXES = (".wav", ".flac", ".mp3", ".ogg", ".opus", ".oga", ".m4a", ".aac", ".aif", ".aiff", ".wma")
 VIDEO_SUFFIXES = (".mp4", ".mkv", ".webm", ".mov", ".avi", ".m4v", ".ts", ".mpg", ".mpeg", ".flv", ".wmv", ".3gp")
-DEADLINE = 30.0
-"""Seconds that the child may take for a request."""
 _RUN_SECONDS = 60.0
 _RUN_ITEMS = 16
-_REPLY_BYTES = 1 << 30
 _MAGIC = (
     (0, b"OggS", "ogg"),
     (0, b"fLaC", "flac"),
@@ -157,7 +152,8 @@ def decode(item: Any, wants: Wants) -> Decoded:
 
 def decode_many(items: Sequence[Any], wants: Wants) -> list[Decoded | MediaError]:
     """As `decode`, near moments of one file in one pass (see `runs`); an item that fails is its MediaError."""
-    shared = _shared if _shared is not None and _shared.covers(wants) else None
+    held = _shared.get()
+    shared = held if held is not None and held.covers(wants) else None
     found: list[Decoded | MediaError] = []
     for positions in runs(items):
         run = [items[i] for i in positions]
@@ -192,7 +188,7 @@ def runs(items: Sequence[Any]) -> list[list[int]]:
 def probe(item: Any) -> Facts:
     """Length and streams of a file; raises a MediaError as `decode` does."""
     with _file(item) as (path, demuxer):
-        (answer,) = _request({"do": "probe", "path": path, "format": demuxer}, 1)
+        (answer,) = ask({"do": "probe", "path": path, "format": demuxer}, 1)
     if isinstance(answer, MediaError):
         raise answer
     facts = answer[0]
@@ -204,21 +200,20 @@ def probe(item: Any) -> Facts:
 def one_decode(wanted: Sequence[Wants]) -> Iterator[None]:
     """Inside, an item that several encoders ask for is decoded once for all of `wanted`, and kept until the end.
 
-    Where the wants cannot be joined, each is decoded on its own.
+    Where the wants cannot be joined, each is decoded on its own. It holds for the calling thread and for what that
+    hands to other threads by `scale.threads`; others decode for themselves.
     """
-    global _shared
-    outer = _shared
-    try:
+    shared = None
+    with contextlib.suppress(ChiasmError):
         union = Wants()
         for one in wanted:
             union = union | one
-        _shared = _Shared(union)
-    except ChiasmError:
-        _shared = None
+        shared = _Shared(union)
+    before = _shared.set(shared)
     try:
         yield
     finally:
-        _shared = outer
+        _shared.reset(before)
 
 
 class _Shared:
@@ -227,6 +222,7 @@ class _Shared:
     def __init__(self, union: Wants):
         self.union = union
         self.held: dict[Any, Decoded | MediaError] = {}
+        self.lock = threading.Lock()
 
     def covers(self, wants: Wants) -> bool:
         try:
@@ -235,12 +231,17 @@ class _Shared:
             return False
 
     def take(self, items: Sequence[Any]) -> list[Decoded | MediaError]:
-        if any(item not in self.held for item in items):
-            self.held.update(zip(items, _ask(items, self.union), strict=True))
-        return [self.held[item] for item in items]
+        with self.lock:
+            found = [self.held.get(item) for item in items]
+        if None not in found:
+            return [one for one in found if one is not None]
+        decoded = _ask(items, self.union)
+        with self.lock:
+            self.held.update(zip(items, decoded, strict=True))
+        return decoded
 
 
-_shared: _Shared | None = None
+_shared: ContextVar[_Shared | None] = ContextVar("shared", default=None)
 
 
 def _serving(found: Decoded | MediaError, wants: Wants) -> Decoded | MediaError:
@@ -335,9 +336,9 @@ def _ask(items: Sequence[Any], wants: Wants) -> list[Decoded | MediaError]:
     try:
         with _file(items[0]) as (path, demuxer):
             request = {"do": "decode", "path": path, "format": demuxer, "spans": spans, "wants": asdict(wants)}
-            answers = _request(request, len(items))
+            answers = ask(request, len(items))
             if len(items) > 1 and isinstance(answers[0], MediaError):  # one bad moment must not take the others along
-                answers = [_request({**request, "spans": [span]}, 1)[0] for span in spans]
+                answers = [ask({**request, "spans": [span]}, 1)[0] for span in spans]
     except MediaError as error:
         return [error] * len(items)
     return [answer if isinstance(answer, MediaError) else _decoded(*answer, wants) for answer in answers]
@@ -349,108 +350,3 @@ def _decoded(header: dict[str, Any], arrays: dict[str, np.ndarray], wants: Wants
         setattr(found, name, array)
     found.absent = {what: Note(code, message, skipped=True) for what, (code, message) in header["absent"].items()}
     return found
-
-
-Answer = tuple[dict[str, Any], dict[str, np.ndarray]]
-
-
-def _request(request: dict[str, Any], count: int) -> list[Answer | MediaError]:
-    """Ask a child; it is replaced where it does not answer in time or dies. An error stands for all answers."""
-    with _lock:
-        child = _idle.pop() if _idle else None
-    child = child or _Child()
-    timed_out = threading.Event()
-
-    def end() -> None:
-        timed_out.set()
-        child.process.kill()
-
-    timer = threading.Timer(DEADLINE, end)
-    timer.daemon = True
-    timer.start()
-    try:
-        answers = child.ask(request, count)
-    except (OSError, ValueError, EOFError):
-        child.close()
-        if timed_out.is_set():
-            return [MediaError("timeout", f"not decoded within {DEADLINE:.0f} s")] * count
-        return [MediaError("broken", "its decoder died")] * count
-    except BaseException:
-        child.close()
-        raise
-    finally:
-        timer.cancel()
-    with _lock:
-        _idle.append(child)
-    return answers
-
-
-class _Child:
-    """A process of `chiasm.media.decoder`."""
-
-    def __init__(self) -> None:
-        self.process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "chiasm.media.decoder"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            env={**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"},
-        )
-
-    def ask(self, request: dict[str, Any], count: int) -> list[Answer | MediaError]:
-        """The answers to a request; an OSError, ValueError or EOFError where the process is gone."""
-        pipe, out = self.process.stdin, self.process.stdout
-        if pipe is None or out is None:
-            raise EOFError
-        pipe.write(json.dumps(request).encode() + b"\n")
-        pipe.flush()
-        answers: list[Answer | MediaError] = []
-        while len(answers) < count:
-            header = json.loads(_line(out))
-            if "error" in header:
-                return [MediaError(header["error"], header["message"])] * count
-            arrays = {name: _array(out, kind, shape) for name, kind, shape in header.pop("arrays")}
-            answers.append((header, arrays))
-        return answers
-
-    def close(self) -> None:
-        """End the process."""
-        self.process.kill()
-        for pipe in (self.process.stdin, self.process.stdout):
-            if pipe is not None:
-                with contextlib.suppress(OSError):
-                    pipe.close()
-        self.process.wait()
-
-
-def _line(out: IO[bytes]) -> bytes:
-    line = out.readline(1 << 20)
-    if not line.endswith(b"\n"):
-        raise EOFError
-    return line
-
-
-def _array(out: IO[bytes], kind: str, shape: list[int]) -> np.ndarray:
-    """An array's bytes; a ValueError where the child, which is not trusted, announces what no request asks for."""
-    if kind not in ("uint8", "float32", "float64") or len(shape) > 4 or min(shape, default=0) < 0:
-        raise ValueError
-    array = np.empty(shape if np.prod(shape, dtype=float) * 8 <= _REPLY_BYTES else -1, kind)
-    view = memoryview(array.reshape(-1).view(np.uint8))  # type: ignore[arg-type]
-    done = 0
-    while done < len(view):
-        got = out.readinto(view[done:])  # type: ignore[attr-defined]
-        if not got:
-            raise EOFError
-        done += got
-    return array
-
-
-_lock = threading.Lock()
-_idle: list[_Child] = []
-
-
-@atexit.register
-def _end() -> None:
-    with _lock:
-        while _idle:
-            _idle.pop().close()

@@ -12,36 +12,26 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import stat
 import sys
 import threading
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+
+from chiasm.media.container import RefusedError, length_of, opened, short, start_of, streams
 
 __all__ = ["GRAY_SECONDS", "MEMORY", "SOUND_SECONDS", "serve"]
 
 MEMORY = 2 << 30
 GRAY_SECONDS = 60.0
 SOUND_SECONDS = 600.0
-_SCAN_BYTES = 64 << 20
-"""Up to this size a file's packets are read through for its true length; of larger ones the header is believed."""
 _GAP = 4.0
 """Seconds without anything wanted that are jumped over rather than decoded."""
 _LEAST_RATE, _MOST_RATE = 4_000, 384_000
 _MAX_PIXELS = 50_000_000
 _LOUD = 2.0
 """Beyond this a sample is no overshoot of a coder."""
-
-
-class RefusedError(Exception):
-    """A request that cannot be answered: reason code and message."""
-
-    def __init__(self, code: str, message: str):
-        super().__init__(message)
-        self.code, self.message = code, message
 
 
 def serve() -> None:
@@ -63,19 +53,13 @@ def serve() -> None:
         except MemoryError:
             found = [({"error": "too_big", "message": f"needs more than {MEMORY >> 30} GiB to decode"}, [])]
         except Exception as error:  # FFmpeg's own errors, and whatever damaged data leads to
-            found = [({"error": "broken", "message": f"damaged or cut short ({_short(error)})"}, [])]
+            found = [({"error": "broken", "message": f"damaged or cut short ({short(error)})"}, [])]
         for header, arrays in found:
             header["arrays"] = [[name, str(array.dtype), array.shape] for name, array in arrays]
             answers.write(json.dumps(header).encode() + b"\n")
             for _, array in arrays:
                 answers.write(array.tobytes())
         answers.flush()
-
-
-def _short(error: Exception) -> str:
-    """What a library says, without numbers and paths."""
-    said = str(error).split("] ", 1)[-1].split(": '")[0].split("; ")[0]
-    return said[:80] if said and "/" not in said else type(error).__name__
 
 
 def _watch(parent: int) -> None:
@@ -85,114 +69,10 @@ def _watch(parent: int) -> None:
     os._exit(1)
 
 
-@contextlib.contextmanager
-def _open(request: dict[str, Any]) -> Iterator[Any]:
-    """The container of the request's file, by the demuxer that its first bytes ask for."""
-    import av
-
-    path, demuxer = request["path"], request["format"]
-    if not stat.S_ISREG(os.stat(path).st_mode):
-        raise RefusedError("not_a_file", "not a regular file")
-    rules = {"format_whitelist": demuxer, "protocol_whitelist": "file,pipe"}
-    container = av.open(f"file:{path}", format=demuxer.split(",")[0], container_options=rules, metadata_errors="ignore")
-    try:
-        yield container
-    finally:
-        container.close()
-
-
-def _streams(container: Any) -> tuple[Any, Any]:
-    """The first stream of moving pictures (a cover is none) and the first of sound, or None."""
-    import av
-
-    still = av.stream.Disposition.attached_pic
-    pictures = next((s for s in container.streams.video if not s.disposition & still and s.codec_context), None)
-    sound = next((s for s in container.streams.audio if s.codec_context), None)
-    for stream in (pictures, sound):
-        if stream is not None:
-            stream.thread_type = "NONE"  # as many processes as cores; and the same bits however busy they are
-            stream.codec_context.thread_count = 1
-    return pictures, sound
-
-
-def _start(container: Any) -> float:
-    """Where the file's clock begins, in seconds."""
-    return float(container.start_time or 0) / 1e6
-
-
-def _told(container: Any) -> float:
-    """The length that the header tells, in seconds; 0 where it does not."""
-    told = max(float(container.duration or 0) / 1e6, 0.0)
-    of_streams = [float(s.duration * s.time_base) for s in container.streams if s.duration and s.time_base]
-    return told or max(of_streams, default=0.0)
-
-
-def _length(request: dict[str, Any]) -> tuple[float, list[list[str]]]:
-    """The file's length in seconds, and notes where the header tells another one; known for the last file asked for."""
-    facts = os.stat(request["path"])
-    key = (facts.st_dev, facts.st_ino, facts.st_size, facts.st_mtime_ns)
-    if key not in _lengths:
-        _lengths.clear()
-        _lengths[key] = _measured(request)
-    return _lengths[key]
-
-
-_lengths: dict[tuple[int, ...], tuple[float, list[list[str]]]] = {}
-
-
-def _measured(request: dict[str, Any]) -> tuple[float, list[list[str]]]:
-    with _open(request) as container:
-        told = _told(container)
-        if os.path.getsize(request["path"]) > _SCAN_BYTES and told:
-            return told, []
-        begin, end = _start(container), 0.0
-        last: dict[int, float] = {}
-        streams = [s for s in _streams(container) if s is not None]
-        if not streams:
-            raise RefusedError("no_media", "neither pictures nor sound in it")
-        try:
-            for packet in container.demux(streams):
-                moment = packet.pts if packet.pts is not None else packet.dts
-                if moment is None or packet.time_base is None:
-                    continue
-                now = float(moment * packet.time_base)
-                length = float((packet.duration or 0) * packet.time_base)
-                if not length:  # the last distance serves
-                    length = max(now - last.get(packet.stream_index, now), 0.0)
-                last[packet.stream_index] = now
-                end = max(end, now + length - begin)
-        except Exception as error:
-            notes = [["cut_short", f"what follows {end:.1f} s is damaged ({_short(error)})"]]
-            return end, notes
-    if not end:
-        return told, []
-    if told - end > 0.3 or (told and end - told > max(1.0, 0.05 * told)):
-        return end, [["duration", f"the header tells {told:.1f} s, the file holds {end:.1f} s"]]
-    if _cut(request["path"]):
-        return end, [["cut_short", f"the file was cut, it holds {end:.1f} s"]]
-    return end, []
-
-
-def _cut(path: str) -> bool:
-    """Whether a file ends before its own end, of the kinds whose header tells no length."""
-    size = os.path.getsize(path)
-    with open(path, "rb") as file:
-        head = file.read(12)
-        if head[:4] == b"RIFF":
-            told = int.from_bytes(head[4:8], "little")
-            return size < told + 8 and told < 2**31  # more: written before the length was known
-        if head[:4] != b"OggS":
-            return False
-        file.seek(max(0, size - (64 << 10) - 512))  # more than a page
-        tail = file.read()
-    last = tail.rfind(b"OggS")
-    return last < 0 or len(tail) < last + 27 or not tail[last + 5] & 4  # its last page is marked
-
-
 def _probe(request: dict[str, Any]) -> list[tuple[dict[str, Any], list]]:
-    length, notes = _length(request)
-    with _open(request) as container:
-        pictures, sound = _streams(container)
+    length, notes = length_of(request)
+    with opened(request) as container:
+        pictures, sound = streams(container)
         facts: dict[str, Any] = {"seconds": length, "notes": notes, "width": 0, "height": 0, "fps": 0.0, "rate": 0}
         if pictures is not None:
             facts |= {"width": pictures.codec_context.width, "height": pictures.codec_context.height}
@@ -205,7 +85,7 @@ def _probe(request: dict[str, Any]) -> list[tuple[dict[str, Any], list]]:
 def _decode(request: dict[str, Any]) -> list[tuple[dict[str, Any], list]]:
     """One answer a span; spans are sorted by their starts and near one another."""
     wants = request["wants"]
-    length, notes = _length(request)
+    length, notes = length_of(request)
     spans = [(max(start, 0.0), length if end is None else min(end, length)) for start, end in request["spans"]]
     answers: list[tuple[dict[str, Any], list]] = []
     for start, end in spans:
@@ -224,8 +104,8 @@ def _decode(request: dict[str, Any]) -> list[tuple[dict[str, Any], list]]:
 
 def _pictures(request: dict[str, Any], spans: list[tuple[float, float]], answers: list) -> None:
     wants = request["wants"]
-    with _open(request) as container:
-        stream = _streams(container)[0]
+    with opened(request) as container:
+        stream = streams(container)[0]
         if stream is None:
             return _missing(answers, "pictures", "no_picture", "no moving pictures in it")
         if stream.codec_context.width * stream.codec_context.height > _MAX_PIXELS:
@@ -267,7 +147,7 @@ def _pictures(request: dict[str, Any], spans: list[tuple[float, float]], answers
         except MemoryError:
             raise
         except Exception as error:
-            trouble = _short(error)
+            trouble = short(error)
         if before is None and not chosen and (gray is None or not gray.frames):
             return _missing(answers, "pictures", "no_picture", "not one picture could be decoded" + _because(trouble))
         for _, k, i in targets:  # the file ended before them
@@ -302,7 +182,7 @@ class _Frames:
 
     def __init__(self, container: Any, stream: Any, begin: float):
         self.container, self.stream = container, stream
-        self.clock = _start(container)
+        self.clock = start_of(container)
         self.step = 1.0 / float(stream.average_rate or 25)
         self.time = -self.step
         self.frames = container.decode(stream)
@@ -367,15 +247,15 @@ def _sound(request: dict[str, Any], spans: list[tuple[float, float]], answers: l
     import av
 
     rate = request["wants"]["rate"]
-    with _open(request) as container:
-        stream = _streams(container)[1]
+    with opened(request) as container:
+        stream = streams(container)[1]
         if stream is None:
             return _missing(answers, "sound", "no_sound", "no sound in it")
         if not _LEAST_RATE <= (stream.codec_context.sample_rate or 0) <= _MOST_RATE:
             return _missing(answers, "sound", "bad_rate", f"{stream.codec_context.sample_rate} samples a second")
         begin = min(s for s, _ in spans)
         end = min(max(e for _, e in spans), begin + SOUND_SECONDS)
-        clock = _start(container)
+        clock = start_of(container)
         if begin > _GAP:
             with contextlib.suppress(av.FFmpegError):
                 container.seek(int((begin - 0.2 + clock) * 1e6), backward=True)
@@ -401,7 +281,7 @@ def _sound(request: dict[str, Any], spans: list[tuple[float, float]], answers: l
         except MemoryError:
             raise
         except Exception as error:
-            trouble = _short(error)
+            trouble = short(error)
         whole = np.concatenate(pieces) if pieces else np.zeros(0, np.float32)
         if first is None or not len(whole):
             return _missing(answers, "sound", "no_sound", "no sound could be decoded" + _because(trouble))

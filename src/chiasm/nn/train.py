@@ -14,7 +14,7 @@ from chiasm.errors import ChiasmError
 from chiasm.nn.blocks import Params, TensorOps
 from chiasm.scale import cores
 
-__all__ = ["Run", "Step", "train"]
+__all__ = ["Outcome", "Step", "train"]
 
 WARM_UP = 0.1
 """The share of the steps in which the rate rises."""
@@ -34,7 +34,7 @@ class Step(NamedTuple):
     """The share of the run that is behind, 0..1."""
 
 
-class Run(NamedTuple):
+class Outcome(NamedTuple):
     """What `train` returns: the best parameters as arrays, when they were reached, and what was seen on the way."""
 
     params: dict[str, Params]
@@ -56,7 +56,7 @@ def train(
     seed: int = 0,
     device: str = "cpu",
     progress: Callable[[dict[str, float]], None] | None = None,
-) -> Run:
+) -> Outcome:
     """Minimize an objective over batches and keep the parameters that score best.
 
     Args:
@@ -88,7 +88,7 @@ def train(
     ]
     optimizer = torch.optim.AdamW(groups, lr=rate, betas=(0.9, 0.95))
     every, last = math.ceil(epochs / EVALUATIONS), epochs if stop is None else stop
-    best, history, steps, ops = Run(_arrays(tensors), 0, []), [], 0, TensorOps(generator)
+    best, history, steps, ops = Outcome(_arrays(tensors), 0, []), [], 0, TensorOps(generator)
     if score is not None:
         history.append({"epoch": 0, "score": score(best.params)})
     top, since = history[0]["score"] if history else -math.inf, 0
@@ -114,13 +114,13 @@ def train(
             if progress is not None:
                 progress(history[-1])
             if history[-1]["score"] >= top:
-                best = Run(now, number, [])
+                best = Outcome(now, number, [])
             if history[-1]["score"] > top:
                 top, since = history[-1]["score"], number
             elif number - since >= epochs / 3:
                 break
     if score is None:
-        best = Run(_arrays(tensors), last, [])
+        best = Outcome(_arrays(tensors), last, [])
     return best._replace(history=history)
 
 

@@ -13,8 +13,23 @@ import numpy as np
 
 from chiasm.errors import ChiasmError
 
-__all__ = ["auc", "auc_ovr", "aurc", "automation", "average_precision", "brier", "confusion", "ece", "log_loss",
-           "number_report", "reliability", "report", "risk_coverage", "tag_ranking", "tag_report"]  # fmt: skip
+__all__ = [
+    "auc",
+    "auc_ovr",
+    "aurc",
+    "automation",
+    "average_precision",
+    "brier",
+    "class_report",
+    "confusion",
+    "ece",
+    "log_loss",
+    "number_report",
+    "reliability",
+    "risk_coverage",
+    "tag_ranking",
+    "tag_report",
+]  # fmt: skip
 
 
 def confusion(true: np.ndarray, predicted: np.ndarray, classes: int) -> np.ndarray:
@@ -34,7 +49,7 @@ def confusion(true: np.ndarray, predicted: np.ndarray, classes: int) -> np.ndarr
     return np.bincount(pairs, minlength=classes * classes).reshape(classes, classes)
 
 
-def report(counts: np.ndarray) -> dict[str, Any]:
+def class_report(counts: np.ndarray) -> dict[str, Any]:
     """Precision, recall, F1 and support of each class, their averages, accuracy and balanced accuracy.
 
     Precision = tp / predicted, recall = tp / true, F1 = 2 tp / (predicted + true), 0 where that is 0 / 0. `macro` is

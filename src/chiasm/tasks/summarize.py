@@ -17,7 +17,7 @@ from chiasm.scale import Progress
 from chiasm.tasks._results import recalled, remember
 from chiasm.views import Column, Views
 
-__all__ = ["Moments", "Summarize"]
+__all__ = ["Highlights", "Summarize"]
 
 _LOUDEST = 10.0
 """Usual deviations of loudness beyond which louder is not more: one bang must not outweigh a whole film."""
@@ -25,7 +25,7 @@ _FINER = 4
 """With fewer shots than moments wanted, parts of at most 1 / (4 k) of the film are chosen from; else of 1 / k."""
 
 
-class Moments(list[dict[str, Any]]):
+class Highlights(list[dict[str, Any]]):
     """The moments that stand for a film, the best first.
 
     Args:
@@ -69,7 +69,9 @@ class Summarize(Part):
         self.step = step
         self.sound = sound
 
-    def answer(self, film: Any, k: int = 6, words: str | None = None, *, progress: Progress | None = None) -> Moments:
+    def answer(
+        self, film: Any, k: int = 6, words: str | None = None, *, progress: Progress | None = None
+    ) -> Highlights:
         """The k best moments, the best first; fewer where the film has fewer steps.
 
         Each has `start`, `end` and `time` (of the key frame) in seconds of the file; `score`, the share of the weighed
@@ -86,7 +88,7 @@ class Summarize(Part):
         read = self.read(film, words, progress=progress)
         remember(self, notes=read.notes)
         found = self.moments(read, k, words)
-        return Moments([{**one, "picture": picture_at(read, one["time"])} for one in found], read.notes)
+        return Highlights([{**one, "picture": picture_at(read, one["time"])} for one in found], read.notes)
 
     def shots(self, film: Any) -> np.ndarray:
         """Start and end of every shot, `(s, 2)` in seconds of the file."""

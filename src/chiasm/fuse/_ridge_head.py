@@ -16,7 +16,7 @@ from chiasm.scale import one_thread
 from chiasm.stats.blocks import Blocks, patterns, presence, subsets
 from chiasm.target import Target
 
-__all__ = ["Head"]
+__all__ = ["RidgeHead"]
 
 COORDINATES = 1200
 """Of all kernels together, at most: what a system to solve has rows."""
@@ -28,7 +28,7 @@ _LEAST_WEIGHT = 1e-3
 _LEAST_ROWS = 10
 
 
-class Head(Part):
+class RidgeHead(Part):
     """Ridge regression on the answers with the kernel sum_g w_g k_g, one k_g a view, its outputs calibrated.
 
     Gram matrices add over rows, and the block of them that belongs to a subset of the views is the Gram matrix of that
