@@ -128,9 +128,8 @@ def test_no_item_is_encoded_twice_and_the_counts_say_so(cache):
     texts = [*sentences(40), *sentences(3)]  # three rows repeat a text
     views = of(texts)
     Seen.asked.clear()
-    encoding = Encoding({"t": [Seen(), HashedText(dimensions=64)]}).fit(views[:25])
-    assert len(Seen.asked) == 25  # for the scales
-    _, report = encoding.apply(views)
+    encoding, some = Encoding({"t": [Seen(), HashedText(dimensions=64)]}), np.arange(len(views)) < 25
+    _, report = encoding.learn(views, some)  # 25 are encoded for the scales, then the others
     assert sorted(Seen.asked) == sorted(texts[:40])
     counts = {"items": 40, "skipped": 0, "notes": {}}
     assert report.as_dict()["t"] == {**counts, "encoded": 40, "found": 0}
@@ -139,7 +138,7 @@ def test_no_item_is_encoded_twice_and_the_counts_say_so(cache):
     assert again.apply(views)[1].as_dict()["t"] == {**counts, "encoded": 0, "found": 40}
     alone = Encoding({"t": Seen()}).fit(views).apply(views)[1]
     assert alone.found["t"] == 40  # beside others or alone: one shelf
-    third = Encoding({"t": [Seen(), HashedText(dimensions=32)]}).fit(views[:25]).apply(views)[1]
+    third = Encoding({"t": [Seen(), HashedText(dimensions=32)]}).learn(views, some)[1]
     assert third.encoded["t"] == 40  # the third encoder is new
     assert len(Seen.asked) == 40
     assert len(Cache().shelves()) == 3

@@ -142,7 +142,7 @@ def test_a_view_replaced_by_noise_loses_weight_and_the_answers_get_worse(easy):
 
 
 def test_weights_are_told_by_view_whatever_the_fuser_sees(easy, monkeypatch):
-    monkeypatch.setattr(_trained.Trained, "_epochs", 2)
+    monkeypatch.setattr(_trained.TrainedFuser, "_epochs", 2)
     train, y, test, _ = easy
     half = {"a": test["a"], "b": np.where(np.arange(120)[:, None] % 2 == 0, np.nan, test["b"])}
     for fuse in (Early(weights="equal"), Bilinear(), Attention()):
