@@ -19,6 +19,7 @@ from chiasm.data.toy import planted_pair
 from chiasm.errors import ChiasmError
 from chiasm.nn.losses import structure
 from chiasm.nn.pairs import axes, batches, links, turn
+from chiasm.nn.schedule import Schedule
 from chiasm.nn.train import train
 from chiasm.views import Column, Views, normalize
 
@@ -278,7 +279,7 @@ def test_a_run_stopped_early_is_the_beginning_of_the_whole_run():
     def error(params):
         return -float(np.square(rows["x"] @ params["head"]["weight"] - rows["y"]).mean())
 
-    options = {"epochs": 300, "rate": 0.05, "decay": 0.0}
+    options = {"schedule": Schedule(epochs=300, rate=0.05, decay=0.0)}
     whole = train(start, rows, lambda: [every], objective, error, **options)
     known = np.linalg.lstsq(rows["x"], rows["y"])[0]
     np.testing.assert_allclose(whole.params["head"]["weight"], known, atol=1e-3)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 
@@ -15,10 +15,12 @@ from chiasm.align._select import folds, views_each
 from chiasm.errors import ChiasmError
 from chiasm.nn.blocks import ArrayOps, Head, Params
 from chiasm.nn.pairs import Axes, Batch, axes, batches, links, turn
+from chiasm.nn.schedule import Schedule
+from chiasm.nn.start import started
 from chiasm.stats.relevance import check_pairs, reciprocal_rank
 from chiasm.views import Views, as_views
 
-__all__ = ["LOSS", "Forms", "Objective", "TrainedAligner", "over_links", "unit"]
+__all__ = ["LOSS", "Forms", "Linked", "Objective", "TrainedAligner", "over_links", "unit"]
 
 log = logging.getLogger(__name__)
 
@@ -113,10 +115,8 @@ class TrainedAligner(Aligner):
             partial(batches, joined, self.batch, rng),
             self._objective(views, forms),
             None if held is None else self._scorer(held, found),
-            epochs=self.epochs,
+            schedule=Schedule(self.epochs, self.rate, self.decay),
             stop=stop,
-            rate=self.rate,
-            decay=self.decay,
             seed=self.seed,
             device=self.device,
             progress=partial(log.debug, "%s"),
@@ -132,18 +132,9 @@ class TrainedAligner(Aligner):
         return self
 
     def _params(self, axes: Mapping[str, Axes], start: Linear | None, rng: np.random.Generator) -> dict[str, Params]:
-        """The heads before the first step; at random, of a width of 4 x the most axes, at most 512, if left open."""
-        widest = max(basis.shape[1] for _, basis in axes.values())
-        params = {}
-        for name, (center, basis) in axes.items():
-            matrix = None
-            if start is not None:
-                weights = start.weights_.get(name, np.eye(len(center)))
-                matrix = basis.T @ weights / np.square(basis[:, 0]).sum()
-                matrix = matrix / max(np.linalg.norm(matrix) / np.sqrt(matrix.shape[1]), 1e-30)
-            width = (self.k or min(512, 4 * widest)) if matrix is None else matrix.shape[1]
-            params[name] = self._head().init(basis.shape[1], width, rng, matrix)
-        return params
+        """The heads before the first step: as the maps of a closed form, or at random."""
+        maps = None if start is None else {name: start.weights_.get(name) for name in axes}
+        return started(self._head(), axes, maps, self.k, rng)
 
     def _scorer(self, held: Views, found: Mapping[str, Axes]) -> Callable[[dict[str, Params]], float]:
         rows = turn(held, found)
@@ -172,20 +163,43 @@ class TrainedAligner(Aligner):
         raise NotImplementedError
 
 
+class Linked(NamedTuple):
+    """Pairs of two views in a step: row i of one belongs to row i of the other; tensors."""
+
+    left: Any
+    """`(n, k)` mapped rows of length 1."""
+    right: Any
+    x: Any
+    """`(n, r)` the same rows on their axes, before the head."""
+    y: Any
+    same: Any
+    """See `Batch`."""
+
+
 def over_links(
-    loss: Callable[[Any, Any, Any], Any],
+    loss: Callable[[Linked], Any],
     head: Head,
     params: dict[str, Params],
     rows: Mapping[str, Any],
     batch: Mapping[tuple[str, str], Batch],
     step: Any,
+    *,
+    dropout: float = 0.0,
+    change: Callable[[Any], Any] | None = None,
 ) -> Any:
-    """The mean over every two views that pair up of loss(left, right, same), of mapped rows of length 1."""
+    """The mean over every two views that pair up of a loss of their pairs.
+
+    Args:
+        dropout: in the head. change: of rows `(n, r)` of either view before the head, alike for both (mixing).
+    """
     total: Any = 0
     for (a, b), link in batch.items():
-        left = unit(head.forward(params[a], rows[a][link.left], step.ops, 0.0))
-        right = unit(head.forward(params[b], rows[b][link.right], step.ops, 0.0))
-        total = total + loss(left, right, link.same)
+        x, y = rows[a][link.left], rows[b][link.right]
+        if change is not None:
+            x, y = change(x), change(y)
+        left = unit(head.forward(params[a], x, step.ops, dropout))
+        right = unit(head.forward(params[b], y, step.ops, dropout))
+        total = total + loss(Linked(left, right, x, y, link.same))
     return total / len(batch)
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from chiasm.align._trained import LOSS, Forms, Objective, TrainedAligner, over_links
+from chiasm.align._trained import LOSS, Forms, Linked, Objective, TrainedAligner, over_links
 from chiasm.errors import unknown
 from chiasm.nn.blocks import Head, Params, head
 from chiasm.views import Views
@@ -93,7 +93,8 @@ class Contrastive(TrainedAligner):
         def objective(params: dict[str, Params], rows: dict[str, Any], batch: dict[Any, Any], step: Any) -> Any:
             own = params[LOSS]
 
-            def loss(a: Any, b: Any, same: Any) -> Any:
+            def loss(one: Linked) -> Any:
+                a, b, same = one.left, one.right, one.same
                 if self.loss == "triplet":
                     return losses.triplet(a, b, same=same)
                 scale = own["log_scale"].exp().clamp(2, 100)

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from chiasm.align._trained import LOSS, Forms, Objective, TrainedAligner, unit
+from chiasm.align._trained import LOSS, Forms, Objective, TrainedAligner, over_links
 from chiasm.nn.blocks import Head, Params, mlp
 from chiasm.views import Views
 
@@ -77,14 +77,16 @@ class Fusemix(TrainedAligner):
         def objective(params: dict[str, Params], rows: dict[str, Any], batch: dict[Any, Any], step: Any) -> Any:
             scale = params[LOSS]["log_scale"].exp().clamp(2, 1000)
             share = float(rng.beta(self.alpha, self.alpha))
-            total: Any = 0
-            for (a, b), link in batch.items():
-                sides = ((a, rows[a][link.left]), (b, rows[b][link.right]))
-                left, right = (
-                    unit(self._head().forward(params[n], mix(x, share), step.ops, self.dropout)) for n, x in sides
-                )
-                total = total + infonce(left, right, scale)
-            return total / len(batch)
+            return over_links(
+                lambda one: infonce(one.left, one.right, scale),
+                self._head(),
+                params,
+                rows,
+                batch,
+                step,
+                dropout=self.dropout,
+                change=lambda x: mix(x, share),
+            )
 
         return objective
 

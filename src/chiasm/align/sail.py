@@ -19,8 +19,7 @@ class Sail(TrainedAligner):
     Choose it for hundred thousands of pairs, where the paper has it near CLIP. With some thousand pairs it does not
     beat `cca` (docs/log.md).
 
-    TrainedAligner by AdamW, not Lion as published: with 1,200 pairs the two do equally well from `cca`; from a random
-    start
+    Trained by AdamW, not Lion as published: with 1,200 pairs the two do equally well from `cca`; from a random start
     Lion is 2 to 6 points of recall ahead and still 12 behind `cca`. Several captions of a thing come in turn, one an
     epoch, instead of two losses a step.
 
@@ -67,7 +66,7 @@ class Sail(TrainedAligner):
         def objective(params: dict[str, Params], rows: dict[str, Any], batch: dict[Any, Any], step: Any) -> Any:
             scale, bias = params[LOSS]["log_scale"].exp().clamp(1, 100), params[LOSS]["bias"]
             return over_links(
-                lambda a, b, same: sigmoid(a, b, scale, bias, same), self._head(), params, rows, batch, step
+                lambda one: sigmoid(one.left, one.right, scale, bias, one.same), self._head(), params, rows, batch, step
             )
 
         return objective

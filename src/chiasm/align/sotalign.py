@@ -91,8 +91,9 @@ class Sotalign(TrainedAligner):
             return torch.randperm(len(known[name]), generator=generator, device=generator.device)[: self.unpaired]
 
         def objective(params: dict[str, Params], rows: dict[str, Any], batch: dict[Any, Any], step: Any) -> Any:
+            scale = 1 / self.temperature
             total = over_links(
-                lambda a, b, same: infonce(a, b, 1 / self.temperature, same), self._head(), params, rows, batch, step
+                lambda one: infonce(one.left, one.right, scale, one.same), self._head(), params, rows, batch, step
             )
             drawn = {name: draw(name, step) for name in known}
             mine = {n: unit(self._head().forward(params[n], rows[n][at], step.ops, 0.0)) for n, at in drawn.items()}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from chiasm.align._trained import Forms, Objective, TrainedAligner, unit
+from chiasm.align._trained import Forms, Linked, Objective, TrainedAligner, over_links
 from chiasm.nn.blocks import Head, Params, head
 from chiasm.views import Views
 
@@ -66,12 +66,11 @@ class Structure(TrainedAligner):
 
         def objective(params: dict[str, Params], rows: dict[str, Any], batch: dict[Any, Any], step: Any) -> Any:
             strength = self.strength * min(1.0, 10 * step.done)
-            total: Any = 0
-            for (a, b), link in batch.items():
-                x, y = rows[a][link.left], rows[b][link.right]
-                left, right = (unit(self._head().forward(params[n], own, step.ops, 0.0)) for n, own in ((a, x), (b, y)))
-                bent = structure(x, left, self.levels) + structure(y, right, self.levels)
-                total = total + infonce(left, right, 1 / self.temperature, link.same) + strength * bent
-            return total / len(batch)
+
+            def loss(one: Linked) -> Any:
+                bent = structure(one.x, one.left, self.levels) + structure(one.y, one.right, self.levels)
+                return infonce(one.left, one.right, 1 / self.temperature, one.same) + strength * bent
+
+            return over_links(loss, self._head(), params, rows, batch, step)
 
         return objective

@@ -15,6 +15,7 @@ from chiasm.fuse._calibrated import Calibrated
 from chiasm.fuse._fuser import Fuser
 from chiasm.fuse._kernel import Kernel
 from chiasm.nn.blocks import ArrayOps, Ops, Params
+from chiasm.nn.schedule import Schedule
 from chiasm.stats.blocks import Blocks, blocks, patterns, presence, subsets
 from chiasm.target import Target
 from chiasm.views import as_views
@@ -177,9 +178,7 @@ class TrainedFuser(Fuser):
             partial(epoch, insides, rng),
             self._objective(),
             score,
-            epochs=self._epochs,
-            rate=self._rate,
-            decay=self._decay,
+            schedule=Schedule(self._epochs, self._rate, self._decay),
             seed=self.seed,
             device=self.device,
             progress=partial(log.debug, "%s"),

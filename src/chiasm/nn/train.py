@@ -1,9 +1,9 @@
-"""The one training loop: AdamW, warm-up and cosine, stopping where validation says; owns device, threads and seed."""
+"""The one training loop: one optimizer or several, stopping where validation says; owns device, threads and seed."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
@@ -12,12 +12,10 @@ import torch
 
 from chiasm.errors import ChiasmError
 from chiasm.nn.blocks import Params, TensorOps
+from chiasm.nn.schedule import Schedule
 from chiasm.scale import cores
 
 __all__ = ["Outcome", "Step", "train"]
-
-WARM_UP = 0.1
-"""The share of the steps in which the rate rises."""
 
 EVALUATIONS = 30
 """How often a run is looked at, at most."""
@@ -49,10 +47,9 @@ def train(
     objective: Callable[[dict[str, Params], dict[str, Any], dict[Any, Any], Step], Any],
     score: Callable[[dict[str, Params]], float] | None = None,
     *,
-    epochs: int,
+    schedule: Schedule,
     stop: int | None = None,
-    rate: float,
-    decay: float,
+    sides: Sequence[Sequence[str]] | None = None,
     seed: int = 0,
     device: str = "cpu",
     progress: Callable[[dict[str, float]], None] | None = None,
@@ -63,12 +60,12 @@ def train(
         params: arrays by group and name; matrices decay, other shapes do not.
         rows: arrays that stay on the device; batches hold positions in them.
         epoch: the batches of one pass, by any keys; arrays inside become tensors.
-        objective: (params, rows, batch, step) -> a scalar to minimize.
+        objective: (params, rows, batch, step) -> a scalar to minimize; of several sides a tuple, a scalar a side.
         score: of parameters as arrays, higher is better, asked at the start and at most 30 times; of equals the later
             is kept. Training ends after a third of the epochs without a better one. None: run to `stop`.
-        epochs: the length of the schedule. stop: end earlier, on the same schedule (to repeat a run on more rows).
-        rate: the highest learning rate; it rises over a tenth of the steps, then falls along a cosine to 0.
-        decay: of the weights, decoupled (AdamW, Loshchilov & Hutter 2019).
+        schedule: epochs, rate, decay. stop: end earlier, on the same schedule (to repeat a run on more rows).
+        sides: groups of parameters by name that have an optimizer of their own and minimize their own scalar (an
+            adversary and what it is to be fooled by); left out, one for all.
         device: "cpu" or "cuda". On a CPU the same seed gives the same numbers.
         progress: called with {"epoch", "loss", "score"} whenever a score is taken.
 
@@ -81,12 +78,10 @@ def train(
         for group, inner in params.items()
     }
     fixed = {name: torch.as_tensor(values, device=place) for name, values in rows.items()}
-    leaves = [tensor for inner in tensors.values() for tensor in inner.values()]
-    groups = [
-        {"params": [t for t in leaves if t.ndim > 1], "weight_decay": decay},
-        {"params": [t for t in leaves if t.ndim < 2], "weight_decay": 0.0},
-    ]
-    optimizer = torch.optim.AdamW(groups, lr=rate, betas=(0.9, 0.95))
+    owned = [[t for group in side for t in tensors[group].values()] for side in (sides or [list(tensors)])]
+    leaves = [tensor for side in owned for tensor in side]
+    optimizers = [_adamw(side, schedule) for side in owned]
+    epochs = schedule.epochs
     every, last = math.ceil(epochs / EVALUATIONS), epochs if stop is None else stop
     best, history, steps, ops = Outcome(_arrays(tensors), 0, []), [], 0, TensorOps(generator)
     if score is not None:
@@ -98,15 +93,15 @@ def train(
             whole = list(epoch())
             for i, batch in enumerate(whole):
                 done = (number - 1 + i / len(whole)) / epochs
-                for group in optimizer.param_groups:
-                    group["lr"] = rate * _schedule(steps, done, epochs * len(whole))
-                loss = objective(tensors, fixed, _to(batch, place), Step(ops, generator, done))
-                optimizer.zero_grad()
-                loss.backward()
-                optimizer.step()
-                total, count, steps = total + float(loss.detach()), count + 1, steps + 1
+                rate = schedule.at(steps, done, epochs * len(whole))
+                found = objective(tensors, fixed, _to(batch, place), Step(ops, generator, done))
+                losses = found if isinstance(found, tuple) else (found,)
+                _step(optimizers, owned, losses, rate)
+                total, count, steps = total + float(losses[0].detach()), count + 1, steps + 1
             if not (math.isfinite(total) and all(bool(tensor.isfinite().all()) for tensor in leaves)):
-                raise ChiasmError(f"the loss is not finite in epoch {number}: a learning rate below {rate:g} may help.")
+                raise ChiasmError(
+                    f"the loss is not finite in epoch {number}: a learning rate below {schedule.rate:g} may help."
+                )
             if score is None or (number % every and number != last):
                 continue
             now = _arrays(tensors)
@@ -124,9 +119,28 @@ def train(
     return best._replace(history=history)
 
 
-def _schedule(step: int, done: float, steps: int) -> float:
-    """The share of the highest rate."""
-    return min(1.0, (step + 1) / max(1.0, WARM_UP * steps)) * (0.5 + 0.5 * math.cos(math.pi * done))
+def _adamw(leaves: list[torch.Tensor], schedule: Schedule) -> torch.optim.Optimizer:
+    groups = [
+        {"params": [t for t in leaves if t.ndim > 1], "weight_decay": schedule.decay},
+        {"params": [t for t in leaves if t.ndim < 2], "weight_decay": 0.0},
+    ]
+    return torch.optim.AdamW(groups, lr=schedule.rate, betas=schedule.betas)
+
+
+def _step(
+    optimizers: list[torch.optim.Optimizer], owned: list[list[torch.Tensor]], losses: tuple[Any, ...], rate: float
+) -> None:
+    """Each side down its own loss, all of them from where they stand now."""
+    slopes = [
+        torch.autograd.grad(loss, leaves, retain_graph=i + 1 < len(losses), allow_unused=True)
+        for i, (loss, leaves) in enumerate(zip(losses, owned, strict=True))
+    ]
+    for optimizer, leaves, mine in zip(optimizers, owned, slopes, strict=True):
+        for leaf, slope in zip(leaves, mine, strict=True):
+            leaf.grad = slope
+        for group in optimizer.param_groups:
+            group["lr"] = rate
+        optimizer.step()
 
 
 def _device(name: str) -> torch.device:
