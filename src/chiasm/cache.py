@@ -1,7 +1,8 @@
 """Encoded items on disk, found again by encoder fingerprint + item bytes; checksummed, fsynced, memory-mapped.
 
 A shelf (one folder an encoder fingerprint) holds immutable segments: safetensors files of keys `(m, 16)`, values
-`(m, d)` float32 and a checksum. A segment is written under the shelf's lock to a new name, fsynced and renamed, so an
+`(m, d)` float32, or tokens `(total, d)` float16 with offsets `(m + 1,)`, and a checksum. A segment is written under
+the shelf's lock to a new name, fsynced and renamed, so an
 item is either wholly there or not there at all, whatever dies in between; nothing is ever rewritten in place.
 """
 
@@ -12,7 +13,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -20,6 +21,7 @@ import numpy as np
 
 from chiasm.errors import ChiasmError
 from chiasm.files import lock, read_tensors, write_tensors
+from chiasm.tokens import Run, Tokens
 
 __all__ = ["Cache", "Scratch", "Shelf", "SideBySide", "Stored", "folder", "key_of"]
 
@@ -98,7 +100,7 @@ class Shelf:
         _undisturbed(self._read_segments)
 
     def _read_segments(self) -> None:
-        self.segments: list[np.ndarray] = []
+        self.segments: list[np.ndarray | Run] = []
         self.bytes = 0
         self.where: dict[bytes, tuple[int, int]] = {}
         self.notes: dict[bytes, dict[str, str]] = {}
@@ -112,7 +114,7 @@ class Shelf:
         self.segments.append(values)
         self.bytes += path.stat().st_size
         raw = raw or keys.tobytes()
-        for row in range(len(values)):
+        for row in range(len(keys)):
             self.where.setdefault(raw[row * KEY_BYTES : (row + 1) * KEY_BYTES], (number, row))
         self.notes.update((raw[row * KEY_BYTES : (row + 1) * KEY_BYTES], note) for row, note in notes.items())
 
@@ -122,25 +124,29 @@ class Shelf:
     def __len__(self) -> int:
         return len(self.where)
 
-    def add(self, keys: list[bytes], values: np.ndarray, notes: dict[int, dict[str, str]] | None = None) -> None:
+    def add(
+        self, keys: list[bytes], values: np.ndarray | Tokens, notes: dict[int, dict[str, str]] | None = None
+    ) -> None:
         """Append items; when this returns they survive `kill -9` and power loss (fsync of file and folder).
 
         Args:
-            keys: m keys of 16 bytes. values: `(m, d)`, stored as float32. notes: plain facts of item i (cut, ...).
+            keys: m keys of 16 bytes. values: `(m, d)`, stored as float32; or the tokens of m items, stored as float16.
+            notes: plain facts of item i (cut, ...).
         """
         if not keys:
             return
         with lock(self.path):
             raw = b"".join(keys)
-            path = self._write(np.frombuffer(raw, "u1").reshape(-1, KEY_BYTES), values, notes or {})
+            held = values.run() if isinstance(values, Tokens) else np.ascontiguousarray(values, dtype=np.float32)
+            path = self._write(np.frombuffer(raw, "u1").reshape(-1, KEY_BYTES), held, notes or {})
             self._adopt(path, raw)
 
-    def _write(self, keys: np.ndarray, values: np.ndarray, notes: dict[int, dict[str, str]]) -> Path:
-        values = np.ascontiguousarray(values, dtype=np.float32)
+    def _write(self, keys: np.ndarray, held: np.ndarray | Run, notes: dict[int, dict[str, str]]) -> Path:
+        arrays = {"keys": keys, **(held._asdict() if isinstance(held, Run) else {"values": held})}
         last = max((int(p.stem) for p in self.path.glob("*.seg")), default=-1)
         path = self.path / f"{last + 1:08d}.seg"
         told = json.dumps(notes)
-        write_tensors(path, {"keys": keys, "values": values}, {"notes": told, "check": _check(keys, values, told)})
+        write_tensors(path, arrays, {"notes": told, "check": _check(arrays, told)})
         return path
 
     def merge(self) -> None:
@@ -175,14 +181,17 @@ class Shelf:
             offset += len(keys)
         if len(held) < 2:
             return
-        self._write(np.concatenate([keys for _, keys, _ in held]), np.concatenate([v for *_, v in held]), notes)
+        self._write(np.concatenate([keys for _, keys, _ in held]), _joined([values for *_, values in held]), notes)
         for path, *_ in held:
             path.unlink()
 
-    def stored(self, keys: Iterable[bytes]) -> Stored:
-        """A read-only `(m, d)` array of the items with these keys, in their order, left on disk until asked for."""
+    def stored(self, keys: Iterable[bytes]) -> Stored | Tokens:
+        """The items with these keys in their order, left on disk until asked for: `(m, d)` read-only, or tokens."""
         places = np.array([self.where[key] for key in keys], dtype=np.int64).reshape(-1, 2)
-        return Stored(self.segments, places)
+        runs = [segment for segment in self.segments if isinstance(segment, Run)]
+        if runs:
+            return Tokens(runs, places)
+        return Stored([segment for segment in self.segments if not isinstance(segment, Run)], places)
 
     def info(self) -> dict[str, Any]:
         """Fingerprint, items, bytes."""
@@ -204,11 +213,15 @@ class Scratch(Shelf):
     def __init__(self) -> None:
         self.segments, self.bytes, self.where, self.notes = [], 0, {}, {}
 
-    def add(self, keys: list[bytes], values: np.ndarray, notes: dict[int, dict[str, str]] | None = None) -> None:
+    def add(
+        self, keys: list[bytes], values: np.ndarray | Tokens, notes: dict[int, dict[str, str]] | None = None
+    ) -> None:
         """Append items, to be kept as long as this object."""
         for row, key in enumerate(keys):
             self.where.setdefault(key, (len(self.segments), row))
-        self.segments.append(np.ascontiguousarray(values, dtype=np.float32))
+        self.segments.append(
+            values.run() if isinstance(values, Tokens) else np.ascontiguousarray(values, dtype=np.float32)
+        )
         self.notes.update({keys[row]: note for row, note in (notes or {}).items()})
 
     def merge(self) -> None:
@@ -276,20 +289,28 @@ class SideBySide:
         return whole if dtype is None else whole.astype(dtype)
 
 
-def _read_segment(path: Path, check: bool = False) -> tuple[np.ndarray, np.ndarray, dict[int, dict[str, str]]]:
+def _read_segment(path: Path, check: bool = False) -> tuple[np.ndarray, np.ndarray | Run, dict[int, dict[str, str]]]:
     """Keys, values and notes by row of a segment, with `check` its checksum recomputed; a ChiasmError when damaged."""
     try:
         arrays, metadata = read_tensors(path)
         keys, values, told = arrays["keys"], arrays["values"], metadata["notes"]
-        if keys.dtype != np.uint8 or values.ndim != 2 or keys.shape != (len(values), KEY_BYTES):
+        count = len(arrays["offsets"]) - 1 if "offsets" in arrays else len(values)
+        if keys.dtype != np.uint8 or values.ndim != 2 or keys.shape != (count, KEY_BYTES):
             raise ValueError
-        if check and metadata["check"] != _check(keys, values, told):
+        if check and metadata["check"] != _check(arrays, told):
             raise ValueError
-        return keys, values, {int(row): dict(note) for row, note in json.loads(told).items()}
+        held = Run(values, np.array(arrays["offsets"])) if "offsets" in arrays else values
+        return keys, held, {int(row): dict(note) for row, note in json.loads(told).items()}
     except (KeyError, ValueError, TypeError, AttributeError, RecursionError):  # a ChiasmError is a ValueError
         raise ChiasmError(
             f"{path} is damaged: delete it (its items are encoded again), or run 'chiasm cache clear'."
         ) from None
+
+
+def _joined(held: Sequence[np.ndarray | Run]) -> np.ndarray | Run:
+    """The segments of one shelf as one."""
+    runs = [Tokens.whole(one) for one in held if isinstance(one, Run)]
+    return Tokens.stack(runs).run() if runs else np.concatenate([np.asarray(one) for one in held])
 
 
 def _verify(folder: Path) -> dict[str, Any]:
@@ -303,10 +324,11 @@ def _verify(folder: Path) -> dict[str, Any]:
             except ChiasmError:
                 damaged.append(str(path))
                 continue
-            for key, value in zip(keys, values, strict=True):
+            for row, key in enumerate(keys):
                 if (name := key.tobytes()) not in seen:
                     seen.add(name)
-                    total += int.from_bytes(hashlib.blake2b(name + value.tobytes(), digest_size=32).digest(), "big")
+                    whole = hashlib.blake2b(name + _bytes_of(values, row), digest_size=32).digest()
+                    total += int.from_bytes(whole, "big")
         return {"encoder": folder.name, "items": len(seen), "digest": f"{total % 2**256:064x}", "damaged": damaged}
 
     return _undisturbed(read)
@@ -320,8 +342,17 @@ def _undisturbed(read: Callable[[], T]) -> T:
     return read()
 
 
-def _check(keys: np.ndarray, values: np.ndarray, notes: str) -> str:
-    digest = hashlib.blake2b(memoryview(np.ascontiguousarray(keys)), digest_size=16)  # type: ignore[arg-type]
-    digest.update(memoryview(np.ascontiguousarray(values)))  # type: ignore[arg-type]
+def _bytes_of(held: np.ndarray | Run, row: int) -> bytes:
+    """An item's numbers."""
+    if isinstance(held, Run):
+        return np.asarray(held.values[held.offsets[row] : held.offsets[row + 1]]).tobytes()
+    return bytes(held[row].tobytes())
+
+
+def _check(arrays: Mapping[str, np.ndarray], notes: str) -> str:
+    digest = hashlib.blake2b(digest_size=16)
+    for name in ("keys", "values", "offsets"):
+        if name in arrays:
+            digest.update(memoryview(np.ascontiguousarray(arrays[name])))  # type: ignore[arg-type]
     digest.update(notes.encode())
     return digest.hexdigest()

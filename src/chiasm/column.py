@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from chiasm.errors import ChiasmError, unknown
+from chiasm.tokens import Tokens
 
 __all__ = ["ABSENT", "MODALITIES", "Column", "missing"]
 
@@ -23,7 +24,7 @@ class Column:
     Args:
         modality: one of `MODALITIES`.
         items: the m distinct items: a list (texts, paths, raw media, records) or anything array-like `(m, d)`
-            that takes an integer array between brackets (an ndarray, a memory map, `chiasm.cache.Stored`).
+            that takes an integer array between brackets (an ndarray, a memory map, `chiasm.cache.Stored`); or `Tokens`.
             A record is the numbers and categories of one row as a dict: name to number, text or None (missing).
         index: `(n,)` integers into `items`; left out, row i holds item i.
         labels: m short strings that name the items to a person (a relative path); texts name themselves.
@@ -90,9 +91,28 @@ class Column:
         return first
 
     @property
+    def steps(self) -> int:
+        """T of a column of tokens whose every item has T of them; 0 for other columns."""
+        return self.items.steps if isinstance(self.items, Tokens) else 0
+
+    def batch(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The tokens of some rows: `(b, t, d)` float32 and a boolean mask `(b, t)`; t is the longest of these rows.
+
+        A row without an item is masked throughout. Raises a ChiasmError for a column that holds no tokens.
+        """
+        if not isinstance(self.items, Tokens):
+            raise ChiasmError(f"wanted tokens, got {self.modality} of one vector an item: encode it with steps.")
+        return self.items.batch(self.index[rows])
+
+    @property
     def width(self) -> int:
         """d of an `(m, d)` column; a ChiasmError for raw items."""
         shape: tuple[int, ...] = getattr(self.items, "shape", ())
+        if isinstance(self.items, Tokens) and len(shape) != 2:
+            raise ChiasmError(
+                f"wanted one vector an item, got {self.modality} of different numbers of tokens: choose a method that "
+                "reads tokens, or pooled features."
+            )
         if len(shape) != 2:
             raise ChiasmError(
                 f"wanted encoded vectors (n, d), got raw {self.modality} items: encode them first "

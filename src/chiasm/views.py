@@ -9,6 +9,7 @@ import numpy as np
 
 from chiasm.column import ABSENT, MODALITIES, Column, missing
 from chiasm.errors import ChiasmError, unknown
+from chiasm.tokens import Tokens
 
 __all__ = ["ABSENT", "MODALITIES", "Column", "Views", "as_views", "connected", "normalize"]
 
@@ -215,7 +216,9 @@ def _stack(parts: Sequence[Column | None], lengths: Sequence[int]) -> Column:
     held = [part for part in parts if part is not None]
     arrays = all(hasattr(part.items, "shape") for part in held)
     items: Any = []
-    if arrays:
+    if held and all(isinstance(part.items, Tokens) for part in held):
+        items = Tokens.stack([part.items for part in held])
+    elif arrays:
         items = np.concatenate([np.asarray(part.items[np.arange(len(part.items))]) for part in held])
     labels: list[str] | None = [] if all(part.labels is not None for part in held) else None
     index, offset = [], 0

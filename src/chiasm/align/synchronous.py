@@ -34,8 +34,9 @@ _MOST_STEPS = 16_384
 class Synchronous(Aligner):
     """CCA between steps of time, each with its neighbors; a clip becomes its steps' coordinates side by side.
 
-    A view is `(n, T * d)`, T steps of d features in order of time: what every encoder of audio or video gives with
-    `steps=T`. From each clip its own mean over time is taken off, since what never changes tells nothing about when.
+    A view is a column of T tokens of width d in order of time, which every encoder of audio or video gives with
+    `steps=T`, or the same side by side, `(n, T * d)`. From each clip its own mean over time is taken off, since what
+    never changes tells nothing about when.
     A view's steps are reduced to their `components` first principal components, each is joined with `context` steps
     before and after it (at the edges the last one again), and the n T pairs of steps are solved as in `cca`. With u_t
     and v_t the coordinates of two clips at step t, each direction scaled by sqrt(its correlation) and of mean 0 over
@@ -45,26 +46,26 @@ class Synchronous(Aligner):
 
     Choose it where two recordings of one event must be matched by their timing: which face says this, which film has
     this sound track. A clip of 75 steps teaches 75 times, so some hundred clips are enough. Choose `cca` on pooled
-    features where views agree in what they show rather than in when. With steps=1 it is `cca` on the principal
+    features where views agree in what they show rather than in when. With one step it is `cca` on the principal
     components. The views must be in time with each other to a step or so, when learning and when asked.
 
     On 650 clips of one talker (benchmarks/time/talking_face.py) a voice finds its face among 75 in 94.0 % of cases
-    [91.0,
-    97.0] and a face its voice in 96.3 % [94.5, 98.0]; `cca` on means and deviations over time in 36.9 % and 33.9 %, on
+    [91.0, 97.0] and a face its voice in 96.3 % [94.5, 98.0]; `cca` on means and deviations over time in 36.9 % and
+    33.9 %, on
     the means alone, which know no time, still in 22 %. Sound that comes 40 ms late leaves 65 %, 80 ms late 12 %. The
     sound has then taught where to look: of the words, a fuser reads 52.9 % from the face's coordinates, and 39.2 % from
     the principal components that they are made of.
 
     Args:
-        steps: T, the same in all views; the encoders' `steps`.
+        steps: T, the same in all views; None: as many as the columns hold tokens (the encoders' `steps`), else 1.
         k: coordinates a step; None: chosen by retrieval of whole clips on validation rows among 8, 16, 32, 64.
         ridge: in units of the mean eigenvalue; None: chosen likewise among 0.01, 0.1, 1, 10.
         context: steps on each side; None: chosen likewise among 0, 1, 2, 4.
         components: principal components of a view's steps that are kept; no less than d keeps them all.
         seed: of the draw of clips for the components, and of the choice when `fit` is given no validation rows.
 
-    Learned: by view `bases_` `(d, r)`, `weights_` `((2 context + 1) r, k)`, `offsets_` `(k,)`; `correlations_` `(k,)`
-    of steps, `chosen_`, `trials_`.
+    Learned: `steps_` (T); by view `bases_` `(d, r)`, `weights_` `((2 context + 1) r, k)`, `offsets_` `(k,)`;
+    `correlations_` `(k,)` of steps, `chosen_`, `trials_`.
 
     >>> import numpy as np
     >>> rng = np.random.default_rng(0)
@@ -84,7 +85,7 @@ class Synchronous(Aligner):
 
     def __init__(
         self,
-        steps: int = 1,
+        steps: int | None = None,
         k: int | None = None,
         ridge: float | None = None,
         context: int | None = None,
@@ -106,6 +107,7 @@ class Synchronous(Aligner):
         """
         views, val = as_views(views), None if val is None else as_views(val)
         check_pairs(views)
+        self.steps_ = self._count(views)
         self._check(views)
         if val is not None:
             self._check(val)
@@ -132,22 +134,36 @@ class Synchronous(Aligner):
         self.offsets_ = {name: moments.mean(name) @ matrix for name, matrix in self.weights_.items()}
         return self
 
-    def _check(self, views: Views) -> None:
-        if self.steps < 1 or self.components < 1:
+    def _count(self, views: Views) -> int:
+        """T: as given, or as the columns of tokens say; 1 where they hold none."""
+        told = {column.steps for column in views.columns.values()} - {0}
+        if self.steps is None and len(told) > 1:
             raise ChiasmError(
-                f"wanted at least 1 step and 1 component, got steps={self.steps}, components={self.components}."
+                f"wanted as many steps in every view, got {' and '.join(map(str, sorted(told)))}: encode them alike."
+            )
+        return self.steps if self.steps is not None else max(told, default=1)
+
+    @property
+    def _t(self) -> int:
+        """T; models of format 1 kept it as the parameter alone."""
+        return int(getattr(self, "steps_", self.steps or 1))
+
+    def _check(self, views: Views) -> None:
+        if self._t < 1 or self.components < 1:
+            raise ChiasmError(
+                f"wanted at least 1 step and 1 component, got steps={self._t}, components={self.components}."
             )
         for name, width in widths(views).items():
-            if width % self.steps:
+            if width % self._t:
                 raise ChiasmError(
-                    f"wanted {self.steps} steps of equal width side by side, got view {name!r} of width {width}: "
-                    f"encode it with steps={self.steps}."
+                    f"wanted {self._t} steps of equal width side by side, got view {name!r} of width {width}: "
+                    f"encode it with steps={self._t}."
                 )
 
     def _candidates(self) -> list[dict[str, Any]]:
         """All that is tried, the candidates of one context together."""
         least = min(basis.shape[1] for basis in self.bases_.values())
-        contexts = [c for c in _CONTEXTS if 2 * c < self.steps] if self.context is None else [self.context]
+        contexts = [c for c in _CONTEXTS if 2 * c < self._t] if self.context is None else [self.context]
         ridges = _RIDGES if self.ridge is None else (self.ridge,)
         found = []
         for context in contexts:
@@ -175,16 +191,16 @@ class Synchronous(Aligner):
     def _basis(self, views: Views, name: str) -> np.ndarray:
         """`(d, r)` the first principal directions of a view's steps around their clip's mean."""
         column = views[name]
-        width = column.width // self.steps
+        width = column.width // self._t
         if width <= self.components:
             return np.eye(width, dtype=np.float32)
         from sklearn.utils.extmath import randomized_svd
 
-        drawn = np.random.default_rng(self.seed).permutation(column.used)[: max(2, _MOST_STEPS // self.steps)]
+        drawn = np.random.default_rng(self.seed).permutation(column.used)[: max(2, _MOST_STEPS // self._t)]
         rows = np.asarray(column.items[np.sort(drawn)], dtype=np.float32)
         check_finite(rows, name)
-        steps = rows.reshape(len(rows), self.steps, width)
-        steps = (steps - steps.mean(axis=1 if self.steps > 1 else 0, keepdims=True)).reshape(-1, width)
+        steps = rows.reshape(len(rows), self._t, width)
+        steps = (steps - steps.mean(axis=1 if self._t > 1 else 0, keepdims=True)).reshape(-1, width)
         count = min(self.components, len(steps))
         basis: np.ndarray = randomized_svd(steps, n_components=count, random_state=self.seed)[2].T
         return np.ascontiguousarray(basis)
@@ -192,43 +208,43 @@ class Synchronous(Aligner):
     def _reduced(self, name: str, rows: np.ndarray) -> np.ndarray:
         """`(m, T * d)` -> `(m, T * r)`: the components of each step, the clip's mean taken off."""
         basis, found = self.bases_[name], []
-        for part in np.array_split(rows, len(rows) * self.steps // _MOST_STEPS + 1):
-            steps = part.reshape(len(part), self.steps, len(basis))
-            if self.steps > 1:
+        for part in np.array_split(rows, len(rows) * self._t // _MOST_STEPS + 1):
+            steps = part.reshape(len(part), self._t, len(basis))
+            if self._t > 1:
                 steps = steps - steps.mean(axis=1, keepdims=True)
-            found.append((steps @ basis).reshape(len(part), self.steps * basis.shape[1]))
+            found.append((steps @ basis).reshape(len(part), self._t * basis.shape[1]))
         return np.concatenate(found)
 
     def _near(self, rows: np.ndarray, context: int) -> np.ndarray:
         """`(m, T * r)` -> `(m, T, (2 context + 1) r)`: each step beside its neighbors."""
-        steps = rows.reshape(len(rows), self.steps, rows.shape[1] // self.steps)
-        near = np.arange(self.steps)[:, None] + np.arange(-context, context + 1)
-        seen: np.ndarray = steps[:, np.clip(near, 0, self.steps - 1)]
-        return seen.reshape(len(rows), self.steps, near.shape[1] * steps.shape[2])
+        steps = rows.reshape(len(rows), self._t, rows.shape[1] // self._t)
+        near = np.arange(self._t)[:, None] + np.arange(-context, context + 1)
+        seen: np.ndarray = steps[:, np.clip(near, 0, self._t - 1)]
+        return seen.reshape(len(rows), self._t, near.shape[1] * steps.shape[2])
 
     def _flat(self, values: np.ndarray) -> np.ndarray:
         """`(m, T, k)` -> `(m, T * k)`, of mean 0 over time where there is a time."""
-        if self.steps > 1:
+        if self._t > 1:
             values = values - values.mean(axis=1, keepdims=True)
-        return values.reshape(len(values), self.steps * values.shape[2])
+        return values.reshape(len(values), self._t * values.shape[2])
 
     def _moments(self, views: Views, context: int) -> Covariance:
         """Moments of the steps, from their components: step t of an id is one thing."""
-        moments, time = Covariance(), np.arange(self.steps)
-        for part in views.chunks(max(1, _MOST_STEPS // self.steps)):
+        moments, time = Covariance(), np.arange(self._t)
+        for part in views.chunks(max(1, _MOST_STEPS // self._t)):
             columns = {}
             for name, column in part.columns.items():
                 if len(used := column.used):
                     seen = self._near(np.asarray(column.items[used], dtype=np.float32), context)
-                    place = np.searchsorted(used, column.index)[:, None] * self.steps + time
+                    place = np.searchsorted(used, column.index)[:, None] * self._t + time
                     index = np.where(column.present[:, None], place, ABSENT).ravel()
                     columns[name] = Column("vector", seen.reshape(-1, seen.shape[2]), index)
             if columns:
-                moments.add(Views(columns, (part.codes[:, None] * self.steps + time).ravel()))
+                moments.add(Views(columns, (part.codes[:, None] * self._t + time).ravel()))
         return moments
 
     def _widths(self) -> dict[str, int]:
-        return {name: len(basis) * self.steps for name, basis in self.bases_.items()}
+        return {name: len(basis) * self._t for name, basis in self.bases_.items()}
 
     def _map(self, name: str, rows: np.ndarray) -> np.ndarray:
         seen = self._near(self._reduced(name, rows), self.chosen_["context"])

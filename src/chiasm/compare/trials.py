@@ -14,6 +14,7 @@ from chiasm.encoding import Encoding, Report
 from chiasm.errors import ChiasmError
 from chiasm.scale import Progress
 from chiasm.splits import Leaks, check_splits, cut, leaks
+from chiasm.tokens import Tokens
 from chiasm.views import Column, Views
 
 __all__ = ["Trial", "data_print", "draw", "draw_rows", "trials"]
@@ -190,7 +191,10 @@ def _alone(column: Column) -> Column:
     """The column with the items that its rows use and no others, so that no method can look at held-out ones."""
     used = column.used
     items = column.items
-    items = Stored(items.segments, items.places[used]) if isinstance(items, Stored) else column.take(used)
+    if isinstance(items, Tokens):
+        items = items.some(used)
+    else:
+        items = Stored(items.segments, items.places[used]) if isinstance(items, Stored) else column.take(used)
     index = np.where(column.present, np.searchsorted(used, column.index), column.index)
     return Column(column.modality, items, index)
 

@@ -31,12 +31,12 @@ class Encoder(Part):
     batch: ClassVar[int] = 256
     near: ClassVar[float | None] = None
 
-    def attempt(self, items: Sequence[Any]) -> tuple[np.ndarray, dict[int, list[Note]]]:
-        """Encode what can be: `(n, d)` float32, and notes by position. A skipped item's row means nothing."""
+    def attempt(self, items: Sequence[Any]) -> tuple[Any, dict[int, list[Note]]]:
+        """Encode what can be: `(n, d)` float32 or Tokens, and notes by position. A skipped item's row means nothing."""
         raise NotImplementedError
 
-    def encode(self, items: Sequence[Any]) -> np.ndarray:
-        """`(n, d)` float32 vectors of n items; a ChiasmError that names the first item that cannot be encoded."""
+    def encode(self, items: Sequence[Any]) -> Any:
+        """`(n, d)` float32 vectors of n items, or their `Tokens`; a ChiasmError names the first that cannot be read."""
         values, notes = self.attempt(items)
         for position, found in notes.items():
             for note in found:

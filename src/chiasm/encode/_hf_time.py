@@ -43,10 +43,10 @@ class HfTime(Timed, Hf):
         return self._wants(self._open())
 
     def describe(self, decoded: Decoded) -> np.ndarray:
-        """The network's own vector of a decoded clip; with `steps`, the mean states of so many parts side by side."""
+        """The network's own vector of a decoded clip; with `steps`, the mean states of so many parts `(T, d)`."""
         with one_thread():
             vector, steps = self._made(self._open(), decoded)
-        return parts(steps, decoded.seconds, self.steps).ravel() if self.steps else vector
+        return parts(steps, decoded.seconds, self.steps) if self.steps else vector
 
     def over_time(self, decoded: Decoded) -> Steps:
         """The network's last states over time, without those of padding; a MediaError where there is nothing."""

@@ -12,6 +12,7 @@ from chiasm import scale
 from chiasm.encode._encoder import Encoder
 from chiasm.media.clips import Decoded, Wants, clip_content, decode_many, runs
 from chiasm.media.images import MediaError, Note
+from chiasm.tokens import Tokens
 
 __all__ = ["Steps", "Timed"]
 
@@ -28,8 +29,8 @@ class Timed(Encoder):
     """An encoder of audio or video. A file implements `wants` and `over_time`; the rest follows.
 
     The constructor has a parameter `steps`. 0: a clip's features over time are pooled, `(n, d')`. T: the clip is cut
-    into T equal parts, and the mean of each stands side by side, `(n, T * d)` in order of time; heads that read time
-    take them as `(n, T, d)`.
+    into T equal parts, and the mean of each is a token, T of width d in order of time (`chiasm.tokens.Tokens`). Heads
+    over time read them as `(n, T, d)`, other methods side by side as `(n, T * d)`.
     """
 
     steps: int
@@ -49,11 +50,11 @@ class Timed(Encoder):
         return np.concatenate([values.mean(axis=0), values.std(axis=0)])
 
     def describe(self, decoded: Decoded) -> np.ndarray:
-        """The vector of a decoded clip."""
+        """The vector `(d',)` of a decoded clip; with `steps` its tokens `(T, d)`."""
         return self._vector(self.over_time(decoded), decoded.seconds)
 
     def describe_shots(self, decoded: Decoded, shots: Sequence[tuple[int, int]]) -> np.ndarray:
-        """The vector of a decoded clip of one or more shots: what compares frames compares none of different shots.
+        """As `describe`, of a clip of one or more shots: what compares frames compares none of different shots.
 
         Args:
             shots: of each the first gray frame and the one after the last.
@@ -67,9 +68,21 @@ class Timed(Encoder):
         return self._vector(Steps(*joined), decoded.seconds)
 
     def _vector(self, steps: Steps, seconds: float) -> np.ndarray:
-        return parts(steps, seconds, self.steps).ravel() if self.steps else self.pool(steps.values)
+        return parts(steps, seconds, self.steps) if self.steps else self.pool(steps.values)
 
-    def attempt(self, items: Sequence[Any]) -> tuple[np.ndarray, dict[int, list[Note]]]:
+    def pack(self, described: Sequence[np.ndarray | None]) -> np.ndarray | Tokens:
+        """What was described of n clips, as a column holds it; a clip that is None is a row that means nothing."""
+        held = [one for one in described if one is not None]
+        if self.steps:
+            width = held[0].shape[1] if held else 0
+            return Tokens.of([np.zeros((0, width)) if one is None else one for one in described])
+        out = np.zeros((len(described), len(held[0]) if held else 0), dtype=np.float32)
+        for row, one in enumerate(described):
+            if one is not None:
+                out[row] = one
+        return out
+
+    def attempt(self, items: Sequence[Any]) -> tuple[Any, dict[int, list[Note]]]:
         """Decode and describe on all cores, near moments of one file in one pass; what cannot be read is skipped."""
         wants = self.wants
 
@@ -92,10 +105,12 @@ class Timed(Encoder):
                     vectors[i] = vector
                 if told:
                     notes[i] = told
-        out = np.zeros((len(items), len(next(iter(vectors.values()), ()))), dtype=np.float32)
-        for i, vector in vectors.items():
-            out[i] = vector
-        return out, notes
+        return self.pack([vectors.get(i) for i in range(len(items))]), notes
+
+    @property
+    def fingerprint(self) -> str:
+        """As the base has it; tokens are in half precision, which is told."""
+        return f"{super().fingerprint}-half" if self.steps else super().fingerprint
 
     def content(self, item: Any) -> bytes:
         """The hash of the file, with start and end of a moment."""

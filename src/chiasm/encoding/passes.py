@@ -13,6 +13,7 @@ from chiasm.encoding.joined import Joined, members
 from chiasm.media.clips import one_decode
 from chiasm.media.images import MediaError, Note
 from chiasm.scale import Progress
+from chiasm.tokens import Tokens
 from chiasm.views import ABSENT, Column
 
 __all__ = ["Pass", "Passes", "drive"]
@@ -76,8 +77,8 @@ class Passes:
         return keys
 
     @property
-    def blocks(self) -> list[Stored]:
-        """The vectors of the distinct items, an array `(m, d_i)` an encoder."""
+    def blocks(self) -> list[Stored | Tokens]:
+        """What each encoder says of the distinct items: `(m, d_i)`, or tokens."""
         return [one.shelf.stored(one.keys[position] for position in self.first.values()) for one in self.passes]
 
     def column(self) -> Column:
@@ -134,7 +135,8 @@ class Pass:
         order = list(waiting)
         values, notes = self.encoder.attempt([self.column.items[waiting[key]] for key in order])
         failed = {order[i]: n for i, found in notes.items() for n in found if n.skipped}
-        finite = np.isfinite(values).all(axis=1)
+        tokens = isinstance(values, Tokens)
+        finite = values.finite() if tokens else np.isfinite(values).all(axis=1)
         for i in np.flatnonzero(~finite).tolist():
             failed.setdefault(order[i], Note("not_finite", "its features are not finite numbers", skipped=True))
         good = [i for i, key in enumerate(order) if key not in failed]
@@ -142,7 +144,7 @@ class Pass:
         for row, i in enumerate(good):
             if altered := notes.get(i):
                 told[row] = {"code": altered[0].code, "message": "; ".join(n.message for n in altered)}
-        self.shelf.add([order[i] for i in good], values[good], told)
+        self.shelf.add([order[i] for i in good], values.some(good) if tokens else values[good], told)
         return failed
 
 

@@ -53,7 +53,8 @@ class Temporal(TrainedFuser):
     concatenation of a still and what moves, 300 surveillance clips: 0.0 points [-4.3, 4.7].
 
     Args:
-        kind: "classes", "tags" or "numbers". steps: T of every view; or by view, and the others are plain.
+        kind: "classes", "tags" or "numbers". steps: T of every view, or by view;
+            0: as the columns say (tokens are over time, vectors are plain).
         head: of every view over time; or by view, "attention" where it is not named. join: "concat" or "gru".
         device: to train on, "cpu" or "cuda"; on a CPU the same seed gives the same numbers.
         seed: of folds, landmarks, starts and batches.
@@ -96,7 +97,8 @@ class Temporal(TrainedFuser):
     def _learn(self, held: Blocks, truth: np.ndarray, folds: np.ndarray) -> np.ndarray:
         if self.join not in JOINS:
             raise unknown("join", self.join, JOINS)
-        steps = self.steps if isinstance(self.steps, dict) else dict.fromkeys(held, self.steps)
+        told = self.steps if isinstance(self.steps, dict) else dict.fromkeys(held, self.steps) if self.steps else {}
+        steps = {name: block.steps for name, block in held.items()} | told
         heads = self.head if isinstance(self.head, dict) else dict.fromkeys(held, self.head)
         for name in (*steps, *heads):
             if name not in held:
@@ -127,7 +129,7 @@ class Temporal(TrainedFuser):
 
     def _every(self, held: Blocks, name: str) -> Blocks:
         """The steps of a view, one a row: `(n * T, d)`."""
-        values, present = held[name]
+        values, present, _ = held[name]
         steps = self.steps_[name]
         return {name: Block(values.reshape(len(values) * steps, -1), np.repeat(present, steps))}
 

@@ -23,6 +23,8 @@ class Block(NamedTuple):
     """`(n, d)` float32; zero where absent."""
     present: np.ndarray
     """`(n,)` boolean."""
+    steps: int = 0
+    """T where `values` are T tokens side by side; 0 where they are one vector."""
 
 
 Blocks = dict[str, Block]
@@ -40,13 +42,13 @@ def blocks(views: Views, names: Sequence[str] | None = None) -> Blocks:
         for start in range(0, len(rows), 4096):
             part = rows[start : start + 4096]
             values[part] = column.take(column.index[part])
-        found[name] = Block(values, column.present)
+        found[name] = Block(values, column.present, column.steps)
     return found
 
 
 def restrict(held: Blocks, rows: np.ndarray) -> Blocks:
     """The blocks of some rows."""
-    return {name: Block(block.values[rows], block.present[rows]) for name, block in held.items()}
+    return {name: Block(block.values[rows], block.present[rows], block.steps) for name, block in held.items()}
 
 
 def presence(held: Mapping[str, Block], names: Sequence[str], n: int) -> np.ndarray:

@@ -149,11 +149,8 @@ class Answering(KnownRows):
         return truth.figures(truth.measure(self.fuser_.outputs(encoded[truth.rows])))
 
     def _fuser(self, names: list[str]) -> Any:
-        """A new, unfitted fuser of this task's kind, for these views; one over time is told the encoders' steps."""
+        """A new, unfitted fuser of this task's kind, for these views."""
         part = registry.make("fuse", self.fuse, seed=self.seed).set_params(kind=self.kind)
-        if getattr(part, "steps", None) == 0 and names:
-            encoders = self.encoding_.encoders_
-            part.set_params(steps={v: e.steps for v, e in encoders.items() if getattr(e, "steps", 0)})
         by_view = {key: value for key, value in part.get_params(deep=False).items() if isinstance(value, dict)}
         return part.set_params(
             **{key: {v: one for v, one in held.items() if v in names} for key, held in by_view.items()}

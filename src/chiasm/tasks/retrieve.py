@@ -84,7 +84,6 @@ class Retrieve(KnownRows):
         train = known.train
         check_pairs(train)
         val = known.rows[known.split == "val"] if (known.split == "val").any() else None
-        self._tell_steps(aligner)
         self.aligner_ = aligner.fit(train, val=val).slim()
         self.baseline_ = None
         ridge = registry.get("align", "ridge")
@@ -263,12 +262,6 @@ class Retrieve(KnownRows):
         if same:
             raise ChiasmError(f"{name!r} could mean {' or '.join(same)}: say which (--from, --to).")
         raise unknown("fitted view", name, self.views_)
-
-    def _tell_steps(self, aligner: Any) -> None:
-        """An aligner over time, chosen by name, is told the steps that all encoders have."""
-        steps = {getattr(encoder, "steps", 0) for encoder in self.encoding_.encoders_.values()}
-        if isinstance(self.align, str) and "steps" in aligner.get_params(deep=False) and len(steps) == 1 and max(steps):
-            aligner.set_params(steps=steps.pop())
 
     def _record(self, views: Views, known: Learned) -> None:
         """Index every row, and keep what score and search will ask for."""

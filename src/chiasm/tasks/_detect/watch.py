@@ -262,8 +262,7 @@ def _views(encoders: dict[str, Any], decoded: Decoded, shots: list[tuple[int, in
     columns = {}
     for name, encoder in encoders.items():
         with contextlib.suppress(MediaError):  # such as no sound: the other views tell
-            vector = np.asarray(encoder.describe_shots(decoded, shots), np.float32)
-            columns[name] = Column(encoder.modality, vector[None])
+            columns[name] = Column(encoder.modality, encoder.pack([encoder.describe_shots(decoded, shots)]))
     return Views(columns) if columns else None
 
 
