@@ -91,14 +91,14 @@ class Part:
 
 
 def size(part: Part) -> dict[str, Any]:
-    """How many numbers a part has learned, nested parts too, and their MiB.
+    """How many numbers a part answers with, nested parts too, and their MiB; `spare` ones are not counted.
 
     >>> from chiasm.align.cca import CCA
     >>> rng = np.random.default_rng(0)
     >>> size(CCA(k=2).fit({"a": rng.normal(size=(50, 3)), "b": rng.normal(size=(50, 4))}))["parameters"] > 14
     True
     """
-    arrays = list(_arrays(part.learned()))
+    arrays = list(_arrays(part))
     return {
         "parameters": int(sum(a.size for a in arrays)),
         "MiB": round(sum(a.nbytes for a in arrays) / 2**20, 3),
@@ -120,7 +120,7 @@ def _arrays(value: Any) -> Iterator[np.ndarray]:
     if isinstance(value, np.ndarray):
         yield value
     elif isinstance(value, Part):
-        yield from _arrays(value.learned())
+        yield from _arrays({name: held for name, held in value.learned().items() if name not in value.spare})
     elif isinstance(value, Mapping):
         for inner in value.values():
             yield from _arrays(inner)

@@ -161,8 +161,8 @@ def test_concatenation_is_scikit_learns_standard_scaler_and_logistic_regression(
     losses = []
     for c in STRENGTHS:
         out = np.empty((150, classes))
-        for fold in np.unique(model.folds):
-            inside = model.folds != fold
+        for fold in np.unique(model.folds_.numbers_):
+            inside = model.folds_.numbers_ != fold
             one = LogisticRegression(C=c, max_iter=1000).fit(x[inside], views.label[inside].tolist())
             assert one.classes_.tolist() == names
             out[~inside] = one.predict_proba(x[~inside])

@@ -4,7 +4,7 @@ import io
 
 import numpy as np
 import pytest
-from _questions import ASK, HOW, dealt
+from benchmarks.search._questions import ASK, HOW, dealt
 from PIL import Image
 from scipy.special import softmax
 
