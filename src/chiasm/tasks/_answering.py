@@ -17,6 +17,7 @@ from chiasm.scale import Progress
 from chiasm.score import Score
 from chiasm.splits import check_splits
 from chiasm.target import Target
+from chiasm.tasks._answers import rows
 from chiasm.tasks._known_rows import KnownRows
 from chiasm.views import Views, as_views
 
@@ -81,6 +82,10 @@ class Answering(KnownRows):
         encoded = self._encode(as_views(views, self.modalities_), progress)
         outputs: np.ndarray = self.fuser_.outputs(encoded)
         return outputs
+
+    def rows(self, ids: Any, outputs: np.ndarray) -> list[dict[str, Any]]:
+        """`outputs` as plain values, a dict a row: its id, the answer, and how sure that is."""
+        return rows(self, ids, outputs)
 
     def score(
         self,
