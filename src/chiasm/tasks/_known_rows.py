@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from chiasm import recipe
+from chiasm.data.source import Source
 from chiasm.encoding import Encoding, Report
 from chiasm.encoding.streams import drop_empty, spread
 from chiasm.errors import ChiasmError
@@ -36,8 +37,8 @@ class KnownRows(Part):
     encoding_: Encoding
     views_: dict[str, str]
     leaks_: dict[str, Any]
-    source_: dict[str, Any]
-    """How DATA was read, for the command line to read more of it the same way."""
+    source_: Source | dict[str, Any]
+    """How DATA was read, to read more of it the same way; `Source.of` takes either."""
 
     def _learn_rows(self, views: Views, progress: Progress | None) -> Views:
         """Fit the encoders, look for leaks, remember the rows: the encoded rows to learn from."""

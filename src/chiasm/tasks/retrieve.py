@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from chiasm import recipe, registry
+from chiasm.data.source import Source
 from chiasm.encoding import Encoding, Report
 from chiasm.errors import ChiasmError, unknown
 from chiasm.measure.retrieval import directions, first_rows
@@ -60,8 +61,8 @@ class Retrieve(Part):
         self.allow_leaks = allow_leaks
         self.seed = seed
 
-    source_: dict[str, Any]
-    """How DATA was read, for the command line to read more of it the same way."""
+    source_: Source | dict[str, Any]
+    """How DATA was read, to read more of it the same way; `Source.of` takes either."""
 
     def fit(self, views: Any, y: None = None, *, progress: Progress | None = None) -> Retrieve:
         """Learn from the rows of split "train" (all, when the views have no split), choose on "val", index all.
@@ -152,7 +153,7 @@ class Retrieve(Part):
         if not column.present.all():
             raise ChiasmError(f"wanted something to ask with, got an empty query ({start}).")
         vectors = self._place(start, column.take(column.index))
-        targets = [self._target(start, one) for one in ([to] if to is None or isinstance(to, str) else to)]
+        targets = [self.target(start, one) for one in ([to] if to is None or isinstance(to, str) else to)]
         if len(targets) > 1:
             if reject is not None:
                 raise ChiasmError("wanted one view to reject by, got several: ask each view on its own.")
@@ -308,6 +309,15 @@ class Retrieve(Part):
         """The modality of each fitted view."""
         return dict(self.views_)
 
+    def target(self, start: str, to: str | None = None) -> str:
+        """The view to answer with: `to` by its name or modality; left out, the only one beside the view asked with."""
+        if to is not None:
+            return self.view(to)
+        others = [view for view in self.views_ if view != start]
+        if len(others) != 1:
+            raise ChiasmError(f"say which view to answer with (--to): {', '.join(others)}.")
+        return others[0]
+
     def view(self, name: str) -> str:
         """A fitted view by its name, or by its modality when one view alone has it."""
         if name in self.views_:
@@ -361,14 +371,6 @@ class Retrieve(Part):
         self.calibration_ = (
             calibrate(mapped[split == "val"], self.indexes_, self.aligner_) if (split == "val").any() else {}
         )
-
-    def _target(self, start: str, to: str | None) -> str:
-        if to is not None:
-            return self.view(to)
-        others = [view for view in self.views_ if view != start]
-        if len(others) != 1:
-            raise ChiasmError(f"say which view to answer with (--to): {', '.join(others)}.")
-        return others[0]
 
     def _place(self, name: str, items: Any) -> np.ndarray:
         """Raw items (or vectors) of a view -> `(n, k)` in the shared space; strict: an unreadable item is an error."""
