@@ -70,6 +70,11 @@ def search_command(
         raise ChiasmError("wanted words, --image FILE, --audio FILE or --video FILE, one of them.")
     kind, shown = given[0], str(asked[given[0]])
     part = recipe.load(model)
+    if not hasattr(part, "hits"):
+        raise ChiasmError(
+            f"wanted a model that searches, got {model}, which is of {type(part).__name__}: chiasm fit retrieve ... "
+            "--to FOLDER makes one."
+        )
     name = part.view(start or kind)
     query: Any = words if words is not None else str(Path(shown).resolve())
     targets = [part.target(name, one) for one in to or [None]]
