@@ -23,6 +23,7 @@ from PIL import Image
 
 import chiasm
 from chiasm import ChiasmError
+from chiasm.tasks.classify import Classify
 from conftest import CHEAP, Run, Toy, make_pictures
 
 COLUMNS = ("--text", "caption", "--image", "path", *CHEAP)
@@ -317,6 +318,12 @@ SEARCHES: dict[str, tuple[tuple[str, ...], str]] = {
 @pytest.mark.parametrize(("options", "sentence"), SEARCHES.values(), ids=SEARCHES)
 def test_search_refuses_in_a_sentence(run: Run, toy: Toy, options: tuple[str, ...], sentence: str) -> None:
     assert sentence in refusal(run("search", toy.model, *options, cwd=toy.folder.parent))
+
+
+def test_a_model_that_does_not_search_says_so(run: Run, tmp_path: Path) -> None:
+    values = np.random.default_rng(0).normal(size=(60, 2))
+    chiasm.save(Classify(fuse="early").fit({"a": values}, np.where(values[:, 0] > 0, "x", "y")), tmp_path / "m")
+    assert "wanted a model that searches" in refusal(run("search", tmp_path / "m", "a red circle"))
 
 
 @pytest.mark.parametrize("k", [0, 100_000])

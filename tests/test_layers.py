@@ -100,3 +100,12 @@ def test_the_front_door_imports_neither_torch_nor_sklearn():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("path", sorted((SOURCE / "cli").glob("*.py")), ids=lambda p: p.name)
+def test_the_command_line_computes_nothing_and_reads_through_a_source(path):
+    text = path.read_text(encoding="utf-8")
+    assert "import numpy" not in text
+    assert not {module for module, _ in imports(path)} & {"chiasm.data.table", "chiasm.media.windows"}
+    assert not any(isinstance(n, ast.Attribute) and n.attr == "source_" and isinstance(n.ctx, ast.Load)
+                   for n in ast.walk(ast.parse(text)))  # fmt: skip

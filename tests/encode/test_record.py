@@ -206,7 +206,7 @@ def test_the_command_line_reads_records_and_keeps_patients_whole(run, tmp_path):
     assert all(len({split[f"row {3 * p + i}"] for i in (1, 2, 3)}) == 1 for p in range(60))
     assert len(set(split.values())) == 3
     source = chiasm.load(tmp_path / "m").source_
-    assert (source["number"], source["category"], source["group"]) == (["age=年龄"], ["性别"], "病人")
+    assert (source.number, source.category, source.group) == (["age=年龄"], ["性别"], "病人")
     assert run("score", "m", "t.csv", cwd=tmp_path).returncode == 0
     split["row 1"] = {"train": "test"}.get(split["row 2"], "train")
     with open(tmp_path / "s.csv", "w", newline="", encoding="utf-8") as file:

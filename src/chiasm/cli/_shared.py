@@ -15,6 +15,7 @@ from typing import Any
 
 import click
 
+from chiasm.data.source import Source
 from chiasm.encoding import Report
 from chiasm.errors import ChiasmError
 from chiasm.scale import Progress
@@ -58,23 +59,23 @@ def columns(command: Callable) -> Callable:
     return command
 
 
-def source_of(options: Mapping[str, Any]) -> dict[str, Any]:
-    """The column options as `chiasm.read` takes them: plain values, kept in the model."""
-    source = {
-        "text": list(options["text"]),
-        "image": list(options["image"]),
-        "audio": list(options["audio"]),
-        "video": list(options["video"]),
-        "vector": list(options["vector"]),
-        "number": list(options["number"]),
-        "category": list(options["category"]),
-        "id": options["id_"],
-        "group": options["group"],
-        "encoding": options["encoding"],
-        "split": options.get("split"),
-        "label": options.get("label"),
-    }
-    return {name: value for name, value in source.items() if value}
+def source_of(options: Mapping[str, Any]) -> Source:
+    """The column options as what reads DATA, and is kept in the model."""
+    label = options.get("label")
+    return Source(
+        text=list(options["text"]),
+        image=list(options["image"]),
+        audio=list(options["audio"]),
+        video=list(options["video"]),
+        vector=list(options["vector"]),
+        number=list(options["number"]),
+        category=list(options["category"]),
+        id=options["id_"],
+        split=options.get("split"),
+        label=list(label) if isinstance(label, tuple) else label,
+        group=options["group"],
+        encoding=options["encoding"],
+    )
 
 
 def encoders_of(given: Iterable[str]) -> dict[str, str]:

@@ -14,7 +14,6 @@ from chiasm.compare import Comparison, compare_align, compare_fuse
 from chiasm.compare.fusers import TASKS
 from chiasm.compare.plot import check_plot
 from chiasm.compare.runs import Tell
-from chiasm.data.read import read
 from chiasm.splits import leak_warning
 
 
@@ -93,7 +92,7 @@ def _compare(data: str, compare: Callable[..., Comparison], options: dict[str, A
     """Read DATA, compare, and say what came out."""
     if options["plot"]:
         check_plot()
-    views = read(data, root=options["root"], **source_of(options))
+    views = source_of(options).read(data, root=options["root"])
     found = compare(
         views,
         options["method"] or None,

@@ -8,12 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import click
-import numpy as np
 
 from chiasm import recipe
 from chiasm.cli._shared import echo_json, program, progress
-from chiasm.cli.fit import PARTS
 from chiasm.data.openmoji import ATTRIBUTION, openmoji
+from chiasm.encoding.cutting import PARTS
 from chiasm.report.sheet import sheet
 from chiasm.score import Score
 from chiasm.splits import cut
@@ -50,13 +49,12 @@ def demo_command(target: str, seed: int, as_json: bool) -> None:
 
     views = openmoji(_drawing)
     views.facts["split"] = cut(views, PARTS, seed)
-    counts = {name: len(np.unique(views.codes[views.split == name])) for name in PARTS}
+    counts = {name: views[views.split == name].things for name in PARTS}
     say(
         f"{views.things} things (one picture each, no skin tones, no gendered doubles) with {len(views['name'].used)} "
         f"names: {counts['train']} to learn from, {counts['val']} to choose on, {counts['test']} unseen"
     )
     model = Retrieve(seed=seed).fit(views, progress=progress())
-    model.source_ = {}
     scores = {lang: model.score(_test(views, lang), split="test") for lang in LANGUAGES}
     folder = Path(target) / "openmoji.chiasm"
     recipe.save(model, folder)

@@ -4,27 +4,22 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import click
-import numpy as np
 
 from chiasm import recipe
 from chiasm.cli._shared import csv_bytes, echo_json, one_line, progress, say_skipped, where_of
-from chiasm.cli.answer import _readable
-from chiasm.data.read import read
+from chiasm.data.source import Source
 from chiasm.errors import ChiasmError
 from chiasm.files import write_atomic
-from chiasm.media.clips import AUDIO_SUFFIXES, VIDEO_SUFFIXES, Clip
+from chiasm.media.clips import AUDIO_SUFFIXES, VIDEO_SUFFIXES
+from chiasm.media.frames import gray_frames
 from chiasm.media.images import MediaError
-from chiasm.tasks.detect import Alarm, Detect
-from chiasm.views import Column, Views
+from chiasm.tasks.detect import Alarm, Detect, Name, alarm_name, ranked
 
 SHOWN = 20
-
-Name = Callable[[Alarm], str | None]
 
 
 @click.command("detect")
@@ -86,33 +81,25 @@ def detect_command(model: str, data: str | None, as_json: bool, **options: Any) 
 
 
 def _table(part: Detect, names: Any, texts: list[str], data: str, options: dict[str, Any], as_json: bool) -> None:
-    views = read(data, root=options["root"], where=where_of(options["where"]), **_readable(part, data))
+    views = Source.of(part).read_present(data, part.views_, root=options["root"], where=where_of(options["where"]))
     answers = part.answer(views, progress=progress())
     say_skipped(answers.report)
-    surprise, signs = answers[1], part.signs(views)
-    order = np.argsort(-surprise, kind="stable")
-    unusual = order[surprise[order] >= part.threshold]
-    said = _of_rows(part, names, texts, views[unusual]) if len(unusual) else []
-    rows: list[dict[str, Any]] = []
-    for rank, row in enumerate(order.tolist()):
-        each = {name: _plain(values[row]) for name, values in signs.items()}
-        held = {name: c.label(int(c.index[row])) for name, c in views.columns.items() if c.index[row] >= 0}
-        one: dict[str, Any] = {"id": str(views.ids[row]), "p": _share(surprise[row]), "unusual": rank < len(unusual)}
-        told = {"event": said[rank]} if rank < len(said) else {}
-        rows.append({**one, "signs": each, **told, "items": held})
+    signs = part.signs(views)
+    rows = ranked(part, views, signs, answers[1], names=names, texts=texts)
+    unusual = [row for row in rows if row["unusual"]]
     if options["target"]:
         head = ["id", "p", "unusual", *signs, *views.names]
         cells = [[r["id"], r["p"], r["unusual"], *r["signs"].values(), *map(r["items"].get, views.names)] for r in rows]
         write_atomic(Path(options["target"]), [csv_bytes(head, cells)])
         click.echo(f"wrote {len(rows)} rows, the most unusual first, to {options['target']}", err=True)
     if as_json:
-        echo_json({"rows": len(rows), "rate": part.rate, "unusual": rows[: len(unusual)]})
+        echo_json({"rows": len(rows), "rate": part.rate, "unusual": unusual})
         return
     click.echo(
         f"{len(unusual)} of {len(rows)} rows are unusual, {part.rate * len(rows):.0f} would be by chance (rate "
         f"{100 * part.rate:g} %)"
     )
-    for row in rows[: min(len(unusual), SHOWN)]:
+    for row in unusual[:SHOWN]:
         why = min((p, name) for name, p in row["signs"].items() if p is not None)[1]
         event = f"  {row['event']}" if row.get("event") else ""
         items = "  ".join(one_line(str(item))[:40] for item in row["items"].values())
@@ -128,7 +115,7 @@ def _film(part: Detect, names: Any, texts: list[str], film: str, window: float |
         times, scores, alarms = watch.film(film, progress=progress())
     except MediaError as error:
         raise ChiasmError(f"{film}: {error}") from None
-    name = _namer(names, texts, film, part)
+    name = alarm_name(part, names, texts, film)
     told = [{**alarm.as_dict(), "event": name(alarm)} for alarm in alarms]
     if as_json:
         verdicts = [[round(float(t), 3), round(float(s), 4)] for t, s in zip(times, scores, strict=True)]
@@ -149,19 +136,14 @@ def _live(part: Detect, names: Any, texts: list[str], asked: str, window: float 
     watch = part.watch(window=window, names=names)
     if not watch.wants.gray:
         raise ChiasmError("wanted a detector of motion, which reads gray frames, got one that wants more.")
-    name = _namer(None, texts, "", part)
+    name = alarm_name(part, None, texts, "")
     time = 0.0
-    for count, frame in enumerate(_frames(width, height)):
+    for count, frame in enumerate(gray_frames(sys.stdin.buffer, width, height)):
         time = count / fps
         for alarm in watch.feed(time, frame):
             _tell(alarm, name, as_json)
     for alarm in watch.finish(time):
         _tell(alarm, name, as_json)
-
-
-def _frames(width: int, height: int) -> Iterator[np.ndarray]:
-    while len(raw := sys.stdin.buffer.read(width * height)) == width * height:
-        yield np.frombuffer(raw, np.uint8).reshape(height, width)
 
 
 def _tell(alarm: Alarm, name: Name, as_json: bool) -> None:
@@ -186,42 +168,3 @@ def _texts(file: str | None) -> list[str]:
     if not (kept := [line for line in lines if line]):
         raise ChiasmError(f"wanted a text a line in {file}, got none.")
     return kept
-
-
-def _namer(names: Any, texts: list[str], film: str, part: Detect) -> Name:
-    """What an alarm is called: the label's text, or the text that a retrieve model finds for the moment."""
-    if hasattr(names, "hits"):
-        view = next((name for name in names.views_ if name in part.views_), "")
-        return lambda alarm: _found(names, texts, {view: [Clip(film, alarm.start, alarm.end)]})[0]
-    label = dict(one.split("=", 1) for one in texts if "=" in one)
-    return lambda alarm: label.get(alarm.event or "", alarm.event)
-
-
-def _of_rows(part: Detect, names: Any, texts: list[str], views: Views) -> list[str | None]:
-    """What each row is called; nothing where no model knows."""
-    if hasattr(names, "hits"):
-        asked = next((name for name in names.views_ if name in views.columns and names.views_[name] != "text"), "")
-        return _found(names, texts, views.replace({asked: views[asked]})) if asked else []
-    model: Any = names if names is not None else part if part.learn == "labels" else None
-    if model is None:
-        return []
-    label = dict(one.split("=", 1) for one in texts if "=" in one)
-    events = model.events(views) if isinstance(model, Detect) else model.answer(views)[0]
-    return [label.get(str(event), str(event)) for event in events]
-
-
-def _found(model: Any, texts: list[str], asked: Any) -> list[str | None]:
-    """The text that a retrieve model finds nearest for each."""
-    to = next((name for name, modality in model.views_.items() if modality == "text"), None)
-    if to is None:
-        raise ChiasmError("wanted a retrieve model with texts to describe what is found, got one without.")
-    within = Views({to: Column("text", list(texts))}) if texts else None
-    return [hits[0]["item"] if hits else None for hits in model.hits(asked, to, 1, within)]
-
-
-def _share(surprise: float) -> float:
-    return float(f"{np.exp(-surprise):.4g}")
-
-
-def _plain(surprise: float) -> float | None:
-    return None if np.isnan(surprise) else _share(surprise)

@@ -10,11 +10,10 @@ import click
 
 from chiasm.cache import Cache
 from chiasm.cli._shared import columns, echo_json, encoders_of, notes_csv, progress, say_skipped, source_of
-from chiasm.data.read import read
+from chiasm.data.vectors import write_vectors
 from chiasm.encoding import Encoding
 from chiasm.errors import ChiasmError
-from chiasm.files import replacing, write_atomic
-from chiasm.views import Views
+from chiasm.files import write_atomic
 
 
 @click.command("encode")
@@ -35,7 +34,7 @@ def encode_command(data: str, target: str | None, as_json: bool, **options: Any)
     started = time.monotonic()
     if target and not target.endswith(".parquet"):
         raise ChiasmError(f"wanted a file name that ends in .parquet, got {target!r}.")
-    views = read(data, root=options["root"], **source_of(options))
+    views = source_of(options).read(data, root=options["root"])
     encoding = Encoding(encoders_of(options["encoder"]) or None).fit(views)
     encoded, report = encoding.apply(views, progress())
     listed = None
@@ -43,7 +42,7 @@ def encode_command(data: str, target: str | None, as_json: bool, **options: Any)
         listed = Path(target + ".items.csv") if target else Cache().root / "reports" / "items.csv"
         write_atomic(listed, [notes_csv(report)])
     if target:
-        _write(encoded, Path(target))
+        write_vectors(encoded, target)
     say_skipped(report, listed)
     encoders = {name: encoder.fingerprint for name, encoder in encoding.encoders_.items()}
     done = {
@@ -62,24 +61,3 @@ def encode_command(data: str, target: str | None, as_json: bool, **options: Any)
         )
     if target:
         click.echo(f"wrote {target}")
-
-
-def _write(views: Views, path: Path) -> None:
-    """A Parquet file of id and one list column a view, a chunk of rows at a time."""
-    import pyarrow as pa
-    import pyarrow.parquet as parquet
-
-    fields = [pa.field("id", pa.string())]
-    fields += [pa.field(name, pa.list_(pa.float32(), column.width)) for name, column in views.columns.items()]
-    with replacing(path) as draft, open(draft, "wb") as file, parquet.ParquetWriter(file, pa.schema(fields)) as writer:
-        for start in range(0, len(views), 4096):
-            part = views[start : start + 4096]
-            arrays: list[Any] = [pa.array([str(i) for i in part.ids], pa.string())]
-            for field, column in zip(fields[1:], part.columns.values(), strict=True):
-                cells: list[Any] = [None] * len(part)
-                for row, values in zip(
-                    column.present.nonzero()[0], column.take(column.index[column.present]), strict=True
-                ):
-                    cells[row] = values.tolist()
-                arrays.append(pa.array(cells, field.type))
-            writer.write_table(pa.table(arrays, schema=pa.schema(fields)))

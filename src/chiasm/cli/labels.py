@@ -18,7 +18,6 @@ from chiasm.cli._shared import (
     say_skipped,
     source_of,
 )
-from chiasm.data.read import read
 from chiasm.files import write_atomic
 
 SHOWN = 20
@@ -45,7 +44,7 @@ def labels_command(data: str, target: str | None, as_json: bool, top: int, seed:
     from chiasm.measure.label_errors import label_errors
 
     registry.get("fuse", options["fuse"])  # a wrong name is told before the work, not after
-    views = read(data, root=options["root"], **source_of(options))
+    views = source_of(options).read(data, root=options["root"])
     encoders = encoders_of(options["encoder"]) or None
     found = label_errors(views, encoders=encoders, fuse=options["fuse"], seed=seed, progress=progress())
     say_skipped(found.report)

@@ -6,15 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import click
-import numpy as np
 
 from chiasm import registry
 from chiasm.cli._shared import columns, csv_bytes, echo_json, encoders_of, progress, say_skipped, source_of
-from chiasm.data.read import read
 from chiasm.errors import ChiasmError
 from chiasm.files import write_atomic
-from chiasm.tasks.link import Link, hide
-from chiasm.views import Views
+from chiasm.tasks.link import Link, has_all, hide, to_link
 
 
 @click.command("link")
@@ -45,13 +42,13 @@ def link_command(data: str, pairs: str, target: str, as_json: bool, seed: int, *
     """
     registry.get("align", options["align"])  # a wrong name or number is told before the work, not after
     wanted = _number(pairs)
-    views = read(data, root=options["root"], **source_of(options))
+    views = source_of(options).read(data, root=options["root"])
     if len(views.columns) != 2:
         raise ChiasmError(
             f"wanted two columns to link, got {', '.join(views.names)}: name two, for example --text t --image i."
         )
     a, b = views.names
-    alone = _alone(views, wanted, seed)
+    alone = to_link(views, wanted, seed)
     if not all((alone & views.present(name)).any() for name in (a, b)):
         raise ChiasmError(
             f"nothing to link: {data} has no rows with only {a!r} and others with only {b!r}. To try it on known "
@@ -64,7 +61,7 @@ def link_command(data: str, pairs: str, target: str, as_json: bool, seed: int, *
     found = model.links(*(lone.replace({name: lone.columns[name]}) for name in (a, b)))
     names = ("left", "right", "confidence")
     write_atomic(Path(target), [csv_bytes(names, [[link[name] for name in names] for link in found])])
-    hidden = lone[_both(lone)]
+    hidden = lone[has_all(lone)]
     score = model.score(hidden, split="hidden", allow_train=True) if len(hidden) else None
     if as_json:
         done = {
@@ -93,19 +90,3 @@ def _number(pairs: str) -> int | None:
     if not pairs.isdecimal():
         raise ChiasmError(f"wanted --pairs N, all or 0, got {pairs!r}.")
     return int(pairs)
-
-
-def _both(views: Views) -> np.ndarray:
-    """`(n,)` mask of the rows whose thing has both views."""
-    codes = [views.codes[views.present(name)] for name in views.names]
-    return np.isin(views.codes, np.intersect1d(*codes))
-
-
-def _alone(views: Views, wanted: int | None, seed: int) -> np.ndarray:
-    """`(n,)` mask of the rows to link: those that lack a partner, and those of all but `wanted` known pairs."""
-    paired = np.unique(views.codes[_both(views)])
-    if wanted is not None:
-        if wanted > len(paired):
-            raise ChiasmError(f"wanted {wanted} known pairs, got {len(paired)} rows with both columns: ask for fewer.")
-        paired = np.random.default_rng(seed).permutation(paired)[:wanted]
-    return ~np.isin(views.codes, paired)

@@ -6,17 +6,15 @@ from pathlib import Path
 from typing import Any
 
 import click
-import numpy as np
 
 from chiasm import recipe
 from chiasm.cli._shared import csv_bytes, progress, say_skipped, where_of
-from chiasm.data.read import read
+from chiasm.data.source import Source
 from chiasm.errors import ChiasmError
 from chiasm.files import write_atomic
 from chiasm.report.properties import lines
 from chiasm.splits import split_name
 from chiasm.tasks import Answering
-from chiasm.views import Views
 
 
 @click.command("score")
@@ -57,11 +55,13 @@ def score_command(
             raise ChiasmError(f"{name} is for models that search; {model} answers: try --report FILE.html.")
     if report and not answers:
         raise ChiasmError(f"--report is for models that answer; {model} searches: try --per-query FILE.csv.")
-    source = dict(getattr(part, "source_", {}))
+    source = Source.of(part)
     wanted = where_of(where) or {"split": "test"}
     split = wanted.pop("split", None)
-    whole = read(data, root=root, where=wanted, **source)
-    views = whole if split is None else _of_split(whole, part, split_name(split), model)
+    whole = source.read(data, root=root, where=wanted)
+    views = whole
+    if split is not None:
+        views = source.of_split(split_name(split), whole, part.ids_, part.splits_, model=model)
     result = part.score(views, allow_train=allow_train, split=split or "all", progress=progress())
     say_skipped(result.report)
     if report:
@@ -75,31 +75,9 @@ def score_command(
         rows: list[list[Any]] = [[row[name] for name in names] for row in result.per_query]
         write_atomic(Path(per_query), [csv_bytes(names, rows)])
     if with_properties:
-        learned = [_mask(whole, part, name) for name in ("train", "val")]
+        learned = [source.rows_of(name, whole, part.ids_, part.splits_) for name in ("train", "val")]
         train, val = (whole[mask] if mask.any() else None for mask in learned)
         result.table["properties"] = part.properties(views, train, val, allow_train=allow_train)
     click.echo(result.to_json() if as_json else str(result))
     if with_properties and not as_json:
         click.echo("\n".join(["", *lines(result.table["properties"])]))
-
-
-def _mask(views: Views, part: Any, name: str) -> np.ndarray:
-    """`(n,)` the rows of a split: by DATA's own column where the model was told of one, else as recorded at fit."""
-    if views.split is not None:
-        mask: np.ndarray = views.split == name
-        return mask
-    of_id = dict(zip(part.ids_.tolist(), part.splits_.tolist(), strict=True))
-    return np.array([of_id.get(str(i)) == name for i in views.ids])
-
-
-def _of_split(views: Views, part: Any, name: str, model: str) -> Views:
-    """The rows of one split."""
-    mask = _mask(views, part, name)
-    if not mask.any():
-        known = ", ".join(sorted(set(part.splits_.tolist())))
-        raise ChiasmError(
-            f"no rows of split {name!r} in the data ({model} recorded {known}): "
-            "score other rows with --where COL=VALUE."
-        )
-    kept: Views = views[mask]
-    return kept

@@ -9,12 +9,9 @@ import click
 
 from chiasm import recipe
 from chiasm.cli._shared import clock, echo_json, one_line, progress, say_skipped
-from chiasm.data.read import read
-from chiasm.data.table import modality_of, table
+from chiasm.data.source import Source
 from chiasm.errors import ChiasmError
-from chiasm.media.clips import Wants, decode
-from chiasm.media.windows import windows
-from chiasm.views import Column, Views
+from chiasm.views import Views
 
 
 @click.command("search")
@@ -73,6 +70,11 @@ def search_command(
         raise ChiasmError("wanted words, --image FILE, --audio FILE or --video FILE, one of them.")
     kind, shown = given[0], str(asked[given[0]])
     part = recipe.load(model)
+    if not hasattr(part, "hits"):
+        raise ChiasmError(
+            f"wanted a model that searches, got {model}, which is of {type(part).__name__}: chiasm fit retrieve ... "
+            "--to FOLDER makes one."
+        )
     name = part.view(start or kind)
     query: Any = words if words is not None else str(Path(shown).resolve())
     targets = [part.target(name, one) for one in to or [None]]
@@ -83,8 +85,10 @@ def search_command(
     if inside is not None:
         if len(targets) > 1:
             raise ChiasmError("wanted one --to together with --in, got several.")
-        within = _within(inside, part, target, root)
-        within = _moments(within, part, target, window)
+        usual = getattr(part, "seconds_", {}).get(target)
+        within = Source.of(part).read_moments(
+            inside, target, part.views_[target], window=window, usual=usual, root=root
+        )
     found = part.hits({name: [query]}, targets, k, within, reject, progress=progress())
     (hits,) = found
     say_skipped(found.report)
@@ -116,61 +120,13 @@ def search_command(
         click.echo(f"{hit['rank']:3d}  {hit['score']:.3f}  {one_line(hit['item'])}{where}{view}{split}")
 
 
-def _within(inside: str, part: Any, target: str, root: str | None) -> Views:
-    """The rows of a folder or table that hold the target view."""
-    source = dict(getattr(part, "source_", {}))
-    modality = part.views_[target]
-    if Path(inside).is_dir():
-        if modality == "text":
-            return read(inside, text={target: "text"}, encoding=source.get("encoding", "utf-8"))
-        held = table(inside)[0]
-        options: dict[str, Any] = {modality: {target: modality if modality in held else "path"}}
-        return read(inside, **options)
-    if modality in ("audio", "video") and modality_of(inside) in ("audio", "video"):
-        path = Path(inside)
-        if not path.is_file():
-            raise ChiasmError(f"no file {inside!r}: wanted a sound, a video, a folder or a table.")
-        return Views({target: Column(modality, [str(path.resolve())], labels=[path.name])}, [path.name])
-    named = [c for c in source.get(modality, []) if target in (c, c.partition("=")[0])]
-    options = {modality: named or [target]}
-    if modality == "record":
-        options = {kind: source.get(kind) for kind in ("number", "category")}
-    encoding = source.get("encoding", "utf-8")
-    key = source.get("id")
-    if key not in table(inside, encoding)[0]:  # another table may have no such column: its paths or rows name the hits
-        key = None
-    return read(inside, id=key, encoding=encoding, root=root, **options)
-
-
-def _moments(within: Views, part: Any, target: str, window: float | None) -> Views:
-    """The rows by moment, where they are of sound or video."""
-    if part.views_[target] not in ("audio", "video"):
-        if window is not None:
-            raise ChiasmError(f"--window is for sounds and videos; view {target!r} holds {part.views_[target]}.")
-        return within
-    seconds = window or getattr(part, "seconds_", {}).get(target)
-    if not seconds:
-        raise ChiasmError("how long is a moment? The model does not know: say --window SECONDS.")
-    return windows(within, target, seconds)
-
-
 def _draw(part: Any, target: str, query: str, hits: list, within: Views | None, root: str | None, file: Path) -> None:
-    """The sheet; the model's own pictures are known by their paths below DATA's folder, which is not in the model."""
-    from chiasm.report.sheet import sheet
+    """The sheet of what was found."""
+    from chiasm.report.sheet import drawable, sheet
 
-    modality = part.views_[target]
-    if modality not in ("image", "video"):
-        raise ChiasmError(f"--sheet draws pictures and videos; view {target!r} holds {modality}.")
-    if within is not None:
-        column = within[target]
-        files: dict[str, Any] = {column.label(p): column.items[p] for p in column.used.tolist()}
-    else:
-        folder = Path(root or ".")
-        files = {hit["item"]: str(folder / hit["item"]) for hit in hits}
-        if hits and not any(Path(path).is_file() for path in files.values()):
-            raise ChiasmError(f"--sheet: none of the pictures found is below {folder}: name DATA's folder with --root.")
-    if modality == "video":
-        middle = Wants(pictures=1, size=288)
-        files = {hit["item"]: decode(files[hit["item"]], middle).pictures[0] for hit in hits}
-    sheet([(query, [(files[hit["item"]], f"{hit['score']:.2f} {hit['item']}") for hit in hits])], file)
+    items = [hit["item"] for hit in hits]
+    column = None if within is None else within[target]
+    pictures = drawable(items, target, part.views_[target], within=column, folder=root or ".")
+    captions = [f"{hit['score']:.2f} {hit['item']}" for hit in hits]
+    sheet([(query, list(zip(pictures, captions, strict=True)))], file)
     click.echo(f"wrote {file}", err=True)

@@ -11,6 +11,7 @@ import numpy as np
 from chiasm.cache import Stored, key_of
 from chiasm.compare.cells import fingerprint
 from chiasm.encoding import Encoding, Report
+from chiasm.encoding.cutting import PARTS
 from chiasm.errors import ChiasmError
 from chiasm.scale import Progress
 from chiasm.splits import Leaks, check_splits, cut, leaks
@@ -18,8 +19,6 @@ from chiasm.tokens import Tokens
 from chiasm.views import Column, Views
 
 __all__ = ["Trial", "data_print", "draw", "draw_rows", "trials"]
-
-PARTS = {"train": 0.7, "val": 0.1, "test": 0.2}
 
 
 @dataclass

@@ -18,11 +18,12 @@ from chiasm.media.images import check_path
 from chiasm.splits import split_name
 from chiasm.views import ABSENT, Column, Views
 
-__all__ = ["read", "read_split"]
+__all__ = ["Names", "is_empty", "names_of", "read", "read_split"]
 
 log = logging.getLogger(__name__)
 
 Names = str | Sequence[str] | Mapping[str, str] | None
+"""A column, several ("words=caption" renames), or new name -> column."""
 
 
 def read(
@@ -81,9 +82,9 @@ def read(
             ("video", video),
             ("vector", vector),
         )
-        for name, column in _names(given).items()
+        for name, column in names_of(given).items()
     }
-    numbers, categories = _names(number), _names(category)
+    numbers, categories = names_of(number), names_of(category)
     fields = [*numbers.values(), *categories.values()]
     if fields and "record" in wanted:
         raise ChiasmError(f"two views would be named 'record': rename the {wanted['record'][0]} (NAME=record).")
@@ -139,7 +140,7 @@ def read(
         several = [{c: _plain(cells[c][r]) or None for c in labels} for r in rows]
         facts["label"] = np.array([json.dumps(one, ensure_ascii=False) for one in several], dtype=object)
     if group:
-        held = [None if _empty(value) else value for value in cells[group]]
+        held = [None if is_empty(value) else value for value in cells[group]]
         facts["group"] = np.array([_plain(held[r]).strip() for r in rows], dtype=object)
     return Views(columns, _ids(cells, id, rows, wanted), facts)
 
@@ -157,7 +158,12 @@ def read_split(path: str | os.PathLike[str], views: Views) -> np.ndarray:
     return np.array([known[str(i)] for i in views.ids], dtype=object)
 
 
-def _names(given: Names) -> dict[str, str]:
+def names_of(given: Names) -> dict[str, str]:
+    """Name -> column of what was given.
+
+    >>> names_of(["title", "words=caption"])
+    {'title': 'title', 'words': 'caption'}
+    """
     if given is None:
         return {}
     if isinstance(given, Mapping):
@@ -201,7 +207,7 @@ def _column(modality: str, values: list[Any], name: str, root: Path, rows: list[
     return column
 
 
-def _empty(value: Any) -> bool:
+def is_empty(value: Any) -> bool:
     """Whether a cell holds nothing: None, NaN, or nothing in it."""
     return value is None or (
         value != value if isinstance(value, float) else hasattr(value, "__len__") and not len(value)
@@ -209,7 +215,7 @@ def _empty(value: Any) -> bool:
 
 
 def _text_cell(value: Any, name: str, row: int) -> str | None:
-    if _empty(value):
+    if is_empty(value):
         return None
     if not isinstance(value, str):
         raise ChiasmError(
@@ -221,7 +227,7 @@ def _text_cell(value: Any, name: str, row: int) -> str | None:
 def _media_cell(value: Any, name: str, row: int) -> str | bytes | None:
     if isinstance(value, dict):  # the layout in which Hugging Face datasets keep images in Parquet
         value = value.get("bytes") or value.get("path")
-    if _empty(value):
+    if is_empty(value):
         return None
     if not isinstance(value, str | bytes):
         raise ChiasmError(
@@ -232,7 +238,7 @@ def _media_cell(value: Any, name: str, row: int) -> str | bytes | None:
 
 
 def _vectors(values: list[Any], name: str) -> Column:
-    present = [i for i, value in enumerate(values) if not _empty(value)]
+    present = [i for i, value in enumerate(values) if not is_empty(value)]
     if not present:
         raise ChiasmError(f"column {name!r} is empty in all {len(values)} rows: nothing to read.")
     try:

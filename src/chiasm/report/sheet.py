@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import os
 from collections.abc import Sequence
 from functools import cache
 from importlib.util import find_spec
@@ -14,9 +15,14 @@ from PIL import Image, ImageDraw, ImageFont
 
 from chiasm.errors import ChiasmError
 from chiasm.files import write_atomic
+from chiasm.media.clips import Wants, decode
 from chiasm.media.images import MediaError, decode_image
+from chiasm.views import Column
 
-__all__ = ["font_file", "sheet"]
+__all__ = ["drawable", "font_file", "sheet"]
+
+_SIZE = 288
+"""Pixels a side at which a video's picture is decoded."""
 
 _SYSTEM_FONTS = (
     "/usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc",
@@ -58,6 +64,41 @@ def sheet(
     canvas.save(buffer, "PNG")
     write_atomic(Path(path), [buffer.getvalue()])
     return Path(path)
+
+
+def drawable(
+    items: Sequence[str],
+    view: str,
+    modality: str,
+    *,
+    within: Column | None = None,
+    folder: str | os.PathLike[str] = ".",
+) -> list[Any]:
+    """What to draw for each of some found items: the picture's file or bytes, or a video's middle picture.
+
+    Args:
+        items: as hits name them. view, modality: the view that they are of.
+        within: the column that was searched. Left out, the items are paths below `folder`, since a model keeps no place
+            of its data.
+
+    Raises a ChiasmError for a view without pictures and for items of which none is below the folder; a MediaError for
+    a video that cannot be read.
+    """
+    if modality not in ("image", "video"):
+        raise ChiasmError(f"--sheet draws pictures and videos; view {view!r} holds {modality}.")
+    files: dict[str, Any]
+    if within is not None:
+        files = {within.label(p): within.items[p] for p in within.used.tolist()}
+    else:
+        files = {item: str(Path(folder) / item) for item in items}
+        if files and not any(Path(file).is_file() for file in files.values()):
+            raise ChiasmError(
+                f"--sheet: none of the pictures found is below {Path(folder)}: name DATA's folder with --root."
+            )
+    if modality == "video":
+        middle = Wants(pictures=1, size=_SIZE)
+        files = {item: decode(files[item], middle).pictures[0] for item in dict.fromkeys(items)}
+    return [files[item] for item in items]
 
 
 def font_file() -> str | None:

@@ -17,6 +17,7 @@ from chiasm.report.text import lines
 from chiasm.score import Score
 from chiasm.splits import check_splits
 from chiasm.target import Target
+from chiasm.tasks._answers import rows
 from chiasm.tasks._known_rows import KnownRows
 from chiasm.tasks._results import Answers, recalled, remember
 from chiasm.views import Views, as_views
@@ -96,6 +97,10 @@ class Answering(KnownRows):
         given = as_views(views, self.modalities_)
         encoded, report = self._encode(given, progress)
         return self.fuser_.outputs(encoded), report, given.ids
+
+    def rows(self, ids: Any, outputs: np.ndarray) -> list[dict[str, Any]]:
+        """`outputs` as plain values, a dict a row: its id, the answer, and how sure that is."""
+        return rows(self, ids, outputs)
 
     def score(
         self,

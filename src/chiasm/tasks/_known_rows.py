@@ -8,6 +8,7 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 
 from chiasm import recipe
+from chiasm.data.source import Source
 from chiasm.encoding import Encoding, Progress, Report
 from chiasm.encoding.streams import drop_empty, spread
 from chiasm.errors import ChiasmError
@@ -58,8 +59,8 @@ class KnownRows(Part):
     encoding_: Encoding
     views_: dict[str, str]
     leaks_: dict[str, Any]
-    source_: dict[str, Any]
-    """How DATA was read, for the command line to read more of it the same way."""
+    source_: Source | dict[str, Any]
+    """How DATA was read, to read more of it the same way; `Source.of` takes either."""
     fit_report: Report
 
     report = recalled("report", "the report of what was returned, or fit_report")

@@ -21,13 +21,14 @@ from chiasm.stats.resample import Draws, interval_of
 from chiasm.tasks._detect import disagreement as pairs
 from chiasm.tasks._detect import unusual as unusual
 from chiasm.tasks._detect.alarms import Alarm
+from chiasm.tasks._detect.naming import Name, alarm_name, ranked, row_events
 from chiasm.tasks._detect.tail import Tail, bulk_tail, combined, surprise, tail
 from chiasm.tasks._detect.watch import Watch
 from chiasm.tasks._known_rows import KnownRows
 from chiasm.tasks._results import Answers
 from chiasm.views import Views, as_views
 
-__all__ = ["Alarm", "Detect"]
+__all__ = ["Alarm", "Detect", "Name", "alarm_name", "ranked", "row_events"]
 
 FOLDS = 5
 LEAST = 20

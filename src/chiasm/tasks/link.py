@@ -18,11 +18,12 @@ from chiasm.splits import check_splits
 from chiasm.stats.relevance import pairs
 from chiasm.stats.resample import bootstrap, interval, paired
 from chiasm.tasks._link.assigning import assign, confidence, hide, nearest_first, records, similarities
+from chiasm.tasks._link.choosing import has_all, to_link
 from chiasm.tasks._link.self_training import FEW, Known, Learner, place
 from chiasm.tasks._results import Answers, Hits, recalled, remember
 from chiasm.views import Views, as_views
 
-__all__ = ["Link", "hide"]
+__all__ = ["Link", "has_all", "hide", "to_link"]
 
 
 class Link(Part):

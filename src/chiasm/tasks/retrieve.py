@@ -252,6 +252,15 @@ class Retrieve(KnownRows):
         remember(self, report=report)
         return encoded, report
 
+    def target(self, start: str, to: str | None = None) -> str:
+        """The view to answer with: `to` by its name or modality; left out, the only one beside the view asked with."""
+        if to is not None:
+            return self.view(to)
+        others = [view for view in self.views_ if view != start]
+        if len(others) != 1:
+            raise ChiasmError(f"say which view to answer with (--to): {', '.join(others)}.")
+        return others[0]
+
     def view(self, name: str) -> str:
         """A fitted view by its name, or by its modality when one view alone has it."""
         if name in self.views_:
@@ -284,15 +293,6 @@ class Retrieve(KnownRows):
         self.calibration_ = (
             calibrate(mapped[split == "val"], self.indexes_, self.aligner_) if (split == "val").any() else {}
         )
-
-    def target(self, start: str, to: str | None = None) -> str:
-        """The fitted view to answer with, when asked with view `start`: the one named, or the only other one."""
-        if to is not None:
-            return self.view(to)
-        others = [view for view in self.views_ if view != start]
-        if len(others) != 1:
-            raise ChiasmError(f"say which view to answer with (--to): {', '.join(others)}.")
-        return others[0]
 
     def _place(self, name: str, items: Any) -> np.ndarray:
         """Raw items (or vectors) of a view -> `(n, k)` in the shared space; strict: an unreadable item is an error."""

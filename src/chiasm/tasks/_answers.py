@@ -1,0 +1,38 @@
+"""Answers as plain values, a row each: what a csv, JSON or a page shows of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+__all__ = ["rows"]
+
+
+def rows(task: Any, ids: Iterable[Any], outputs: np.ndarray) -> list[dict[str, Any]]:
+    """A dict a row: `id` and `answer`; and how sure that is.
+
+    A class has its `confidence` and the `probabilities` of all; tags, the likeliest first, the `probabilities` of all;
+    a number `plus_minus_90`, the half width of the interval that holds 90 % of the truths.
+
+    Args:
+        task: a fitted `Answering`. ids: `(n,)`. outputs: `(n, c)`, what `task.outputs` said of these rows.
+    """
+    names = [str(i) for i in ids]
+    target = task.fuser_.target_
+    if task.kind == "numbers":
+        width = round(task.half_width_, 6)
+        values = np.round(outputs[:, 0], 6).tolist()
+        return [{"id": i, "answer": value, "plus_minus_90": width} for i, value in zip(names, values, strict=True)]
+    decided = target.decode(outputs, getattr(task, "thresholds_", None))
+    found = []
+    for i, one, sure in zip(names, decided, outputs, strict=True):
+        each = {name: round(float(p), 6) for name, p in zip(target.names_, sure, strict=True)}
+        if task.kind == "tags":
+            tags = [target.names_[t] for t in np.argsort(-sure, kind="stable") if one[t]]
+            found.append({"id": i, "answer": tags, "probabilities": each})
+        else:
+            best: dict[str, Any] = {"answer": str(one), "confidence": max(each.values())}
+            found.append({"id": i, **best, "probabilities": each})
+    return found

@@ -1,0 +1,32 @@
+"""What a sheet draws of items that were found."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from chiasm.errors import ChiasmError
+from chiasm.report.sheet import drawable
+from chiasm.views import Column
+from conftest import make_pictures
+
+
+def test_pictures_are_drawn_from_the_column_that_was_searched() -> None:
+    column = Column("image", [b"one", b"two", b"three"], labels=["1", "2", "3"])
+    assert drawable(["3", "1", "3"], "picture", "image", within=column) == [b"three", b"one", b"three"]
+
+
+def test_the_models_own_pictures_lie_below_a_folder(tmp_path: Path) -> None:
+    make_pictures(tmp_path, 2)
+    found = drawable(["0001.png", "gone.png"], "picture", "image", folder=tmp_path)
+    assert found == [str(tmp_path / "0001.png"), str(tmp_path / "gone.png")]  # one that is gone is an empty frame
+    with pytest.raises(ChiasmError, match=r"none of the pictures found is below .*: name .* --root"):
+        drawable(["gone.png"], "picture", "image", folder=tmp_path)
+
+
+def test_what_shows_nothing_is_not_drawn() -> None:
+    column = Column("vector", np.zeros((1, 2)))
+    with pytest.raises(ChiasmError, match="view 'words' holds text"):
+        drawable(["vector 0"], "words", "text", within=column)
