@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
 
+from _media import write_sound, write_video
 from chiasm.errors import ChiasmError
-from chiasm.media.regions import boxes, moving
+from chiasm.media import MediaError
+from chiasm.media.regions import boxes, moving, passages
 
 
 def film(t=20, noise=2.0, seed=0):
@@ -67,3 +69,27 @@ def test_the_box_is_that_of_the_largest_region():
 def test_too_few_frames_are_refused():
     with pytest.raises(ChiasmError, match="at least 3 gray frames"):
         moving(np.zeros((2, 48, 64), np.uint8))
+
+
+def test_passages_of_a_film_tell_when_and_where_something_moves(tmp_path):
+    gray, truth = film(t=60)
+    still = np.repeat(film(t=1)[0][:, :, :], 30, axis=0)  # the disk stands at the left edge and is ground
+    frames = np.concatenate([still, gray[:24], still])
+    path = write_video(tmp_path / "yard.mkv", np.repeat(frames[..., None], 3, axis=3), fps=10)
+    found = passages(path, fps=10)
+    moved = [one for one in found if one["end"] - one["start"] > 1]
+    assert len(moved) == 1
+    start, end, (left, top, right, bottom) = moved[0]["start"], moved[0]["end"], moved[0]["box"]
+    assert start == pytest.approx(3.0, abs=0.4)
+    assert end == pytest.approx(5.4, abs=0.4)
+    rows, columns = np.flatnonzero(truth[:24].any(axis=(0, 2))), np.flatnonzero(truth[:24].any(axis=(0, 1)))
+    assert (top, bottom) == pytest.approx((rows[0] / 96, (rows[-1] + 1) / 96), abs=4 / 96)
+    assert right == pytest.approx((columns[-1] + 1) / 128, abs=4 / 128)
+    assert left < 0.3
+
+
+def test_a_film_in_which_nothing_moves_has_no_passage_and_a_sound_is_refused(tmp_path):
+    still = np.full((30, 96, 128, 3), 90, np.uint8)
+    assert passages(write_video(tmp_path / "still.mkv", still, fps=10)) == []
+    with pytest.raises(MediaError, match="no_picture"):
+        passages(write_sound(tmp_path / "a.wav", np.sin(np.arange(16000) / 9)))

@@ -16,14 +16,19 @@ from chiasm.errors import ChiasmError
 @click.option("--hearing", metavar="MODEL", help="A classify model of sounds, for events.")
 @click.option("--step", default=0.5, show_default=True, type=click.FloatRange(0.04, 60), help="Seconds a picture.")
 @click.option("--top", default=5, show_default=True, type=click.IntRange(1, 1000), help="Names a scene.")
+@click.option("--moving", is_flag=True, help="Also when and where something moves, in films of a still camera.")
 @click.option("--json", "as_json", is_flag=True, help="Print what was found as JSON.")
-def contents_command(file: str, hearing: str | None, step: float, top: int, as_json: bool) -> None:
+def contents_command(file: str, hearing: str | None, step: float, top: int, moving: bool, as_json: bool) -> None:
     """What is in FILE, named by the image encoder's own 1,000 classes; sounds by a classifier of yours."""
     from chiasm.tasks.contents import Contents
 
     found = Contents(step=step, hearing=None if hearing is None else _hearing(hearing), top=top).answer(
         file, progress=progress()
     )
+    if moving:
+        from chiasm.media.regions import passages
+
+        found["moving"] = passages(file)
     if as_json:
         echo_json({"file": file, **found})
         return
@@ -37,6 +42,12 @@ def contents_command(file: str, hearing: str | None, step: float, top: int, as_j
         click.echo(f"scene {scene['start']:7.1f} - {scene['end']:.1f} s   {names}")
     for event in found["events"]:
         click.echo(f"sound {event['start']:7.1f} - {event['end']:.1f} s   {event['name']} {event['share']:.2f}")
+    for one in found.get("moving", []):
+        left, top_, right, bottom = (f"{100 * side:.0f}" for side in one["box"])
+        box = f"from {left} to {right} % of the width, {top_} to {bottom} % of the height"
+        click.echo(f"moves {one['start']:7.1f} - {one['end']:.1f} s   {box}")
+    if moving and not found["moving"]:
+        click.echo("nothing moves")
     if not any(found[name] for name in ("objects", "scenes", "events")):
         click.echo(
             "nothing to name: no pictures, and no --hearing MODEL for the sound" if hearing is None else "nothing"

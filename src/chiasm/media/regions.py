@@ -1,17 +1,24 @@
-"""The moving region as a mask: what differs from the background that a still camera sees."""
+"""The moving region of a film, as a mask and as boxes: what differs from the background that a still camera sees."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 
 from chiasm.errors import ChiasmError
+from chiasm.media.clips import Clip, Wants, decode, probe
+from chiasm.media.images import MediaError
 
-__all__ = ["boxes", "moving"]
+__all__ = ["boxes", "moving", "passages"]
 
 _LEAST = 10.0
 """Gray levels below which a difference is never called motion."""
 _AT_MOST = 64
 """Frames that the background is the median of."""
+_PIECE = 20.0
+"""Seconds that share a background, and that are decoded at a time."""
+_SIZE = (96, 128)
 
 
 def moving(gray: np.ndarray, sigmas: float = 5.0, least_area: float = 0.002) -> np.ndarray:
@@ -73,3 +80,43 @@ def boxes(mask: np.ndarray) -> np.ndarray:
             rows, columns = ndimage.find_objects(labels)[np.bincount(labels.ravel())[1:].argmax()]
             row[:] = rows.start, columns.start, rows.stop, columns.stop
     return out
+
+
+def passages(film: Any, fps: float = 5.0) -> list[dict[str, Any]]:
+    """When and where something moves in a film of a still camera, in order of time.
+
+    Each passage is a stretch of frames in which there is a moving region: `start` and `end` in seconds of the file, and
+    `box`, the smallest that holds the largest region of each of its frames: left, top, right, bottom as shares of the
+    picture (0..1). The background is learned anew every 20 s.
+
+    Args:
+        film: a path or a Clip. fps: frames a second that are looked at.
+
+    Raises a MediaError where there are no pictures, or nothing can be read.
+    """
+    clip = film if isinstance(film, Clip) else Clip(str(film))
+    facts = probe(clip.path)
+    if not facts.width:
+        raise MediaError("no_picture", f"no pictures in {clip.path}")
+    stop = min(clip.end if clip.end is not None else facts.seconds, facts.seconds)
+    found: list[dict[str, Any]] = []
+    gap = 1.5 / fps
+    for start in np.arange(clip.start, stop, _PIECE):
+        piece = decode(Clip(clip.path, float(start), float(min(start + _PIECE, stop))), Wants(gray=_SIZE, fps=fps))
+        if len(piece.gray) < 3:
+            continue
+        held = boxes(moving(piece.gray)) / np.array([*_SIZE, *_SIZE])
+        for time, (top, left, bottom, right) in zip((start + piece.gray_times).tolist(), held.tolist(), strict=True):
+            if bottom <= top:
+                continue
+            last = found[-1] if found else None
+            if last is None or time - last["end"] > gap:
+                found.append({"start": time, "end": time, "box": [left, top, right, bottom]})
+                continue
+            old = last["box"]
+            last["end"] = time
+            last["box"] = [min(old[0], left), min(old[1], top), max(old[2], right), max(old[3], bottom)]
+    return [
+        {"start": round(one["start"], 3), "end": round(one["end"], 3), "box": [round(side, 4) for side in one["box"]]}
+        for one in found
+    ]
