@@ -2,8 +2,8 @@
 
 A shelf (one folder an encoder fingerprint) holds immutable segments: safetensors files of keys `(m, 16)`, values
 `(m, d)` float32, or tokens `(total, d)` float16 with offsets `(m + 1,)`, and a checksum. A segment is written under
-the shelf's lock to a new name, fsynced and renamed, so an
-item is either wholly there or not there at all, whatever dies in between; nothing is ever rewritten in place.
+the shelf's lock to a new name, fsynced and renamed, so an item is either wholly there or not there at all, whatever
+dies in between; nothing is ever rewritten in place.
 """
 
 from __future__ import annotations

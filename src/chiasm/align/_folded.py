@@ -17,10 +17,9 @@ class Folded(Aligner):
     """An aligner whose inner products are s(q, g) - b(q) - b(g): unit vectors' products less a bias each.
 
     b(g) grows with how near g is to known queries in general (see `chiasm.stats.hubness`); b(q) is one constant a
-    query and
-    changes no ranking, and has the same form, so that one vector serves as query and as gallery item. For every ordered
-    pair (gallery view, asking view) there is a coordinate in which the gallery's side holds -b / c and the asking side
-    c; one more a view makes all lengths equal, so that a cosine ranks as the inner product does.
+    query and changes no ranking, and has the same form, so that one vector serves as query and as gallery item. For
+    every ordered pair (gallery view, asking view) there is a coordinate in which the gallery's side holds -b / c and
+    the asking side c; one more a view makes all lengths equal, so that a cosine ranks as the inner product does.
 
     A subclass implements `_unit` and `_bias`, and calls `_keep` at the end of `fit`. Learned: `banks_` by view, known
     queries `(m, w)`; `levels_`, the mean bias of each ordered pair; `limit_`, the largest deviation from it.

@@ -30,9 +30,8 @@ class Attention(TrainedFuser):
     noise is: with few rows, or where one view says it all, nothing drives the weights and they stay near equal.
 
     Choose `early` for the answer alone, which is closed and quicker. Over 5 re-drawn splits
-    (benchmarks/fuse/aligned.py)
-    this less `early` is +0.3 points of accuracy [-0.3, 1.0] on tweets and -0.5 [-3.8, 2.8] on news; log loss +.000
-    [-.008, .009] and +.023 [.001, .046].
+    (benchmarks/fuse/aligned.py) this less `early` is +0.3 points of accuracy [-0.3, 1.0] on tweets and -0.5 [-3.8, 2.8]
+    on news; log loss +.000 [-.008, .009] and +.023 [.001, .046].
 
     Args:
         kind: "classes", "tags" or "numbers". device: to train on, "cpu" or "cuda"; on a CPU the same seed gives the

@@ -30,9 +30,8 @@ class Gated(TrainedFuser):
     `attention` but tell planted static as well (AUC .98; intact items of other rows .50).
 
     Choose `early` for the answer alone, which is closed and quicker. Over 5 re-drawn splits
-    (benchmarks/fuse/aligned.py)
-    this less `early` is -0.4 points of accuracy [-1.0, 0.2] on tweets and -0.5 [-3.5, 2.4] on news; its probabilities
-    are worse, log loss +.014 [.000, .028] and +.035 [.013, .056].
+    (benchmarks/fuse/aligned.py) this less `early` is -0.4 points of accuracy [-1.0, 0.2] on tweets and -0.5 [-3.5, 2.4]
+    on news; its probabilities are worse, log loss +.014 [.000, .028] and +.035 [.013, .056].
 
     Args:
         kind: "classes", "tags" or "numbers". device: to train on, "cpu" or "cuda"; on a CPU the same seed gives the

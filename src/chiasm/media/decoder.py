@@ -2,9 +2,8 @@
 
 Requests come as lines of JSON on standard input; answers go to standard output, a line of JSON and the arrays' bytes.
 The process may take 2 GiB and writes no file; `chiasm.media.clips` starts it, waits for it and ends it. FFmpeg may
-open the
-named file alone: its demuxer is fixed by the file's first bytes and its protocols are file and pipe, so that no
-playlist leads to another file or an address.
+open the named file alone: its demuxer is fixed by the file's first bytes and its protocols are file and pipe, so that
+no playlist leads to another file or an address.
 """
 
 from __future__ import annotations

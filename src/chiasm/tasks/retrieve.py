@@ -138,9 +138,8 @@ class Retrieve(KnownRows):
         The list of a query that is rejected is empty.
 
         Where `within` holds moments of long media (`chiasm.media.windows.windows`), a hit has `file`, `start` and
-        `end` too,
-        and hides what overlaps it. Where `to` names several views, their items are one gallery, ranked by cosine, and a
-        hit tells its `view`.
+        `end` too, and hides what overlaps it. Where `to` names several views, their items are one gallery, ranked by
+        cosine, and a hit tells its `view`.
         """
         self.check_fitted()
         views = as_views(queries, {**{m: m for m in self.views_.values()}, **self.views_})
