@@ -2,7 +2,7 @@
 PYTHON ?= python3
 PIP = .venv/bin/python -m pip --disable-pip-version-check
 
-.PHONY: demo test check install clean
+.PHONY: demo test check dist install clean
 
 demo: install
 	.venv/bin/chiasm demo
@@ -12,6 +12,12 @@ test: install
 
 check: install
 	./check
+
+# What a release uploads, and whether its metadata and README are in order: docs/releases.md.
+dist: install
+	rm -rf dist
+	.venv/bin/python -m hatchling build --directory dist
+	.venv/bin/python -m twine check --strict dist/*
 
 install: .venv/installed
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import shutil
+import subprocess
 import sys
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
@@ -12,7 +13,7 @@ from typing import Any
 
 import click
 
-from chiasm import registry
+from chiasm import __version__, registry
 from chiasm.cache import Cache
 from chiasm.cli._shared import echo_json
 from chiasm.cli.labels import labels_command
@@ -124,6 +125,8 @@ def _checks() -> list[dict[str, Any]]:
     def add(what: str, state: str, found: str) -> None:
         checks.append({"what": what, "state": state, "found": found})
 
+    add("chiasm", "ok", __version__)
+    add("system", *_system())
     good = sys.version_info >= (3, 11)
     add("python", "ok" if good else "fault", platform.python_version() + ("" if good else ": 3.11 or newer is needed"))
     for name in _PACKAGES + _DEMO:
@@ -160,8 +163,19 @@ def _checks() -> list[dict[str, Any]]:
     return checks
 
 
+def _system() -> tuple[str, str]:
+    """What differs on this system from the one that the tests run on."""
+    name, machine = platform.system(), platform.machine()
+    if name == "Linux":
+        return "ok", f"Linux, {machine}" + ("" if machine == "x86_64" else ": tested on x86_64 only")
+    return "warning", (
+        f"{'macOS' if name == 'Darwin' else name}, {machine}: Chiasm is tested on Linux only. Expected to differ here: "
+        "the decoder's memory may have no limit, a power cut may cost what was written last"
+    )
+
+
 def _decoder() -> tuple[str, str]:
-    """Whether the child process that decodes starts and reads a sound."""
+    """Whether the child process that decodes starts and reads a sound, and whether its memory is limited."""
     from struct import pack
 
     from chiasm.media.clips import Wants, decode
@@ -172,6 +186,9 @@ def _decoder() -> tuple[str, str]:
     sound = pack("<4sI4s", b"RIFF", 36 + len(silence), b"WAVE") + form + pack("<4sI", b"data", len(silence)) + silence
     try:
         decode(sound, Wants(rate=16000))
-        return "ok", "decoded in a process of its own"
     except MediaError as error:
         return "fault", f"{error}: reinstall av"
+    tried = [sys.executable, "-P", "-c", "from chiasm.media.decoder import bound; print(bound())"]
+    if subprocess.run(tried, capture_output=True, text=True, check=False).stdout.strip() == "True":
+        return "ok", "decoded in a process of its own, with a limit on its memory"
+    return "warning", "decoded in a process of its own; this system does not limit its memory: open files you trust"
