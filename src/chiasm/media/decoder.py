@@ -1,9 +1,10 @@
 """The one place that opens audio and video, run as a child process: `python -m chiasm.media.decoder`.
 
 Requests come as lines of JSON on standard input; answers go to standard output, a line of JSON and the arrays' bytes.
-The process may take 2 GiB (where the system can limit memory) and writes no file; `chiasm.media.clips` starts it, waits
-for it and ends it. FFmpeg may open the named file alone: its demuxer is fixed by the file's first bytes and its
-protocols are file and pipe, so that no playlist leads to another file or an address.
+The process may take 2 GiB and writes no file; `chiasm.media.clips` starts it, waits for it and ends it. FFmpeg may
+open the
+named file alone: its demuxer is fixed by the file's first bytes and its protocols are file and pipe, so that no
+playlist leads to another file or an address.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["GRAY_SECONDS", "MEMORY", "SOUND_SECONDS", "bound", "serve"]
+__all__ = ["GRAY_SECONDS", "MEMORY", "SOUND_SECONDS", "serve"]
 
 MEMORY = 2 << 30
 GRAY_SECONDS = 60.0
@@ -45,9 +46,11 @@ class RefusedError(Exception):
 
 def serve() -> None:
     """Answer requests until standard input ends."""
+    from chiasm.media.limits import bound
+
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what a library prints is no answer
-    bound()
+    bound(MEMORY)
     threading.Thread(target=_watch, args=(os.getppid(),), daemon=True).start()
     for line in sys.stdin.buffer:
         request = json.loads(line)
@@ -65,21 +68,6 @@ def serve() -> None:
             for _, array in arrays:
                 answers.write(array.tobytes())
         answers.flush()
-
-
-def bound() -> bool:
-    """Bound this process for good: no file, no core, 2 GiB of memory. False where memory knows no bound (macOS)."""
-    import resource
-
-    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    try:
-        given = resource.getrlimit(resource.RLIMIT_AS)[1]
-        most = MEMORY if given == resource.RLIM_INFINITY else min(given, MEMORY)
-        resource.setrlimit(resource.RLIMIT_AS, (most, most))
-    except (AttributeError, OSError, ValueError):
-        return False
-    return True
 
 
 def _short(error: Exception) -> str:
