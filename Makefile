@@ -2,7 +2,7 @@
 PYTHON ?= python3
 PIP = .venv/bin/python -m pip --disable-pip-version-check
 
-.PHONY: demo test check install clean
+.PHONY: demo test check dist install clean
 
 demo: install
 	.venv/bin/chiasm demo
@@ -13,9 +13,15 @@ test: install
 check: install
 	./check
 
+# What a release uploads, and whether its metadata and README are in order: docs/releases.md.
+dist: install
+	rm -rf dist
+	.venv/bin/python -m hatchling build --directory dist
+	.venv/bin/python -m twine check --strict dist/*
+
 install: .venv/installed
 
-.venv/installed: pyproject.toml constraints.txt
+.venv/installed: pyproject.toml constraints.txt src/chiasm/__init__.py
 	@command -v git >/dev/null || { echo "error: git is needed (Debian: apt-get install git)"; exit 1; }
 	@command -v $(PYTHON) >/dev/null || { echo "error: $(PYTHON) is needed, 3.11 or newer (Debian: apt-get install python3)"; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "error: python 3.11 or newer is needed; name it: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }

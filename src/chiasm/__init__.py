@@ -7,6 +7,13 @@
 
 from __future__ import annotations
 
+try:
+    import fcntl  # noqa: F401
+except ImportError:
+    raise ImportError(
+        "Chiasm runs on Linux and macOS: it needs POSIX file locks, which this system lacks. On Windows, run it in WSL."
+    ) from None
+
 from typing import Any
 
 from chiasm import moved
@@ -16,7 +23,8 @@ from chiasm.registry import get, names
 from chiasm.views import Column, Views
 
 __all__ = ["ChiasmError", "Column", "Views", "get", "load", "names", "read", "save"]
-__version__ = "0.1.0"
+__version__ = "0.2.0"
+"""The one place that states it: the package's metadata is made from this line."""
 
 moved.install()
 

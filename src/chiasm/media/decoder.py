@@ -35,13 +35,11 @@ _LOUD = 2.0
 
 def serve() -> None:
     """Answer requests until standard input ends."""
-    import resource
+    from chiasm.media.limits import bound
 
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what a library prints is no answer
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    bound(MEMORY)
     threading.Thread(target=_watch, args=(os.getppid(),), daemon=True).start()
     for line in sys.stdin.buffer:
         request = json.loads(line)
