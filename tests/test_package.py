@@ -223,7 +223,7 @@ def test_the_source_archive_holds_what_tests_and_readers_need(archives):
     with tarfile.open(archives[0]) as packed:
         names = {name.partition("/")[2] for name in packed.getnames()}
     wanted = {"LICENSE", "NOTICE", "README.md", "CHANGELOG.md", "SECURITY.md", "CITATION.cff", "pyproject.toml"}
-    wanted |= {"constraints.txt", "Makefile", "PKG-INFO", "docs/demo.png"}
+    wanted |= {"constraints.txt", "Makefile", "PKG-INFO", "docs/chiasm.svg"}
     wanted |= {f"tests/{path.name}" for path in (ROOT / "tests").glob("*.py")}
     wanted |= {str(path.relative_to(ROOT)) for path in (ROOT / "tests" / "fixtures").rglob("*.safetensors")}
     assert wanted <= names
