@@ -218,7 +218,7 @@ def test_a_videos_vector_and_states_are_those_of_transformers() -> None:
         np.testing.assert_allclose(encoder.describe(decoded), known, atol=1e-5)
         np.testing.assert_allclose(steps.values, states, atol=1e-5)
         assert steps.end.tolist() == [0.5, 1.0, 1.5, 2.0]
-        assert HfVideo(str(folder), steps=2).describe(decoded).shape == (2 * states.shape[1],)
+        assert HfVideo(str(folder), steps=2).describe(decoded).shape == (2, states.shape[1])
 
 
 def test_a_clip_of_few_pictures_repeats_them_in_order() -> None:

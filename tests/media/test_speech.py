@@ -216,7 +216,7 @@ def test_spoken_words_have_the_vector_of_their_text_and_wordless_sounds_are_skip
     assert np.array_equal(values[:2], HashedText().encode(["one two", "seven"]))
     assert np.array_equal(encoder.encode([files[0]])[0], values[0])
     (halves,) = SpeechAudio("hashed_text", words=lines, steps=2).encode(files[:1])
-    np.testing.assert_allclose(halves.reshape(2, -1), HashedText().encode(["one", "two"]), atol=1e-6)
+    np.testing.assert_allclose(halves.reshape(2, -1), HashedText().encode(["one", "two"]), atol=2e-4)  # half precision
 
 
 def test_a_text_encoder_that_learns_learns_from_what_was_recognized_and_is_saved_with_it(digits, tmp_path):
