@@ -4,11 +4,11 @@ import io
 
 import numpy as np
 import pytest
-from _questions import ASK, HOW, dealt
 from PIL import Image
 from scipy.special import softmax
 
 from benchmarks.search import service
+from benchmarks.search._questions import ASK, HOW, dealt
 from chiasm.data.toy import shape_image
 from chiasm.stats.answers import automation
 
