@@ -24,7 +24,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,10 +32,23 @@ from typing import Any
 import numpy as np
 
 from chiasm.splits import cut
-from chiasm.stats.resample import redrawn_interval
+from chiasm.stats.resample import Draws, difference, interval_of, redrawn_interval
 from chiasm.views import Views
 
-__all__ = ["Figure", "Runs", "again", "against", "apart", "arguments", "finish", "peak", "ratios", "redrawn", "say"]
+__all__ = [
+    "Figure",
+    "Runs",
+    "again",
+    "against",
+    "apart",
+    "arguments",
+    "finish",
+    "peak",
+    "plain_torch",
+    "ratios",
+    "redrawn",
+    "say",
+]
 __all__ += ["spread"]
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -93,6 +106,22 @@ class Runs(dict[str, dict[str, list[float]]]):
         return {method: round(of[measure][-1], digits) for method, of in self.items() if measure in of}
 
 
+def more_than(draws: Draws, values: Mapping[str, Sequence[float]], ours: str) -> dict[str, Any]:
+    """Means over rows in % with intervals, and what `ours` has more, row by row."""
+    sampled = {name: draws.mean(100 * np.array(one, dtype=float)) for name, one in values.items()}
+    return {
+        "%": {name: interval_of(*one) for name, one in sampled.items()},
+        f"{ours} minus": {name: difference(sampled[ours], one) for name, one in sampled.items() if name != ours},
+    }
+
+
+def auroc(wrong: np.ndarray, values: np.ndarray) -> float:
+    """The chance that a wrong row has a higher value than another."""
+    from sklearn.metrics import roc_auc_score
+
+    return float(roc_auc_score(wrong, values))
+
+
 # ---- time and memory ----
 def ratios(functions: dict[str, Callable[[], Any]], rounds: int) -> dict[str, list[float]]:
     """Seconds of each function, interleaved round by round in one process, after one unmeasured round."""
@@ -140,6 +169,18 @@ def peak(process: int | str = "self", *, files: bool = True) -> float:
     )
     held = int(status["VmHWM"].split()[0]) - (0 if files else int(status["RssFile"].split()[0]))
     return held / 1024
+
+
+def plain_torch() -> Any:
+    """EfficientNet-Lite0 as PyTorch runs it, channels_last (its faster layout on CPUs), with the weights of ours."""
+    import torch
+    from efficientnet_lite_pytorch import EfficientNet
+
+    from chiasm.encode.effnet_image import weights_file
+
+    network = EfficientNet.from_name("efficientnet-lite0")
+    network.load_state_dict(torch.load(weights_file(), weights_only=True))
+    return network.eval().to(memory_format=torch.channels_last)
 
 
 # ---- the end of a run ----
@@ -194,9 +235,19 @@ class Figure:
         return {"what": self.what, "value": value, "low": low, "high": high, **about, "n": n}
 
 
-def arguments(doc: str | None) -> argparse.ArgumentParser:
-    """A parser that shows the benchmark's docstring, with the options that `finish` reads."""
+def family(at: Sequence[Any], what: str, kept: Mapping[str, Sequence[str]], **how: Any) -> list[Figure]:
+    """Figures of one part of a result: `kept` names the keys below `at` that lead to each, and last its own words."""
+    return [Figure(name, (*at, *keys), f"{what}: {words}", **how) for name, (*keys, words) in kept.items()]
+
+
+def arguments(doc: str | None, parts: Iterable[str] = ()) -> argparse.ArgumentParser:
+    """A parser that shows the benchmark's docstring, with the options that `finish` reads, and the names of its parts.
+
+    `args.parts` is empty where none was named, which means all of them.
+    """
     parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
+    if parts:
+        parser.add_argument("parts", nargs="*", choices=[[], *parts], metavar="PART", help=", ".join(parts))
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write what is printed to this file")
     parser.add_argument("--save", action="store_true", help="also save the figures in benchmarks/results")
     parser.add_argument("--beside", metavar="WORDS", help="what else the machine was doing; saved with the figures")

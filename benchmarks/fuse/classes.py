@@ -255,8 +255,7 @@ PARTS: dict[str, Callable[[int], dict[str, Any]]] = {
 
 
 def main() -> None:
-    parser = arguments(__doc__)
-    parser.add_argument("parts", nargs="*", choices=[[], *PARTS])
+    parser = arguments(__doc__, PARTS)
     parser.add_argument("--splits", type=int, default=10)
     args = parser.parse_args()
     warnings.simplefilter("ignore", FutureWarning)

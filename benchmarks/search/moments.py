@@ -199,9 +199,7 @@ def films(folder: Path) -> dict[str, Any]:
 
 def main() -> None:
     parts = {"sounds": measure, "films": films}
-    parser = arguments(__doc__)
-    parser.add_argument("parts", nargs="*", choices=[[], *parts])
-    args = parser.parse_args()
+    args = arguments(__doc__, parts).parse_args()
     with tempfile.TemporaryDirectory() as folder:
         finish({name: parts[name](Path(folder)) for name in args.parts or parts}, FIGURES, args)
 
