@@ -114,7 +114,7 @@ def load(folder: Path = RESULTS) -> Figures:
 def number(value: float, figure: dict[str, Any], sign: bool = True) -> str:
     """A number as the figure is shown; what has no unit and is below 1 stands without its zero (.93)."""
     form = figure["format"] if sign else figure["format"].lstrip("+")
-    text = format(value, form)
+    text = re.sub(r"e([+-])0", r"e\1", format(value, form))
     if not any(digit in "123456789" for digit in text.split("e")[0]):
         text = text.lstrip("+-")
     return text if figure["unit"] else re.sub(r"^([+-]?)0\.", r"\1.", text)
@@ -185,9 +185,9 @@ def page(figures: Figures) -> str:
         "",
         "Every figure that the documents name, with the command that makes it. This page is made by `python -m",
         "benchmarks.measured` from `benchmarks/results/`, which `python -m benchmarks.TOPIC.NAME --save` writes; do",
-        "not edit it. Brackets are 95 % intervals, or the least and the most where the last column says so. `sd` is over",
-        "re-drawn splits. *Not rerun*: copied from a document of that date, not measured since. The load is how many",
-        "processes wanted a core, averaged over a minute: times taken beside others are worth their ratios only.",
+        "not edit it. Brackets are 95 % intervals, or the least and the most where the last column says so. `sd` is",
+        "over re-drawn splits. *Not rerun*: copied from a document of that date, not measured since. The load is how",
+        "many processes wanted a core, averaged over a minute: times taken beside others are worth their ratios only.",
     ]
     for topic, title in TOPICS.items():
         lines += [
