@@ -1,7 +1,7 @@
 """Pairs that are only partly there: the paired-fraction curve, and a third view that is reached through a hub.
 
-`python -m benchmarks.align.partial_pairs [--method NAME ...] [--json FILE]`. Five cuts of the rows
-that no pack marks as test.
+`python -m benchmarks.align.partial_pairs [--method NAME ...] [--part curve|hub]`. Five cuts of the rows that no pack
+marks as test.
 
 1. coco2k: of the training things 1, 3, 10, 30 or 100 % keep their pair; the others become a picture alone and a caption
    alone. Each method learns from the pairs alone, and from the pairs and the unpaired rows. R@1, mean of both ways.
@@ -12,27 +12,52 @@ that no pack marks as test.
 
 from __future__ import annotations
 
-import argparse
 from typing import Any
 
 import numpy as np
 
 import chiasm
-from benchmarks._shared import finish, pack, spread
+from benchmarks._sets import encoded, pictures
+from benchmarks._trials import Figure, arguments, finish, redrawn, spread
 from chiasm import registry
-from chiasm.encoding import Encoding
-from chiasm.splits import cut
 from chiasm.stats.ranking import chance_recall, ranks
 from chiasm.stats.relevance import relevance
 from chiasm.views import ABSENT, Column, Views, normalize
 
 SHARES = (0.01, 0.03, 0.1, 0.3, 1.0)
 SEEDS = 5
-
-
-def encoded(views: Views) -> Views:
-    found: Views = Encoding().fit(views).apply(views)[0]
-    return found
+METHODS = ("auto", "cca", "ridge", "sotalign")
+CURVE, HUB = "coco2k, paired fraction, R@1 in points", "ikea, picture <-> type, R@1 in points"
+FIGURES = [
+    *(
+        Figure(
+            f"{share:g}.{method}.{short}",
+            (CURVE, f"{share:.0%}", f"{method}, {label}"),
+            f"coco2k, {share:.0%} of the training things keep their pair, `{method}`: {what}",
+            unit,
+            form,
+            n="{n} cuts",
+        )
+        for share in SHARES
+        for method in METHODS
+        for short, label, what, unit, form in (
+            ("pairs", "pairs alone", "R@1 both ways from the pairs alone", "%", ".1f"),
+            ("gain", "gain", "what the unpaired rows add to R@1", "points", "+.1f"),
+        )
+    ),
+    *(
+        Figure(
+            f"hub.{method}.{label.split()[0]}",
+            (HUB, f"{method}, {label}"),
+            f"ikea, picture <-> type, R@1 of `{method}`: {label}",
+            "%",
+            n="{n} cuts",
+        )
+        for method in METHODS[:3]
+        for label in ("through the hub", "complete")
+    ),
+    Figure("hub.chance", (HUB, "chance"), "ikea, picture <-> type, R@1 by chance", "%", n="{n} cuts"),
+]
 
 
 def recall(aligner: Any, views: Views, a: str, b: str) -> tuple[float, float]:
@@ -69,13 +94,12 @@ def make(name: str, seed: int) -> Any:
 
 
 def curve(methods: list[str]) -> dict[str, Any]:
-    views = chiasm.read(pack("coco2k") / "data.parquet", text="caption", image="image", id="id", split="split")
+    views = pictures("coco2k", split="split")
     views = encoded(views[views.split != "test"])
     out: dict[str, Any] = {}
     for share in SHARES:
         scores: dict[str, list[float]] = {}
-        for seed in range(SEEDS):
-            names = cut(views, {"train": 0.82, "held": 0.18}, seed)
+        for seed, names in redrawn(views, {"train": 0.82, "held": 0.18}, SEEDS):
             train, held = views[names == "train"], views[names == "held"]
             few, all_rows = apart(train, share, seed)
             for method in methods:
@@ -84,21 +108,20 @@ def curve(methods: list[str]) -> dict[str, Any]:
                         continue
                     aligner = make(method, seed).fit(rows)
                     scores.setdefault(f"{method}, {label}", []).append(recall(aligner, held, "caption", "image")[0])
-        out[f"{share:.0%} = {few.things} pairs"] = {name: spread(values) for name, values in scores.items()}
+        found = {name: spread(values) for name, values in scores.items()}
         for method in methods:
             if share < 1:
                 pair = (scores[f"{method}, with unpaired rows"], scores[f"{method}, pairs alone"])
-                out[f"{share:.0%} = {few.things} pairs"][f"{method}, gain"] = spread(np.subtract(*pair))
-        print(share, {k: v["mean"] for k, v in out[f"{share:.0%} = {few.things} pairs"].items()}, flush=True)
+                found[f"{method}, gain"] = spread(np.subtract(*pair))
+        print(share, few.things, {k: v["mean"] for k, v in found.items()}, flush=True)
+        out[f"{share:.0%}"] = {"pairs": few.things, **found}
     return out
 
 
 def hub(methods: list[str]) -> dict[str, Any]:
-    table = pack("ikea") / "items.parquet"
-    views = encoded(chiasm.read(table, text=["description", "type"], image="image", id="id"))
+    views = encoded(pictures("ikea", text=["description", "type"]))
     scores: dict[str, list[float]] = {}
-    for seed in range(SEEDS):
-        names = cut(views, {"first": 0.4, "second": 0.4, "held": 0.2}, seed)
+    for seed, names in redrawn(views, {"first": 0.4, "second": 0.4, "held": 0.2}, SEEDS):
         first, second, held = (views[names == name] for name in ("first", "second", "held"))
         parted = Views.stack(
             Views({name: first[name] for name in ("image", "description")}, first.ids),
@@ -120,17 +143,17 @@ def hub(methods: list[str]) -> dict[str, Any]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser()
+    parser = arguments(__doc__)
     parser.add_argument("--method", action="append")
     parser.add_argument("--part", choices=("curve", "hub"))
-    args, _ = parser.parse_known_args()
-    methods = args.method or ["auto", "cca", "ridge", "sotalign"]
+    args = parser.parse_args()
+    methods = args.method or list(METHODS)
     result = {}
     if args.part != "hub":
-        result["coco2k, paired fraction, R@1 in points"] = curve(methods)
+        result[CURVE] = curve(methods)
     if args.part != "curve":
-        result["ikea, picture <-> type, R@1 in points"] = hub([m for m in methods if m != "sotalign"])
-    finish(result)
+        result[HUB] = hub([m for m in methods if m != "sotalign"])
+    finish(result, FIGURES, args)
 
 
 if __name__ == "__main__":

@@ -1,28 +1,47 @@
 """web_news_zh (Chinese text <-> picture, 10 classes): three properties of the space of each aligner.
 
-`python -m benchmarks.align.properties`, or with `--align NAME ...`. Default encoders and settings; 5 cuts (70 / 10 /
-20 by
-id, seeds 0-4; rows equal in every view stay together) of the training rows alone; the last part is measured. "Plain
-statistics" is the same aligner on character n-grams and pixel statistics. Mean and standard deviation over the cuts,
-in percent (the gap is a length, at most 2). The first cut is printed whole, with its intervals.
+`python -m benchmarks.align.properties`, or with `--align NAME ...`. Default encoders and settings; 5 cuts (70 / 10 / 20
+by id, seeds 0-4; rows equal in every view stay together) of the training rows alone; the last part is measured. "Plain
+statistics" is the same aligner on character n-grams and pixel statistics. Mean and standard deviation over the cuts, in
+percent (the gap is a length, at most 2). The first cut is printed whole, with its intervals.
 """
 
 from __future__ import annotations
 
-import argparse
 from typing import Any
 
-import chiasm
-from benchmarks._shared import finish, pack, spread
+from benchmarks._sets import pictures
+from benchmarks._trials import Figure, Runs, arguments, finish, redrawn
 from chiasm import registry
 from chiasm.encoding import Encoding
 from chiasm.measure.properties import properties, statistics_space
 from chiasm.report.properties import lines
-from chiasm.splits import cut
 
 SHARES = {"train": 0.7, "val": 0.1, "test": 0.2}
 CUTS = 5
 ALIGNERS = ("cca", "ridge", "pls", "procrustes")
+KEPT = {
+    "modality.linear": ("modality, linear (50)", "the modality told by a linear classifier (50 is best)"),
+    "modality.neighbors": ("modality, neighbors (50)", "the modality told by 10 neighbors (50 is best)"),
+    "map.text": ("mAP text -> image", "class mAP, text -> image"),
+    "map.image": ("mAP image -> text", "class mAP, image -> text"),
+    "map.text.plain": ("mAP text -> image, plain statistics", "class mAP, text -> image, of plain statistics"),
+    "map.image.plain": ("mAP image -> text, plain statistics", "class mAP, image -> text, of plain statistics"),
+    "map.chance": ("mAP text -> image, chance", "class mAP by chance"),
+    "classify.text": ("classify text -> text, accuracy", "texts classified, learned on texts"),
+    "classify.image": ("classify image -> text, accuracy", "texts classified, learned on images"),
+    "classify.majority": ("classify text -> text, majority", "texts classified by the commonest class"),
+    "nmi": ("cluster all views, NMI", "k-means against the classes, NMI"),
+    "nmi.shuffled": ("cluster all views, NMI, shuffled", "k-means against shuffled classes, NMI"),
+}
+"""By figure: what is measured, and in words."""
+
+FIGURES = [
+    Figure(f"{name}.{short}", (name, measure), f"web_news_zh in the space of `{name}`: {what}", "%", form, "{n} cuts")
+    for name in ALIGNERS
+    for short, (measure, what) in KEPT.items()
+    for form in (".0f" if short in ("map.chance", "nmi.shuffled") else ".1f",)
+]
 
 
 def figures(table: dict[str, Any]) -> dict[str, float]:
@@ -59,33 +78,28 @@ def figures(table: dict[str, Any]) -> dict[str, float]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser()
+    parser = arguments(__doc__)
     parser.add_argument("--align", nargs="+", default=[n for n in ALIGNERS if n in registry.names("align")])
-    wanted = parser.parse_known_args()[0].align
-    views = chiasm.read(
-        pack("web_news_zh") / "data.parquet", text="text", image="image", id="id", split="split", label="label"
-    )
+    args = parser.parse_args()
+    views = pictures("web_news_zh", split="split", label="label")
     views = views[views.split == "train"]
     encoded = Encoding().fit(views).transform(views)  # neither default encoder learns from the rows
-    twins = Encoding().twins(views)
-    seen: dict[str, dict[str, list[float]]] = {name: {} for name in wanted}
-    for seed in range(CUTS):
-        split = cut(views, SHARES, seed, twins)
+    seen = Runs()
+    for seed, split in redrawn(views, SHARES, CUTS, Encoding().twins(views)):
         train, val, test = (split == name for name in SHARES)
-        for name in wanted:
+        for name in args.align:
             model = registry.get("align", name)().fit(encoded[train], val=encoded[val])
             plain = statistics_space(views[train], views[test], model, val=views[val])
             table = properties(model.transform(encoded[test]), plain, seed=seed)
-            for measure, value in figures(table).items():
-                seen[name].setdefault(measure, []).append(value)
+            seen.add(name, figures(table))
             if seed == 0:
                 print(name, model.chosen_, *lines(table), sep="\n", flush=True)
-    tables = {name: {measure: spread(values) for measure, values in held.items()} for name, held in seen.items()}
-    print(" ".join(["mean (sd) of 5 cuts".ljust(46), *(name.rjust(13) for name in wanted)]))
-    for measure in tables[wanted[0]]:
-        cells = (f"{tables[name][measure]['mean']:.2f} ({tables[name][measure]['sd']:.2f})" for name in wanted)
+    tables = seen.spreads()
+    print(" ".join(["mean (sd) of 5 cuts".ljust(46), *(name.rjust(13) for name in args.align)]))
+    for measure in tables[args.align[0]]:
+        cells = (f"{tables[name][measure]['mean']:.2f} ({tables[name][measure]['sd']:.2f})" for name in args.align)
         print(" ".join([measure.ljust(46), *(cell.rjust(13) for cell in cells)]))
-    finish(tables)
+    finish(tables, FIGURES, args)
 
 
 if __name__ == "__main__":

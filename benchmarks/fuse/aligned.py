@@ -1,7 +1,6 @@
 """Align, then fuse; and weights by row: against plain early fusion, on tweets (3 classes) and Chinese news (10).
 
-`python -m benchmarks.fuse.aligned [--splits 5] [--method NAME ...] [--json FILE]`: re-drawn 60/20/20 splits,
-stratified, of
+`python -m benchmarks.fuse.aligned [--splits 5] [--method NAME ...]`: re-drawn 60/20/20 splits, stratified, of
 mvsa_single and web_news_zh, rows equal in every view kept together. No method needs validation rows, so each learns
 from the 60 and the 20 % and is scored on the other 20 %:
 
@@ -16,26 +15,21 @@ view is there. Differences to raw concat, split by split, with Nadeau & Bengio's
 
 from __future__ import annotations
 
-import argparse
-import sys
 import time
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 from threadpoolctl import threadpool_limits
 
-import chiasm
-from benchmarks._shared import finish, pack, spread
+from benchmarks._sets import encoded, only, pictures
+from benchmarks._trials import Figure, Runs, apart, arguments, finish, redrawn, say
 from chiasm.encoding import Encoding
 from chiasm.fuse.aligned import Aligned
 from chiasm.fuse.attention import Attention
 from chiasm.fuse.early import Early
 from chiasm.fuse.gated import Gated
-from chiasm.splits import cut
 from chiasm.stats.answers import confusion, report
-from chiasm.stats.resample import redrawn_interval
-from chiasm.views import Column, Views
+from chiasm.views import Views
 
 SHARES = {"train": 0.6, "val": 0.2, "test": 0.2}
 METHODS: dict[str, Callable[[], Any]] = {
@@ -48,15 +42,36 @@ METHODS: dict[str, Callable[[], Any]] = {
     "gated": Gated,
 }
 BASE = "raw concat"
+SHORT = {
+    "early": BASE,
+    "aligned_alone": "aligned concat",
+    "aligned": "raw + aligned concat",
+    "aligned_alone_attention": "aligned attention",
+    "aligned_attention": "raw + aligned attention",
+    "attention": "attention",
+    "gated": "gated",
+}
+"""By figure: the method."""
 
-
-def encoded(views: Views) -> Views:
-    """Views in the features of the default encoders, in memory. None of these encoders learns."""
-    found = Encoding().fit(views).transform(views)
-    columns = {
-        n: Column(c.modality, np.asarray(c.items[np.arange(len(c.items))]), c.index) for n, c in found.columns.items()
-    }
-    return views.replace(columns)
+PACKS = {"mvsa_single": "sentiment of tweets", "web_news_zh": "Chinese news"}
+FIGURES = [
+    Figure(f"{name}.{short}", (name, "scores", method, "accuracy"), f"{what}, accuracy: {method}", "%", n="{n} splits")
+    for name, what in PACKS.items()
+    for short, method in SHORT.items()
+]
+FIGURES += [
+    Figure(
+        f"{name}.{short}.gain",
+        (name, f"accuracy minus {BASE}'s", method),
+        f"{what}, accuracy: {method} less `early` on the same splits",
+        "points",
+        "+.1f",
+        "{n} splits",
+    )
+    for name, what in PACKS.items()
+    for short, method in SHORT.items()
+    if method != BASE
+]
 
 
 def scores(fuser: Any, test: Views) -> dict[str, float]:
@@ -70,33 +85,27 @@ def scores(fuser: Any, test: Views) -> dict[str, float]:
         "log loss": float(-fuser.target_.gain(outputs, truth).mean()),
     }
     for name in test.names:
-        found[f"{name} alone"] = 100 * float(fuser.score(test.replace({name: test[name]})))
+        found[f"{name} alone"] = 100 * float(fuser.score(only(test, [name])))
     return found
 
 
-def redrawn(name: str, splits: int, methods: list[str]) -> dict[str, Any]:
+def compared(name: str, splits: int, methods: list[str]) -> dict[str, Any]:
     """Every method on the same splits of a pack."""
-    views = chiasm.read(pack(name) / "data.parquet", text="text", image="image", id="id", label="label")
+    views = pictures(name, label="label")
     twins = Encoding().twins(views)
     views = encoded(views)
-    found: dict[str, dict[str, list[float]]] = {}
-    for seed in range(splits):
-        split = cut(views, SHARES, seed, twins, stratify=views.label)
+    found = Runs()
+    for seed, split in redrawn(views, SHARES, splits, twins, views.label):
         for method in methods:
             started = time.process_time()
             fuser = METHODS[method]().fit(views[split != "test"])
             took = time.process_time() - started
-            for measure, value in {**scores(fuser, views[split == "test"]), "seconds": took}.items():
-                found.setdefault(method, {}).setdefault(measure, []).append(value)
-        now = {method: round(values["accuracy"][-1], 1) for method, values in found.items()}
-        print(time.strftime("%H:%M:%S"), name, seed, now, file=sys.stderr, flush=True)
-    result: dict[str, Any] = {"rows": len(views), "classes": len(set(views.label))}
-    result["scores"] = {m: {k: spread(v) for k, v in values.items()} for m, values in found.items()}
+            found.add(method, {**scores(fuser, views[split == "test"]), "seconds": took})
+        say(name, seed, found.last("accuracy"))
+    result: dict[str, Any] = {"rows": len(views), "classes": len(set(views.label)), "scores": found.spreads()}
     for measure in ("accuracy", "log loss") if splits > 1 and BASE in found else ():
         result[f"{measure} minus {BASE}'s"] = {
-            method: redrawn_interval(
-                np.array(values[measure]) - found[BASE][measure], SHARES["test"], 1 - SHARES["test"]
-            )
+            method: apart(values[measure], found[BASE][measure], SHARES["test"], 1 - SHARES["test"])
             for method, values in found.items()
             if method != BASE
         }
@@ -104,13 +113,12 @@ def redrawn(name: str, splits: int, methods: list[str]) -> dict[str, Any]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser()
+    parser = arguments(__doc__)
     parser.add_argument("--splits", type=int, default=5)
     parser.add_argument("--method", action="append", choices=list(METHODS))
-    args, _ = parser.parse_known_args()
-    methods = args.method or list(METHODS)
+    args = parser.parse_args()
     with threadpool_limits(1):
-        finish({name: redrawn(name, args.splits, methods) for name in ("mvsa_single", "web_news_zh")})
+        finish({name: compared(name, args.splits, args.method or list(METHODS)) for name in PACKS}, FIGURES, args)
 
 
 if __name__ == "__main__":

@@ -3,24 +3,21 @@
 ikea: the colors of a product (any of its 15 commonest words of color) from its picture and its description.
 covid_cxr: the age of a patient from the X-ray and the notes, ages in the notes masked; patients never parted.
 
-    python -m benchmarks.fuse.answers [--json FILE]
+`python -m benchmarks.fuse.answers`.
 """
 
 from __future__ import annotations
 
 import re
-import sys
 from collections import Counter
 from typing import Any
 
 import numpy as np
-import pyarrow.parquet as parquet
 
-from benchmarks._shared import finish, pack, spread
+from benchmarks._sets import pack, pictures, table
+from benchmarks._trials import Figure, Runs, apart, arguments, finish, redrawn, say
 from chiasm.data.read import read
 from chiasm.encoding import Encoding
-from chiasm.splits import cut
-from chiasm.stats.resample import redrawn_interval
 from chiasm.tasks.regress import Regress
 from chiasm.tasks.tag import Tag
 from chiasm.views import Views
@@ -30,12 +27,52 @@ AGE = re.compile(
     r"(?i)\b\d+\s*[- ]?(year|yr|y\.?o)\S*(\s*[- ]?old)?|\baged?\s+\d+|\b(in (his|her) )?\d0s\b"
     r"|\b(elderly|young|middle[- ]aged)\b"
 )
+COLORS, AGE_OF = "ikea colors", "covid_cxr age"
+FIGURES = [
+    Figure(
+        f"colors.{short}",
+        (COLORS, "figures", row, measure),
+        f"colors of ikea's products, 15 tags: {what}",
+        format=".3f",
+        n="{n} splits",
+    )
+    for short, row, measure, what in (
+        ("f1", "all", "f1_micro", "micro F1 from picture and description"),
+        ("macro", "all", "f1_macro", "macro F1"),
+        ("map", "all", "average_precision", "mean average precision"),
+        ("image", "image alone", "f1_micro", "micro F1 from the picture alone"),
+        ("description", "description alone", "f1_micro", "micro F1 from the description alone"),
+        ("majority", "majority", "f1_micro", "micro F1 of the commonest tags"),
+    )
+]
+FIGURES += [
+    Figure(
+        "colors.description.adds",
+        (COLORS, "adds", "over image alone"),
+        "colors of ikea's products, 15 tags: micro F1, what the description adds",
+        format="+.3f",
+        n="{n} splits",
+    ),
+    Figure(
+        "age.r2",
+        (AGE_OF, "figures", "all", "r2"),
+        "a patient's age from X-ray and notes (ages masked): R2",
+        format=".3f",
+        n="{n} splits",
+    ),
+    Figure(
+        "age.notes.adds",
+        (AGE_OF, "adds", "over image alone"),
+        "a patient's age: R2, what the notes add",
+        format="+.3f",
+        n="{n} splits",
+    ),
+]
 
 
 def colors() -> tuple[Views, list[list[str]]]:
-    folder = pack("ikea")
-    views = read(folder / "items.parquet", image="image", text="description", id="id")
-    cells = parquet.read_table(folder / "items.parquet", columns=["color"]).to_pydict()["color"]
+    views = pictures("ikea")
+    cells = table("ikea", "items.parquet")["color"]
     words = [[w for w in re.split(r"[,/ ]+", (cell or "").lower()) if w] for cell in cells]
     kept = {w for w, _ in Counter(w for row in words for w in set(row)).most_common(15)}
     return views, [sorted(set(row) & kept) for row in words]
@@ -57,33 +94,32 @@ def run(task: type, views: Views, labels: Any, figures: tuple[str, ...]) -> dict
     y = np.empty(len(labels), dtype=object)
     y[:] = labels
     encoded, y, twins = encoded[known], y[known], twins[known]
-    seen: dict[str, dict[str, list[float]]] = {}
-    for seed in range(SPLITS):
-        split = cut(encoded, SHARES, seed, twins)
-        print(f"{task.__name__}: split {seed + 1} of {SPLITS}", file=sys.stderr)
+    seen = Runs()
+    for seed, split in redrawn(encoded, SHARES, SPLITS, twins):
+        say(f"{task.__name__}: split {seed + 1} of {SPLITS}")
         model = task(seed=seed, allow_leaks=True).fit(encoded[split == "train"], y[split == "train"])
-        table = model.score(encoded[split == "test"], y[split == "test"], allow_train=True).table
-        rows = {"all": table, **{f"{v} alone": t for v, t in table["views_alone"].items()}}
+        told = model.score(encoded[split == "test"], y[split == "test"], allow_train=True).table
+        rows = {"all": told, **{f"{v} alone": t for v, t in told["views_alone"].items()}}
         for name, row in rows.items():
-            for figure in figures:
-                seen.setdefault(name, {}).setdefault(figure, []).append(row[figure]["value"])
-        seen.setdefault("majority", {}).setdefault(figures[0], []).append(table["majority"])
-    result: dict[str, Any] = {
-        "rows": len(encoded),
-        "figures": {name: {f: spread(v) for f, v in row.items()} for name, row in seen.items()},
-        "adds": {},
+            seen.add(name, {figure: row[figure]["value"] for figure in figures})
+        seen.add("majority", {figures[0]: told["majority"]})
+    first = {name: row[figures[0]] for name, row in seen.items()}
+    adds = {
+        f"over {name}": apart(first["all"], values, SHARES["test"], SHARES["train"])
+        for name, values in first.items()
+        if name.endswith("alone")
     }
-    for name, row in seen.items():
-        if name.endswith("alone"):
-            apart = np.array(seen["all"][figures[0]]) - np.array(row[figures[0]])
-            result["adds"][f"over {name}"] = redrawn_interval(apart, SHARES["test"], SHARES["train"])
-    return result
+    return {"rows": len(encoded), "figures": seen.spreads(), "adds": adds}
+
+
+def main() -> None:
+    args = arguments(__doc__).parse_args()
+    result = {
+        COLORS: run(Tag, *colors(), ("f1_micro", "f1_macro", "average_precision")),
+        AGE_OF: run(Regress, *ages(), ("r2", "mae")),
+    }
+    finish(result, FIGURES, args)
 
 
 if __name__ == "__main__":
-    finish(
-        {
-            "ikea colors": run(Tag, *colors(), ("f1_micro", "f1_macro", "average_precision")),
-            "covid_cxr age": run(Regress, *ages(), ("r2", "mae")),
-        }
-    )
+    main()

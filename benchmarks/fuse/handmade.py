@@ -1,11 +1,10 @@
 """Hand-made color, edge and texture features, each alone and each left out, beside a pretrained network: ikea.
 
 `python -m benchmarks.fuse.handmade`: the product's type from its picture, the 50 commonest types. 10 re-drawn splits,
-three
-fifths to learn from, a fifth to choose on, a fifth to test, stratified by type; rows of byte-equal pictures stay on one
-side (pictures of one product in two colors do not). Logistic regression on standardized features, C chosen on the
-validation rows, then fitted again on both. A figure is the mean accuracy in % over the splits with its 95 % interval by
-Student's t: splits share rows, so it is somewhat too narrow. Differences are taken split by split.
+three fifths to learn from, a fifth to choose on, a fifth to test, stratified by type; rows of byte-equal pictures stay
+on one side (pictures of one product in two colors do not). Logistic regression on standardized features, C chosen on
+the validation rows, then fitted again on both. A figure is the mean accuracy in % over the splits with its 95 %
+interval by Student's t: splits share rows, so it is somewhat too narrow. Differences are taken split by split.
 """
 
 from __future__ import annotations
@@ -13,7 +12,6 @@ from __future__ import annotations
 import warnings
 
 import numpy as np
-import pyarrow.parquet as pq
 from scipy import stats
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
@@ -21,8 +19,8 @@ from sklearn.model_selection import StratifiedGroupKFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-import chiasm
-from benchmarks._shared import finish, pack
+from benchmarks._sets import pictures, table
+from benchmarks._trials import Figure, arguments, finish
 from chiasm.encode.pixel_image import PixelImage
 from chiasm.encoding import Encoding
 
@@ -30,13 +28,33 @@ TYPES = 50
 SPLITS = 10
 STRENGTHS = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
 GROUPS = ("color", "edge", "texture")
+FEATURES = {
+    "majority": "majority",
+    **{group: group for group in GROUPS},
+    "all": "all",
+    **{f"without_{group}": f"all but {group}" for group in GROUPS},
+    "effnet": "effnet_image",
+    "effnet+all": "effnet_image + all",
+}
+"""By figure: the features."""
+
+FIGURES = [
+    Figure(
+        short,
+        ("accuracy %", name),
+        f"type of an ikea product from its picture, 50 classes: {name}",
+        "%",
+        n="{n} splits",
+    )
+    for short, name in FEATURES.items()
+]
 
 
 def interval(values: list[float]) -> dict[str, float]:
     """Mean and 95 % interval of the mean."""
     mean, error = float(np.mean(values)), float(stats.sem(values))
     reach = error * float(stats.t.ppf(0.975, len(values) - 1))
-    return {"mean": round(mean, 1), "low": round(mean - reach, 1), "high": round(mean + reach, 1)}
+    return {"value": round(mean, 1), "low": round(mean - reach, 1), "high": round(mean + reach, 1), "n": len(values)}
 
 
 def classifier(strength: float) -> object:
@@ -52,9 +70,10 @@ def accuracy(x: np.ndarray, y: np.ndarray, parts: tuple[np.ndarray, np.ndarray, 
 
 
 def main() -> None:
+    args = arguments(__doc__).parse_args()
     warnings.simplefilter("ignore", ConvergenceWarning)
-    types = pq.read_table(pack("ikea") / "items.parquet", columns=["type"])["type"].to_pylist()
-    views = chiasm.read(pack("ikea") / "items.parquet", image="image", id="id")
+    types = table("ikea", "items.parquet")["type"]
+    views = pictures("ikea", text=None)
     names, counts = np.unique(types, return_counts=True)
     rows = np.flatnonzero(np.isin(types, names[np.argsort(-counts, kind="stable")[:TYPES]]))
     y = np.array(types)[rows]
@@ -97,7 +116,9 @@ def main() -> None:
                 for one, others in against.items()
                 for other in others
             },
-        }
+        },
+        FIGURES,
+        args,
     )
 
 

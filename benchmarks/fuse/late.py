@@ -1,8 +1,8 @@
 """Decision-level fusion of tweets (mvsa_single) and Chinese news (web_news_zh): text and picture, re-drawn splits.
 
 `python -m benchmarks.fuse.late [--splits 10]`. Frozen default features. Each split is 60 / 20 / 20, drawn by id and
-class;
-train and val rows are learned from, everything is chosen by cross-validation within them, and the test rows are scored.
+class; train and val rows are learned from, everything is chosen by cross-validation within them, and the test rows are
+scored.
 Accuracy, log loss in nats, and expected calibration error (15 bins) before and after one temperature that is learned
 from out-of-fold answers. The intervals of differences are Nadeau & Bengio's (2003), since re-drawn splits share rows.
 
@@ -12,14 +12,13 @@ here on 64 items each) that the views which it did not look at would have taken.
 
 from __future__ import annotations
 
-import argparse
 import time
 from typing import Any
 
 import numpy as np
 
-import chiasm
-from benchmarks._shared import finish, pack, spread
+from benchmarks._sets import only, pictures
+from benchmarks._trials import Figure, Runs, apart, arguments, finish, redrawn
 from chiasm.encode.e5_text import E5Text
 from chiasm.encode.effnet_image import EffnetImage
 from chiasm.encoding import Encoding
@@ -27,14 +26,30 @@ from chiasm.fuse.cascade import Cascade
 from chiasm.fuse.early import Early
 from chiasm.fuse.late import Late
 from chiasm.fuse.stacking import Stacking
-from chiasm.splits import cut
 from chiasm.stats.answers import ece, log_loss
 from chiasm.stats.calibration import Temperature
-from chiasm.stats.resample import redrawn_interval
 from chiasm.views import Views
 
 SHARES = {"train": 0.6, "val": 0.2, "test": 0.2}
-PACKS = ("mvsa_single", "web_news_zh")
+PACKS = {"mvsa_single": "sentiment of tweets", "web_news_zh": "Chinese news"}
+SHORT = {
+    "text": "text",
+    "image": "image",
+    "average": "average",
+    "weighted": "weighted",
+    "product": "product",
+    "cascade": "cascade, text first",
+    "cascade_image": "cascade, image first",
+    "stacking": "stacking",
+    "early": "early",
+}
+"""By figure: the method."""
+
+MEASURES = (
+    ("", "accuracy", "accuracy", "%", ".1f", 100),
+    (".loss", "log loss", "log loss in nats", "", ".3f", 1),
+    (".ece", "ECE", "calibration error", "%", ".1f", 100),
+)
 AGAINST = (
     ("product", "text"),
     ("product", "average"),
@@ -45,6 +60,45 @@ AGAINST = (
     ("cascade, text first", "early"),
     ("cascade, image first", "early"),
 )
+
+
+FIGURES = [
+    Figure(
+        f"{name}.{short}{end}", (name, method, measure), f"{what}, {method}: {said}", unit, form, "{n} splits", scale
+    )
+    for name, what in PACKS.items()
+    for short, method in SHORT.items()
+    for end, measure, said, unit, form, scale in MEASURES
+]
+FIGURES += [
+    Figure(
+        f"{name}.{one}-{other}",
+        (name, f"{SHORT[one]} - {SHORT[other]}: accuracy"),
+        f"{what}, accuracy: {SHORT[one]} less {SHORT[other]}",
+        "points",
+        "+.1f",
+        "{n} splits",
+        100,
+    )
+    for name, what in PACKS.items()
+    for one, other in (("product", "early"), ("stacking", "early"), ("cascade", "early"), ("cascade_image", "early"))
+]
+FIGURES += [
+    Figure(
+        f"{name}.cascade.{short}",
+        (name, SHORT["cascade"], measure),
+        f"{what}, cascade: {said}",
+        "%",
+        ".0f",
+        "{n} splits",
+        100,
+    )
+    for name, what in PACKS.items()
+    for short, measure, said in (
+        ("first", "answered by stage 1", "rows answered by the words alone"),
+        ("saved", "encoder seconds saved", "encoder seconds saved"),
+    )
+]
 
 
 def methods() -> dict[str, tuple[Any, tuple[str, ...]]]:
@@ -75,17 +129,16 @@ def seconds(views: Views) -> dict[str, float]:
 
 
 def run(name: str, splits: int) -> dict[str, Any]:
-    raw = chiasm.read(pack(name) / "data.parquet", text="text", image="image", id="id", label="label")
+    raw = pictures(name, label="label")
     views = Encoding().fit_transform(raw)
     label = np.unique(views.label, return_inverse=True)[1]
     cost = seconds(raw)
-    scores: dict[str, dict[str, list[float]]] = {}
-    for seed in range(splits):
-        split = cut(views, SHARES, seed, stratify=views.label)
+    scores = Runs()
+    for seed, split in redrawn(views, SHARES, splits, stratify=views.label):
         learned, test = views[split != "test"], views[split == "test"]
         truth, inside = label[split == "test"], label[split != "test"]
         for method, (fuser, chosen) in methods().items():
-            part, rest = (v.replace({view: v[view] for view in chosen}) for v in (learned, test))
+            part, rest = only(learned, chosen), only(test, chosen)
             started = time.perf_counter()
             fuser.fit(part)
             took = time.perf_counter() - started
@@ -102,23 +155,22 @@ def run(name: str, splits: int) -> dict[str, Any]:
                 share = float((fuser.trace(rest) == 1).mean())
                 held["answered by stage 1"] = share
                 held["encoder seconds saved"] = share * cost[fuser.order_[1]] / sum(cost.values())
-            for measure, value in held.items():
-                scores.setdefault(method, {}).setdefault(measure, []).append(value)
+            scores.add(method, held)
         print(name, seed, {m: [round(v[-1], 3) for v in held.values()] for m, held in scores.items()}, flush=True)
-    result: dict[str, Any] = {m: {k: spread(v) for k, v in held.items()} for m, held in scores.items()}
+    result: dict[str, Any] = scores.spreads()
     result["encoder seconds an item"] = {view: round(value, 5) for view, value in cost.items()}
     for one, other in AGAINST:
         for measure in ("accuracy", "log loss", "ECE"):
-            gap = np.array(scores[one][measure]) - np.array(scores[other][measure])
-            result[f"{one} - {other}: {measure}"] = redrawn_interval(gap, SHARES["test"], 1 - SHARES["test"])
+            gap = apart(scores[one][measure], scores[other][measure], SHARES["test"], 1 - SHARES["test"])
+            result[f"{one} - {other}: {measure}"] = gap
     return result
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser()
+    parser = arguments(__doc__)
     parser.add_argument("--splits", type=int, default=10)
-    splits = parser.parse_known_args()[0].splits
-    finish({name: run(name, splits) for name in PACKS})
+    args = parser.parse_args()
+    finish({name: run(name, args.splits) for name in PACKS}, FIGURES, args)
 
 
 if __name__ == "__main__":

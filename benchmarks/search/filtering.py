@@ -1,9 +1,8 @@
 """coco2k: candidate pairs by cosine, distance or correlation, then each filter: precision, recall, F1.
 
 `python -m benchmarks.search.filtering`. Encoders and cca with default settings, fitted on training rows; the vectors
-are those
-of the shared space, ten candidates an item; the threshold is chosen by F1 on validation rows. Mean over 5 re-drawn
-1,197/200/300 splits of the given train + val rows, then the given split once, which decides nothing.
+are those of the shared space, ten candidates an item; the threshold is chosen by F1 on validation rows. Mean over 5
+re-drawn 1,197/200/300 splits of the given train + val rows, then the given split once, which decides nothing.
 """
 
 from __future__ import annotations
@@ -12,11 +11,9 @@ from typing import Any
 
 import numpy as np
 
-import chiasm
-from benchmarks._shared import finish, pack, spread
+from benchmarks._sets import encoded, pictures
+from benchmarks._trials import Figure, arguments, finish, redrawn, spread
 from chiasm.align.cca import CCA
-from chiasm.encoding import Encoding
-from chiasm.splits import cut
 from chiasm.stats.filtering import filter_table
 from chiasm.stats.relevance import pairs
 from chiasm.views import Views
@@ -24,6 +21,20 @@ from chiasm.views import Views
 SHARES = {"train": 1197, "val": 200, "test": 300}
 MEASURES = ("precision", "recall", "f1")
 K = 10
+FILTERS = ("candidates", "threshold", "mutual_best", "one_to_one")
+FIGURES = [
+    Figure(
+        f"{score}.{kind}.{measure}",
+        ("rows", f"{score}, {kind}", measure),
+        f"coco2k, ten candidates an item by {score}, {kind.replace('_', ' ')}: {measure}",
+        "%",
+        n="{n} splits",
+        scale=100,
+    )
+    for score in ("cosine", "euclidean", "pearson")
+    for kind in FILTERS
+    for measure in MEASURES
+]
 
 
 def placed(space: Views, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray, tuple[np.ndarray, np.ndarray]]:
@@ -35,23 +46,23 @@ def placed(space: Views, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray, tupl
     return part["caption"].take(used["caption"]), part["image"].take(used["image"]), truth
 
 
-def tabled(encoded: Views, split: np.ndarray, seed: int) -> list[dict[str, Any]]:
+def tabled(views: Views, split: np.ndarray, seed: int) -> list[dict[str, Any]]:
     """Fit on the training rows, choose on val, score test."""
-    model = CCA(seed=seed).fit(encoded[split == "train"], val=encoded[split == "val"])
-    space = model.transform(encoded)
+    model = CCA(seed=seed).fit(views[split == "train"], val=views[split == "val"])
+    space = model.transform(views)
     a, b, truth = placed(space, split == "test")
     return filter_table(a, b, truth, placed(space, split == "val"), k=K)
 
 
 def main() -> None:
-    views = chiasm.read(pack("coco2k") / "data.parquet", text="caption", image="image", id="id", split="split")
-    encoded, _ = Encoding().fit(views).apply(views)
-    pool = encoded[encoded.split != "test"]
-    runs = [tabled(pool, cut(pool, SHARES, seed), seed) for seed in range(5)]
-    given = tabled(encoded, encoded.split, 0)
+    args = arguments(__doc__).parse_args()
+    views = encoded(pictures("coco2k", split="split"))
+    pool = views[views.split != "test"]
+    runs = [tabled(pool, split, seed) for seed, split in redrawn(pool, SHARES, 5)]
+    given = tabled(views, views.split, 0)
     head = [f"{name:>16}" for name in ("precision %", "recall %", "F1 %")]
     print(f"{'score':10} {'filter':12} {'pairs':>6} {' '.join(head)}   given test P/R/F1 %")
-    rows = []
+    rows = {}
     for i, last in enumerate(given):
         found = {m: spread([run[i][m] for run in runs]) for m in MEASURES}
         count = spread([run[i]["pairs"] for run in runs])
@@ -59,8 +70,8 @@ def main() -> None:
         once = " / ".join(f"{100 * last[m]:.1f}" for m in MEASURES)
         shown = " ".join(f"{cell:>16}" for cell in cells)
         print(f"{last['score']:10} {last['filter']:12} {count['mean']:6.0f} {shown}   {once}")
-        rows.append({"score": last["score"], "filter": last["filter"], "pairs": count, **found, "given test": last})
-    finish({"candidates an item": K, "rows": rows})
+        rows[f"{last['score']}, {last['filter']}"] = {"pairs": count, **found, "given test": last}
+    finish({"candidates an item": K, "rows": rows}, FIGURES, args)
 
 
 if __name__ == "__main__":

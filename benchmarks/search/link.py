@@ -1,11 +1,10 @@
 """Two collections linked one to one, the pairing of 300 held-out rows hidden: from 0, 100 and all known pairs.
 
 `python -m benchmarks.search.link`. coco2k (caption <-> photo, the given train + val rows) and ikea (description <->
-picture),
-default encoders and settings, 5 random draws of the 300 and of the 100. Share of the 300 linked right: ours, greedy
-(nearest pair first, by plain cosine, same features and aligner; with no known pairs on the aligner of the shape start)
-and chance; mean and standard deviation over the draws. Items of equal content (ikea has 940 descriptions for 2,187
-products) count as right for one another. "without rounds": no learning from its own links.
+picture), default encoders and settings, 5 random draws of the 300 and of the 100. Share of the 300 linked right: ours,
+greedy (nearest pair first, by plain cosine, same features and aligner; with no known pairs on the aligner of the shape
+start) and chance; mean and standard deviation over the draws. Items of equal content (ikea has 940 descriptions for
+2,187 products) count as right for one another. "without rounds": no learning from its own links.
 
 The planted case: two copies of one cloud of 300 points in 20 dimensions, each rotated, the second with noise; 0 pairs.
 """
@@ -16,16 +15,35 @@ from typing import Any
 
 import numpy as np
 
-import chiasm
-from benchmarks._shared import finish, pack, spread
-from chiasm.encoding import Encoding
+from benchmarks._sets import encoded, pictures
+from benchmarks._trials import Figure, arguments, finish, spread
 from chiasm.tasks._link.assigning import hide
 from chiasm.tasks.link import Link
 from chiasm.views import Column, Views
 
 HELD = 300
 DRAWS = 5
-COLUMNS = {"coco2k": ("data.parquet", "caption"), "ikea": ("items.parquet", "description")}
+WORDS = {"coco2k": "caption", "ikea": "description"}
+KNOWN = {"none": 0, "some": 100, "all": None}
+"""Known pairs, by name; None: all but the hidden ones."""
+
+FIGURES = [
+    Figure(
+        f"{name}.{known}{short}",
+        (f"{name}, {'all' if count is None else count} pairs", measure),
+        f"{name}, {HELD} things, {'all' if count is None else count} known pairs: {what}",
+        "%",
+        n="{n} draws",
+        scale=100,
+    )
+    for name in WORDS
+    for known, count in KNOWN.items()
+    for short, measure, what in (
+        ("", "accuracy", "linked right"),
+        (".greedy", "greedy", "linked right by nearest first"),
+        (".chance", "chance", "linked right by chance"),
+    )
+]
 
 
 def scored(views: Views, known: np.ndarray, held: np.ndarray, seed: int, rounds: int = 3) -> dict[str, Any]:
@@ -63,22 +81,23 @@ def show(name: str, result: dict[str, Any]) -> None:
 
 
 def main() -> None:
+    args = arguments(__doc__).parse_args()
     results: dict[str, Any] = {}
     print(f"{'':34} {'linked right %':>14} {'greedy %':>14} {'chance':>6}")
-    for name, (file, text) in COLUMNS.items():
+    for name, text in WORDS.items():
         split = "split" if name == "coco2k" else None
-        views = chiasm.read(pack(name) / file, text=text, image="image", id="id", split=split)
+        views = pictures(name, split=split)
         if split:
             views = views[views.split != "test"]
             views.facts.pop("split")
-        encoded, _ = Encoding().fit(views).apply(views)
-        encoded = encoded[encoded.present(text) & encoded.present("image")]
-        for known, rounds in ((0, 3), (100, 3), (100, 0), (len(encoded) - HELD, 3), (len(encoded) - HELD, 0)):
+        views = encoded(views)
+        views = views[views.present(text) & views.present("image")]
+        for known, rounds in ((0, 3), (100, 3), (100, 0), (None, 3), (None, 0)):
             tables = []
             for seed in range(DRAWS):
-                order = np.random.default_rng(seed).permutation(len(encoded))
-                tables.append(scored(encoded, order[HELD:][:known], order[:HELD], seed, rounds))
-            label = f"{name}, {known} pairs" + ("" if rounds else ", without rounds")
+                order = np.random.default_rng(seed).permutation(len(views))
+                tables.append(scored(views, order[HELD:][:known], order[:HELD], seed, rounds))
+            label = f"{name}, {'all' if known is None else known} pairs" + ("" if rounds else ", without rounds")
             results[label] = summed(tables)
             show(label, results[label])
     for noise in (0.1, 0.2, 0.3, 0.5):
@@ -88,7 +107,7 @@ def main() -> None:
             tables.append(scored(views, np.zeros(0, int), np.arange(HELD), seed))
         results[f"planted, noise {noise}, 0 pairs"] = summed(tables)
         show(f"planted, noise {noise}, 0 pairs", results[f"planted, noise {noise}, 0 pairs"])
-    finish(results)
+    finish(results, FIGURES, args)
 
 
 if __name__ == "__main__":

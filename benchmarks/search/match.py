@@ -1,9 +1,8 @@
 """Is this pair a pair? `Match` on photographs and their captions or texts, beside the plain cosine of the same space.
 
 `python -m benchmarks.search.match`. coco2k (300 test pairs) and web_news_zh (497), each beside as many wrong pairs:
-half dealt
-at random, half from rows that are alike. Besides, pairs broken in use: 5 % of the test rows get another row's text, and
-rows are ranked by the probability under `prior=0.95`.
+half dealt at random, half from rows that are alike. Besides, pairs broken in use: 5 % of the test rows get another
+row's text, and rows are ranked by the probability under `prior=0.95`.
 """
 
 from __future__ import annotations
@@ -13,14 +12,28 @@ from typing import Any
 
 import numpy as np
 
-import chiasm
-from benchmarks._shared import finish, pack
+from benchmarks._sets import pictures
+from benchmarks._trials import Figure, arguments, finish
 from chiasm.stats.resample import Draws, interval_of
 from chiasm.tasks.match import Match
 from chiasm.views import Column, Views
 
 BROKEN = 0.05
-SETS = {"coco2k": "caption", "web_news_zh": "text"}
+WORDS = {"coco2k": "caption", "web_news_zh": "text"}
+KEPT = {
+    "auc": ("auc", "AUC", "", ".3f", 1),
+    "cosine": ("cosine", "AUC of the plain cosine of the same space", "", ".3f", 1),
+    "gain": ("difference", "AUC, less that of the cosine", "", "+.3f", 1),
+    "ece": ("ece", "calibration error", "%", ".1f", 100),
+    "broken": ("5 % broken, AUROC", "AUROC of 5 % broken pairs", "", ".3f", 1),
+}
+"""By figure: the key, in words, unit, format, scale."""
+
+FIGURES = [
+    Figure(f"{name}.{short}", (name, key), f"{name}, is this pair a pair: {what}", unit, form, "{pairs} pairs", scale)
+    for name in WORDS
+    for short, (key, what, unit, form, scale) in KEPT.items()
+]
 
 
 def broken(views: Views, text: str, seed: int) -> tuple[Views, np.ndarray]:
@@ -36,7 +49,7 @@ def broken(views: Views, text: str, seed: int) -> tuple[Views, np.ndarray]:
 
 def measure(name: str, text: str) -> dict[str, Any]:
     """The table of a score, and how broken rows are found (mean of ten breakings)."""
-    views = chiasm.read(pack(name) / "data.parquet", text=text, image="image", id="id", split="split")
+    views = pictures(name, split="split")
     started = time.perf_counter()
     model = Match(prior=1 - BROKEN, allow_leaks=True).fit(views)  # rows that share an item are scored a second time
     seconds = time.perf_counter() - started
@@ -58,7 +71,8 @@ def measure(name: str, text: str) -> dict[str, Any]:
 
 
 def main() -> None:
-    finish({name: measure(name, text) for name, text in SETS.items()})
+    args = arguments(__doc__).parse_args()
+    finish({name: measure(name, text) for name, text in WORDS.items()}, FIGURES, args)
 
 
 if __name__ == "__main__":

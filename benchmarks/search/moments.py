@@ -16,8 +16,6 @@ window at random).
 
 from __future__ import annotations
 
-import json
-import sys
 import tempfile
 import wave
 from pathlib import Path
@@ -26,7 +24,8 @@ from typing import Any
 import numpy as np
 
 import chiasm
-from benchmarks._shared import finish, pack
+from benchmarks._sets import fights, pack
+from benchmarks._trials import Figure, arguments, finish
 from chiasm.media.clips import Wants, decode
 from chiasm.media.windows import overlap_of, windows
 from chiasm.stats.resample import Draws, interval_of
@@ -38,6 +37,34 @@ RECORDINGS = 10
 CLIPS = 8
 SECONDS = 5.0
 RATE = 16000
+HALF, SIDE = "windows overlapping by a half", "windows side by side"
+OF_SOUNDS = {
+    "sounds.r1": (f"{HALF}, R@1", "R@1"),
+    "sounds.r5": (f"{HALF}, R@5", "R@5"),
+    "sounds.side": (f"{SIDE}, R@1", "R@1 of windows side by side"),
+    "sounds.chance": ("chance, R@1", "a window at random"),
+}
+OF_FILMS = {
+    "films.r1": ("R@1", "R@1"),
+    "films.r5": ("R@5", "R@5"),
+    "films.side": ("side by side, R@1", "R@1 of windows side by side"),
+    "films.chance": ("chance, R@1", "a window at random"),
+}
+FIGURES = [
+    Figure(
+        short,
+        (part, key),
+        f"{asked}, overlap of 0.5: {what}",
+        "%",
+        n=f"{{questions}} questions in {{{over}}} {over}",
+        scale=100,
+    )
+    for part, asked, over, kept in (
+        ("sounds", "a moment of 5 s by a word in recordings of a minute", "recordings", OF_SOUNDS),
+        ("films", "a moment of 2 s of a film by a picture of it", "films", OF_FILMS),
+    )
+    for short, (key, what) in kept.items()
+]
 
 
 def compose(files: dict[str, list[str]], others: list[str], rng: np.random.Generator) -> tuple[np.ndarray, list]:
@@ -73,8 +100,8 @@ def measure(folder: Path) -> dict[str, Any]:
     rows = every["label"].take(every["label"].index)
     pairs = zip(every["audio"].index, rows, strict=True)
     others = [every["audio"].items[p] for p, label in pairs if label not in names]
-    kinds = ("windows overlapping by a half", "windows side by side", "chance")
-    found: dict[str, list[float]] = {f"{kind}, R@{k}": [] for kind in kinds[:2] for k in (1, 5)} | {"chance, R@1": []}
+    kinds = (HALF, SIDE)
+    found: dict[str, list[float]] = {f"{kind}, R@{k}": [] for kind in kinds for k in (1, 5)} | {"chance, R@1": []}
     groups: list[int] = []
     recording = 0
     for fold in range(1, 6):
@@ -137,10 +164,8 @@ def film(path: Path, clips: list[str], others: list[str], rng: np.random.Generat
 
 
 def films(folder: Path) -> dict[str, Any]:
-    cells = chiasm.read(pack("surv_fight") / "data.parquet", video="video", id="id", label=["label", "num"])
-    facts = [json.loads(one) for one in cells.label]
-    block = np.array([(int(one["num"]) - 1) // 10 for one in facts])
-    files = np.array(cells["video"].take(cells["video"].index))
+    _, block, paths = fights()
+    files = np.array(paths)
     first = [decode(str(f), Wants(gray=None, pictures=24)).pictures[0] for f in files]
     found: dict[str, list[float]] = {"R@1": [], "R@5": [], "side by side, R@1": [], "chance, R@1": []}
     groups: list[int] = []
@@ -174,10 +199,9 @@ def films(folder: Path) -> dict[str, Any]:
 
 def main() -> None:
     parts = {"sounds": measure, "films": films}
-    wanted = [name for name in sys.argv[1:] if name in parts] or list(parts)
-    sys.argv[1:] = [word for word in sys.argv[1:] if word not in parts]
+    args = arguments(__doc__, parts).parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        finish({name: parts[name](Path(folder)) for name in wanted})
+        finish({name: parts[name](Path(folder)) for name in args.parts or parts}, FIGURES, args)
 
 
 if __name__ == "__main__":

@@ -1,9 +1,8 @@
 """How close nearly equal items lie, and how close different ones: where the encoders' `near` comes from.
 
 `python -m benchmarks.search.near_equal`. coco2k, 400 items a view. Copies: a picture saved again (JPEG 50), at half
-size,
-with 3 % cut off each side; a caption in capitals, without its full stop, with doubled spaces, one letter typed wrong.
-Different: each item's nearest other item (some of which are true near-duplicates, so the tail is an upper bound).
+size, with 3 % cut off each side; a caption in capitals, without its full stop, with doubled spaces, one letter typed
+wrong. Different: each item's nearest other item (some are true near-duplicates, so the tail is an upper bound).
 """
 
 from __future__ import annotations
@@ -14,10 +13,27 @@ import numpy as np
 from PIL import Image
 
 import chiasm
-from benchmarks._shared import finish, pack
+from benchmarks._sets import pictures
+from benchmarks._trials import Figure, arguments, finish
 from chiasm.views import normalize
 
 NAMES = {"image": ("effnet_image", "pixel_image"), "text": ("e5_text", "tfidf_text")}
+COPIES = {
+    "image": ("saved again", "half size", "cut 3 %"),
+    "text": ("capitals", "no full stop", "doubled spaces", "one letter wrong"),
+}
+FIGURES = [
+    Figure(
+        f"{name}.{kind.replace(' ', '_').replace('%', 'percent')}",
+        (name, f"{kind}: found %"),
+        f"altered copies that `{name}` recognizes: {kind}",
+        "%",
+        n="400 items",
+    )
+    for modality, names in NAMES.items()
+    for name in names
+    for kind in COPIES[modality]
+]
 
 
 def image_copies(path: str) -> dict[str, bytes]:
@@ -47,7 +63,8 @@ def text_copies(text: str) -> dict[str, str]:
 
 
 def main() -> None:
-    views = chiasm.read(pack("coco2k") / "data.parquet", text="caption", image="image", id="id")
+    args = arguments(__doc__).parse_args()
+    views = pictures("coco2k")
     result = {}
     for view, modality, copies in (("image", "image", image_copies), ("caption", "text", text_copies)):
         items = views[view].take(views[view].used[:400])
@@ -70,7 +87,7 @@ def main() -> None:
                 table[f"{kind}: found %"] = round(100 * float((cosine >= encoder.near).mean()), 1)
             result[name] = table
             print(name, table, flush=True)
-    finish(result)
+    finish(result, FIGURES, args)
 
 
 if __name__ == "__main__":

@@ -1,9 +1,8 @@
 """A shop's customer service: a question and a photograph in, the product and the answer out, or a person is asked.
 
 `python -m benchmarks.search.service`. Built from ikea (2,187 products: picture, type, color, size, description). A
-customer
-asks for a product's name, color, size or description, in English or Chinese (the product words stay English), in a
-phrasing that learning did not see, and sends a photograph of it: the shop's own, cropped to 50-90 % of its area,
+customer asks for a product's name, color, size or description, in English or Chinese (the product words stay English),
+in a phrasing that learning did not see, and sends a photograph of it: the shop's own, cropped to 50-90 % of its area,
 lighter or darker by up to 40 %, saved as JPEG of quality 30-70. A question may say nothing of the product ("what size
 is this?"), its type, its type and color, or a few words of its description.
 
@@ -27,7 +26,8 @@ import numpy as np
 from scipy.optimize import minimize
 from scipy.special import logsumexp
 
-from benchmarks._shared import finish, pack
+from benchmarks._sets import files, table
+from benchmarks._trials import Figure, arguments, finish
 from benchmarks.search._questions import ASK, HOW, dealt
 from chiasm import Column, Views
 from chiasm.encoding import Encoding
@@ -52,6 +52,35 @@ PARTS = ("train", "val", "test")
 DRAWS = 3
 """Of the products' parts, of the questions, and of which held-out phrasings choose and which are asked."""
 
+FIGURES = [
+    Figure(
+        f"{way.split()[0]}{short}",
+        ("test", way, key),
+        f"customer service, {way}: {what}",
+        "%",
+        n="{test questions} questions",
+        scale=100,
+    )
+    for way in (*WAYS, "both")
+    for short, key, what in (
+        ("", "answer right", "right answers"),
+        (".answered5", "answered at 5%", "answered without a person at an allowed error of 5 %"),
+        (".answered10", "answered at 10%", "answered without a person at an allowed error of 10 %"),
+        (".wrong5", "errors at 5%", "of these wrong where 5 % were allowed"),
+        (".wrong10", "errors at 10%", "of these wrong where 10 % were allowed"),
+    )
+]
+FIGURES.append(
+    Figure(
+        "field",
+        ("field understood",),
+        "which field is asked for, understood",
+        "%",
+        n="{test questions} questions",
+        scale=100,
+    )
+)
+
 
 class Shop(NamedTuple):
     """Products, and what customers ask about them."""
@@ -73,39 +102,36 @@ class Shop(NamedTuple):
 
 def shop(seed: int) -> Shop:
     """Two questions a product, one in each language, each with a photograph of its own."""
-    import pyarrow.parquet as pq
-
-    folder = pack("ikea")
-    table = {k: np.array(v, dtype=object) for k, v in pq.read_table(folder / "items.parquet").to_pydict().items()}
-    n = len(table["id"])
+    facts = {k: np.array(v, dtype=object) for k, v in table("ikea", "items.parquet").items()}
+    n = len(facts["id"])
     parts = cut(Views({"x": Column("vector", np.zeros((n, 1)))}), {"train": 0.6, "val": 0.2, "test": 0.2}, seed)
     cards = [
-        " ".join(f"{table['name'][i]} {table['type'][i]}, {table['color'][i]}, {table['size'][i]}. "
-                 f"{table['description'][i]}".split())
+        " ".join(f"{facts['name'][i]} {facts['type'][i]}, {facts['color'][i]}, {facts['size'][i]}. "
+                 f"{facts['description'][i]}".split())
         for i in range(n)
     ]  # fmt: skip
-    paths = [str(folder / path) for path in table["image"]]
-    columns = {"card": Column.from_cells("text", cards), "picture": Column("image", paths, labels=table["id"].tolist())}
+    paths = files("ikea", "image", "items.parquet")
+    columns = {"card": Column.from_cells("text", cards), "picture": Column("image", paths, labels=facts["id"].tolist())}
     rng = np.random.default_rng(seed + 1)
     told, wanted = dealt(HOW, rng), dealt(ASK, rng)
     questions, photos, rows, fields, said, phrasings = [], [], [], [], [], []
     for i in range(n):
         for language in HOW:
-            able = [field for field in FIELDS if table[field][i]]
+            able = [field for field in FIELDS if facts[field][i]]
             field = able[rng.integers(len(able))]
             level = rng.choice(
-                [s for s in HOW[language] if not (s == "color" and (field == "color" or not table["color"][i]))]
+                [s for s in HOW[language] if not (s == "color" and (field == "color" or not facts["color"][i]))]
             )
             place = PARTS.index(parts[i])
-            words = table["description"][i].split()
+            words = facts["description"][i].split()
             start = rng.integers(max(len(words) - 5, 1))
             how = rng.choice(told[language][level][place])
             if "{words}" in how and field == "description":
                 level, how = "type", told[language]["type"][place][0]
             ask = str(rng.choice(wanted[language][field][place]))
             text = how.format(
-                ask=ask, type=table["type"][i].lower(),
-                color=table["color"][i].lower(), words=" ".join(words[start : start + 5]).strip(".,"),
+                ask=ask, type=facts["type"][i].lower(),
+                color=facts["color"][i].lower(), words=" ".join(words[start : start + 5]).strip(".,"),
             )  # fmt: skip
             questions.append(text)
             photos.append(photograph(paths[i], np.random.default_rng(len(photos))))
@@ -116,7 +142,7 @@ def shop(seed: int) -> Shop:
     product = np.array(rows)
     asked = {"question": Column.from_cells("text", questions), "photo": Column("image", photos)}
     return Shop(
-        table, Views(columns, table["id"]), Views(asked, table["id"][product]), product,
+        facts, Views(columns, facts["id"]), Views(asked, facts["id"][product]), product,
         np.array(fields, dtype=object), parts[product], np.array(said, dtype=object), np.array(phrasings, dtype=object),
     )  # fmt: skip
 
@@ -287,39 +313,42 @@ def draw(seed: int) -> dict[str, Any]:
 
 
 def main() -> None:
+    args = arguments(__doc__).parse_args()
     drawn = [draw(seed) for seed in range(DRAWS)]
     draws = Draws(np.concatenate([one["product"] for one in drawn]))
     said = np.concatenate([one["said"] for one in drawn])
-    table: dict[str, Any] = {}
+    told: dict[str, Any] = {}
     sampled: dict[str, dict[str, Any]] = {}
     for way in (*WAYS, "both"):
         asked = [one["ways"][way] for one in drawn]
         found, right = (np.concatenate([getattr(one.answers, what) for one in asked]) for what in ("found", "right"))
         sampled[way] = {"product first": draws.mean(found * 1.0), "answer right": draws.mean(right * 1.0)}
-        table[way] = {"weights": [np.round(one.weights, 1).tolist() for one in asked]}
+        told[way] = {"weights": [np.round(one.weights, 1).tolist() for one in asked]}
         for error in ERRORS:
             done = np.concatenate([one.done[error] for one in asked])
             sampled[way][f"answered at {error:.0%}"] = draws.mean(done * 1.0)
             sampled[way][f"errors at {error:.0%}"] = draws.mean(np.where(done, ~right, np.nan))
-            table[way][f"errors at {error:.0%}, by draw"] = [
+            told[way][f"errors at {error:.0%}, by draw"] = [
                 round(float((~one.answers.right[one.done[error]]).mean()), 4) if one.done[error].any() else None
                 for one in asked
             ]
-            table[way][f"answered at {error:.0%}, by what is said"] = {
+            told[way][f"answered at {error:.0%}, by what is said"] = {
                 what: round(float(done[said == what].mean()), 3) for what in HOW["en"]
             }
-        table[way] |= {figure: interval_of(*value) for figure, value in sampled[way].items()}
+        told[way] |= {figure: interval_of(*value) for figure, value in sampled[way].items()}
     finish(
         {
             "test questions": len(said),
             "field understood": interval_of(*draws.mean(np.concatenate([one["understood"] for one in drawn]) * 1.0)),
             "choice on validation": [one["choice"] for one in drawn],
-            "test": table,
+            "test": told,
             "both less": {
                 way: {k: difference(sampled["both"][k], sampled[way][k]) for k in sampled[way] if "errors" not in k}
                 for way in WAYS
             },
-        }
+        },
+        FIGURES,
+        args,
     )
 
 

@@ -8,19 +8,47 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from scipy.linalg import cholesky, solve_triangular, svd
 
-from benchmarks._shared import against, finish, ratios
+from benchmarks._trials import Figure, again, against, arguments, finish, peak, ratios
 from chiasm.align.cca import CCA
 from chiasm.views import Column, Views
 
+MIB = "peak of anonymous memory above start, MiB"
 N, WIDTHS, K = 29_000, (1280, 384), 256
+FIT = "`cca` fit, 29,000 x (1,280, 384), k = 256, memory-mapped"
+ROUNDS = "least and most"
+FIGURES = [
+    Figure("seconds", ("chiasm", "median_seconds"), FIT, "s", ".2f", "{n} rounds"),
+    Figure(
+        "plain", ("plain numpy",), f"{FIT}: fifteen plain NumPy lines take", "x", ".2f", "{n} rounds", interval=ROUNDS
+    ),
+    Figure(
+        "grams", ("gram products",), f"{FIT}: the bare Gram products take", "x", ".2f", "{n} rounds", interval=ROUNDS
+    ),
+    Figure("zoo", ("beside cca_zoo", "cca_zoo"), f"{FIT}: cca_zoo 4 takes", "x", ".1f", "{n} rounds", interval=ROUNDS),
+    Figure(
+        "zoo.gap",
+        ("largest difference of correlations to cca_zoo",),
+        "largest difference of correlations to cca_zoo's (float64, no ridge)",
+        format=".0e",
+    ),
+    *(
+        Figure(
+            f"memory.{n}",
+            ("memory", f"n = {n}", MIB),
+            f"memory of a `cca` fit at n = {n:,}, above the start",
+            "MiB",
+            "+.0f",
+        )
+        for n in (N, 10 * N)
+    ),
+]
 
 
 def make(folder: Path, n: int) -> list[Path]:
@@ -60,7 +88,7 @@ def grams(a: np.ndarray, b: np.ndarray) -> None:
     a.T @ a, b.T @ b, a.T @ b
 
 
-def speed(folder: Path) -> None:
+def speed(folder: Path) -> dict[str, Any]:
     a, b = (np.load(path, mmap_mode="r") for path in make(folder, N))
     views = Views({"a": Column("vector", a), "b": Column("vector", b)})
     ours = CCA(k=K, ridge=1.0).fit(views)
@@ -70,11 +98,12 @@ def speed(folder: Path) -> None:
         "plain numpy": lambda: plain(a, b),
         "gram products": lambda: grams(a, b),
     }
-    result = {"largest difference of correlations to plain": gap, **against(ratios(functions, 7), "chiasm")}
+    result: dict[str, Any] = {"largest difference of correlations to plain": gap}
+    result |= against(ratios(functions, 7), "chiasm")
     try:
         from cca_zoo.linear import CCA as Zoo
     except ImportError:
-        result["cca_zoo"] = "not measured: pip install cca-zoo"  # type: ignore[assignment]
+        result["cca_zoo"] = "not measured: pip install cca-zoo"
     else:
         peers = {
             "chiasm": functions["chiasm"],
@@ -84,41 +113,39 @@ def speed(folder: Path) -> None:
         x, y = Zoo(n_components=K).fit_transform([np.asarray(a, np.float64), np.asarray(b, np.float64)])
         zoo = [np.corrcoef(x[:, i], y[:, i])[0, 1] for i in range(K)]
         result["largest difference of correlations to cca_zoo"] = float(np.abs(np.sort(zoo)[::-1] - exact).max())
-        result["beside cca_zoo"] = against(ratios(peers, 3), "chiasm")  # type: ignore[assignment]
-    finish(result)
+        result["beside cca_zoo"] = against(ratios(peers, 3), "chiasm")
+    return result
 
 
-def memory(folder: Path) -> None:
+def memory(folder: Path) -> dict[str, Any]:
     result = {}
     for n in (N, 10 * N):
         paths = make(folder, n)
-        done = subprocess.run([sys.executable, __file__, "--child", *map(str, paths)], capture_output=True, text=True)
-        result[f"n = {n}"] = json.loads(done.stdout)
+        result[f"n = {n}"] = json.loads(again("--child", *map(str, paths)))
         for path in paths:
             path.unlink()
-    finish(result)
+    return {"memory": result}
 
 
 def child(paths: list[str]) -> None:
     a, b = (np.load(path, mmap_mode="r") for path in paths)
     views = Views({"a": Column("vector", a), "b": Column("vector", b)})
-    before = _anonymous()
+    before = peak(files=False)
     CCA(k=K, ridge=1.0).fit(views)
-    print(json.dumps({"peak of anonymous memory above start, MiB": round(_anonymous() - before)}))
+    print(json.dumps({MIB: round(peak(files=False) - before)}))
 
 
-def _anonymous() -> float:
-    """Peak resident memory that is not a file's pages, MiB (mapped pages are the kernel's to drop)."""
-    status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines() if ":" in line)
-    return (int(status["VmHWM"].split()[0]) - int(status["RssFile"].split()[0])) / 1024
+def main() -> None:
+    parser = arguments(__doc__)
+    parser.add_argument("--memory", action="store_true")
+    parser.add_argument("--child", nargs="+", help="(a process of its own) the files of two views")
+    args = parser.parse_args()
+    os.environ.setdefault("OMP_NUM_THREADS", str(os.cpu_count()))
+    if args.child:
+        return child(args.child)
+    with tempfile.TemporaryDirectory() as name:
+        finish((memory if args.memory else speed)(Path(name)), FIGURES, args)
 
 
 if __name__ == "__main__":
-    os.environ.setdefault("OMP_NUM_THREADS", str(os.cpu_count()))
-    with tempfile.TemporaryDirectory() as name:
-        if "--child" in sys.argv:
-            child(sys.argv[sys.argv.index("--child") + 1 :])
-        elif "--memory" in sys.argv:
-            memory(Path(name))
-        else:
-            speed(Path(name))
+    main()

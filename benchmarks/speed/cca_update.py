@@ -10,12 +10,9 @@ how far the results lie from a fit of the same rows from the start, at float32 a
 
 from __future__ import annotations
 
-import argparse
 import copy
 import json
 import os
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -24,11 +21,51 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks._shared import finish
+from benchmarks._trials import Figure, again, arguments, finish, peak, say
 from chiasm.align.cca import CCA
 from chiasm.views import Column, Views
 
 WIDTHS, LATENTS, RIDGE, K, BATCH = (1280, 384), 64, 3.0, 256, 1000
+SIZES = (113_000, 1_000_000)
+MIB = "peak of anonymous memory above start, MiB"
+UPDATES = {
+    "partial_fit": f"partial_fit of {BATCH} rows, seconds",
+    "merge": f"merge of a shard of {BATCH} rows, seconds",
+    "forget": f"forget {BATCH} rows, seconds",
+}
+FIGURES = [
+    Figure(
+        f"{n}.{precision}.{short}",
+        (f"n = {n}", precision, key),
+        f"`cca` of {n:,} x (1,280, 384), {precision}: {short} of {BATCH:,} rows",
+        "s",
+        ".2f",
+        "5 times",
+    )
+    for n in SIZES
+    for precision in ("float32", "float64")
+    for short, key in UPDATES.items()
+]
+FIGURES += [
+    Figure(
+        f"{n}.{precision}.apart",
+        (f"n = {n}", precision, "furthest from a refit"),
+        f"`cca` of {n:,} rows, {precision}: updated against a refit, the product of the two maps, relative",
+        format=".0e",
+    )
+    for n in SIZES
+    for precision in ("float32", "float64")
+]
+FIGURES += [
+    Figure(
+        f"{n}.fit",
+        (f"n = {n}", "fit in a process of its own", "seconds"),
+        f"`cca` of {n:,} rows from disk: fit",
+        "s",
+        ".0f",
+    )
+    for n in SIZES
+]
 
 
 def make(folder: Path, n: int) -> list[Path]:
@@ -88,10 +125,7 @@ def apart(one: CCA, two: CCA) -> dict[str, float]:
 
 
 def measure(paths: list[Path], n: int) -> dict[str, Any]:
-    done = subprocess.run(
-        [sys.executable, __file__, "--child", *map(str, paths)], capture_output=True, text=True, check=True
-    )
-    result: dict[str, Any] = {"fit in a process of its own": json.loads(done.stdout)}
+    result: dict[str, Any] = {"fit in a process of its own": json.loads(again("--child", *map(str, paths)))}
     views = read(paths)
     for precision in ("float32", "float64"):
         model = CCA(k=K, ridge=RIDGE, precision=precision)
@@ -101,7 +135,7 @@ def measure(paths: list[Path], n: int) -> dict[str, Any]:
         model.fit(first)
         fitted = round(time.perf_counter() - started, 2)
         whole, rest = (CCA(k=K, ridge=RIDGE, precision=precision).fit(v) for v in (views, views[BATCH:]))
-        result[precision] = {
+        found: dict[str, Any] = {
             "fit, seconds": fitted,
             f"partial_fit of {BATCH} rows, seconds": seconds(lambda m, rows=last: m.partial_fit(rows), model),
             f"merge of a shard of {BATCH} rows, seconds": seconds(lambda m, other=shard: m.merge(other), model),
@@ -110,39 +144,35 @@ def measure(paths: list[Path], n: int) -> dict[str, Any]:
             "merge against a refit": apart(model.merge(shard), whole),
             "forget against a refit": apart(whole.forget(batch), rest),
         }
+        gaps = [one["W_a W_b', relative"] for key, one in found.items() if key.endswith("against a refit")]
+        result[precision] = {**found, "furthest from a refit": max(gaps)}
     return result
 
 
 def child(paths: list[str]) -> None:
     views = read(paths)
-    before = _anonymous()
+    before = peak(files=False)
     started = time.perf_counter()
     CCA(k=K, ridge=RIDGE).fit(views)
     taken = round(time.perf_counter() - started, 2)
-    print(json.dumps({"seconds": taken, "peak of anonymous memory above start, MiB": round(_anonymous() - before)}))
-
-
-def _anonymous() -> float:
-    """Peak resident memory that is not a file's pages, MiB (mapped pages are the kernel's to drop)."""
-    status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines() if ":" in line)
-    return (int(status["VmHWM"].split()[0]) - int(status["RssFile"].split()[0])) / 1024
+    print(json.dumps({"seconds": taken, MIB: round(peak(files=False) - before)}))
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--rows", type=int, action="append")
-    known, _ = parser.parse_known_args()
+    parser = arguments(__doc__)
+    parser.add_argument("--rows", type=int, action="append", help="default: 113,000 and 1,000,000")
+    parser.add_argument("--child", nargs="+", help="(a process of its own) the files of two views")
+    args = parser.parse_args()
+    os.environ.setdefault("OMP_NUM_THREADS", str(os.cpu_count()))
+    if args.child:
+        return child(args.child)
     result = {}
-    for n in known.rows or (113_000, 1_000_000):
+    for n in args.rows or SIZES:
         with tempfile.TemporaryDirectory() as name:
             result[f"n = {n}"] = measure(make(Path(name), n), n)
-            print(json.dumps(result[f"n = {n}"], indent=1), file=sys.stderr, flush=True)
-    finish(result)
+            say(json.dumps(result[f"n = {n}"], indent=1))
+    finish(result, FIGURES, args)
 
 
 if __name__ == "__main__":
-    os.environ.setdefault("OMP_NUM_THREADS", str(os.cpu_count()))
-    if "--child" in sys.argv:
-        child(sys.argv[sys.argv.index("--child") + 1 :])
-    else:
-        main()
+    main()

@@ -1,29 +1,48 @@
 """Exact InfoNCE without its matrix: peak memory at 65,536 pairs, time and gradients beside the full matrix at 8,192.
 
 `python -m benchmarks.speed.contrastive_loss [--threads 2] [--rounds 5]`: vectors `(n, 512)` float32, forward and
-backward.
-Memory is the peak of a fresh process beyond its inputs and their gradients. "two products" computes the matrix once a
-direction, as CLIP's usual loss does; "one product" is `nn.losses.infonce`; "streamed" is `nn.losses.streamed_infonce`.
+backward. Memory is the peak of a fresh process beyond its inputs and their gradients. "two products" computes the
+matrix once a direction, as CLIP's usual loss does; "one product" is `nn.losses.infonce`; "streamed" is
+`nn.losses.streamed_infonce`.
 """
 
 from __future__ import annotations
 
-import argparse
-import subprocess
-import sys
 import time
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from torch.nn.functional import cross_entropy
 
-from benchmarks._shared import finish, ratios
+from benchmarks._trials import Figure, again, arguments, finish, peak, ratios
 from chiasm.nn.losses import TILE, infonce, streamed_infonce
 
 WIDTH = 512
+MIB = "MiB beyond inputs and gradients"
 SCALE = 1 / 0.07
+LOSS = "exact contrastive loss in tiles"
+FIGURES = [
+    Figure(
+        "memory", ("streamed", "65536", MIB), f"{LOSS}, 65,536 x 512, beyond inputs and their gradients", "MiB", ".0f"
+    ),
+    *(
+        Figure(
+            short,
+            ("8192 pairs", name),
+            f"{LOSS}, 8,192 x 512, time over that of {what}",
+            "x",
+            ".2f",
+            "{n} rounds",
+            interval="least and most",
+        )
+        for short, name, what in (
+            ("two", "two products", "the usual loss with a product a direction"),
+            ("one", "one product", "one product"),
+        )
+    ),
+    Figure("gap", ("greatest difference of a gradient",), f"{LOSS}: greatest difference of a gradient", format=".0e"),
+]
 
 
 def inputs(n: int) -> tuple[torch.Tensor, torch.Tensor]:
@@ -41,12 +60,6 @@ def inputs(n: int) -> tuple[torch.Tensor, torch.Tensor]:
 def two_products(a: torch.Tensor, b: torch.Tensor, scale: float) -> torch.Tensor:
     rows = torch.arange(len(a))
     return (cross_entropy(scale * a @ b.T, rows) + cross_entropy(scale * b @ a.T, rows)) / 2
-
-
-def peak() -> float:
-    """MiB; not `getrusage`, whose peak a child inherits from the process that started it."""
-    status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines() if ":" in line)
-    return int(status["VmHWM"].split()[0]) / 1024
 
 
 def memory(n: int) -> None:
@@ -69,46 +82,46 @@ def gradients(function: Any, a: torch.Tensor, b: torch.Tensor) -> list[torch.Ten
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser()
+    parser = arguments(__doc__)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--memory", type=int, help="(the child) pairs")
-    known, _ = parser.parse_known_args()
-    torch.set_num_threads(known.threads)
-    if known.memory:
-        memory(known.memory)
-        return
+    args = parser.parse_args()
+    torch.set_num_threads(args.threads)
+    if args.memory:
+        return memory(args.memory)
     a, b = inputs(8192)
     functions = {"two products": two_products, "one product": infonce, "streamed": streamed_infonce}
     found = {name: gradients(function, a, b) for name, function in functions.items()}
     away = [float((x - y).abs().max()) for x, y in zip(found["one product"], found["streamed"], strict=True)]
     size = max(float(x.abs().max()) for x in found["one product"])
-    seconds = ratios({n: lambda f=f: gradients(f, a, b) for n, f in functions.items()}, known.rounds)
+    seconds = ratios({n: lambda f=f: gradients(f, a, b) for n, f in functions.items()}, args.rounds)
     mine = np.array(seconds["streamed"])
     table = {
         name: {
             "median seconds": round(float(np.median(values)), 3),
-            "streamed over this": round(float(np.median(mine / np.array(values))), 3),
+            "value": round(float(np.median(mine / np.array(values))), 3),
             "low": round(float((mine / np.array(values)).min()), 3),
             "high": round(float((mine / np.array(values)).max()), 3),
+            "n": len(values),
         }
         for name, values in seconds.items()
     }
-    command = [sys.executable, __file__, "--threads", str(known.threads), "--memory"]
     extra = {}
     for n in (16_384, 65_536):
-        done = subprocess.run([*command, str(n)], capture_output=True, text=True, check=True)
-        beyond, took = map(float, done.stdout.split())
-        extra[n] = {"MiB beyond inputs and gradients": round(beyond, 1), "seconds": round(took, 1)}
+        beyond, took = map(float, again("--threads", str(args.threads), "--memory", str(n)).split())
+        extra[n] = {MIB: round(beyond, 1), "seconds": round(took, 1)}
     finish(
         {
-            "threads": known.threads,
+            "threads": args.threads,
             "tile": TILE,
             "8192 pairs": table,
             "greatest difference of a gradient": max(away),
             "the same over the greatest gradient": max(away) / size,
             "streamed": extra,
-        }
+        },
+        FIGURES,
+        args,
     )
 
 

@@ -14,13 +14,21 @@ from pathlib import Path
 
 from PIL import Image
 
-from benchmarks._shared import finish, pack
+from benchmarks._sets import pack
+from benchmarks._trials import Figure, arguments, finish
 
 CHILD = (
     "import resource, sys; from chiasm.cli import cli; "
     "cli.main(sys.argv[1:], standalone_mode=False); "
     "print('peak', resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)"
 )
+FIGURES = [
+    *(
+        Figure(str(n), ("peak MiB", str(n)), f"peak memory of `chiasm encode`, {n:,} pictures", "MiB", ".0f")
+        for n in (2_000, 20_000)
+    ),
+    Figure("ratio", ("ratio",), "peak memory of `chiasm encode`, 20,000 pictures over 2,000", "x", ".2f"),
+]
 
 
 def write(folder: Path, count: int) -> None:
@@ -47,14 +55,16 @@ def peak(folder: Path, models: Path) -> int:
 def main() -> None:
     from chiasm.encode.effnet_image import _onnx_file
 
+    parser = arguments(__doc__)
+    parser.add_argument("--count", type=int, default=20_000)
+    args = parser.parse_args()
     models = Path(_onnx_file()).resolve().parent
-    count = int(sys.argv[sys.argv.index("--count") + 1]) if "--count" in sys.argv else 20_000
     result = {}
-    for n in (2_000, count):
+    for n in (2_000, args.count):
         with tempfile.TemporaryDirectory() as folder:
             write(Path(folder), n)
             result[n] = peak(Path(folder), models)
-    finish({"peak MiB": result, "ratio": round(result[count] / result[2_000], 3)})
+    finish({"peak MiB": result, "ratio": round(result[args.count] / result[2_000], 3)}, FIGURES, args)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,19 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks._shared import finish, pack
+from benchmarks._sets import pack
+from benchmarks._trials import Figure, arguments, finish
+
+BARE, HELP, SEARCH, PICTURE = "bare interpreter", "chiasm --help", "chiasm search, 1,997 items", "chiasm search --image"
+FIGURES = [
+    Figure(short, (key,), f"{what}, whole process, median", "s", ".2f", "{n} runs", interval="least and most")
+    for short, key, what in (
+        ("bare", BARE, "a bare Python interpreter"),
+        ("help", HELP, "`chiasm --help`"),
+        ("search", SEARCH, "`chiasm search` in 1,997 items"),
+        ("picture", PICTURE, "`chiasm search` with a picture"),
+    )
+]
 
 
 def seconds(command: list[str], runs: int = 9) -> dict[str, float]:
@@ -23,10 +35,16 @@ def seconds(command: list[str], runs: int = 9) -> dict[str, float]:
         subprocess.run(command, check=True, capture_output=True)
         taken.append(time.perf_counter() - started)
     taken = taken[1:]
-    return {"median": round(float(np.median(taken)), 3), "min": round(min(taken), 3), "max": round(max(taken), 3)}
+    return {
+        "value": round(float(np.median(taken)), 3),
+        "low": round(min(taken), 3),
+        "high": round(max(taken), 3),
+        "n": runs,
+    }
 
 
 def main() -> None:
+    args = arguments(__doc__).parse_args()
     chiasm = [sys.executable, "-m", "chiasm"]
     with tempfile.TemporaryDirectory() as folder:
         model = str(Path(folder) / "coco.chiasm")
@@ -40,13 +58,15 @@ def main() -> None:
         modules = {line.rsplit("|", 1)[-1].strip() for line in trace.stderr.splitlines()}
         finish(
             {
-                "bare interpreter": seconds([sys.executable, "-c", "pass"]),
-                "chiasm --help": seconds([*chiasm, "--help"]),
-                "chiasm search, 1,997 items": seconds(search),
-                "chiasm search --image": seconds([*chiasm, "search", model, "--image", str(first_image())]),
+                BARE: seconds([sys.executable, "-c", "pass"]),
+                HELP: seconds([*chiasm, "--help"]),
+                SEARCH: seconds(search),
+                PICTURE: seconds([*chiasm, "search", model, "--image", str(first_image())]),
                 "torch imported by search": "torch" in modules,
                 "sklearn imported by search": "sklearn" in modules,
-            }
+            },
+            FIGURES,
+            args,
         )
 
 

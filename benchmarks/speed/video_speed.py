@@ -1,6 +1,6 @@
 """Videos to features: ours against decoding every frame and PyTorch eager; and peak memory against a film's length.
 
-`python -m benchmarks.speed.video_speed [--json FILE] [--clips 16] [--rounds 3] [--lengths 10,60,600,3600]`
+`python -m benchmarks.speed.video_speed [--clips 16] [--rounds 3] [--lengths 10,60,600,3600]`
 
 Speed: 8 pictures of the same moments a clip, 288 px, EfficientNet-Lite0, mean over them. Ours: `frames_video`, without
 cache. The other: PyAV, every frame to RGB, Pillow, PyTorch eager (channels_last, its faster layout here, all cores).
@@ -13,25 +13,55 @@ Memory: synthetic films, 160 x 120, 10 pictures a second, each in a process of i
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
-import subprocess
-import sys
 import tempfile
+import time
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from PIL import Image
 
-from benchmarks._shared import against, finish, pack, ratios
+from benchmarks._sets import files
+from benchmarks._trials import Figure, again, against, arguments, finish, peak, plain_torch, ratios
 from chiasm import scale
-from chiasm.encode.effnet_image import weights_file
 from chiasm.encode.frames_video import FramesVideo
 
 PICTURES, SIZE = 8, 288
+OURS, THEIRS = "this process, MiB", "largest decoder, MiB"
+FIGURES = [
+    *(
+        Figure(
+            short,
+            (name, "ours / all frames + eager"),
+            f"video files to features against every frame decoded + torch eager, {name}",
+            "x",
+            form,
+            "{n} rounds",
+            interval="least and most",
+        )
+        for short, name, form in (("clips", "clips of 2 to 3 s", ".2f"), ("films", "films of a minute", ".1f"))
+    ),
+    *(
+        Figure(
+            f"memory.{seconds}.{short}",
+            ("peak memory by length", f"{seconds} s", key),
+            f"film of {seconds:,} s: {what}",
+            unit,
+            ",.0f",
+        )
+        for seconds in (10, 60, 600, 3600)
+        for short, key, what, unit in (
+            ("own", OURS, "peak memory of this process", "MiB"),
+            ("decoder", THEIRS, "peak memory of its decoder", "MiB"),
+            ("windows", "windows", "windows of 4 s encoded", ""),
+            ("seconds", "seconds for the windows", "seconds for the windows", "s"),
+        )
+    ),
+]
 
 
 def all_frames(path: str) -> list[np.ndarray]:
@@ -58,19 +88,12 @@ def eager(paths: Sequence[str]) -> np.ndarray:
     return np.stack(out)
 
 
-_held: list[Any] = []
-
-
+@cache
 def _network() -> Any:
     import torch
-    from efficientnet_lite_pytorch import EfficientNet
 
-    if not _held:
-        torch.set_num_threads(scale.cores())
-        network = EfficientNet.from_name("efficientnet-lite0")
-        network.load_state_dict(torch.load(weights_file(), weights_only=True))
-        _held.append(network.eval().to(memory_format=torch.channels_last))
-    return _held[0]
+    torch.set_num_threads(scale.cores())
+    return plain_torch()
 
 
 def compose(paths: Sequence[str], to: Path, seconds: float = 60.0, fps: int = 25) -> str:
@@ -122,15 +145,8 @@ def speed(paths: Sequence[str], rounds: int) -> dict[str, Any]:
     }
 
 
-def peak(process: int | str) -> int:
-    """The most memory that a process has held, in MiB; getrusage would count what its parent held when it began."""
-    return int(Path(f"/proc/{process}/status").read_text().split("VmHWM:")[1].split()[0]) // 1024
-
-
 def measure(path: str) -> None:
     """In a process of its own: encode a film whole and in windows; peaks in MiB on standard output."""
-    import time
-
     import chiasm
     from chiasm.encoding import Encoding
     from chiasm.media import children
@@ -142,8 +158,8 @@ def measure(path: str) -> None:
     rows = windows(views, "film", 4.0)
     encoded, report = Encoding({"film": "motion_video"}).fit(rows).apply(rows)
     facts = {
-        "this process, MiB": peak("self"),
-        "largest decoder, MiB": max(peak(child.process.pid) for child in children._idle),
+        OURS: int(peak()),
+        THEIRS: max(int(peak(child.process.pid)) for child in children._idle),
         "windows": len(encoded["film"].used),
         "skipped or altered": len(report.notes),
         "seconds for the windows": round(time.perf_counter() - started, 1),
@@ -157,32 +173,28 @@ def memory(lengths: Sequence[float], folder: Path) -> dict[str, Any]:
     found = {}
     models = Path(os.environ.get("CHIASM_CACHE", Path.home() / ".cache" / "chiasm")) / "models"
     for seconds in lengths:
-        cache = folder / f"cache-{seconds}"
-        cache.mkdir()
+        fresh = folder / f"cache-{seconds}"
+        fresh.mkdir()
         if models.is_dir():
-            (cache / "models").symlink_to(models)
+            (fresh / "models").symlink_to(models)
         path = synthetic(folder / f"{seconds}.mp4", seconds)
-        command = [sys.executable, __file__, "--measure", path]
-        env = os.environ | {"CHIASM_CACHE": str(cache)}
-        done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
-        if done.returncode:
-            sys.exit(done.stderr)
-        found[f"{seconds:g} s"] = json.loads(done.stdout.splitlines()[-1])
+        told = again("--measure", path, env=os.environ | {"CHIASM_CACHE": str(fresh)})
+        found[f"{seconds:g} s"] = json.loads(told.splitlines()[-1])
         os.unlink(path)
     return found
 
 
 def main() -> None:
     """Speed, then memory."""
-    parser = argparse.ArgumentParser()
+    parser = arguments(__doc__)
     parser.add_argument("--clips", type=int, default=16)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--lengths", default="10,60,600,3600")
-    parser.add_argument("--measure")
-    known, _ = parser.parse_known_args()
+    parser.add_argument("--measure", help="(a process of its own) a film")
+    known = parser.parse_args()
     if known.measure:
         return measure(known.measure)
-    paths = sorted(str(path) for path in (pack("surv_fight") / "video").glob("*.mp4"))
+    paths = sorted(files("surv_fight", "video"))
     paths = paths[:: max(1, len(paths) // known.clips)][: known.clips]
     result: dict[str, Any] = {"clips of 2 to 3 s": speed(paths, known.rounds)}
     with tempfile.TemporaryDirectory() as folder:
@@ -191,9 +203,9 @@ def main() -> None:
         lengths = [float(word) for word in known.lengths.split(",")]
         result["peak memory by length"] = found = memory(lengths, Path(folder))
     first, *_, last = [*found.values(), *found.values()]
-    for what in ("this process, MiB", "largest decoder, MiB"):
+    for what in (OURS, THEIRS):
         result[f"{what}: longest / shortest"] = round(last[what] / first[what], 3)
-    finish(result)
+    finish(result, FIGURES, known)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """What is told from sound alone: ESC-10 (places, animals, things), fsdd (spoken digits), ravdess (emotions in speech).
 
-`python -m benchmarks.time.sound [PART ...] [--json FILE]`; the parts are
+`python -m benchmarks.time.sound [PART ...]`; the parts are
 
 - esc: 400 clips, 10 classes, the 5 official folds. Bar: 92 %, or else the paired difference to the picture of the
   spectrogram + logistic regression. Published for these folds (Piczak 2015): random forest 72.7, people 95.7.
@@ -21,18 +21,15 @@ Intervals draw whole recordings (esc), clips (fsdd) or actors (ravdess) again.
 
 from __future__ import annotations
 
-import argparse
-import sys
-import time
 import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import pyarrow.parquet as pq
 
 import chiasm
-from benchmarks._shared import finish, pack
+from benchmarks._sets import only, pack, table
+from benchmarks._trials import Figure, arguments, finish, say
 from chiasm import registry
 from chiasm.encode.mel_audio import MelAudio
 from chiasm.encode.spectrogram_audio import SpectrogramAudio
@@ -52,9 +49,74 @@ STRENGTHS = 10.0 ** np.arange(-4, 0.5, 1)
 BASELINE = "logistic on long"
 
 
-def say(*words: Any) -> None:
-    """Progress."""
-    print(time.strftime("%H:%M:%S"), *words, file=sys.stderr, flush=True)
+SOUNDS = {
+    "esc": (("esc",), "sounds into 10 classes (ESC-10, 5 official folds)"),
+    "digits.given": (("fsdd", "given split"), "spoken digits, given split"),
+    "digits.other": (("fsdd", "a speaker held out"), "spoken digits, a speaker left out"),
+    "ravdess": (("ravdess",), "emotion in speech (ravdess), two actors left out, 8 emotions"),
+}
+READ = {
+    "mel": ("mel", "statistics of cepstrum, pitch, loudness"),
+    "steps": ("steps", "the same over time in 8 parts"),
+    "2s": ("picture", "pictures of 2 s"),
+    "5s": ("long", "pictures of 5 s"),
+    "all": ("early", "all views of a recording, `early`"),
+    "logistic": (BASELINE, "logistic regression on pictures of 5 s"),
+}
+FIGURES = [
+    Figure(f"{short}.{how}", (*at, "accuracy", view), f"{what}: {words}", "%", n="{rows} clips", scale=100)
+    for short, (at, what) in SOUNDS.items()
+    for how, (view, words) in READ.items()
+]
+FIGURES += [
+    Figure(
+        "esc.gain",
+        ("esc", "early minus", BASELINE),
+        "ESC-10, all views less logistic regression on pictures",
+        "points",
+        "+.1f",
+        "{rows} clips",
+        100,
+    ),
+    Figure(
+        "digits.gain",
+        ("fsdd", "given split", "early minus", "mel"),
+        "spoken digits, given split, all views less mel alone",
+        "points",
+        "+.1f",
+        "{rows} clips",
+        100,
+    ),
+    Figure(
+        "ravdess.late",
+        ("ravdess", "actors 11-20", "early"),
+        "emotion in speech, all views, actors 11 to 20 alone",
+        "%",
+        scale=100,
+    ),
+    Figure(
+        "ravdess.chance",
+        ("ravdess", "commonest class"),
+        "emotion in speech, the commonest class",
+        "%",
+        n="{rows} clips",
+        scale=100,
+    ),
+]
+FIGURES += [
+    Figure(
+        f"{short}.shuffled",
+        (*at, "accuracy", "scored clips shuffled"),
+        f"{what}: the 8 parts shuffled in scored clips",
+        "%",
+        scale=100,
+    )
+    for short, at, what in (
+        ("esc", ("esc", "order"), "ESC-10"),
+        ("digits.given", ("fsdd", "order, given split"), "spoken digits, given split"),
+        ("ravdess", ("ravdess", "order"), "emotion in speech"),
+    )
+]
 
 
 def features(
@@ -72,14 +134,9 @@ def features(
 
 def facts(name: str, column: str, views: Views) -> np.ndarray:
     """A column of the pack's table by the rows' ids."""
-    table = pq.read_table(pack(name) / "data.parquet", columns=["id", column]).to_pydict()
-    of = dict(zip(map(str, table["id"]), table[column], strict=True))
+    held = table(name)
+    of = dict(zip(map(str, held["id"]), held[column], strict=True))
     return np.array([of[str(i)] for i in views.ids])
-
-
-def only(views: Views, names: list[str]) -> Views:
-    """The same rows with these views alone."""
-    return views.replace({name: views[name] for name in names})
 
 
 def logistic(views: Views, learn: np.ndarray, test: np.ndarray) -> np.ndarray:
@@ -233,9 +290,11 @@ def ravdess() -> dict[str, Any]:
 
 PARTS = {"esc": esc, "fsdd": fsdd, "ravdess": ravdess}
 
+
+def main() -> None:
+    args = arguments(__doc__, PARTS).parse_args()
+    finish({name: PARTS[name]() for name in args.parts or PARTS}, FIGURES, args)
+
+
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("parts", nargs="*", help=f"{', '.join(PARTS)}; all by default")
-    parser.add_argument("--json", help="also write the result to this file")
-    wanted = parser.parse_args().parts or list(PARTS)
-    finish({name: PARTS[name]() for name in wanted})
+    main()

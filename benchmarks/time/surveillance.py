@@ -1,8 +1,7 @@
 """surv_fight: fight or not, by what moves; each stream alone and dropped, frames in random order, and moving regions.
 
-`python -m benchmarks.time.surveillance [--json FILE]`. 300 clips in 5 folds of neighbors: a block is 10 neighbors by
-number
-within a label (they may come from one film), fold = block modulo 5. Head: `early` (kernel ridge), everything chosen by
+`python -m benchmarks.time.surveillance`. 300 clips in 5 folds of neighbors: a block is 10 neighbors by number within a
+label (they may come from one film), fold = block modulo 5. Head: `early` (kernel ridge), everything chosen by
 cross-validation of blocks inside the training folds. Baseline: mean absolute frame difference on 12 x 16 cells,
 standardized, logistic regression, C by the likelihood of held-out blocks. Intervals and differences: bootstrap over the
 30 blocks, paired.
@@ -23,8 +22,8 @@ from typing import Any
 
 import numpy as np
 
-import chiasm
-from benchmarks._shared import finish, pack
+from benchmarks._sets import fights
+from benchmarks._trials import Figure, arguments, finish
 from chiasm.encode._motion import changes
 from chiasm.encode.frames_video import FramesVideo
 from chiasm.encode.motion_video import MotionVideo
@@ -42,7 +41,46 @@ STREAMS = {
     "frames": FramesVideo(),
 }
 MOTION = ["differences", "displacement"]
-STILLEST, PATCHES, THRESHOLD = 20, 3, 4
+STILLEST, PATCHES = 20, 3
+TUNED = "grid of differences, logistic, C by inner folds (baseline)"
+PLAIN = "grid of differences, logistic, C = 1"
+WHOLE = "motion (differences + displacement)"
+SHUFFLED = ("motion, tested on shuffled frames", "motion, learned from and tested on shuffled frames")
+BEFORE = "difference to the frame before"
+FIGHT = "fights in surveillance clips, folds of neighboring blocks"
+FIGURES = [
+    *(
+        Figure(short, ("accuracy", name), f"{FIGHT}: {name}", "%", n="{clips} clips, 30 blocks", scale=100)
+        for short, name in (
+            ("motion", WHOLE),
+            ("plain", PLAIN),
+            ("tuned", TUNED),
+            ("differences", "differences alone"),
+            ("displacement", "displacement alone"),
+            ("pictures", "frames alone"),
+            ("all", "all three"),
+            ("shuffled", SHUFFLED[0]),
+            ("shuffled.both", SHUFFLED[1]),
+        )
+    ),
+    *(
+        Figure(
+            short, ("differences, paired", name), f"{FIGHT}: {name}", "points", "+.1f", "{clips} clips, 30 blocks", 100
+        )
+        for short, name in (
+            ("motion-plain", f"motion - {PLAIN}"),
+            ("motion-tuned", f"motion - {TUNED}"),
+            ("pictures.add", "all three - without frames"),
+        )
+    ),
+    *(
+        Figure(short, ("regions", key), f"the moving region on composed films, {what}", format=form, n="{films} films")
+        for short, key, what, form in (
+            ("region", "mean IoU, moving", "IoU", ".3f"),
+            ("region.before", f"mean IoU, {BEFORE}", "IoU of plain frame differences", ".3f"),
+        )
+    ),
+]
 
 
 def crossed(views: Views, names: list[str], fold: np.ndarray, tested: Views | None = None, head: Any = None) -> Any:
@@ -147,33 +185,31 @@ def regions(clips: list[Decoded]) -> dict[str, Any]:
         "films": len(film),
         "clips behind them": draws.clusters,
         "mean IoU, moving": interval_of(*a),
-        f"mean IoU, difference to the frame before > {threshold}": interval_of(*b),
+        f"mean IoU, {BEFORE}": interval_of(*b),
+        "its threshold": threshold,
         "difference": difference(a, b),
     }
 
 
 def main() -> None:
-    folder = pack("surv_fight")
+    args = arguments(__doc__).parse_args()
+    raw, block, paths = fights()
     encoders = {**STREAMS, "grid": MotionVideo("grid")}
-    named = dict.fromkeys(encoders, "video")
-    raw = chiasm.read(folder / "data.parquet", video=named, id="id", label="label")
-    number = np.array([int(str(i)[-3:]) for i in raw.ids])
-    block = (number - 1) // 10
     fold = block % 5
     group = np.array([f"{label} {b}" for label, b in zip(raw.label, block, strict=True)])
-    views = Views(raw.columns, raw.ids, {"label": raw.label, "group": group, "block": block})
+    columns = {name: Column("video", paths) for name in encoders}
+    views = Views(columns, raw.ids, {"label": raw.label, "group": group, "block": block})
     encoded = Encoding(encoders).fit_transform(views)
-    paths = raw["frames"].take(raw["frames"].index)
     clips = [decode(path, MotionVideo().wants) for path in paths]
     cells = np.stack([changes(c.gray).mean(axis=0).ravel() for c in clips])
 
     draws = Draws(group)
     every = list(STREAMS)
     answers = {
-        "grid of differences, logistic, C by inner folds (baseline)": plain(encoded, cells, fold),
-        "grid of differences, logistic, C = 1": plain(encoded, cells, fold, fixed=True),
+        TUNED: plain(encoded, cells, fold),
+        PLAIN: plain(encoded, cells, fold, fixed=True),
         "grid of differences, early": crossed(encoded, ["grid"], fold),
-        "motion (differences + displacement)": crossed(encoded, MOTION, fold),
+        WHOLE: crossed(encoded, MOTION, fold),
         "all three": crossed(encoded, every, fold),
         "all three, auto": crossed(encoded, every, fold, head=Auto),
         **{f"{name} alone": crossed(encoded, [name], fold) for name in every},
@@ -182,19 +218,16 @@ def main() -> None:
     ordered = encoded.replace(encoded.columns | motion(clips))
     mixed = encoded.replace(encoded.columns | motion(clips, np.random.default_rng(0)))
     again = encoded.replace(encoded.columns | motion(clips, np.random.default_rng(1)))
-    answers["motion, tested on shuffled frames"] = crossed(ordered, MOTION, fold, tested=mixed)
-    answers["motion, learned from and tested on shuffled frames"] = crossed(again, MOTION, fold, tested=mixed)
+    answers[SHUFFLED[0]] = crossed(ordered, MOTION, fold, tested=mixed)
+    answers[SHUFFLED[1]] = crossed(again, MOTION, fold, tested=mixed)
     scored: dict[str, Sampled] = {name: draws.accuracy(views.label, found) for name, found in answers.items()}
 
     def minus(one: str, other: str) -> dict[str, float | None]:
         return difference(scored[one], scored[other])
 
-    whole, base = "motion (differences + displacement)", "grid of differences, logistic, C by inner folds (baseline)"
     differences = {
-        f"motion - {name}": minus(whole, name)
-        for name in (base, "grid of differences, logistic, C = 1", "frames alone", "all three")
+        f"motion - {name}": minus(WHOLE, name) for name in (TUNED, PLAIN, "frames alone", "all three", *SHUFFLED)
     }
-    differences |= {f"motion - {name}": minus(whole, name) for name in answers if "shuffled" in name}
     differences |= {f"all three - without {name}": minus("all three", f"without {name}") for name in every}
     print(f"{'what, 300 clips, 30 blocks':62} accuracy %")
     for name, found in scored.items():
@@ -217,7 +250,9 @@ def main() -> None:
             "differences, paired": differences,
             "regions": regions(clips),
             "motion_video, ms of one core for 75 frames, median": round(float(np.median(took)), 1),
-        }
+        },
+        FIGURES,
+        args,
     )
 
 

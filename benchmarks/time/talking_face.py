@@ -1,9 +1,8 @@
 """A talking face and its voice: which sound belongs to which face, and what was said, from ears, eyes and both.
 
-`python -m benchmarks.time.talking_face [PART ...] [--splits N] [--json FILE]` on grid_s1: 800 clips of 3 s of one
-talker,
-each a command in six slots. Frames as 24 x 32 gray cells and their changes (`pixels_video`), sound as the cepstrum of
-its mel cepstrum, pitch and loudness (`mel_audio`), both in 75 steps of 40 ms. The parts are
+`python -m benchmarks.time.talking_face [PART ...] [--splits N]` on grid_s1: 800 clips of 3 s of one talker, each a
+command in six slots. Frames as 24 x 32 gray cells and their changes (`pixels_video`), sound as the cepstrum of its mel
+cepstrum, pitch and loudness (`mel_audio`), both in 75 steps of 40 ms. The parts are
 
 - match: sound <-> face among 75, mean over 10 re-drawn 650/75/75 splits. `synchronous` against `cca` on mean and
   standard deviation over time of the same features, and on each of the two (the mean knows no time: what it finds is
@@ -24,8 +23,6 @@ of differences in pairs.
 
 from __future__ import annotations
 
-import argparse
-import sys
 import time
 import warnings
 from collections.abc import Callable, Mapping
@@ -33,9 +30,9 @@ from math import comb
 from typing import Any
 
 import numpy as np
-import pyarrow.parquet as pq
 
-from benchmarks._shared import finish, pack
+from benchmarks._sets import SLOTS, files, table
+from benchmarks._trials import Figure, apart, arguments, family, finish, say
 from chiasm import scale
 from chiasm.align.cca import CCA
 from chiasm.align.synchronous import Synchronous
@@ -44,38 +41,77 @@ from chiasm.encode.motion_video import MotionVideo
 from chiasm.encode.pixels_video import PixelsVideo
 from chiasm.fuse.early import Early
 from chiasm.media.clips import Decoded, decode
-from chiasm.stats.resample import Draws, difference, interval_of, redrawn_interval
+from chiasm.stats.resample import Draws, difference, interval_of
 from chiasm.views import Column, Views, normalize
 
 STEPS, COARSE = 75, 15
 SHIFTS = (1, 2, 5, 10, 40)
-SLOTS = ("command", "color", "preposition", "letter", "digit", "adverb")
 NOISES = {"clean": None, "babble +0 dB": 0.0, "babble -10 dB": -10.0, "white -10 dB": -10.0}
 ASKED = {"clean": ("clean", "babble -10 dB"), "in each": tuple(NOISES)}
 LOOKED_AT = np.random.default_rng(0).permutation(800)[650:725]
 """The clips on which the settings of `slots` were looked at."""
 
 Hits = Callable[[np.ndarray], float]
-
-
-def say(*words: Any) -> None:
-    """Progress."""
-    print(time.strftime("%H:%M:%S"), *words, file=sys.stderr, flush=True)
+WAYS = {"voice": "sound -> face", "face": "face -> sound"}
+POOLED = "cca, mean and deviation"
+MET = "which silent face belongs to a voice, of 75 clips of one talker"
+SAID = "six slots of a command, mean accuracy"
+NOISY = {"babble0": "babble +0 dB", "babble10": "babble -10 dB", "white10": "white -10 dB"}
+SLOT_GAINS = {
+    f"slots.gain.{short}{end}": (f"{noise}{learned}", f"both less the better one, {noise}{learned}")
+    for short, noise in {"clean": "clean", **NOISY}.items()
+    for end, learned in (("", ""), (".mixed", ", learned in each"))
+}
+SLOT_GAINS["slots.gain.unprepared"] = (
+    "babble -10 dB, learned clean",
+    "both less the better one, learned clean, babble -10 dB",
+)
+METHODS = {"synchronous": "synchronous", "cca": POOLED} | {f"late{n}": f"sound {n * 40} ms late" for n in SHIFTS}
+MATCHED = {
+    f"{short}.{way}": (method, direction, "R@1", f"{direction}, R@1 of {method}")
+    for short, method in METHODS.items()
+    for way, direction in WAYS.items()
+}
+STREAMS = ("pixels", "frame differences", "displacement", "mel", "loudness")
+LESS = {f"less.{name.split()[-1]}": (f"without {name}", "minus all", f"R@1 changed without {name}") for name in STREAMS}
+SPEAKING = {f"of{k}": ("synchronous", WAYS["voice"], f"of {k}", f"of {k} faces") for k in (2, 4)}
+ACCURACY = {name: (f"{name}{clean}", name) for name, clean in (("lips", ""), ("sound", ", clean"), ("both", ", clean"))}
+SHARE: dict[str, Any] = {"unit": "%", "n": "{n} splits", "scale": 100}
+MORE: dict[str, Any] = {"unit": "points", "format": "+.1f", "scale": 100}
+FIGURES = [
+    *family(("match", "methods"), MET, MATCHED, **SHARE),
+    *family(("match",), MET, {"chance": ("chance", "R@1", "R@1 by chance")}, unit="%", scale=100),
+    *family(("match", "methods"), "who is speaking", SPEAKING, **SHARE),
+    *family(("streams",), MET, {"streams": ("all", "R@1 both ways", "all streams, R@1 both ways")}, **SHARE),
+    *family(("streams",), MET, LESS, n="{n} splits", **MORE),
+    *(
+        Figure(
+            f"slots.{name}", ("slots", "accuracy", key, "mean"), f"{SAID}: {words}", "%", n="{clips} clips", scale=100
+        )
+        for name, (key, words) in ACCURACY.items()
+    ),
+    *(
+        Figure(name, ("slots", "both - the better one", key, "mean"), f"{SAID}: {words}", n="{clips} clips", **MORE)
+        for name, (key, words) in SLOT_GAINS.items()
+    ),
+    *family(
+        ("slots", "lips - pixels"), SAID, {"slots.lips-pixels": ("mean", "lips less pixels")}, n="{clips} clips", **MORE
+    ),
+]
 
 
 class Faces:
     """The pack: `(n, 75, d)` float32 of each stream, and the words."""
 
     def __init__(self) -> None:
-        folder = pack("grid_s1")
-        self.table = pq.read_table(folder / "data.parquet").to_pydict()
+        self.table = table("grid_s1")
         self.n = len(self.table["id"])
-        self.paths = [str(folder / path) for path in self.table["video"]]
+        self.paths = files("grid_s1", "video")
         self.video = self.shown(PixelsVideo(steps=STEPS))
         say("pixels", self.video.shape)
         self.mel = MelAudio(steps=STEPS)
-        sound = [str(folder / path) for path in self.table["audio"]]
-        self.sounds = [found.sound for found in scale.threads(lambda item: decode(item, self.mel.wants), sound)]
+        decoded = scale.threads(lambda item: decode(item, self.mel.wants), files("grid_s1", "audio"))
+        self.sounds = [found.sound for found in decoded]
         self.audio = self.heard(self.sounds)
         say("sound", self.audio.shape)
 
@@ -130,7 +166,7 @@ def among(rank: np.ndarray, k: int, gallery: int = 75) -> float:
     return float(np.mean([comb(gallery - int(r), k - 1) / comb(gallery - 1, k - 1) for r in rank]))
 
 
-FIGURES: dict[str, Hits] = {
+MEASURES: dict[str, Hits] = {
     "R@1": lambda rank: float((rank <= 1).mean()),
     "R@5": lambda rank: float((rank <= 5).mean()),
     "of 2": lambda rank: among(rank, 2),
@@ -143,8 +179,7 @@ def gathered(found: list[dict[str, np.ndarray]]) -> dict[str, Any]:
     """Figures of each direction over splits, with their intervals."""
     return {
         direction: {
-            name: redrawn_interval(np.array([figure(one[direction]) for one in found]), 75, 650)
-            for name, figure in FIGURES.items()
+            name: apart([figure(one[direction]) for one in found], 0, 75, 650) for name, figure in MEASURES.items()
         }
         for direction in found[0]
     }
@@ -178,20 +213,14 @@ def match(faces: Faces, count: int) -> dict[str, Any]:
             learned = CCA().fit(views[train], val=views[val])
             found.setdefault(name, []).append(ranks(learned.transform(views[test])))
         say(
-            "match", {name: round(FIGURES["R@1"](np.concatenate(list(r[-1].values()))), 3) for name, r in found.items()}
+            "match",
+            {name: round(MEASURES["R@1"](np.concatenate(list(r[-1].values()))), 3) for name, r in found.items()},
         )
     gained = {
-        direction: redrawn_interval(
-            np.array(
-                [
-                    FIGURES["R@1"](one[direction]) - FIGURES["R@1"](other[direction])
-                    for one, other in zip(found["synchronous"], found["cca, mean and deviation"], strict=True)
-                ]
-            ),
-            75,
-            650,
+        direction: apart(
+            *([MEASURES["R@1"](one[direction]) for one in found[name]] for name in ("synchronous", POOLED)), 75, 650
         )
-        for direction in found["synchronous"][0]
+        for direction in WAYS.values()
     }
     return {
         "chance": {name: round(value, 4) for name, value in CHANCE.items()},
@@ -225,17 +254,15 @@ def streams(faces: Faces, count: int) -> dict[str, Any]:
             model = Synchronous(steps=STEPS, context=2, ridge=0.01, k=32).fit(views[train])
             name = "all" if left_out is None else f"without {left_out}"
             found.setdefault(name, []).append(ranks(model.transform(views[test])))
-        say("streams", {n: round(FIGURES["R@1"](np.concatenate(list(r[-1].values()))), 3) for n, r in found.items()})
+        say("streams", {n: round(MEASURES["R@1"](np.concatenate(list(r[-1].values()))), 3) for n, r in found.items()})
 
     def mean(one: Mapping[str, np.ndarray]) -> float:
-        return FIGURES["R@1"](np.concatenate(list(one.values())))
+        return MEASURES["R@1"](np.concatenate(list(one.values())))
 
     return {
         name: {
-            "R@1 both ways": redrawn_interval(np.array([mean(one) for one in runs]), 75, 650),
-            "less than all": redrawn_interval(
-                np.array([mean(whole) - mean(one) for whole, one in zip(found["all"], runs, strict=True)]), 75, 650
-            ),
+            "R@1 both ways": apart([mean(one) for one in runs], 0, 75, 650),
+            "minus all": apart([mean(one) for one in runs], [mean(one) for one in found["all"]], 75, 650),
         }
         for name, runs in found.items()
     }
@@ -332,23 +359,21 @@ def shown(result: dict[str, Any]) -> None:
 
 def main() -> None:
     """Run the parts that are named, or all."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("parts", nargs="*", choices=[[], "match", "streams", "slots"])
+    parser = arguments(__doc__, ("match", "streams", "slots"))
     parser.add_argument("--splits", type=int, default=10)
-    parser.add_argument("--json")
-    known = parser.parse_args()
+    args = parser.parse_args()
     warnings.simplefilter("ignore", RuntimeWarning)
     faces = Faces()
-    parts = known.parts or ["match", "streams", "slots"]
+    parts = args.parts or ["match", "streams", "slots"]
     result: dict[str, Any] = {"clips": faces.n}
     if "match" in parts:
-        result["match"] = match(faces, known.splits)
+        result["match"] = match(faces, args.splits)
     if "streams" in parts:
-        result["streams"] = streams(faces, min(5, known.splits))
+        result["streams"] = streams(faces, min(5, args.splits))
     if "slots" in parts:
         result["slots"] = slots(faces)
     shown(result)
-    finish(result)
+    finish(result, FIGURES, args)
 
 
 if __name__ == "__main__":

@@ -1,9 +1,8 @@
 """Heads over time on real clips: against a closed learner on the same numbers, shuffled in time, and by streams.
 
-`python -m benchmarks.time.temporal [--part lips|streams|words|still|fights ...] [--json FILE]`; all five without.
-grid_s1 is
-scored on its 75 test clips, learned from the other 725 (nothing here is chosen on any of them: no validation rows are
-needed); surv_fight on five folds of neighboring blocks. Paired intervals by drawing test clips again.
+`python -m benchmarks.time.temporal [lips|streams|words|still|fights ...]`; all five without. grid_s1 is scored on its
+75 test clips, learned from the other 725 (nothing here is chosen on any of them: no validation rows are needed);
+surv_fight on five folds of neighboring blocks. Paired intervals by drawing test clips again.
 
 - lips: the command (4) and the digit (10) of a sentence from the pixels of the lower face in 25 steps;
   each head against `early` on the same numbers; with the steps of every clip shuffled, in test alone or throughout.
@@ -19,8 +18,6 @@ needed); surv_fight on five folds of neighboring blocks. Paired intervals by dra
 
 from __future__ import annotations
 
-import argparse
-import sys
 import time
 from typing import Any
 
@@ -28,7 +25,8 @@ import numpy as np
 import pandas as pd
 from threadpoolctl import threadpool_limits
 
-from benchmarks._shared import finish, pack
+from benchmarks._sets import SLOTS, fights, files, pack
+from benchmarks._trials import arguments, family, finish, say
 from chiasm import registry
 from chiasm.align.auto import Auto
 from chiasm.encode._timed import Steps, Timed
@@ -48,6 +46,61 @@ LOWER = np.s_[27:44, 19:41]
 MISHEARD = 0.5
 NEAR = 0.98
 """The cosine from which a frame counts as nearly equal."""
+
+
+LIPS = {
+    f"lips.{slot}.{short}": (slot, *at, f"{slot}: {words}")
+    for slot in ("command", "digit")
+    for short, at, words in (
+        ("early", ("early",), "closed `early`"),
+        *((head, (head, "accuracy"), head) for head in HEADS),
+        *((f"{head}.shuffled", (head, "shuffled in test"), f"{head}, steps shuffled at the test") for head in HEADS),
+    )
+}
+LIPS_LESS = {
+    f"lips.{slot}.{head}.{short}": (slot, head, key, f"{slot}: {head} {words}")
+    for slot in ("command", "digit")
+    for head in HEADS
+    for short, key, words in (
+        ("less_early", "minus early", "less closed `early`"),
+        ("order", "minus in order", "with steps shuffled at the test less in order"),
+    )
+}
+STREAMS = ("differences", "displacement", "raw sound", "sound features")
+LESS = {
+    f"streams.less.{s.replace(' ', '_')}": (f"less {s}", "word accuracy", f"word accuracy without {s}") for s in STREAMS
+}
+LESS["streams.shuffled"] = (
+    "all four, steps shuffled in test",
+    "word accuracy",
+    "word accuracy, steps shuffled at the test",
+)
+WHOLE = {
+    "streams.words": ("all four", "word accuracy", "word accuracy"),
+    "streams.r1": ("all four", "R@1", "sentence R@1"),
+    "streams.chance": ("chance", "R@1", "sentence R@1 by chance"),
+}
+WORDS = {"words.both": ("both", "words and lips"), "words.alone": ("words", "alone", "words alone")}
+STILL = {
+    "still": ("cosine", "R@1", "R@1"),
+    "still.twins": ("cosine", "R@1 of stills with a near twin", "R@1 of stills with a near twin"),
+}
+FIGHTS = {
+    f"fights.{title}.{short}": (title, key, f"{key}, {title}")
+    for title in ("frames", "motion")
+    for short, key in (("gru-concat", "GRU fusion minus concatenation"), ("gru-early", "GRU fusion minus early"))
+}
+SHARE: dict[str, Any] = {"unit": "%", "n": "{test} clips"}
+MORE: dict[str, Any] = {"unit": "points", "format": "+.1f"}
+FIGURES = [
+    *family(("lips",), "lips to words in 25 steps", LIPS, **SHARE),
+    *family(("lips",), "lips to words in 25 steps", LIPS_LESS, n="{test} clips", **MORE),
+    *family(("streams",), "four streams to the words of a sentence", WHOLE, **SHARE),
+    *family(("streams",), "four streams to the words of a sentence", LESS, n="{test} clips", **MORE),
+    *family(("words",), "a digit from half-misheard words and lips", WORDS, **SHARE),
+    *family(("still",), "a still finds its video among 75", STILL, **SHARE),
+    *family(("fights",), "fights from a still and a video", FIGHTS, n="{clips} clips", **MORE),
+]
 
 
 class RawSound(Timed):
@@ -88,14 +141,10 @@ def talker() -> tuple[pd.DataFrame, np.ndarray]:
     return table, (table.split == "test").to_numpy()
 
 
-def paths(table: pd.DataFrame, name: str, column: str) -> list[str]:
-    return [str(pack(name) / file) for file in table[column]]
-
-
-def lower_face(table: pd.DataFrame) -> np.ndarray:
+def lower_face() -> np.ndarray:
     """`(n, T * d)`: the pixels of the lower face in each step, less their mean over the clip."""
     pixels = made("pixels_video", height=FACE[0], width=FACE[1], parts=("pixels",), steps=STEPS)
-    values = encoded(paths(table, "grid_s1", "video"), "video", {"face": pixels})["face"]
+    values = encoded(files("grid_s1", "video"), "video", {"face": pixels})["face"]
     face = values.reshape(len(values), STEPS, *FACE)[:, :, LOWER[0], LOWER[1]].reshape(len(values), STEPS, -1)
     return (face - face.mean(axis=1, keepdims=True)).reshape(len(values), -1)
 
@@ -108,7 +157,7 @@ def shuffled(values: np.ndarray, steps: int, seed: int = 0) -> np.ndarray:
 
 
 def told(title: str, found: dict[str, Any]) -> dict[str, Any]:
-    print(time.strftime("%H:%M:%S"), title, found, file=sys.stderr, flush=True)
+    say(title, found)
     return found
 
 
@@ -127,7 +176,7 @@ def more(one: Sampled, other: Sampled) -> dict[str, float | None]:
 def lips() -> dict[str, Any]:
     """Accuracy of every head and of `early`; of shuffled steps, the difference to the head in order."""
     table, test = talker()
-    face = lower_face(table)
+    face = lower_face()
     mixed, draws = shuffled(face, STEPS), Draws(np.flatnonzero(test))
     result: dict[str, Any] = {"train": int((~test).sum()), "test": int(test.sum())}
     for slot in ("command", "digit"):
@@ -171,18 +220,17 @@ def streams() -> dict[str, Any]:
         "displacement": made("motion_video", stream="displacement", steps=STEPS),
     }
     sound = {"raw sound": RawSound(steps=STEPS), "sound features": made("mel_audio", steps=STEPS)}
-    held = encoded(paths(table, "grid_s1", "video"), "video", motion)
-    held |= encoded(paths(table, "grid_s1", "audio"), "audio", sound)
+    held = encoded(files("grid_s1", "video"), "video", motion)
+    held |= encoded(files("grid_s1", "audio"), "audio", sound)
     sentences = table.text.tolist()
     tags = [sentence.split() for sentence in sentences]
-    slots = ["command", "color", "preposition", "letter", "digit", "adverb"]
     draws = Draws(np.flatnonzero(test))
 
     def measures(fuser: Any, views: dict[str, np.ndarray]) -> dict[str, Sampled]:
         out, words = fuser.outputs({name: values[test] for name, values in views.items()}), list(fuser.target_.names_)
         mine = [sentences[i] for i in np.flatnonzero(test)]
         slotted = []
-        for slot in slots:  # a slot's word is the likeliest of the words that the slot can have
+        for slot in SLOTS:  # a slot's word is the likeliest of the words that the slot can have
             known = sorted(set(table[slot]))
             best = out[:, [words.index(word) for word in known]].argmax(axis=1)
             slotted.append(np.array(known)[best] == table[slot].to_numpy()[test])
@@ -222,7 +270,7 @@ def words() -> dict[str, Any]:
         heard[wrong, slot] = rng.choice(np.unique(said[:, slot]), wrong.sum())
     known = np.unique(said)
     sentence = (heard[:, :, None] == known).astype(np.float32).reshape(len(said), -1)
-    held = {"words": sentence, "pictures": lower_face(table)}
+    held = {"words": sentence, "pictures": lower_face()}
     heads = {"words": "bilstm", "pictures": "conv"}
     paces = {"words": said.shape[1], "pictures": STEPS}
     y, draws = table.digit.to_numpy(dtype=object), Draws(np.flatnonzero(test))
@@ -253,7 +301,7 @@ def still() -> dict[str, Any]:
     """R@1 and R@5 of a still among the videos of the test rows, by cosine and in the space of `auto`."""
     table, test = talker()
     frames = made("frames_video", pictures=5, steps=5)
-    values = encoded(paths(table, "grid_s1", "video"), "video", {"f": frames})["f"].reshape(len(table), 5, -1)
+    values = encoded(files("grid_s1", "video"), "video", {"f": frames})["f"].reshape(len(table), 5, -1)
     picture, video = values[:, 2], values[:, [0, 1, 3, 4]].mean(axis=1)
     draws = Draws(np.flatnonzero(test))
     unit = picture[test] / np.linalg.norm(picture[test], axis=1, keepdims=True)
@@ -280,22 +328,20 @@ def still() -> dict[str, Any]:
     return told("still", result)
 
 
-def fights() -> dict[str, Any]:
+def joins() -> dict[str, Any]:
     """Out-of-fold accuracy of still + video by GRU fusion, by concatenation, by `early`; of each view alone.
 
     The video is four frames through the image encoder, or what moves in eight steps.
     """
-    table = pd.read_parquet(pack("surv_fight") / "data.parquet")
+    views, block, paths = fights()
     frames = made("frames_video", pictures=5, steps=5)
-    files = paths(table, "surv_fight", "video")
-    found = encoded(files, "video", {"frames": frames, "motion": made("motion_video", steps=8)})
-    cells = found["frames"].reshape(len(table), 5, -1)
-    y = table.label.to_numpy(dtype=object)
-    block = (table.num.to_numpy() - 1) // 10
+    found = encoded(paths, "video", {"frames": frames, "motion": made("motion_video", steps=8)})
+    cells = found["frames"].reshape(len(views), 5, -1)
+    y = views.label
     clusters = np.array([f"{a} {b}" for a, b in zip(y, block, strict=True)])
     result: dict[str, Any] = {"clips": len(y), "blocks": len(set(clusters))}
     for title, video, steps in (
-        ("frames", cells[:, [0, 1, 3, 4]].reshape(len(table), -1), 4),
+        ("frames", cells[:, [0, 1, 3, 4]].reshape(len(views), -1), 4),
         ("motion", found["motion"], 8),
     ):
         held = {"image": cells[:, 2], "video": video}
@@ -333,13 +379,13 @@ def joined(
     return result
 
 
+PARTS = {"lips": lips, "streams": streams, "words": words, "still": still, "fights": joins}
+
+
 def main() -> None:
-    parts = {"lips": lips, "streams": streams, "words": words, "still": still, "fights": fights}
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--part", action="append", choices=list(parts))
-    args, _ = parser.parse_known_args()
+    args = arguments(__doc__, PARTS).parse_args()
     with threadpool_limits(1):
-        finish({name: parts[name]() for name in args.part or parts})
+        finish({name: PARTS[name]() for name in args.parts or PARTS}, FIGURES, args)
 
 
 if __name__ == "__main__":

