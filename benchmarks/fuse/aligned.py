@@ -28,7 +28,7 @@ from chiasm.fuse.aligned import Aligned
 from chiasm.fuse.attention import Attention
 from chiasm.fuse.early import Early
 from chiasm.fuse.gated import Gated
-from chiasm.stats.answers import confusion, report
+from chiasm.stats.answers import class_report, confusion
 from chiasm.views import Views
 
 SHARES = {"train": 0.6, "val": 0.2, "test": 0.2}
@@ -78,7 +78,7 @@ def scores(fuser: Any, test: Views) -> dict[str, float]:
     """Of all views, and the accuracy of each alone."""
     truth = fuser.target_.encode(test.label)
     outputs = fuser.outputs(test)
-    table = report(confusion(truth.argmax(axis=1), outputs.argmax(axis=1), truth.shape[1]))
+    table = class_report(confusion(truth.argmax(axis=1), outputs.argmax(axis=1), truth.shape[1]))
     found = {
         "accuracy": 100 * table["accuracy"],
         "macro F1": 100 * table["macro"]["f1"],

@@ -105,7 +105,7 @@ def main() -> None:
         ways = {f"{d['from']} -> {d['to']}": d for d in score.table["directions"]}
         result[name] = {"leaks": score.table["leaks"], "directions": ways}
         result[name]["clean"] = score.table.get("clean")
-        ranks[name] = {(r["from"], r["id"]): r["rank"] for r in model.per_query}
+        ranks[name] = {(r["from"], r["id"]): r["rank"] for r in score.per_query}
     both = sorted(set(ranks["e5_text"]) & set(ranks["tfidf_text"]))
     for direction in ("text", "image"):
         keys = [key for key in both if key[0] == direction]
