@@ -32,7 +32,7 @@ def films(tmp_path_factory):
 def test_a_video_answers_by_its_sound_where_it_has_one(films):
     model = Classify(fuse="early").fit(films)
     assert set(model.views_) == {"clip", "clip.motion", "clip.sound"}
-    codes = [(view, note.code) for view, _, note in model.report.skipped]
+    codes = [(view, note.code) for view, _, note in model.fit_report.skipped]
     assert codes == [("clip.sound", "no_sound")] * 12
     answers = model.answer({"clip": films["clip"].items})[0]
     heard = np.arange(24) % 4 < 2
@@ -44,7 +44,7 @@ def test_a_stream_that_no_film_has_is_no_view(films, tmp_path):
     silent = np.flatnonzero(np.arange(24) % 4 >= 2)
     model = Classify(fuse="early").fit(films[silent])
     assert set(model.views_) == {"clip", "clip.motion"}
-    assert not model.report.skipped
+    assert not model.fit_report.skipped
     model.save(tmp_path / "m.chiasm")
     again = chiasm.load(tmp_path / "m.chiasm")
     np.testing.assert_allclose(again.outputs(films[silent]), model.outputs(films[silent]), atol=1e-6)
@@ -67,12 +67,13 @@ def test_a_fuser_of_time_is_told_the_steps_of_the_encoders(films):
     assert model.alone_["motion"].steps_ == {}
 
 
-def test_an_aligner_over_time_is_told_the_steps_that_all_encoders_have(films):
+def test_an_aligner_over_time_reads_the_steps_off_the_columns(films):
     heard = films[np.arange(24) % 4 < 2]
     views = heard.replace({"face": heard["clip"], "voice": heard["clip"]})
     encoders = {"face": "pixels_video:steps=5", "voice": SoundVideo("mel_audio", steps=5)}
     model = Retrieve(encoders=encoders, align="synchronous").fit(views)
     assert model.encoding_.encoders_["face"].steps == 5
-    assert model.aligner_.steps == 5
+    assert model.aligner_.steps_ == 5
     encoders["voice"] = SoundVideo("mel_audio", steps=3)
-    assert Retrieve(encoders=encoders, align="synchronous").fit(views).aligner_.steps == 1
+    with pytest.raises(chiasm.ChiasmError, match="as many steps in every view, got 3 and 5"):
+        Retrieve(encoders=encoders, align="synchronous").fit(views)

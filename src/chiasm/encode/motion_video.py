@@ -45,7 +45,7 @@ class MotionVideo(Timed):
 
     >>> still = Decoded(1.0, gray=np.zeros((3, 96, 128), np.uint8), gray_times=np.arange(3) / 3)
     >>> MotionVideo().over_time(still).values.shape, MotionVideo("grid", steps=4).describe(still).shape
-    ((2, 77), (768,))
+    ((2, 77), (4, 192))
     """
 
     modality = "video"

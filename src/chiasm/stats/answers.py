@@ -63,7 +63,7 @@ def class_report(counts: np.ndarray) -> dict[str, Any]:
 
     Source: scikit-learn's `precision_recall_fscore_support(zero_division=0)`.
 
-    >>> report(np.array([[1, 1], [0, 1]]))["macro"]["recall"]
+    >>> class_report(np.array([[1, 1], [0, 1]]))["macro"]["recall"]
     0.75
     """
     right, predicted, support = np.diagonal(counts), counts.sum(axis=0), counts.sum(axis=1)
