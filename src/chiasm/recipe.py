@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import importlib
 import json
@@ -15,7 +16,7 @@ import numpy as np
 from chiasm import moved, registry
 from chiasm.errors import ChiasmError
 from chiasm.files import lock, read_tensors, sha256, write_atomic, write_tensors
-from chiasm.part import Part
+from chiasm.part import Part, learned_by
 
 __all__ = ["FORMAT", "SKLEARN", "check_place", "describe", "load", "save"]
 
@@ -134,16 +135,31 @@ def _digest(recipe: dict[str, Any]) -> str:
 def _identify(part: Any) -> dict[str, str]:
     """How a recipe names a part's class: kind and name, or the class path of an allowed one."""
     target = f"{type(part).__module__}:{type(part).__qualname__}"
-    for kind in registry.KINDS:
-        for entry in registry.entries(kind).values():
-            if entry.target == target:
-                return {"kind": kind, "name": entry.name}
+    if found := _registered(part):
+        return found
     if _is_part(target):
         return {"class": target}
     raise ChiasmError(
         f"cannot save {target}: wanted a part of chiasm's own or of a package that registers parts by an entry point "
         "(chiasm.align and its like; see docs/contracts.md)."
     )
+
+
+def _registered(part: Any) -> dict[str, str]:
+    """Kind and name of a part whose class is registered; nothing for others."""
+    cls = type(part)
+    same = []
+    for kind in registry.KINDS:
+        for entry in registry.entries(kind).values():
+            if entry.target == f"{cls.__module__}:{cls.__qualname__}":
+                return {"kind": kind, "name": entry.name}
+            if entry.outside and entry.target.split(".")[0].partition(":")[0] == cls.__module__.split(".")[0]:
+                same.append(entry)
+    for entry in same:  # its entry point may name another file, which imports the class
+        with contextlib.suppress(ChiasmError):
+            if registry.get(entry.kind, entry.name) is cls:
+                return {"kind": entry.kind, "name": entry.name}
+    return {}
 
 
 def _pack(value: Any, arrays: dict[str, np.ndarray], where: str) -> Any:
@@ -164,9 +180,9 @@ def _pack(value: Any, arrays: dict[str, np.ndarray], where: str) -> Any:
         return {"$dict": {k: _pack(v, arrays, f"{where}.{k}") for k, v in value.items()}}
     if isinstance(value, type) and issubclass(value, np.generic):
         return {"$dtype": np.dtype(value).name}
-    if isinstance(value, Part):
+    if isinstance(value, Part) or (hasattr(value, "get_params") and not type(value).__module__.startswith("sklearn.")):
         params = {k: _pack(v, arrays, f"{where}{k}") for k, v in value.get_params(deep=False).items()}
-        state = {k: _pack(v, arrays, f"{where}{k}") for k, v in value.learned().items()}
+        state = {k: _pack(v, arrays, f"{where}{k}") for k, v in learned_by(value).items()}
         return {"$part": {**_identify(value), "params": params, "state": state}}
     target = f"{type(value).__module__}:{type(value).__qualname__}"
     if target in SKLEARN:

@@ -11,17 +11,19 @@ import numpy as np
 
 from chiasm import scale
 from chiasm.errors import ChiasmError
+from chiasm.media import images
+from chiasm.media.clips import clip_content
 from chiasm.media.images import MediaError, Note
 from chiasm.part import Part
 
-__all__ = ["Encoder", "each", "text_bytes"]
+__all__ = ["Encoder", "content_of", "each", "state_bytes", "text_bytes"]
 
 
 class Encoder(Part):
-    """One encoder of one modality. A file of this folder implements `attempt`; the rest follows.
+    """One encoder of one modality. A subclass says its `modality` and implements `attempt`; the rest follows.
 
     Class attributes:
-        modality: what it reads. version: raised when the numbers of equal items change.
+        modality: what it reads. version: raised when the numbers of equal items change, which are in caches.
         batch: items a call that is worth making. near: cosine from which two items are called nearly equal (chosen by
             benchmarks/search/near_equal.py), or None.
     """
@@ -52,8 +54,8 @@ class Encoder(Part):
         return self
 
     def content(self, item: Any) -> bytes:
-        """The bytes that make an item what it is: with the fingerprint, its name in the cache."""
-        return text_bytes(item)
+        """The bytes that make an item what it is: with the fingerprint, its name in the cache. See `content_of`."""
+        return content_of(self.modality, item)
 
     def weights(self) -> str:
         """A checksum of the weights the encoder runs (empty where it has none)."""
@@ -64,16 +66,18 @@ class Encoder(Part):
         """Changes when the numbers would: class, version, parameters, weights and learned state."""
         state = hashlib.sha256()
         for name, value in sorted(self.learned().items()):
-            state.update(name.encode() + _state_bytes(value))
+            state.update(name.encode() + state_bytes(value))
+        cls = type(self)
+        ours = cls.__module__.startswith("chiasm.")  # the files of one folder; of others the whole path tells two apart
         facts = {
-            "class": type(self).__qualname__,
+            "class": cls.__qualname__ if ours else f"{cls.__module__}:{cls.__qualname__}",
             "version": self.version,
             "params": self.get_params(deep=False),
             "weights": self.weights(),
             "state": state.hexdigest() if self.learned() else "",
         }
         text = json.dumps(facts, sort_keys=True, default=str)
-        name = type(self).__module__.rsplit(".", 1)[-1]
+        name = cls.__module__.rsplit(".", 1)[-1]
         return f"{name}-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
 
 
@@ -98,6 +102,23 @@ def each(
     return out, notes
 
 
+def content_of(modality: str, item: Any) -> bytes:
+    """What makes an item what it is: a text as UTF-8, a picture's bytes or pixels, a hash of a sound or film.
+
+    A record and a vector are their values, as JSON. Raises a ChiasmError for what is no item of the modality.
+    """
+    if modality == "image":
+        return images.content(item)
+    if modality in ("audio", "video"):
+        return clip_content(item)
+    if modality in ("record", "vector"):
+        try:
+            return json.dumps(item, sort_keys=True, default=_plain).encode()
+        except TypeError:
+            raise ChiasmError(f"wanted a {modality}, got {type(item).__name__}: {str(item)[:60]!r}.") from None
+    return text_bytes(item)
+
+
 def text_bytes(item: Any) -> bytes:
     """A text as UTF-8; lone surrogates are kept apart from what they would be replaced by."""
     if not isinstance(item, str):
@@ -105,14 +126,21 @@ def text_bytes(item: Any) -> bytes:
     return item.encode("utf-8", "surrogatepass")
 
 
-def _state_bytes(value: Any) -> bytes:
+def _plain(value: Any) -> Any:
+    """Numbers of numpy as plain ones."""
+    if isinstance(value, np.ndarray | np.generic):
+        return value.tolist()
+    raise TypeError(f"{type(value).__name__} is no number")
+
+
+def state_bytes(value: Any) -> bytes:
     """Learned state as bytes that do not depend on the run."""
     if isinstance(value, np.ndarray):
         return str((value.dtype, value.shape)).encode() + np.ascontiguousarray(value).tobytes()
     if isinstance(value, np.generic):
         value = value.item()  # a loaded encoder holds plain numbers, and is the same encoder
     if isinstance(value, dict):
-        return b"".join(str(k).encode() + _state_bytes(v) for k, v in sorted(value.items()))
+        return b"".join(str(k).encode() + state_bytes(v) for k, v in sorted(value.items()))
     if hasattr(value, "get_params"):
-        return _state_bytes({k: v for k, v in vars(value).items() if k != "_stop_words_id"})  # that one is an address
+        return state_bytes({k: v for k, v in vars(value).items() if k != "_stop_words_id"})  # that one is an address
     return repr(value).encode()
