@@ -105,8 +105,12 @@ def load(path: str | Path) -> Any:
 
 
 def describe(part: Part) -> dict[str, Any]:
-    """The recipe of a part without what it learned: kind, name and parameters."""
-    return {**_identify(part), "params": {k: _pack(v, {}, k) for k, v in part.get_params(deep=False).items()}}
+    """The recipe of a part without what it learned: kind, name and parameters; for a score's table.
+
+    Unlike `save` it names a class that no package has registered, and an object that is no part, by what they are.
+    """
+    packed = _pack(part, {}, "", described=True)["$part"]
+    return {name: packed[name] for name in packed if name != "state"}
 
 
 def _read(folder: Path) -> dict[str, Any]:
@@ -132,12 +136,12 @@ def _digest(recipe: dict[str, Any]) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def _identify(part: Any) -> dict[str, str]:
-    """How a recipe names a part's class: kind and name, or the class path of an allowed one."""
+def _identify(part: Any, described: bool) -> dict[str, str]:
+    """How a recipe names a part's class: kind and name, or the class path of an allowed one; in a description, any."""
     target = f"{type(part).__module__}:{type(part).__qualname__}"
     if found := _registered(part):
         return found
-    if _is_part(target):
+    if described or _is_part(target):
         return {"class": target}
     raise ChiasmError(
         f"cannot save {target}: wanted a part of chiasm's own or of a package that registers parts by an entry point "
@@ -162,34 +166,40 @@ def _registered(part: Any) -> dict[str, str]:
     return {}
 
 
-def _pack(value: Any, arrays: dict[str, np.ndarray], where: str) -> Any:
-    """A value as JSON; arrays go to `arrays` under their dotted place."""
+def _pack(value: Any, arrays: dict[str, np.ndarray], where: str, described: bool = False) -> Any:
+    """A value as JSON; arrays go to `arrays` under their dotted place. `described`: without state, nothing refused."""
+
+    def inside(one: Any, place: str) -> Any:
+        return _pack(one, arrays, place, described)
+
     if value is None or isinstance(value, bool | int | float | str):
         return value
     if isinstance(value, np.generic):
-        return _pack(value.item(), arrays, where)
+        return inside(value.item(), where)
     if isinstance(value, np.ndarray):
         return _pack_array(value, arrays, where)
     if isinstance(value, list):
         if value and all(isinstance(v, str) for v in value) and len(value) > 32:
             return {"$list": _pack_array(np.asarray(value, dtype=object), arrays, where)}
-        return [_pack(v, arrays, f"{where}.{i}") for i, v in enumerate(value)]
+        return [inside(v, f"{where}.{i}") for i, v in enumerate(value)]
     if isinstance(value, tuple):
-        return {"$tuple": [_pack(v, arrays, f"{where}.{i}") for i, v in enumerate(value)]}
+        return {"$tuple": [inside(v, f"{where}.{i}") for i, v in enumerate(value)]}
     if isinstance(value, dict) and all(isinstance(k, str) for k in value):
-        return {"$dict": {k: _pack(v, arrays, f"{where}.{k}") for k, v in value.items()}}
+        return {"$dict": {k: inside(v, f"{where}.{k}") for k, v in value.items()}}
     if isinstance(value, type) and issubclass(value, np.generic):
         return {"$dtype": np.dtype(value).name}
     if isinstance(value, Part) or (hasattr(value, "get_params") and not type(value).__module__.startswith("sklearn.")):
-        params = {k: _pack(v, arrays, f"{where}{k}") for k, v in value.get_params(deep=False).items()}
-        state = {k: _pack(v, arrays, f"{where}{k}") for k, v in learned_by(value).items()}
-        return {"$part": {**_identify(value), "params": params, "state": state}}
+        params = {k: inside(v, f"{where}{k}") for k, v in value.get_params(deep=False).items()}
+        state = {} if described else {k: inside(v, f"{where}{k}") for k, v in learned_by(value).items()}
+        return {"$part": {**_identify(value, described), "params": params, "state": state}}
     target = f"{type(value).__module__}:{type(value).__qualname__}"
     if target in SKLEARN:
         params = value.get_params(deep=False)
-        state = {k: v for k, v in vars(value).items() if k not in params}
+        state = {} if described else {k: v for k, v in vars(value).items() if k not in params}
         packed = {"params": params, "state": state}
-        return {"$sklearn": {"class": target, **{k: _pack(v, arrays, f"{where}.{k}") for k, v in packed.items()}}}
+        return {"$sklearn": {"class": target, **{k: inside(v, f"{where}.{k}") for k, v in packed.items()}}}
+    if described:
+        return {"$object": target}
     raise ChiasmError(
         f"cannot save {where.strip('.') or 'the part'}: {target} is neither an array, a plain value, a part nor an "
         "allowed scikit-learn class."
@@ -238,6 +248,11 @@ def _unpack(value: Any, arrays: dict[str, np.ndarray]) -> Any:
         return np.dtype(inner).type
     if tag == "$part":
         if "kind" in inner:
+            if inner["name"] not in registry.entries(inner["kind"]):
+                raise ChiasmError(
+                    f"wanted {inner['kind']} {inner['name']!r}, which this model holds, got no package that registers "
+                    "it: install the one that does."
+                )
             cls = registry.get(inner["kind"], inner["name"])
         elif _is_part(target := moved.now(inner["class"])):
             cls = _import(target)

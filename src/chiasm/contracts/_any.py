@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from chiasm import registry
 from chiasm.contracts._trial import BrokenError, Promise, SkippedError, Trial, hold
-from chiasm.part import learned_by
+from chiasm.part import Part, learned_by
 
 __all__ = ["PROMISES"]
 
@@ -45,12 +45,16 @@ def can_be_cloned(on: Trial) -> None:
         copied = clone(on.given)
     except (RuntimeError, TypeError) as error:
         raise BrokenError(str(error)) from error
-    hold(repr(copied) == repr(on.given), f"the clone is {copied!r}, the part {on.given!r}")
+    same = type(copied) is on.cls and (not isinstance(copied, Part) or repr(copied) == repr(on.given))
+    hold(same, f"the clone is {copied!r}, the part {on.given!r}")
 
 
 def is_registered(on: Trial) -> None:
     """A model that holds it can be saved: its package registers parts."""
+    on.params()
     package = on.cls.__module__.split(".")[0]
+    if package == "__main__":
+        raise SkippedError("it is in a script: put it in a module of a package that registers it by an entry point")
     if package not in registry.packages():
         raise SkippedError(
             f"no entry point names a part of {package!r} yet: add one to pyproject.toml "

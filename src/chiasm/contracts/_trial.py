@@ -63,7 +63,7 @@ class Trial:
     def params(self) -> dict[str, Any]:
         """The constructor's values by name; `SkippedError` for an object that does not tell them."""
         if not hasattr(self.given, "get_params"):
-            raise SkippedError(f"{self.cls.__name__} has no get_params: its parameters are not known")
+            raise SkippedError(f"{self.cls.__name__} has no get_params, so that its parameters are not known")
         held: dict[str, Any] = self.given.get_params(deep=False)
         return held
 

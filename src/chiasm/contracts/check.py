@@ -11,6 +11,7 @@ from typing import Any
 from chiasm.contracts import _any
 from chiasm.contracts._trial import BrokenError, Promise, SkippedError, Trial
 from chiasm.errors import ChiasmError
+from chiasm.part import Part
 from chiasm.registry import KINDS, OFFERS
 
 __all__ = ["ContractError", "Finding", "Findings", "check_part", "kind_of", "promises"]
@@ -88,10 +89,12 @@ def kind_of(part: Any) -> str:
     for kind in _ORDER:
         if all(hasattr(part, name) for name in OFFERS[kind]):
             return kind
-    wanted = "; ".join(f"{kind} {', '.join(OFFERS[kind])}" for kind in _ORDER)
+    lacks = {kind: [name for name in OFFERS[kind] if not hasattr(part, name)] for kind in _ORDER}
+    nearest = min(_ORDER, key=lambda kind: len(lacks[kind]) / len(OFFERS[kind]))
+    wanted = "; ".join(f"{kind}: {', '.join(OFFERS[kind])}" for kind in KINDS)
     raise ChiasmError(
-        f"wanted a part, by its base class or by what it offers ({wanted}), got {type(part).__name__}, which is none: "
-        "inherit from a base of chiasm.contracts, or add what is missing."
+        f"wanted a part, by its base class or by what it offers ({wanted}), got {type(part).__name__}, which is none; "
+        f"for {nearest} it lacks {', '.join(lacks[nearest])}. Inherit from a base of chiasm.contracts, or add that."
     )
 
 
@@ -134,7 +137,8 @@ def check_part(
     made = part() if isinstance(part, type) else copy.deepcopy(part)
     kind = kind_of(made)
     trial = Trial(kind, made, items, dict(other or {}), within)
-    found = Findings(repr(made), kind, tuple(_tried(promise, trial) for promise in promises(kind)))
+    name = repr(made) if isinstance(made, Part) else type(made).__name__
+    found = Findings(name, kind, tuple(_tried(promise, trial) for promise in promises(kind)))
     if found.of("broken"):
         raise ContractError(found)
     return found
