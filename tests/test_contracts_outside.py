@@ -1,6 +1,7 @@
 """`check_part` for people outside: the examples keep every promise, and each planted fault is named."""
 
 import importlib.util
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -61,6 +62,24 @@ def test_an_example_keeps_every_promise_but_that_it_is_registered(name):
     assert f"no entry point names a part of '{name}' yet" in skipped.told
     assert not [one for one in found.of("kept") if one.told]
     assert any(one.promise.startswith("Saved and loaded") for one in found.of("kept"))
+
+
+def test_the_first_example_of_the_page_breaks_what_the_page_says():
+    page = (PARTS.parents[1] / "docs" / "contracts.md").read_text(encoding="utf-8")
+    with pytest.raises(ContractError) as caught:
+        exec(re.search(r"```python\n(.*?)```", page, re.S)[1], {"__name__": "page"})
+    found = [one.promise.split(" ")[0] for one in caught.value.findings.of("broken")]
+    assert found == ["Different", "An"]  # items are not told apart; what cannot be read is not noted
+    for path in re.findall(r"`(examples/[\w./]+)`", page):
+        assert (PARTS.parents[1] / path).is_file()
+
+
+def test_the_page_tells_what_an_object_without_a_base_has_to_offer():
+    page = (PARTS.parents[1] / "docs" / "contracts.md").read_text(encoding="utf-8")
+    section = page[page.index("## Without a base") : page.index("## Trying it")]
+    for kind, names in registry.OFFERS.items():
+        for name in names if kind != "tasks" else ():
+            assert {"__len__": "a length"}.get(name, f"`{name}") in section
 
 
 def test_an_example_runs_as_its_first_line_says():

@@ -249,10 +249,8 @@ def _unpack(value: Any, arrays: dict[str, np.ndarray]) -> Any:
     if tag == "$part":
         if "kind" in inner:
             if inner["name"] not in registry.entries(inner["kind"]):
-                raise ChiasmError(
-                    f"wanted {inner['kind']} {inner['name']!r}, which this model holds, got no package that registers "
-                    "it: install the one that does."
-                )
+                lost = f"no {inner['kind']} named {inner['name']!r} is here, and this model holds one"
+                raise ChiasmError(f"{lost}: install the package that registers it.")
             cls = registry.get(inner["kind"], inner["name"])
         elif _is_part(target := moved.now(inner["class"])):
             cls = _import(target)

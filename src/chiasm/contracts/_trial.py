@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import importlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -109,13 +110,20 @@ def hold(right: Any, told: str) -> None:
 def reloaded(on: Trial, part: Any) -> Iterator[Any]:
     """The part after saving and loading, as long as its folder is there."""
     package, cls = on.cls.__module__.split(".")[0], on.cls
-    if package == "__main__" or "<locals>" in cls.__qualname__:
+    if package == "__main__" or not _importable(cls):
         raise SkippedError(f"{cls.__name__} is not in a module that can be imported again: put it in a file of its own")
     on.params()
     if registry.make(on.kind, on.given).__class__ is not cls and package not in registry.packages():
         raise SkippedError(f"{cls.__name__} has no base of chiasm's: it can be saved once an entry point names it")
     with TemporaryDirectory() as folder, registry.trusting(package):
         yield recipe.load(recipe.save(part, Path(folder) / "part"))
+
+
+def _importable(cls: type) -> bool:
+    try:
+        return getattr(importlib.import_module(cls.__module__), cls.__name__, None) is cls
+    except ImportError:
+        return False
 
 
 def rows_of(values: Any) -> list[np.ndarray]:
