@@ -156,6 +156,16 @@ class Blunt(Whole):
         return np.array([[len(text)] for text in texts])
 
 
+def test_an_encoder_whose_method_was_changed_is_another_one_to_the_cache():
+    def made(expression):
+        held = {"Whole": Whole, "__name__": "elsewhere"}
+        exec(f"class One(Whole):\n    def numbers(self, texts):\n        # a remark\n        return {expression}", held)
+        return held["One"]().fingerprint
+
+    assert made("[[1]]") == made("[ [1] ]") != made("[[2]]")
+    assert made("[[t in {'a', 'b'}] for t in texts]") != made("[[t in {'a', 'c'}] for t in texts]")
+
+
 FINGERPRINT = "The fingerprint changes with parameters and with what is learned, and with nothing else"
 
 

@@ -122,7 +122,7 @@ def check_part(
 
     >>> from chiasm.index.exact import Exact
     >>> print(check_part(Exact()))
-    Exact (index): 10 kept, 0 broken, 0 skipped
+    Exact() (index): 10 kept, 0 broken, 0 skipped
       kept    Its docstring says in a line what it is
       kept    It can be made without arguments, so that a name is enough
       kept    Its constructor stores the values that it is given, unchanged, and learns nothing

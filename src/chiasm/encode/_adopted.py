@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from chiasm.encode._encoder import Encoder, content_of, state_bytes
+from chiasm.encode._encoder import Encoder, content_of, foreign_code, state_bytes
 from chiasm.encode._words import readable
 from chiasm.errors import ChiasmError
 from chiasm.media.images import MediaError, Note
@@ -114,7 +114,8 @@ class Adopted(Encoder):
             facts = str(self._object.fingerprint).encode()
         else:
             params, learned = self.encoder.get_params(deep=False), learned_by(self._object)
-            facts = state_bytes({"params": params, "learned": learned, "version": getattr(cls, "version", 1)})
+            told = {"version": getattr(cls, "version", 1), "code": foreign_code(cls)}
+            facts = state_bytes({"params": params, "learned": learned, **told})
         digest = hashlib.sha256(f"{cls.__module__}:{cls.__qualname__} ".encode() + facts).hexdigest()
         return f"{cls.__name__.lower()}-{digest[:16]}"
 

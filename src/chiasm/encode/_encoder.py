@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Sequence
+from types import CodeType
 from typing import Any, ClassVar
 
 import numpy as np
@@ -16,7 +17,7 @@ from chiasm.media.clips import clip_content
 from chiasm.media.images import MediaError, Note
 from chiasm.part import Part
 
-__all__ = ["Encoder", "content_of", "each", "state_bytes", "text_bytes"]
+__all__ = ["Encoder", "content_of", "each", "foreign_code", "state_bytes", "text_bytes"]
 
 
 class Encoder(Part):
@@ -63,14 +64,18 @@ class Encoder(Part):
 
     @property
     def fingerprint(self) -> str:
-        """Changes when the numbers would: class, version, parameters, weights and learned state."""
+        """Changes when the numbers would: class, version, parameters, weights and learned state.
+
+        Of a class that is not chiasm's its own methods count too, so that whoever works on one is not given the old
+        numbers from the cache. What these call, or read from files, does not: `version` and `weights` are for that.
+        """
         state = hashlib.sha256()
         for name, value in sorted(self.learned().items()):
             state.update(name.encode() + state_bytes(value))
         cls = type(self)
-        ours = cls.__module__.startswith("chiasm.")  # the files of one folder; of others the whole path tells two apart
+        code = foreign_code(cls)
         facts = {
-            "class": cls.__qualname__ if ours else f"{cls.__module__}:{cls.__qualname__}",
+            "class": f"{cls.__module__}:{cls.__qualname__} {code}" if code else cls.__qualname__,
             "version": self.version,
             "params": self.get_params(deep=False),
             "weights": self.weights(),
@@ -100,6 +105,30 @@ def each(
         if found:
             notes[i] = found
     return out, notes
+
+
+def foreign_code(cls: type) -> str:
+    """A hash of the methods of a class and its bases that are not chiasm's; "" where all of them are."""
+    found = []
+    for base in cls.__mro__:
+        if base is object or base.__module__.split(".")[0] == "chiasm":
+            continue
+        for name, held in sorted(vars(base).items()):
+            function = getattr(held, "fget", None) or getattr(held, "__func__", held)
+            if isinstance(code := getattr(function, "__code__", None), CodeType):
+                found.append((base.__qualname__, name, _code(code)))
+    return hashlib.sha256(repr(found).encode()).hexdigest()[:16] if found else ""
+
+
+def _code(code: CodeType) -> tuple[Any, ...]:
+    """What a function does, without where it stands."""
+    consts: list[Any] = []
+    for one in code.co_consts:
+        if isinstance(one, CodeType):
+            consts.append(_code(one))
+        else:
+            consts.append(sorted(map(repr, one)) if isinstance(one, frozenset) else repr(one))
+    return code.co_name, code.co_code, code.co_names, code.co_varnames, consts
 
 
 def content_of(modality: str, item: Any) -> bytes:

@@ -23,6 +23,7 @@ class Classify(Answering):
         fuse: a fuser or its name. allow_leaks: go on when ids, groups or whole rows stand in train and test.
         seed: of everything drawn at random.
 
+    >>> import numpy as np
     >>> rng = np.random.default_rng(0)
     >>> y = rng.choice(["cat", "dog"], 200)
     >>> views = {"a": rng.normal(size=(200, 4)) + 2 * (y == "dog")[:, None], "b": rng.normal(size=(200, 4))}
