@@ -10,7 +10,7 @@ import numpy as np
 
 from chiasm.errors import ChiasmError, unknown
 
-__all__ = ["Part", "size"]
+__all__ = ["Part", "learned_by", "size"]
 
 
 class Part:
@@ -54,7 +54,11 @@ class Part:
 
     def learned(self) -> dict[str, Any]:
         """What `fit` learned: the attributes whose names end in one underscore."""
-        return {k: v for k, v in vars(self).items() if k.endswith("_") and not k.startswith("_")}
+        return learned_by(self)
+
+    def choices(self) -> dict[str, Any]:
+        """What `fit` chose, plain values by name: a copy of `chosen_`, where the part tells it; else nothing."""
+        return dict(getattr(self, "chosen_", {}))
 
     spare: ClassVar[tuple[str, ...]] = ()
     """Learned attributes that only further learning needs (sums to update, out-of-fold answers)."""
@@ -88,6 +92,12 @@ class Part:
             target_tags=TargetTags(required=False),
             input_tags=InputTags(two_d_array=False, allow_nan=True),
         )
+
+
+def learned_by(part: Any) -> dict[str, Any]:
+    """What an object of any class learned, by the same rule: attributes in the manner of scikit-learn, `mean_`."""
+    held = getattr(part, "__dict__", {})
+    return {name: value for name, value in held.items() if name.endswith("_") and not name.startswith("_")}
 
 
 def size(part: Part) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import importlib
 import json
@@ -15,7 +16,7 @@ import numpy as np
 from chiasm import moved, registry
 from chiasm.errors import ChiasmError
 from chiasm.files import lock, read_tensors, sha256, write_atomic, write_tensors
-from chiasm.part import Part
+from chiasm.part import Part, learned_by
 
 __all__ = ["FORMAT", "SKLEARN", "check_place", "describe", "load", "save"]
 
@@ -104,8 +105,12 @@ def load(path: str | Path) -> Any:
 
 
 def describe(part: Part) -> dict[str, Any]:
-    """The recipe of a part without what it learned: kind, name and parameters."""
-    return {**_identify(part), "params": {k: _pack(v, {}, k) for k, v in part.get_params(deep=False).items()}}
+    """The recipe of a part without what it learned: kind, name and parameters; for a score's table.
+
+    Unlike `save` it names a class that no package has registered, and an object that is no part, by what they are.
+    """
+    packed = _pack(part, {}, "", described=True)["$part"]
+    return {name: packed[name] for name in packed if name != "state"}
 
 
 def _read(folder: Path) -> dict[str, Any]:
@@ -131,14 +136,12 @@ def _digest(recipe: dict[str, Any]) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def _identify(part: Any) -> dict[str, str]:
-    """How a recipe names a part's class: kind and name, or the class path of an allowed one."""
+def _identify(part: Any, described: bool) -> dict[str, str]:
+    """How a recipe names a part's class: kind and name, or the class path of an allowed one; in a description, any."""
     target = f"{type(part).__module__}:{type(part).__qualname__}"
-    for kind in registry.KINDS:
-        for entry in registry.entries(kind).values():
-            if entry.target == target:
-                return {"kind": kind, "name": entry.name}
-    if _is_part(target):
+    if found := _registered(part):
+        return found
+    if described or _is_part(target):
         return {"class": target}
     raise ChiasmError(
         f"cannot save {target}: wanted a part of chiasm's own or of a package that registers parts by an entry point "
@@ -146,34 +149,57 @@ def _identify(part: Any) -> dict[str, str]:
     )
 
 
-def _pack(value: Any, arrays: dict[str, np.ndarray], where: str) -> Any:
-    """A value as JSON; arrays go to `arrays` under their dotted place."""
+def _registered(part: Any) -> dict[str, str]:
+    """Kind and name of a part whose class is registered; nothing for others."""
+    cls = type(part)
+    same = []
+    for kind in registry.KINDS:
+        for entry in registry.entries(kind).values():
+            if entry.target == f"{cls.__module__}:{cls.__qualname__}":
+                return {"kind": kind, "name": entry.name}
+            if entry.outside and entry.target.split(".")[0].partition(":")[0] == cls.__module__.split(".")[0]:
+                same.append(entry)
+    for entry in same:  # its entry point may name another file, which imports the class
+        with contextlib.suppress(ChiasmError):
+            if registry.get(entry.kind, entry.name) is cls:
+                return {"kind": entry.kind, "name": entry.name}
+    return {}
+
+
+def _pack(value: Any, arrays: dict[str, np.ndarray], where: str, described: bool = False) -> Any:
+    """A value as JSON; arrays go to `arrays` under their dotted place. `described`: without state, nothing refused."""
+
+    def inside(one: Any, place: str) -> Any:
+        return _pack(one, arrays, place, described)
+
     if value is None or isinstance(value, bool | int | float | str):
         return value
     if isinstance(value, np.generic):
-        return _pack(value.item(), arrays, where)
+        return inside(value.item(), where)
     if isinstance(value, np.ndarray):
         return _pack_array(value, arrays, where)
     if isinstance(value, list):
         if value and all(isinstance(v, str) for v in value) and len(value) > 32:
             return {"$list": _pack_array(np.asarray(value, dtype=object), arrays, where)}
-        return [_pack(v, arrays, f"{where}.{i}") for i, v in enumerate(value)]
+        return [inside(v, f"{where}.{i}") for i, v in enumerate(value)]
     if isinstance(value, tuple):
-        return {"$tuple": [_pack(v, arrays, f"{where}.{i}") for i, v in enumerate(value)]}
+        return {"$tuple": [inside(v, f"{where}.{i}") for i, v in enumerate(value)]}
     if isinstance(value, dict) and all(isinstance(k, str) for k in value):
-        return {"$dict": {k: _pack(v, arrays, f"{where}.{k}") for k, v in value.items()}}
+        return {"$dict": {k: inside(v, f"{where}.{k}") for k, v in value.items()}}
     if isinstance(value, type) and issubclass(value, np.generic):
         return {"$dtype": np.dtype(value).name}
-    if isinstance(value, Part):
-        params = {k: _pack(v, arrays, f"{where}{k}") for k, v in value.get_params(deep=False).items()}
-        state = {k: _pack(v, arrays, f"{where}{k}") for k, v in value.learned().items()}
-        return {"$part": {**_identify(value), "params": params, "state": state}}
+    if isinstance(value, Part) or (hasattr(value, "get_params") and not type(value).__module__.startswith("sklearn.")):
+        params = {k: inside(v, f"{where}{k}") for k, v in value.get_params(deep=False).items()}
+        state = {} if described else {k: inside(v, f"{where}{k}") for k, v in learned_by(value).items()}
+        return {"$part": {**_identify(value, described), "params": params, "state": state}}
     target = f"{type(value).__module__}:{type(value).__qualname__}"
     if target in SKLEARN:
         params = value.get_params(deep=False)
-        state = {k: v for k, v in vars(value).items() if k not in params}
+        state = {} if described else {k: v for k, v in vars(value).items() if k not in params}
         packed = {"params": params, "state": state}
-        return {"$sklearn": {"class": target, **{k: _pack(v, arrays, f"{where}.{k}") for k, v in packed.items()}}}
+        return {"$sklearn": {"class": target, **{k: inside(v, f"{where}.{k}") for k, v in packed.items()}}}
+    if described:
+        return {"$object": target}
     raise ChiasmError(
         f"cannot save {where.strip('.') or 'the part'}: {target} is neither an array, a plain value, a part nor an "
         "allowed scikit-learn class."
@@ -222,6 +248,9 @@ def _unpack(value: Any, arrays: dict[str, np.ndarray]) -> Any:
         return np.dtype(inner).type
     if tag == "$part":
         if "kind" in inner:
+            if inner["name"] not in registry.entries(inner["kind"]):
+                lost = f"no {inner['kind']} named {inner['name']!r} is here, and this model holds one"
+                raise ChiasmError(f"{lost}: install the package that registers it.")
             cls = registry.get(inner["kind"], inner["name"])
         elif _is_part(target := moved.now(inner["class"])):
             cls = _import(target)

@@ -1,23 +1,53 @@
-"""The folder is the registry: every file of a kind's folder is one part, named in snake case after its one class."""
+"""The folder is the registry: every file of a kind's folder is one part; other packages add theirs by entry points."""
 
 from __future__ import annotations
 
 import ast
 import copy
 import importlib
+import inspect
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import asdict, dataclass
 from functools import cache
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, overload
 
+from chiasm import source_tree
 from chiasm.errors import ChiasmError, unknown
 
-__all__ = ["KINDS", "Entry", "entries", "get", "make", "names", "packages"]
+__all__ = [
+    "KINDS",
+    "OFFERS",
+    "Entry",
+    "classes",
+    "entries",
+    "fit",
+    "get",
+    "look_up",
+    "make",
+    "names",
+    "packages",
+    "trusting",
+]
 
-KINDS = ("encode", "align", "fuse", "index", "tasks")
-"""The kinds built so far, each a folder of the package and an entry-point group `chiasm.<kind>`."""
+OFFERS = {
+    "encode": ("modality", "encode"),
+    "align": ("fit", "transform"),
+    "fuse": ("fit", "predict"),
+    "index": ("add", "search", "delete", "__len__"),
+    "tasks": ("answer",),
+}
+"""By kind, what an object has to offer to be a part of it, whatever its class (`chiasm.contracts` says more).
+
+Each kind is a folder of the package and an entry-point group `chiasm.<kind>`: here they are listed, and nowhere else.
+"""
+
+KINDS = tuple(OFFERS)
 
 _PACKAGES = {
     "sklearn": "scikit-learn",
@@ -25,6 +55,10 @@ _PACKAGES = {
     "transformers": "'chiasm[hf]'",
 }
 """Where a module's package has another name than the module with hyphens."""
+
+_trusted: ContextVar[frozenset[str]] = ContextVar("packages that are trusted for now", default=frozenset())
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -37,11 +71,18 @@ class Entry:
     target: str
     """`module:Class`."""
     requires: tuple[str, ...] = ()
+    fault: str = ""
+    """Why the part of another package cannot be had, where its entry point shows that already."""
 
     @property
     def missing(self) -> list[str]:
         """The modules in `requires` that are not installed."""
-        return [module for module in self.requires if find_spec(module) is None]
+        return [module for module in self.requires if find_spec(module.partition(".")[0]) is None]
+
+    @property
+    def outside(self) -> bool:
+        """Whether another package has registered it."""
+        return not self.target.startswith("chiasm.")
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for `--json`."""
@@ -50,38 +91,56 @@ class Entry:
 
 @cache
 def entries(kind: str) -> dict[str, Entry]:
-    """Every part of a kind by name: this package's files, then other packages' entry points."""
-    if kind not in KINDS:
-        raise unknown("kind", kind, KINDS)
+    """Every part of a kind by name: this package's files, then other packages' entry points. Nothing is imported."""
+    if kind not in OFFERS:
+        raise unknown("kind", kind, OFFERS)
     found = {}
     for path in sorted((Path(__file__).parent / kind).glob("[!_]*.py")):
         found[path.stem] = _read(kind, path)
-    for point in entry_points(group=f"chiasm.{kind}"):
-        found.setdefault(point.name, Entry(kind, point.name, f"from {point.value}", point.value))
+    for point in _points(kind):
+        entry = _outside(kind, point)
+        if (known := found.setdefault(point.name, entry)).target != entry.target:
+            log.warning("%s %r of %s is passed over: %s has that name", kind, point.name, point.value, known.target)
     return found
 
 
-@cache
 def packages() -> frozenset[str]:
     """The packages whose parts may be saved and loaded: chiasm, and those that register a part by an entry point."""
-    outside = (point.value for kind in KINDS for point in entry_points(group=f"chiasm.{kind}"))
-    return frozenset(("chiasm", *(value.partition(":")[0].split(".")[0] for value in outside)))
+    return _registered() | _trusted.get()
 
 
-def names(kind: str) -> list[str]:
-    """The names of a kind's parts, in order.
+@contextmanager
+def trusting(package: str) -> Iterator[None]:
+    """Within the block (and this thread) parts of `package` may be saved and loaded as if it had registered one."""
+    before = _trusted.set(_trusted.get() | {package})
+    try:
+        yield
+    finally:
+        _trusted.reset(before)
+
+
+@overload
+def names(kind: str) -> list[str]: ...
+@overload
+def names(kind: None = None) -> dict[str, list[str]]: ...
+def names(kind: str | None = None) -> list[str] | dict[str, list[str]]:
+    """The names of a kind's parts, in order; without a kind, by kind the names of all.
 
     >>> names("index")
     ['exact']
+    >>> list(names())
+    ['encode', 'align', 'fuse', 'index', 'tasks']
     """
+    if kind is None:
+        return {one: list(entries(one)) for one in KINDS}
     return list(entries(kind))
 
 
 def get(kind: str, name: str) -> Any:
     """The class of a part, imported now.
 
-    Raises a ChiasmError when there is no such part, or when a package that it declares in `requires` is missing;
-    any other ImportError is a defect and passes through.
+    Raises a ChiasmError when there is no such part, when a package that it declares in `requires` is missing, or when
+    another package's entry point leads nowhere; any other error of chiasm's own files is a defect and passes through.
     """
     entry = entries(kind).get(name)
     if entry is None:
@@ -90,34 +149,136 @@ def get(kind: str, name: str) -> Any:
         need = _PACKAGES.get(entry.missing[0], entry.missing[0].replace("_", "-"))
         raise ChiasmError(f"{kind} {name!r} needs {entry.missing[0]}, which is not installed: pip install {need}.")
     module, _, attribute = entry.target.partition(":")
-    return getattr(importlib.import_module(module), attribute)
+    if not entry.outside:
+        return getattr(importlib.import_module(module), attribute)
+    if entry.fault:
+        raise ChiasmError(entry.fault)
+    try:
+        held = getattr(importlib.import_module(module), attribute)
+    except Exception as error:
+        raise ChiasmError(_lost(kind, name, entry.target, f"{type(error).__name__}: {error}")) from error
+    if not isinstance(held, type):
+        raise ChiasmError(_lost(kind, name, entry.target, f"{held!r}, which is no class"))
+    return held
 
 
 def make(kind: str, wanted: Any, **known: Any) -> Any:
     """A part to fit: a new one of that name, or a copy of the one given. No part asks the registry otherwise.
 
+    What comes out has all that the kind's base class has: around an object of another class that offers what `OFFERS`
+    asks for, the kind's own coat is put, so that callers need not ask what it lacks.
+
     Args:
         wanted: a name, or a part, whose parameters are its own matter.
         known: parameters for a part by name (seed, modality); it takes those that it has.
+
+    Raises a ChiasmError for what is neither, and for a class that cannot be made without arguments.
     """
     if not isinstance(wanted, str):
-        return copy.deepcopy(wanted)
-    part = get(kind, wanted)()
-    settings = part.get_params(deep=False)
-    part.set_params(**{name: value for name, value in known.items() if name in settings})
+        return _coat(kind, copy.deepcopy(wanted))
+    held = get(kind, wanted)
+    try:
+        part = held()
+    except TypeError as error:
+        raise ChiasmError(
+            f"{kind} {wanted!r}: wanted a class that can be made without arguments, got {error}: give every parameter "
+            "a default."
+        ) from error
+    settings = part.get_params(deep=False) if hasattr(part, "get_params") else {}
+    if mine := {name: value for name, value in known.items() if name in settings}:
+        part.set_params(**mine)
+    return _coat(kind, part)
+
+
+def fit(part: Any, *data: Any, **offered: Any) -> Any:
+    """Fit a part on `data` with those of the `offered` keywords that its `fit` names; returns the part.
+
+    A part need not take all that its caller knows: an aligner without `val` chooses on its training rows.
+
+    >>> class Mean:
+    ...     def fit(self, values):
+    ...         self.mean_ = sum(values) / len(values)
+    >>> fit(Mean(), [1, 3], val=[9]).mean_
+    2.0
+    """
+    part.fit(*data, **{name: value for name, value in offered.items() if name in _named(part.fit)})
     return part
+
+
+def classes(kind: str) -> list[str]:
+    """The class names of a kind's parts whose packages are there: what `dir(chiasm.<kind>)` shows."""
+    return [e.target.partition(":")[2] for e in entries(kind).values() if not e.missing and not e.fault]
+
+
+def look_up(kind: str, attribute: str) -> Any:
+    """The class of that name among a kind's parts, imported now; chiasm's own come first. For `chiasm.align.CCA`.
+
+    Raises an AttributeError where there is none.
+    """
+    if not attribute.startswith("_"):
+        for entry in entries(kind).values():
+            if entry.target.partition(":")[2] == attribute:
+                return get(kind, entry.name)
+    raise AttributeError(f"module 'chiasm.{kind}' has no attribute {attribute!r}")
+
+
+def _named(function: Callable[..., Any]) -> set[str]:
+    """The keywords that a function names."""
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError):  # written in C
+        return set()
+    return {p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)}
+
+
+def _coat(kind: str, part: Any) -> Any:
+    if isinstance(part, type):
+        raise ChiasmError(f"wanted a part ({kind}), got the class {part.__name__}: make one, {part.__name__}().")
+    if lacks := [name for name in OFFERS[kind] if not hasattr(part, name)]:
+        raise ChiasmError(
+            f"wanted a part with {', '.join(OFFERS[kind])} ({kind}), got {type(part).__name__}, which lacks "
+            f"{', '.join(lacks)}: see chiasm.contracts."
+        )
+    adopt = getattr(importlib.import_module(f"chiasm.{kind}"), "adopt", None)
+    return part if adopt is None else adopt(part)
+
+
+@cache
+def _registered() -> frozenset[str]:
+    outside = (point.value for kind in KINDS for point in entry_points(group=f"chiasm.{kind}"))
+    return frozenset(("chiasm", *(value.partition(":")[0].split(".")[0] for value in outside)))
+
+
+def _points(kind: str) -> list[EntryPoint]:
+    return sorted(entry_points(group=f"chiasm.{kind}"), key=lambda point: (point.name, point.value))
+
+
+def _outside(kind: str, point: EntryPoint) -> Entry:
+    """The entry of another package's part, told from its source."""
+    target = point.value.partition("[")[0].strip()  # extras may follow
+    module, _, attribute = (part.strip() for part in target.partition(":"))
+    target = f"{module}:{attribute}"
+    if not module or not attribute.isidentifier():
+        return Entry(kind, point.name, "", target, fault=_lost(kind, point.name, target, "no 'module:Class'"))
+    found = source_tree.find(module, attribute)
+    if found.lacks:
+        return Entry(kind, point.name, "", target, fault=_lost(kind, point.name, target, found.lacks))
+    return Entry(kind, point.name, found.doc or f"from {target}", target, found.requires)
+
+
+def _lost(kind: str, name: str, target: str, got: str) -> str:
+    return (
+        f"{kind} {name!r} is registered by another package as {target!r}: wanted a class there, got {got}. Mend that "
+        f"package's entry point (chiasm.{kind}), or uninstall it."
+    )
 
 
 def _read(kind: str, path: Path) -> Entry:
     """An entry from a file's syntax tree: its class, first doc line and `requires`."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
     wanted = path.stem.replace("_", "")
-    classes = [node for node in tree.body if isinstance(node, ast.ClassDef) and node.name.lower() == wanted]
-    if not classes:
+    held = [node for node in tree.body if isinstance(node, ast.ClassDef) and node.name.lower() == wanted]
+    if not held:
         raise ChiasmError(f"{path.name}: wanted a class whose name in snake case is {path.stem!r}; found none.")
-    requires: tuple[str, ...] = ()
-    for node in tree.body:
-        if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "requires":
-            requires = tuple(ast.literal_eval(node.value))
-    doc = (ast.get_docstring(tree) or "").split("\n")[0]
-    return Entry(kind, path.stem, doc, f"chiasm.{kind}.{path.stem}:{classes[0].name}", requires)
+    doc = source_tree.first_line(tree)
+    return Entry(kind, path.stem, doc, f"chiasm.{kind}.{path.stem}:{held[0].name}", source_tree.requires(tree))

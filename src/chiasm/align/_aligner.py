@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from itertools import permutations
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -23,11 +23,19 @@ _AT = (1, 5, 10)
 
 
 class Aligner(Part):
-    """Views -> Views of one shared width, a view at a time. A subclass implements `fit`, `_widths` and `_map`."""
+    """Views -> Views of one shared width, a view at a time. A subclass implements `fit`, `_widths` and `_map`.
+
+    One that maps in another way overrides `transform` instead of these two. `fit(views, y=None)` may also name `val`
+    (validation rows, or None) and gets them then.
+    """
+
+    def fit(self, views: Any, y: Any = None) -> Self:
+        """Learn from encoded views (Views, a dict of arrays `(n, d)`, a DataFrame). Returns self."""
+        raise NotImplementedError
 
     def fit_transform(self, views: Any, y: None = None) -> Views:
         """`fit`, then `transform`."""
-        return self.fit(views).transform(views)  # type: ignore[attr-defined]
+        return self.fit(views).transform(views)
 
     def transform(self, views: Any) -> Views:
         """The views that were fitted -> columns of the shared width k. A view maps alone as in company."""
@@ -50,6 +58,17 @@ class Aligner(Part):
             mapped = np.concatenate(parts or [function(name, np.zeros((0, widths[name]), np.float32))])
             columns[name] = Column(column.modality, mapped, column.index, labels=column.labels, digests=column.digests)
         return views.replace(columns)
+
+    def uncorrected(self, views: Any) -> Views:
+        """As `transform`, without what tells a view by the places it fills, where the aligner adds such; else equal."""
+        return self.transform(views)
+
+    def owed(self, name: str, to: str, vectors: np.ndarray) -> np.ndarray:
+        """`(n,)` by how much less mapped vectors of view `name` score with every item of `to` than a cosine would say.
+
+        Nothing but where a correction is folded into the vectors (`auto`, `corrected`).
+        """
+        return np.zeros(len(vectors), np.float32)
 
     def score(self, views: Any, y: None = None) -> Score:
         """Mean R@1 over the ordered pairs of views (the float), 0..1, and for each R@1, 5, 10 with 95 % intervals.

@@ -221,7 +221,7 @@ def closed(part: Any, k: int | None, views: Views, val: Views | None) -> Linear:
         raise ChiasmError(f"wanted a linear aligner (cca, pls), got {named!r}.")
     if k is not None and "k" in part.get_params(deep=False):
         part.set_params(k=k)
-    fitted: Linear = part.fit(views, val=val)  # type: ignore[attr-defined]
+    fitted: Linear = registry.fit(part, views, val=val)
     return fitted
 
 
@@ -229,9 +229,8 @@ def _again(form: Linear, views: Views) -> Linear:
     """The same closed form on fewer rows, nothing chosen anew."""
     part = type(form)(**form.get_params(deep=False))
     known = part.get_params(deep=False)
-    part.set_params(**{name: value for name, value in getattr(form, "chosen_", {}).items() if name in known})
-    fitted: Linear = part.fit(views)  # type: ignore[attr-defined]
-    return fitted
+    part.set_params(**{name: value for name, value in form.choices().items() if name in known})
+    return part.fit(views)
 
 
 def _paired(views: Views) -> np.ndarray:

@@ -30,7 +30,8 @@ class Corrected(Folded):
     Args:
         align: an aligner or its name. queries: the most known queries a view that are kept. seed: of their draw.
 
-    Learned: `aligner_`, `centers_` by view, `banks_`, `chosen_` (the aligner's and `correction`, `beta`), `trials_`.
+    Learned: `aligner_`, `widths_`, `centers_` by view, `banks_`, `chosen_` (the aligner's and `correction`, `beta`),
+    `trials_`.
 
     >>> z = np.random.default_rng(0).normal(size=(200, 2))
     >>> views = {"a": z @ [[1, 2, 0], [0, 1, 1]], "b": z @ [[3, 1], [1, 1]]}
@@ -84,13 +85,14 @@ class Corrected(Folded):
 
     def _hold(self, train: Views, val: Views | None) -> None:
         """Fit the aligner."""
-        self.aligner_ = registry.make("align", self.align, seed=self.seed).fit(train, val=val).slim()
+        self.aligner_ = registry.fit(registry.make("align", self.align, seed=self.seed), train, val=val).slim()
+        self.widths_ = {name: column.width for name, column in train.columns.items()}
         mapped = self.aligner_.transform(train)
         self.centers_ = {name: normalize(c.items[c.used]).mean(axis=0) for name, c in mapped.columns.items()}
 
     def _set(self, candidate: dict[str, Any], train: Views) -> None:
         """Take a candidate, and keep the known queries of the rows that were learned from."""
-        self.chosen_ = {**getattr(self.aligner_, "chosen_", {}), **candidate}
+        self.chosen_ = {**self.aligner_.choices(), **candidate}
         self._keep(train, self.queries, self.seed)
 
     def _spread(self) -> float:
@@ -123,5 +125,5 @@ class Corrected(Folded):
         return np.zeros(len(rows))
 
     def _widths(self) -> dict[str, int]:
-        widths: dict[str, int] = self.aligner_._widths()
+        widths: dict[str, int] = vars(self).get("widths_") or self.aligner_._widths()  # saved before 0.2 without
         return widths

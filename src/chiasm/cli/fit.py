@@ -43,7 +43,7 @@ def retrieve_command(data: str, **options: Any) -> None:
     if text:
         following.append(f'search {folder} "{_example(model, text)}"')
     fitted.say(
-        {"aligner": {"name": options["align"], **model.aligner_.chosen_}},
+        {"aligner": {"name": options["align"], **model.aligner_.choices()}},
         [f"learned from {counts['train']} of {fitted.shown}; saved {folder}"],
         following,
     )

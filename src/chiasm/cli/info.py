@@ -38,11 +38,11 @@ _EXTRAS = {"transformers": "hf", "pocketsphinx": "speech", "tokenizers": "minilm
 _CLASHING = ("torchvision", "timm", "torchcodec")
 
 
-@click.command("list")
+@click.command("list", help=f"List the parts of KIND ({', '.join(registry.KINDS)}), or of every kind.")
 @click.argument("kind", required=False)
 @click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
 def list_command(kind: str | None, as_json: bool) -> None:
-    """List the parts of KIND (encode, align, fuse, index, tasks), or of every kind."""
+    """What the registry knows, other packages' parts among it; nothing is imported."""
     kinds = [kind] if kind else list(registry.KINDS)
     found = [entry for one in kinds for entry in registry.entries(one).values()]
     if as_json:
@@ -50,7 +50,8 @@ def list_command(kind: str | None, as_json: bool) -> None:
         return
     for entry in found:
         need = f"   (needs {', '.join(entry.missing)})" if entry.missing else ""
-        click.echo(f"{entry.kind:8s}{entry.name:18s} {entry.doc}{need}")
+        fault = f"cannot be had: {entry.fault}" if entry.fault else ""
+        click.echo(f"{entry.kind:8s}{entry.name:18s} {fault or entry.doc}{need}")
 
 
 @click.group("doctor", invoke_without_command=True)
@@ -142,8 +143,12 @@ def _checks() -> list[dict[str, Any]]:
                 name, "warning", "often built for another torch; breaks imports of transformers: pip uninstall it if so"
             )
     for name, entry in registry.entries("encode").items():
+        if entry.fault:
+            continue
         hint = next((f": pip install 'chiasm[{_EXTRAS[one]}]'" for one in entry.missing if one in _EXTRAS), "")
         add(f"encoder {name}", "missing" if entry.missing else "ok", ", ".join(entry.missing) + hint or entry.doc)
+    for entry in (entry for kind in registry.KINDS for entry in registry.entries(kind).values() if entry.fault):
+        add(f"{entry.kind} {entry.name}", "warning", entry.fault)
     cache = Cache()
     try:
         cache.root.mkdir(parents=True, exist_ok=True)

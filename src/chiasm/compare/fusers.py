@@ -173,7 +173,7 @@ class _Held:
         names = self.asked.target.names_
         outputs = np.zeros((len(found), len(names)), dtype=np.float32)
         outputs[:, [names.index(name) for name in fuser.target_.names_]] = found
-        chosen = {k: v for k, v in getattr(fuser, "chosen_", {}).items() if not isinstance(v, Mapping)}
+        chosen = {k: v for k, v in fuser.choices().items() if not isinstance(v, Mapping)}
         return Cell({"outputs": outputs}, seconds, 0, {"parameters": size(fuser)["parameters"], "chosen": chosen})
 
 

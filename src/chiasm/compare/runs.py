@@ -10,6 +10,7 @@ from typing import Any
 from chiasm import registry
 from chiasm.compare.cells import Cell, Store, code_of, fingerprint
 from chiasm.errors import ChiasmError, unknown
+from chiasm.part import Part
 from chiasm.views import Views
 
 __all__ = ["Run", "Tell", "parts_of", "sizes_of"]
@@ -95,10 +96,11 @@ class Run:
     def _make(self, name: str, seed: int) -> tuple[Any, list[Any]]:
         """A new, unfitted part of this seed, and what tells it from another one: code, class and parameters."""
         wanted = self.parts[name]
-        if isinstance(wanted, str):
-            part = registry.get(self.kind, wanted)()
-        else:
-            part = type(wanted)(**copy.deepcopy(wanted.get_params(deep=False)))
+        part = (
+            type(wanted)(**copy.deepcopy(wanted.get_params(deep=False)))
+            if isinstance(wanted, Part)
+            else registry.make(self.kind, wanted)
+        )
         known = part.get_params(deep=False)
         part.set_params(**{k: v for k, v in {**self.settings, "seed": seed}.items() if k in known})
         if name not in self.code:

@@ -1,5 +1,18 @@
-"""Encoders: items of one modality -> vectors; one file, one encoder."""
+"""Encoders: items of one modality -> vectors; one file, one encoder, as `chiasm.encode.E5Text`."""
 
-from chiasm.encode._encoder import Encoder
+from typing import Any
 
-__all__ = ["Encoder"]
+from chiasm import registry
+from chiasm.encode._adopted import adopt
+from chiasm.encode._encoder import Encoder, each
+from chiasm.encode._words import readable
+
+__all__ = ["Encoder", "adopt", "each", "readable"]
+
+
+def __getattr__(name: str) -> Any:
+    return registry.look_up("encode", name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*__all__, *registry.classes("encode")})

@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 
-from chiasm.encode._encoder import text_bytes
 from chiasm.encode._hf import Hf, Opened, configuration, network, one_thread, tokenizer
 from chiasm.encode._hf_read import accepted, longest, read_text
 from chiasm.encode._timed import Steps, Timed, parts
@@ -90,10 +89,6 @@ class HfTowers(HfTime):
     def attempt(self, items: Sequence[Any]) -> tuple[np.ndarray, dict[int, list[Note]]]:
         """Encode on all cores; what cannot be read is skipped, a cut text is noted."""
         return Hf.attempt(self, items) if self.modality == "text" else super().attempt(items)
-
-    def content(self, item: Any) -> bytes:
-        """A text's bytes; the hash of a file with start and end of a moment."""
-        return text_bytes(item) if self.modality == "text" else super().content(item)
 
     def _towers(self, folder: Path, other: str, unread: tuple[str, ...]) -> Opened:
         """The folder without the tower that is not needed: `unread` of its parts, where texts are read."""

@@ -10,7 +10,7 @@ import numpy as np
 
 from chiasm import scale
 from chiasm.encode._encoder import Encoder
-from chiasm.media.clips import Decoded, Wants, clip_content, decode_many, runs
+from chiasm.media.clips import Decoded, Wants, decode_many, runs
 from chiasm.media.images import MediaError, Note
 from chiasm.tokens import Tokens
 
@@ -111,10 +111,6 @@ class Timed(Encoder):
     def fingerprint(self) -> str:
         """As the base has it; tokens are in half precision, which is told."""
         return f"{super().fingerprint}-half" if self.steps else super().fingerprint
-
-    def content(self, item: Any) -> bytes:
-        """The hash of the file, with start and end of a moment."""
-        return clip_content(item)
 
 
 def parts(steps: Steps, seconds: float, count: int) -> np.ndarray:

@@ -21,7 +21,7 @@ from chiasm.cache import Cache
 from chiasm.encode._encoder import Encoder, each
 from chiasm.errors import ChiasmError
 from chiasm.files import lock, sha256
-from chiasm.media.images import Note, content, decode_image
+from chiasm.media.images import Note, decode_image
 
 __all__ = ["EffnetImage"]
 
@@ -57,10 +57,6 @@ class EffnetImage(Encoder):
             return session.run(None, {"pixels": pixels.transpose(2, 0, 1)[None]})[0][0], notes
 
         return each(one, items, 1280)
-
-    def content(self, item: Any) -> bytes:
-        """A file's bytes, or shape and pixels."""
-        return content(item)
 
     def weights(self) -> str:
         """The pinned SHA-256 of the package's weights."""

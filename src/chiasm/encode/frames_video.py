@@ -59,7 +59,7 @@ class FramesVideo(Timed):
     def _image(self) -> Any:
         held: tuple[str, Any] | None = vars(self).get("_held")
         if held is None or held[0] != self.image:
-            self._held = held = (self.image, registry.get("encode", self.image)())
+            self._held = held = (self.image, registry.make("encode", self.image))
         return held[1]
 
     def __getstate__(self) -> dict[str, Any]:

@@ -15,7 +15,7 @@ import numpy as np
 from chiasm.encode._hf import Hf, Opened, configuration, network, processor
 from chiasm.encode._hf_read import accepted, patches, read_image
 from chiasm.errors import ChiasmError
-from chiasm.media.images import Note, content
+from chiasm.media.images import Note
 
 __all__ = ["HfImage"]
 
@@ -52,10 +52,6 @@ class HfImage(Hf):
 
     def __init__(self, model: str = ""):
         self.model = model
-
-    def content(self, item: Any) -> bytes:
-        """A file's bytes, or shape and pixels."""
-        return content(item)
 
     def _load(self, folder: Path) -> Opened:
         config = configuration(folder)

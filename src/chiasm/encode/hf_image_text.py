@@ -13,11 +13,10 @@ from typing import Any
 
 import numpy as np
 
-from chiasm.encode._encoder import text_bytes
 from chiasm.encode._hf import Hf, Opened, configuration, network, processor, tokenizer
 from chiasm.encode._hf_read import longest, patches, read_image, read_text
 from chiasm.errors import ChiasmError, unknown
-from chiasm.media.images import Note, content
+from chiasm.media.images import Note
 
 __all__ = ["HfImageText"]
 
@@ -56,10 +55,6 @@ class HfImageText(Hf):
     def __init__(self, model: str = "", modality: str = "image"):
         self.model = model
         self.modality = modality
-
-    def content(self, item: Any) -> bytes:
-        """A text's bytes; a file's bytes, or shape and pixels."""
-        return text_bytes(item) if self.modality == "text" else content(item)
 
     def _load(self, folder: Path) -> Opened:
         if self.modality not in _TOWERS:

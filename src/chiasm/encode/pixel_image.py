@@ -13,7 +13,7 @@ import numpy as np
 
 from chiasm.encode._encoder import Encoder, each
 from chiasm.errors import unknown
-from chiasm.media.images import Note, content, decode_image
+from chiasm.media.images import Note, decode_image
 
 __all__ = ["PixelImage"]
 
@@ -53,10 +53,6 @@ class PixelImage(Encoder):
             return np.concatenate([_GROUPS[group](hsv, gray) for group in self.groups]), notes
 
         return each(one, items, sum(_WIDTHS[group] for group in self.groups))
-
-    def content(self, item: Any) -> bytes:
-        """A file's bytes, or shape and pixels."""
-        return content(item)
 
 
 def _color(hsv: np.ndarray, gray: np.ndarray) -> np.ndarray:

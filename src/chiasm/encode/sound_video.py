@@ -64,7 +64,7 @@ class SoundVideo(Timed):
     def _inner(self) -> Any:
         held: tuple[str, int, Any] | None = vars(self).get("_held")
         if held is None or held[:2] != (self.audio, self.steps):
-            encoder = registry.get("encode", self.audio)()
+            encoder = registry.make("encode", self.audio)
             if encoder.modality != "audio":
                 raise ChiasmError(
                     f"wanted the name of an encoder of audio, got {self.audio}: it reads {encoder.modality}."

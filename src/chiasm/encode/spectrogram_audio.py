@@ -91,7 +91,7 @@ class SpectrogramAudio(Timed):
     def _image(self) -> Any:
         held: tuple[str, Any] | None = vars(self).get("_held")
         if held is None or held[0] != self.image:
-            encoder = registry.get("encode", self.image)()
+            encoder = registry.make("encode", self.image)
             if "size" in encoder.get_params(deep=False):
                 encoder.set_params(size=_PIXELS)
             self._held = held = (self.image, encoder)

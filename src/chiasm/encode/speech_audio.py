@@ -135,7 +135,7 @@ class SpeechAudio(Timed):
         return made
 
     def _made(self) -> Any:
-        made = registry.get("encode", self.text)()
+        made = registry.make("encode", self.text)
         if made.modality != "text":
             raise ChiasmError(f"speech_audio: wanted a text encoder, got {self.text!r}, which reads {made.modality}.")
         return made

@@ -19,7 +19,7 @@ from chiasm.encode._hf import one_thread
 from chiasm.encode._hf_files import file_checksum
 from chiasm.errors import ChiasmError, unknown
 from chiasm.files import read_tensors
-from chiasm.media.images import Note, content, decode_image
+from chiasm.media.images import Note, decode_image
 
 __all__ = ["Vgg16Image"]
 
@@ -89,10 +89,6 @@ class Vgg16Image(Encoder):
 
         with one_thread():
             return list(scale.threads(one, items))
-
-    def content(self, item: Any) -> bytes:
-        """A file's bytes, or shape and pixels."""
-        return content(item)
 
     def weights(self) -> str:
         """The SHA-256 of the file."""

@@ -233,7 +233,7 @@ def _make(wanted: Any, modality: str) -> Any:
     elif isinstance(wanted, list | tuple):
         made = [one for each in wanted for one in members(_make(each, modality))]
     else:
-        return copy.deepcopy(wanted)
+        return copy.deepcopy(wanted) if isinstance(wanted, Joined) else registry.make("encode", wanted)
     shown = [repr(one) for one in made]
     if twice := [one for one in shown if shown.count(one) > 1]:
         raise ChiasmError(f"wanted different encoders side by side, got {twice[0]} twice: name it once.")
@@ -246,7 +246,7 @@ def _named(name: str, modality: str) -> Any:
     One of two towers takes the column's modality.
     """
     name, colon, value = name.partition(":")
-    encoder = registry.get("encode", name)()
+    encoder = registry.make("encode", name)
     settings = encoder.get_params(deep=False)
     if colon:
         first, known = next(iter(settings.items()), ("", None))

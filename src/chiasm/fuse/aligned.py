@@ -10,8 +10,8 @@ from chiasm import registry
 from chiasm.errors import ChiasmError, unknown
 from chiasm.fuse._alone import scaled
 from chiasm.fuse._fuser import Fuser
-from chiasm.stats.blocks import Blocks, blocks, presence
-from chiasm.views import ABSENT, Column, Views, as_views
+from chiasm.stats.blocks import Blocks, blocks, presence, views_of
+from chiasm.views import as_views
 
 __all__ = ["Aligned"]
 
@@ -72,7 +72,7 @@ class Aligned(Fuser):
     def _learn(self, held: Blocks, truth: np.ndarray, folds: np.ndarray) -> None:
         if self.keep not in _KEEP:
             raise unknown("choice of what is kept", self.keep, _KEEP)
-        self.aligner_ = registry.make("align", self.align, seed=self.seed).fit(_views(held))
+        self.aligner_ = registry.fit(registry.make("align", self.align, seed=self.seed), views_of(held))
         mapped = self._mapped(held)
         self.fuser_ = registry.make("fuse", self.fuse, seed=self.seed).set_params(kind=self.kind)
         self.fuser_.target_, self.fuser_.prior_ = self.target_, truth.mean(axis=0)
@@ -84,7 +84,7 @@ class Aligned(Fuser):
         found = dict(held) if self.keep == "both" else {}
         there = {name: block for name, block in held.items() if block.present.any()}
         if there:
-            mapped = blocks(self.aligner_.transform(_views(there)))
+            mapped = blocks(self.aligner_.transform(views_of(there)))
             found |= {name + _SUFFIX if self.keep == "both" else name: block for name, block in mapped.items()}
         return found
 
@@ -115,21 +115,10 @@ class Aligned(Fuser):
             mapped = self._mapped(held)
             if not mapped:
                 return np.zeros((len(views), len(names)))
-            return _by_view(self.fuser_.row_weights(_views(mapped)), list(self.fuser_.widths_), names)
+            return _by_view(self.fuser_.row_weights(views_of(mapped)), list(self.fuser_.widths_), names)
         if not self.weights_:
             raise ChiasmError(f"{type(self.fuser_).__name__} gives views no weights: fuse with early or attention.")
         return scaled(presence(held, names, len(views)) * np.array(list(self.weights_.values())))
-
-
-def _views(held: Blocks) -> Views:
-    """Blocks as Views: every row a thing of its own."""
-    columns = {}
-    for name, block in held.items():
-        rows = np.flatnonzero(block.present)
-        index = np.full(len(block.present), ABSENT, dtype=np.int64)
-        index[rows] = np.arange(len(rows))
-        columns[name] = Column("vector", block.values[rows], index)
-    return Views(columns)
 
 
 def _by_view(weights: np.ndarray, seen: list[str], names: list[str]) -> np.ndarray:

@@ -1,5 +1,17 @@
-"""Indexes: vectors -> (keys, scores), higher is closer; one file, one index."""
+"""Indexes: vectors -> (keys, scores), higher is closer; one file, one index, as `chiasm.index.Exact`."""
 
+from typing import Any
+
+from chiasm import registry
+from chiasm.index._adopted import adopt
 from chiasm.index._index import Index
 
-__all__ = ["Index"]
+__all__ = ["Index", "adopt"]
+
+
+def __getattr__(name: str) -> Any:
+    return registry.look_up("index", name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*__all__, *registry.classes("index")})

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from chiasm import registry
 from chiasm.encoding import Encoding
 from chiasm.measure.adaptability import classify, cluster, retrieve
 from chiasm.measure.sample import NO_LABELS, Sample, balanced, fit_probe, half, sample
@@ -90,7 +91,7 @@ def statistics_space(train: Views, held: Views, aligner: Any, *, val: Views | No
         return None
     encoding = Encoding({column.modality: STATISTICS[column.modality] for column in columns}).fit(train)
     fresh = type(aligner)(**copy.deepcopy(aligner.get_params(deep=False)))
-    fresh.fit(encoding.transform(train), val=None if val is None else encoding.transform(val))
+    registry.fit(fresh, encoding.transform(train), val=None if val is None else encoding.transform(val))
     mapped: Views = fresh.transform(encoding.transform(held))
     return mapped
 

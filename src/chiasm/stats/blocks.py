@@ -8,9 +8,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from chiasm.views import Views
+from chiasm.views import ABSENT, Column, Views
 
-__all__ = ["Block", "Blocks", "blocks", "patterns", "presence", "restrict", "subsets"]
+__all__ = ["Block", "Blocks", "blocks", "patterns", "presence", "restrict", "subsets", "views_of"]
 
 EVERY = 5
 """Up to this many views every subset of them is solved for."""
@@ -44,6 +44,17 @@ def blocks(views: Views, names: Sequence[str] | None = None) -> Blocks:
             values[part] = column.take(column.index[part])
         found[name] = Block(values, column.present, column.steps)
     return found
+
+
+def views_of(held: Blocks) -> Views:
+    """Blocks as Views: every row a thing of its own."""
+    columns = {}
+    for name, block in held.items():
+        rows = np.flatnonzero(block.present)
+        index = np.full(len(block.present), ABSENT, dtype=np.int64)
+        index[rows] = np.arange(len(rows))
+        columns[name] = Column("vector", block.values[rows], index)
+    return Views(columns)
 
 
 def restrict(held: Blocks, rows: np.ndarray) -> Blocks:

@@ -133,7 +133,7 @@ class Answering(KnownRows):
             "unlabeled": len(encoded) - len(truth.rows),
             "split": split,
             "seed": self.seed,
-            "model": {**recipe.describe(self), "fuser": getattr(self.fuser_, "chosen_", {})},
+            "model": {**recipe.describe(self), "fuser": self.fuser_.choices()},
         }
         table |= evidence(self, encoded, truth)
         wrong = views[np.array([error["row"] for error in table.get("errors", ())], dtype=np.int64)]

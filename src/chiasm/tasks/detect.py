@@ -194,7 +194,7 @@ class Detect(KnownRows):
             figures |= found
         if self.weights_:
             shared = train.replace({name: train.columns[name] for name in sizes})
-            self.aligner_ = self._aligner().fit(shared).slim()
+            self.aligner_ = registry.fit(self._aligner(), shared).slim()
             space = self.aligner_.transform(shared)
             self.banks_ = {name: pairs.bank(space, name, size, self.seed) for name, size in sizes.items()}
         return figures

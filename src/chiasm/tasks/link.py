@@ -183,7 +183,7 @@ class Link(Part):
             "rows": len(a.views),
             "split": split,
             "seed": self.seed,
-            "model": {**recipe.describe(self), "aligner": getattr(self.aligner_, "chosen_", {})},
+            "model": {**recipe.describe(self), "aligner": self.aligner_.choices()},
             "known": self.known_,
             "start": self.start_,
             "rounds": self.rounds_,
@@ -203,7 +203,7 @@ class Link(Part):
         return recipe.save(self, path)
 
     def _align(self, views: Views, val: Views | None) -> Any:
-        return registry.make("align", self.align, seed=self.seed).fit(views, val=val)
+        return registry.fit(registry.make("align", self.align, seed=self.seed), views, val=val)
 
     def _learned(self, views: Views, true: tuple[np.ndarray, np.ndarray]) -> int:
         """How many of the true pairs the model was fitted on: by what they hold, or by their id."""

@@ -100,7 +100,7 @@ class Match(KnownRows):
             )
         check_pairs(whole)
         sizes = self._calibrate(whole)
-        self.aligner_ = self._aligner().fit(train).slim()
+        self.aligner_ = registry.fit(self._aligner(), train).slim()
         space = self.aligner_.transform(whole)
         self.banks_ = {name: _bank(space, name, size, self.seed) for name, size in sizes.items()}
         return self
@@ -118,7 +118,7 @@ class Match(KnownRows):
         for k in range(FOLDS):
             learn, held = whole[fold != str(k)], whole[fold == str(k)]
             held = held[np.sort(np.random.default_rng(self.seed).permutation(len(held))[:MOST])]
-            aligner = self._aligner().fit(learn)
+            aligner = registry.fit(self._aligner(), learn)
             known = aligner.transform(learn)
             banks = {name: _bank(known, name, size, self.seed) for name, size in sizes.items()}
             for subset in subsets(len(whole.names)):
@@ -180,7 +180,7 @@ class Match(KnownRows):
             "split": split,
             "seed": self.seed,
             "prior": self.prior,
-            "model": {**recipe.describe(self), "aligner": getattr(self.aligner_, "chosen_", {})},
+            "model": {**recipe.describe(self), "aligner": self.aligner_.choices()},
             **measured,
         }
         tainted = self._tainted(encoded)

@@ -84,7 +84,7 @@ class Retrieve(KnownRows):
         train = known.train
         check_pairs(train)
         val = known.rows[known.split == "val"] if (known.split == "val").any() else None
-        self.aligner_ = aligner.fit(train, val=val).slim()
+        self.aligner_ = registry.fit(aligner, train, val=val).slim()
         self.baseline_ = None
         ridge = registry.get("align", "ridge")
         if not isinstance(self.aligner_, ridge):
@@ -207,7 +207,7 @@ class Retrieve(KnownRows):
             "rows": len(views),
             "split": split,
             "seed": self.seed,
-            "model": {**recipe.describe(self), "aligner": self.aligner_.chosen_},
+            "model": {**recipe.describe(self), "aligner": self.aligner_.choices()},
             "leaks": {**self.leaks_, "scored_equal": equal, "fitted_rows": mine},
             "directions": tables,
         }
@@ -242,8 +242,7 @@ class Retrieve(KnownRows):
         encoded, _ = self._encode(views)
         self._learned_from(encoded, allow_train)
         plain = None if train is None else statistics_space(train, views, self.aligner_, val=val)
-        plainly = getattr(self.aligner_, "uncorrected", self.aligner_.transform)
-        return properties(plainly(encoded), plain, seed=self.seed)
+        return properties(self.aligner_.uncorrected(encoded), plain, seed=self.seed)
 
     def _encode(self, views: Views, progress: Progress | None = None) -> tuple[Views, Report]:
         """As the base has it, but a view that was not fitted is an error."""

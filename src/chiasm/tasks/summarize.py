@@ -169,7 +169,7 @@ class Summarize(Part):
             return self.encoder
         held: tuple[str, Any] | None = vars(self).get("_held")
         if held is None or held[0] != self.encoder:
-            self._held = held = (self.encoder, registry.get("encode", self.encoder)())
+            self._held = held = (self.encoder, registry.make("encode", self.encoder))
         return held[1]
 
     def __getstate__(self) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from chiasm import registry
 from chiasm.stats.dealing import deal, margins
 from chiasm.views import Views, normalize
 
@@ -54,7 +55,7 @@ def crossed(
     places: dict[tuple[str, str], list[np.ndarray]] = {pair: [] for pair in pairs}
     for fold in np.unique(folds):
         learn, held = views[folds != fold], views[folds == fold]
-        model = aligner().fit(learn)
+        model = registry.fit(aligner(), learn)
         known, space = model.transform(learn), model.transform(held)
         banks = {name: bank(known, name, size, seed) for name, size in sizes.items()}
         for pair in pairs:

@@ -40,7 +40,7 @@ def calibrate(held: Views, indexes: Mapping[str, Any], aligner: Any) -> Calibrat
             "queries": vectors,
             "best": indexes[b].search(vectors, 1)[1][:, 0],
             "match": np.maximum.reduceat(true, starts)[kept],
-            "owed": _owed(aligner, a, b, vectors),
+            "owed": aligner.owed(a, b, vectors),
         }
     return found
 
@@ -74,11 +74,5 @@ def rejected(
     best = known["best"]
     if gallery is not None:
         best = np.maximum(known["match"], gallery.search(known["queries"], 1)[1][:, 0])
-    mask: np.ndarray = scores + _owed(aligner, start, to, vectors) < threshold(best + known["owed"], rate)
+    mask: np.ndarray = scores + aligner.owed(start, to, vectors) < threshold(best + known["owed"], rate)
     return mask
-
-
-def _owed(aligner: Any, start: str, to: str, vectors: np.ndarray) -> np.ndarray:
-    """What every score of a query lacks, a constant a query (`Folded.owed`); nothing for other aligners."""
-    owed: np.ndarray = aligner.owed(start, to, vectors) if hasattr(aligner, "owed") else np.zeros(len(vectors))
-    return owed
