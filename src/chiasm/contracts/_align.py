@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from chiasm.align import Aligner
-from chiasm.contracts._trial import Promise, Trial, apart, hold, pair, reloaded, thinned
+from chiasm.contracts._trial import Promise, Trial, apart, hold, pair, printed, reloaded, thinned
 from chiasm.views import Column, Views
 
 __all__ = ["BASE", "PROMISES"]
@@ -82,6 +82,11 @@ def learns_the_same_twice(on: Trial) -> None:
     hold(far <= on.within, f"a second fit maps elsewhere, by {far:.1g} of the largest number: draw by a seed")
 
 
+def prints_its_score(on: Trial) -> None:
+    """Its score prints as the table behind it."""
+    printed(_fitted(on).score(pair()[LEARN:]))
+
+
 def comes_back_from_disk(on: Trial) -> None:
     """Saved and loaded it maps the same."""
     aligner, views = _fitted(on), pair()
@@ -117,6 +122,7 @@ PROMISES = tuple(
         finds_unseen_pairs,
         copes_with_absent_views,
         learns_the_same_twice,
+        prints_its_score,
         comes_back_from_disk,
     )
 )

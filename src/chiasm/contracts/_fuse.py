@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from chiasm.contracts._trial import Promise, SkippedError, Trial, answered, apart, hold, reloaded, thinned
+from chiasm.contracts._trial import Promise, SkippedError, Trial, answered, apart, hold, printed, reloaded, thinned
 from chiasm.errors import ChiasmError
 from chiasm.fuse import Fuser
 from chiasm.views import Column, Views
@@ -105,6 +105,11 @@ def feels_the_loss_of_a_view(on: Trial) -> None:
         hold(noisy is not None and noisy < 0.8 * true, f"the weight of view 'b' is {noisy} as noise, {true:.3f} before")
 
 
+def prints_its_score(on: Trial) -> None:
+    """Its score prints as the table behind it."""
+    printed(_fitted(on).score(answered()[LEARN:]))
+
+
 def comes_back_from_disk(on: Trial) -> None:
     """Saved and loaded it answers the same."""
     fuser, views = _fitted(on), answered()[LEARN:]
@@ -147,6 +152,7 @@ PROMISES = tuple(
         gives_tags,
         gives_numbers,
         feels_the_loss_of_a_view,
+        prints_its_score,
         comes_back_from_disk,
     )
 )

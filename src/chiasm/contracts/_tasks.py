@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from chiasm.contracts._trial import BrokenError, Promise, SkippedError, Trial, hold, pair, reloaded
+from chiasm.contracts._trial import BrokenError, Promise, SkippedError, Trial, hold, pair, printed, reloaded
 from chiasm.errors import ChiasmError
 from chiasm.views import Views
 
@@ -34,6 +34,11 @@ def beats_its_baseline(on: Trial) -> None:
     hold(chance is not None, "its score states neither majority nor chance: nothing says what a good score is")
     hold(0 < chance <= 1 / 150 + 1e-6, f"it states a chance of {chance} where there are 150 answers")
     hold(float(score) > 20 * chance, f"it scores {float(score):.3f}, wanted 20 times chance ({chance:.4f})")
+
+
+def prints_its_score(on: Trial) -> None:
+    """Its score prints as the table behind it."""
+    printed(_scored(on))
 
 
 def comes_back_from_disk(on: Trial) -> None:
@@ -90,4 +95,4 @@ def _question(task: Any) -> tuple[Any, ...]:
     raise BrokenError("it answers neither rows of one view nor of both")
 
 
-PROMISES = (Promise.of(beats_its_baseline), Promise.of(comes_back_from_disk))
+PROMISES = (Promise.of(beats_its_baseline), Promise.of(prints_its_score), Promise.of(comes_back_from_disk))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import importlib
+import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -30,6 +31,7 @@ __all__ = [
     "hold",
     "items_of",
     "pair",
+    "printed",
     "reloaded",
     "rows_of",
     "thinned",
@@ -98,6 +100,16 @@ class Promise:
     def of(cls, keep: Callable[[Trial], str | None]) -> Promise:
         """The promise that a function tries."""
         return cls(keep.__name__, (keep.__doc__ or "").split("\n")[0].rstrip("."), keep)
+
+
+def printed(score: Any) -> None:
+    """Hold that a score prints as a table of its own, which is JSON too; a plain number has none."""
+    if not hasattr(score, "table"):
+        raise SkippedError("its score is a plain number")
+    text = str(score)
+    hold(len(text.splitlines()) > 1, f"its score prints as {text!r}, wanted the table behind it")
+    hold(json.loads(score.to_json()) is not None, "its score has no JSON")
+    hold(np.isfinite(float(score)), f"its score is {float(score)}")
 
 
 def hold(right: Any, told: str) -> None:
