@@ -114,7 +114,7 @@ def scored():
 @pytest.fixture(scope="module")
 def read(scored):
     model, score = scored
-    return Read(page(score.table, model.wrong, data="动物.csv", command="chiasm score a.chiasm <b>.csv"))
+    return Read(page(score.table, score.wrong, data="动物.csv", command="chiasm score a.chiasm <b>.csv"))
 
 
 def vectors(task, y, k=2, seed=0, **views):
@@ -240,7 +240,7 @@ def test_cost_and_making_stand_in_the_page(read, scored):
 
 def test_no_text_of_the_data_becomes_markup(scored):
     model, score = scored
-    content = page(score.table, model.wrong, data=HOSTILE, command=HOSTILE)
+    content = page(score.table, score.wrong, data=HOSTILE, command=HOSTILE)
     found = Read(content)
     known = "html head meta title style body main section article header h1 h2 h3 p span b small div figure figcaption"
     known += " table thead tbody tr th td details summary pre code img"
@@ -256,7 +256,7 @@ def test_no_text_of_the_data_becomes_markup(scored):
 
 def test_the_page_asks_for_nothing_from_anywhere(scored):
     model, score = scored
-    content = page(score.table, model.wrong, data=HOSTILE)
+    content = page(score.table, score.wrong, data=HOSTILE)
     for name, value in Read(content).attributes:
         if name in ("src", "href", "xlink:href", "action", "data", "srcset", "poster"):
             assert value.startswith(("#", "data:image/jpeg;base64,"))
@@ -270,7 +270,7 @@ def test_the_page_asks_for_nothing_from_anywhere(scored):
 
 def test_plots_are_well_formed_and_take_every_color_from_the_page(scored):
     model, score = scored
-    plots = re.findall(r"<svg.*?</svg>", page(score.table, model.wrong).decode(), re.DOTALL)
+    plots = re.findall(r"<svg.*?</svg>", page(score.table, score.wrong).decode(), re.DOTALL)
     assert len(plots) == 7
     ids = []
     for plot in plots:
@@ -291,7 +291,8 @@ def test_errors_show_small_pictures_of_the_right_shape_and_nothing_but_their_pix
     )
     label = np.array(["a", "b"], dtype=object)[rng.permutation(y)]
     model = Classify(encoders={"image": "pixel_image"}, fuse="early").fit(views[:40], label[:40])
-    content = page(model.score(views[40:], label[40:]).table, model.wrong)
+    score = model.score(views[40:], label[40:])
+    content = page(score.table, score.wrong)
     sources = re.findall(r'src="data:image/jpeg;base64,([^"]*)"', content.decode())
     assert len(sources) == 10
     for source in sources:
@@ -315,9 +316,9 @@ def test_errors_show_texts_and_records(read, scored):
 
 
 def test_a_picture_that_is_gone_is_told_not_drawn(scored):
-    model, score = scored
-    gone = Column("image", [b"no picture"], np.zeros(len(model.wrong), dtype=int))
-    wrong = model.wrong.replace({**model.wrong.columns, "image": gone})
+    score = scored[1]
+    gone = Column("image", [b"no picture"], np.zeros(len(score.wrong), dtype=int))
+    wrong = score.wrong.replace({**score.wrong.columns, "image": gone})
     table = {**score.table, "errors": [{**e, "items": {**e["items"], "image": "a.png"}} for e in score.table["errors"]]}
     found = Read(page(table, wrong))
     assert "img" not in found.tags
@@ -330,14 +331,15 @@ def test_a_picture_given_in_memory_is_left_as_it_is():
     views = Views({"photo": Column("image", pictures)}, np.arange(40))
     label = rng.choice(["a", "b"], 40).astype(object)
     model = Classify(encoders={"image": "pixel_image"}, fuse="early").fit(views[:20], label[:20])
-    page(model.score(views[20:], label[20:]).table, model.wrong)
+    score = model.score(views[20:], label[20:])
+    page(score.table, score.wrong)
     assert {p.size for p in pictures} == {(200, 300)}
 
 
 def test_other_rows_than_the_errors_are_refused(scored):
-    model, score = scored
+    score = scored[1]
     with pytest.raises(ChiasmError, match="wanted the rows of the table's 10 errors"):
-        page(score.table, model.wrong[::-1])
+        page(score.table, score.wrong[::-1])
 
 
 def test_without_the_rows_their_names_are_shown(scored):
@@ -392,7 +394,7 @@ def test_a_figure_that_the_rows_do_not_have_is_a_dash():
     model = Classify(fuse="early").fit(views[:60])
     rest = views[60:]
     score = model.score(rest[rest.label == "yes"][:10])  # of one class there is no AUC
-    found = Read(page(score.table, model.wrong))
+    found = Read(page(score.table, score.wrong))
     assert score.table["auc"]["value"] is None
     assert found.of("p")[1].startswith("-AUC · accuracy")
     assert found.table("F1 macro %")[1][-1] == "-"
@@ -414,7 +416,7 @@ def test_answering_without_a_person_is_drawn_through_exact_points(scored, single
 
 def test_the_same_score_gives_the_same_bytes(scored):
     model, score = scored
-    assert page(score.table, model.wrong) == page(score.table, model.wrong)
+    assert page(score.table, score.wrong) == page(score.table, score.wrong)
 
 
 def many(names, table):
