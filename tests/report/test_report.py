@@ -113,7 +113,7 @@ def scored():
 
 @pytest.fixture(scope="module")
 def read(scored):
-    model, score = scored
+    score = scored[1]
     return Read(page(score.table, score.wrong, data="动物.csv", command="chiasm score a.chiasm <b>.csv"))
 
 
@@ -239,7 +239,7 @@ def test_cost_and_making_stand_in_the_page(read, scored):
 
 
 def test_no_text_of_the_data_becomes_markup(scored):
-    model, score = scored
+    score = scored[1]
     content = page(score.table, score.wrong, data=HOSTILE, command=HOSTILE)
     found = Read(content)
     known = "html head meta title style body main section article header h1 h2 h3 p span b small div figure figcaption"
@@ -255,7 +255,7 @@ def test_no_text_of_the_data_becomes_markup(scored):
 
 
 def test_the_page_asks_for_nothing_from_anywhere(scored):
-    model, score = scored
+    score = scored[1]
     content = page(score.table, score.wrong, data=HOSTILE)
     for name, value in Read(content).attributes:
         if name in ("src", "href", "xlink:href", "action", "data", "srcset", "poster"):
@@ -269,7 +269,7 @@ def test_the_page_asks_for_nothing_from_anywhere(scored):
 
 
 def test_plots_are_well_formed_and_take_every_color_from_the_page(scored):
-    model, score = scored
+    score = scored[1]
     plots = re.findall(r"<svg.*?</svg>", page(score.table, score.wrong).decode(), re.DOTALL)
     assert len(plots) == 7
     ids = []
@@ -415,7 +415,7 @@ def test_answering_without_a_person_is_drawn_through_exact_points(scored, single
 
 
 def test_the_same_score_gives_the_same_bytes(scored):
-    model, score = scored
+    score = scored[1]
     assert page(score.table, score.wrong) == page(score.table, score.wrong)
 
 
