@@ -19,6 +19,7 @@ from chiasm.encoding import Encoding
 from chiasm.views import Column, Views
 
 __all__ = [
+    "DESIGN",
     "SETS",
     "SLOTS",
     "encoded",
@@ -190,3 +191,6 @@ SETS: dict[str, Callable[[], Views]] = {
 }
 """Two views each: photograph and English caption, photograph and Chinese text, drawing and English name, picture and
 description, speech and its transcript, two feature sets of handwritten digits, a linear latent model."""
+
+DESIGN = ("coco2k", "web_news_zh", "grid_s1", "digits")
+"""Sets whose rows were looked at when `auto` was designed: the others decide."""

@@ -19,18 +19,17 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks._sets import SETS, simulated
+from benchmarks._sets import DESIGN, SETS, simulated
 from benchmarks._trials import Figure, arguments, finish
 from chiasm import registry
 from chiasm.compare import compare_align
 
 PAIRS = (50, 100, 300, 1000, "all")
-DESIGN = ("coco2k", "web_news_zh", "grid_s1", "digits")
 NEEDED = "pairs auto needs for what the best single method reaches with n"
 FIGURES = [
     Figure("best", ("best possible R@1 of the simulator",), "R@1 of the true likelihood ratio on the simulator", "%"),
-    Figure("comparisons", ("comparisons",), "paired comparisons of `auto` with another aligner", format="d"),
-    Figure("below", ("how many wholly below -1 point",), "of these wholly below -1 point of R@1", format="d"),
+    Figure("comparisons", ("comparisons",), "paired comparisons of `auto` with another aligner", format=".0f"),
+    Figure("below", ("how many wholly below -1 point",), "of these wholly below -1 point of R@1", format=".0f"),
     Figure(
         "regret", ("mean regret, points of R@1",), "mean regret of `auto` against each line's best", "points", ".2f"
     ),
@@ -42,6 +41,7 @@ FIGURES = [
         ".2f",
     ),
     Figure("regret.most", ("greatest regret",), "the largest regret of `auto`", "points"),
+    *(Figure(f"{name}.pairs", ("pairs", name, "all"), f"pairs of {name} to learn from", format=".0f") for name in SETS),
     *(
         Figure(
             f"ratio.{name}",
@@ -193,6 +193,7 @@ def main() -> None:
         if args.plots:
             args.plots.mkdir(parents=True, exist_ok=True)
             found.plot(args.plots / f"{name}.png")
+    result["pairs"] = {name: table["data"]["pairs"] for name, table in tables.items()}
     result |= {"R@1": {name: recalls(table) for name, table in tables.items()}, **summary(tables)}
     finish(result, FIGURES, args)
 

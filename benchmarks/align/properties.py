@@ -37,9 +37,10 @@ KEPT = {
 """By figure: what is measured, and in words."""
 
 FIGURES = [
-    Figure(f"{name}.{short}", (name, measure), f"web_news_zh in the space of `{name}`: {what}", "%", n="{n} cuts")
+    Figure(f"{name}.{short}", (name, measure), f"web_news_zh in the space of `{name}`: {what}", "%", form, "{n} cuts")
     for name in ALIGNERS
     for short, (measure, what) in KEPT.items()
+    for form in (".0f" if short in ("map.chance", "nmi.shuffled") else ".1f",)
 ]
 
 

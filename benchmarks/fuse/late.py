@@ -47,7 +47,7 @@ SHORT = {
 
 MEASURES = (
     ("", "accuracy", "accuracy", "%", ".1f", 100),
-    (".loss", "log loss", "log loss", "nats", ".3f", 1),
+    (".loss", "log loss", "log loss in nats", "", ".3f", 1),
     (".ece", "ECE", "calibration error", "%", ".1f", 100),
 )
 AGAINST = (

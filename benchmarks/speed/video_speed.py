@@ -51,7 +51,7 @@ FIGURES = [
             ("peak memory by length", f"{seconds} s", key),
             f"film of {seconds:,} s: {what}",
             unit,
-            ".0f",
+            ",.0f",
         )
         for seconds in (10, 60, 600, 3600)
         for short, key, what, unit in (

@@ -73,9 +73,7 @@ MATCHED = {
     for way, direction in WAYS.items()
 }
 STREAMS = ("pixels", "frame differences", "displacement", "mel", "loudness")
-LESS = {
-    f"less.{name.split()[-1]}": (f"without {name}", "less than all", f"R@1 lost without {name}") for name in STREAMS
-}
+LESS = {f"less.{name.split()[-1]}": (f"without {name}", "minus all", f"R@1 changed without {name}") for name in STREAMS}
 SPEAKING = {f"of{k}": ("synchronous", WAYS["voice"], f"of {k}", f"of {k} faces") for k in (2, 4)}
 ACCURACY = {name: (f"{name}{clean}", name) for name, clean in (("lips", ""), ("sound", ", clean"), ("both", ", clean"))}
 SHARE: dict[str, Any] = {"unit": "%", "n": "{n} splits", "scale": 100}
@@ -264,7 +262,7 @@ def streams(faces: Faces, count: int) -> dict[str, Any]:
     return {
         name: {
             "R@1 both ways": apart([mean(one) for one in runs], 0, 75, 650),
-            "less than all": apart([mean(one) for one in found["all"]], [mean(one) for one in runs], 75, 650),
+            "minus all": apart([mean(one) for one in runs], [mean(one) for one in found["all"]], 75, 650),
         }
         for name, runs in found.items()
     }

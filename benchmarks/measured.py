@@ -1,0 +1,263 @@
+"""The measured figures, put into the documents: no figure is typed twice.
+
+`python -m benchmarks.measured` reads `benchmarks/results/*.json`, writes docs/measured.md and fills in README.md and
+the other pages of docs/ in place. With `--check` nothing is written; it names what disagrees and exits 1.
+
+A page names a figure by a marker that no reader sees, and what stands between is written here:
+
+    <!--=coco2k.rsum-->399.8<!--/-->                             the value
+    <!--=sound.esc.gain []-->+5.0 [2.0, 8.4]<!--/-->             value and interval
+    <!--=sound.esc.all unit []-->94.3 % [91.8, 96.5]<!--/-->     with the unit; `unit` alone is without interval
+    <!--=coco2k.rsum sd-->10.8<!--/-->                           the standard deviation over splits
+
+To cite one, write `<!--=ID--><!--/-->` and run the command; ids stand in docs/measured.md. Whole blocks stand between
+`<!-- measured: NAME -->` and `<!-- /measured -->`; the README's is `<!-- measured -->` alone.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+from benchmarks._sets import DESIGN, SETS
+from benchmarks._trials import RESULTS, ROOT
+
+Figures = dict[str, dict[str, Any]]
+
+PAGE = ROOT / "docs" / "measured.md"
+TOPICS = {
+    "search": "Search and link",
+    "align": "Align: several forms, one space",
+    "fuse": "Fuse: several forms, one answer",
+    "time": "Time: audio and video",
+    "speed": "Speed, memory, durability",
+}
+PARTS = {
+    "": ("value",),
+    "[]": ("value", "low", "high"),
+    "unit": ("value",),
+    "unit []": ("value", "low", "high"),
+    "sd": ("sd",),
+}
+NAMED = r"(\S+?)(?: (\[\]|unit|unit \[\]|sd))?"
+MARKER = re.compile(rf"<!--={NAMED}-->(?:(?!<!--).)*<!--/-->", re.S)
+BLOCK = re.compile(r"(<!-- measured(?:: (\w+))? -->\n).*?(<!-- /measured -->)", re.S)
+PLACE = re.compile(rf"\{{{NAMED}\}}")
+"""A figure in `LINES`: as a marker, between braces."""
+
+LINES = [
+    (
+        "photographs found by a caption and captions by a photograph, 1,497 pairs to learn from, one of 300: R@1",
+        "**{coco2k.given.text.r1 unit []}** and {coco2k.given.image.r1 unit []}; chance {coco2k.given.chance.r1}",
+    ),
+    (
+        "the same, R@1 + R@5 + R@10 both ways, of 600, mean of 10 re-drawn splits",
+        "**{coco2k.rsum}** (sd {coco2k.rsum sd}); ridge regression, tuned alike, {coco2k.ridge}; "
+        "chance {coco2k.chance}",
+    ),
+    (
+        "Chinese news into 10 classes, words + picture",
+        "**{classes.web_news_zh.both.auto unit}** (sd {classes.web_news_zh.both.auto sd}); words alone "
+        "{classes.web_news_zh.both.text}, logistic regression on both {classes.web_news_zh.both.concat}",
+    ),
+    (
+        "sentiment of tweets, words + picture, 3 classes",
+        "**{classes.mvsa_single.train.auto unit}**; logistic regression on both {classes.mvsa_single.train.concat}, "
+        "difference {classes.mvsa_single.train.gain []}; words alone {classes.mvsa_single.train.text}",
+    ),
+    (
+        "one model with views dropped against one learned without them, least ratio of accuracies",
+        "tweets **{missing.mvsa_single}**, news {missing.web_news_zh}, X-rays + notes + record {missing.covid_cxr}",
+    ),
+    (
+        "sounds into 10 classes (ESC-10)",
+        "**{sound.esc.all unit []}**; logistic regression on pictures of the sound {sound.esc.logistic}, "
+        "difference {sound.esc.gain []}",
+    ),
+    (
+        "which of 75 silent faces belongs to a voice, R@1",
+        "**{talking_face.synchronous.voice unit []}**; without time {talking_face.cca.voice}, "
+        "chance {talking_face.chance}",
+    ),
+    (
+        "the moment of a word in recordings of a minute, R@1 at an overlap of 0.5",
+        "**{moments.sounds.r1 unit []}**; windows side by side {moments.sounds.side}, chance {moments.sounds.chance}",
+    ),
+    (
+        "a whole process: `chiasm --help`, a search in 1,997 pictures",
+        "**{startup.help unit}**, **{startup.search unit}**; the second run of `encode` over 1,997 photographs is "
+        "{encode_speed.again} times as fast as the first",
+    ),
+    (
+        "peak memory of `chiasm encode`, 2,000 and 20,000 pictures",
+        "**{encode_memory.2000}** and {encode_memory.20000 unit}",
+    ),
+]
+"""The README's ten lines: what, and the figures."""
+
+
+def load(folder: Path = RESULTS) -> Figures:
+    """Every saved figure by its id, with the topic of its file."""
+    found: Figures = {}
+    for file in sorted(folder.glob("*.json")):
+        for figure in json.loads(file.read_text(encoding="utf-8")):
+            if figure["id"] in found:
+                sys.exit(f"{file.name}: there are two figures {figure['id']}")
+            found[figure["id"]] = {**figure, "topic": file.stem.split(".")[0]}
+    return found
+
+
+def number(value: float, figure: dict[str, Any], sign: bool = True) -> str:
+    """A number as the figure is shown; what has no unit and is below 1 stands without its zero (.93)."""
+    form = figure["format"] if sign else figure["format"].lstrip("+")
+    text = re.sub(r"e([+-])0", r"e\1", format(value, form))
+    if not any(digit in "123456789" for digit in text.split("e")[0]):
+        text = text.lstrip("+-")
+    return text if figure["unit"] else re.sub(r"^([+-]?)0\.", r"\1.", text)
+
+
+def shown(figures: Figures, name: str, part: str | None = None) -> str:
+    """What stands in a document for a figure: a part of it, see `PARTS`."""
+    if name not in figures:
+        sys.exit(f"no figure named {name!r} in benchmarks/results; docs/measured.md lists all")
+    figure, part = figures[name], part or ""
+    if missing := [key for key in PARTS[part] if figure[key] is None]:
+        sys.exit(f"figure {name!r} has no {missing[0]}")
+    if part == "sd":
+        return number(figure["sd"], figure, sign=False)
+    text = number(figure["value"], figure)
+    if "unit" in part:
+        text += f" {figure['unit']}"
+    if "[]" in part:
+        low, high = (number(figure[key], figure, sign=False) for key in ("low", "high"))
+        text += f" [{low}, {high}]"
+    return text
+
+
+def ten_lines(figures: Figures) -> str:
+    """The README's block."""
+    lines = ["| what | figure |", "|---|---|"]
+    for what, cell in LINES:
+        lines.append(f"| {what} | {PLACE.sub(lambda m: shown(figures, m[1], m[2]), cell)} |")
+    return "\n".join(lines) + "\n"
+
+
+def pairs_needed(figures: Figures) -> str:
+    """docs/align.md: R@1 by set, pairs and method; the best of a line is bold."""
+    methods = ("auto", "cca", "ridge", "asif", "pls", "procrustes", "kcca")
+    lines = ["| set | pairs | " + " | ".join(f"`{m}`" for m in methods) + " |", "|---|---|" + "---|" * len(methods)]
+    for name in SETS:
+        first = f"{name} *" if name in DESIGN else name
+        for pairs in ("50", "100", "300", "1000", "all"):
+            ids = [f"pairs_needed.{name}.{pairs}.{method}" for method in methods]
+            if ids[0] not in figures:
+                continue
+            best = max((shown(figures, one) for one in ids if one in figures), key=float)
+            cells = [shown(figures, one) if one in figures else "-" for one in ids]
+            n = shown(figures, f"pairs_needed.{name}.pairs") if pairs == "all" else pairs
+            lines.append(f"| {first} | {n} | " + " | ".join(f"**{c}**" if c == best else c for c in cells) + " |")
+            first = ""
+    return "\n".join(lines) + "\n"
+
+
+BLOCKS = {None: ten_lines, "pairs_needed": pairs_needed}
+
+
+def fill(text: str, figures: Figures) -> str:
+    """A document with every marker and block filled in."""
+    text = BLOCK.sub(lambda m: m[1] + BLOCKS[m[2]](figures) + m[3], text)
+
+    def filled(marker: re.Match[str]) -> str:
+        part = f" {marker[2]}" if marker[2] else ""
+        return f"<!--={marker[1]}{part}-->{shown(figures, marker[1], marker[2])}<!--/-->"
+
+    return MARKER.sub(filled, text)
+
+
+def page(figures: Figures) -> str:
+    """docs/measured.md: one table a topic."""
+    lines = [
+        "# Measured",
+        "",
+        "Every figure that the documents name, with the command that makes it. This page is made by `python -m",
+        "benchmarks.measured` from `benchmarks/results/`, which `python -m benchmarks.TOPIC.NAME --save` writes; do",
+        "not edit it. Brackets are 95 % intervals, or the least and the most where the last column says so. `sd` is",
+        "over re-drawn splits. *Not rerun*: copied from a document of that date, not measured since. The load is how",
+        "many processes wanted a core, averaged over a minute: times taken beside others are worth their ratios only.",
+    ]
+    for topic, title in TOPICS.items():
+        lines += [
+            "",
+            f"## {title}",
+            "",
+            "| id | what | figure | over | command | when, beside what |",
+            "|---|---|---|---|---|---|",
+        ]
+        for name, figure in figures.items():
+            if figure["topic"] == topic:
+                cells = (
+                    f"`{name}`",
+                    figure["what"],
+                    told(figures, name),
+                    figure["n"] or "",
+                    command(figure),
+                    when(figure),
+                )
+                lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def told(figures: Figures, name: str) -> str:
+    """A figure with its unit, interval and deviation."""
+    figure = figures[name]
+    parts = ["unit"] * bool(figure["unit"]) + ["[]"] * (figure["low"] is not None)
+    deviation = f" (sd {shown(figures, name, 'sd')})" if figure["sd"] is not None else ""
+    return shown(figures, name, " ".join(parts)) + deviation
+
+
+def command(figure: dict[str, Any]) -> str:
+    """The command as code, or the words in its place."""
+    return f"`{figure['command']}`" if " by hand" not in figure["command"] else str(figure["command"])
+
+
+def when(figure: dict[str, Any]) -> str:
+    """Date, whether it was measured anew, cores, card, load."""
+    said = [figure["date"] if figure["rerun"] else f"{figure['date']}, *not rerun*"]
+    said.append(f"{figure['cores']} cores" + (f" + {figure['card']}" if figure["card"] else ""))
+    said.append(f"load {figure['load']}" if figure["load"] else "load not recorded")
+    if figure["interval"] not in (None, "95 %"):
+        said.append(f"brackets: {figure['interval']}")
+    return "; ".join(said)
+
+
+def documents() -> list[Path]:
+    """What is filled in."""
+    return [ROOT / "README.md", *sorted(path for path in (ROOT / "docs").glob("*.md") if path != PAGE)]
+
+
+def made() -> dict[Path, str]:
+    """Every document as the results would have it."""
+    figures = load()
+    return {PAGE: page(figures)} | {path: fill(path.read_text(encoding="utf-8"), figures) for path in documents()}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--check", action="store_true", help="write nothing; name what disagrees, and exit 1")
+    args = parser.parse_args()
+    wanted = made()
+    stale = [path for path, text in wanted.items() if not path.exists() or path.read_text(encoding="utf-8") != text]
+    for path in stale:
+        print(f"{path.relative_to(ROOT)} {'disagrees with the results' if args.check else 'written'}")
+        if not args.check:
+            path.write_text(wanted[path], encoding="utf-8")
+    if args.check and stale:
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()
