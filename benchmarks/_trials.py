@@ -230,7 +230,9 @@ class Figure:
         self, value: float, low: float | None, high: float | None, sd: float | None, n: str | None
     ) -> dict[str, Any]:
         """What describes it, with these numbers, in its own unit."""
-        value, low, high, sd = (None if v is None else float(f"{float(v) * self.scale:.9g}") for v in (value, low, high, sd))
+        value, low, high, sd = (
+            None if v is None else float(f"{float(v) * self.scale:.9g}") for v in (value, low, high, sd)
+        )
         about = {"interval": None if low is None else self.interval, "sd": sd, "unit": self.unit, "format": self.format}
         return {"what": self.what, "value": value, "low": low, "high": high, **about, "n": n}
 

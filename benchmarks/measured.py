@@ -139,10 +139,12 @@ def shown(figures: Figures, name: str, part: str | None = None) -> str:
 
 
 def ten_lines(figures: Figures) -> str:
-    """The README's block."""
-    lines = ["| what | figure |", "|---|---|"]
+    """The README's block; the command is that of a line's first figure."""
+    lines = ["| what | figure | command |", "|---|---|---|"]
     for what, cell in LINES:
-        lines.append(f"| {what} | {PLACE.sub(lambda m: shown(figures, m[1], m[2]), cell)} |")
+        first = PLACE.search(cell)
+        command = figures[first[1]]["command"] if first else ""
+        lines.append(f"| {what} | {PLACE.sub(lambda m: shown(figures, m[1], m[2]), cell)} | `{command}` |")
     return "\n".join(lines) + "\n"
 
 
@@ -185,28 +187,16 @@ def page(figures: Figures) -> str:
         "",
         "Every figure that the documents name, with the command that makes it. This page is made by `python -m",
         "benchmarks.measured` from `benchmarks/results/`, which `python -m benchmarks.TOPIC.NAME --save` writes; do",
-        "not edit it. Brackets are 95 % intervals, or the least and the most where the last column says so. `sd` is",
+        "not edit it. Brackets are 95 % intervals, or the least and the most where it is said. `sd` is the deviation",
         "over re-drawn splits. *Not rerun*: copied from a document of that date, not measured since. The load is how",
         "many processes wanted a core, averaged over a minute: times taken beside others are worth their ratios only.",
     ]
+    head = ("id", "what", "figure", "over", "command", "date", "cores, load")
     for topic, title in TOPICS.items():
-        lines += [
-            "",
-            f"## {title}",
-            "",
-            "| id | what | figure | over | command | when, beside what |",
-            "|---|---|---|---|---|---|",
-        ]
+        lines += ["", f"## {title}", "", f"| {' | '.join(head)} |", "|---" * len(head) + "|"]
         for name, figure in figures.items():
             if figure["topic"] == topic:
-                cells = (
-                    f"`{name}`",
-                    figure["what"],
-                    told(figures, name),
-                    figure["n"] or "",
-                    command(figure),
-                    when(figure),
-                )
+                cells = (f"`{name}`", figure["what"], told(figures, name), figure["n"] or "", *how(figure))
                 lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
     return "\n".join(lines) + "\n"
 
@@ -215,23 +205,17 @@ def told(figures: Figures, name: str) -> str:
     """A figure with its unit, interval and deviation."""
     figure = figures[name]
     parts = ["unit"] * bool(figure["unit"]) + ["[]"] * (figure["low"] is not None)
+    kind = f" ({figure['interval']})" if figure["interval"] not in (None, "95 %") else ""
     deviation = f" (sd {shown(figures, name, 'sd')})" if figure["sd"] is not None else ""
-    return shown(figures, name, " ".join(parts)) + deviation
+    return shown(figures, name, " ".join(parts)) + kind + deviation
 
 
-def command(figure: dict[str, Any]) -> str:
-    """The command as code, or the words in its place."""
-    return f"`{figure['command']}`" if " by hand" not in figure["command"] else str(figure["command"])
-
-
-def when(figure: dict[str, Any]) -> str:
-    """Date, whether it was measured anew, cores, card, load."""
-    said = [figure["date"] if figure["rerun"] else f"{figure['date']}, *not rerun*"]
-    said.append(f"{figure['cores']} cores" + (f" + {figure['card']}" if figure["card"] else ""))
-    said.append(f"load {figure['load']}" if figure["load"] else "load not recorded")
-    if figure["interval"] not in (None, "95 %"):
-        said.append(f"brackets: {figure['interval']}")
-    return "; ".join(said)
+def how(figure: dict[str, Any]) -> tuple[str, str, str]:
+    """Its command, its date, and the machine with what else ran on it."""
+    command = figure["command"] if "by hand" in figure["command"] else f"`{figure['command']}`"
+    date = figure["date"] if figure["rerun"] else f"{figure['date']}, *not rerun*"
+    card = f" + {figure['card']}" if figure["card"] else ""
+    return command, date, f"{figure['cores']}{card}, {figure['load'] or 'not recorded'}"
 
 
 def documents() -> list[Path]:

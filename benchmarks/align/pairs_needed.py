@@ -36,7 +36,7 @@ FIGURES = [
     Figure(
         "regret.others",
         ("mean regret, sets that auto was not designed on",),
-        "the same on the sets that `auto` was not designed on",
+        "mean regret of `auto` on the sets that it was not designed on",
         "points",
         ".2f",
     ),

@@ -19,23 +19,23 @@ FIGURES = [
     Figure(
         "rsum",
         ("rsum over 10 redrawn splits",),
-        "R@1 + R@5 + R@10 both ways, default settings",
+        "coco2k, R@1 + R@5 + R@10 both ways, default settings",
         "of 600",
         n="{n} splits",
     ),
     Figure(
         "ridge",
         ("ridge regression, same splits",),
-        "the same of ridge regression, tuned alike",
+        "coco2k, R@1 + R@5 + R@10 both ways, ridge regression tuned alike",
         "of 600",
         n="{n} splits",
     ),
-    Figure("chance", ("chance, rsum",), "the same by chance", "of 600", ".0f"),
+    Figure("chance", ("chance, rsum",), "coco2k, R@1 + R@5 + R@10 both ways, by chance", "of 600", ".0f"),
     *(
         Figure(
             f"given.{start}.r{k}",
             ("given test split", way, f"R@{k}"),
-            f"given test split, {way}, R@{k}",
+            f"coco2k, given test split, {way}, R@{k}",
             "%",
             n="{queries} queries",
             scale=100,
@@ -47,7 +47,7 @@ FIGURES = [
         Figure(
             f"given.chance.r{k}",
             ("given test split", WAYS["text"], "chance", f"R@{k}"),
-            f"given test split, R@{k} by chance",
+            f"coco2k, given test split, R@{k} by chance",
             "%",
             scale=100,
         )

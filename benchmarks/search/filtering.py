@@ -26,7 +26,7 @@ FIGURES = [
     Figure(
         f"{score}.{kind}.{measure}",
         ("rows", f"{score}, {kind}", measure),
-        f"coco2k, ten candidates an item by {score}, then {kind.replace('_', ' ')}: {measure}",
+        f"coco2k, ten candidates an item by {score}, {kind.replace('_', ' ')}: {measure}",
         "%",
         n="{n} splits",
         scale=100,

@@ -35,7 +35,7 @@ FIGURES = [
         Figure(
             f"{start}.{short}",
             ("e5_text", "directions", way, *at),
-            f"given test split, {way}, {what}",
+            f"web_news_zh, given test split, {way}, {what}",
             "%",
             form,
             "{queries} queries",
@@ -52,7 +52,7 @@ FIGURES = [
         Figure(
             f"{start}.e5",
             (f"R@10 from {start}: e5_text - tfidf_text",),
-            f"given test split, {way}, R@10 of e5 less that of TF-IDF",
+            f"web_news_zh, given test split, {way}, R@10 of e5 less that of TF-IDF",
             "points",
             "+.1f",
             scale=100,
@@ -62,7 +62,7 @@ FIGURES = [
     Figure(
         "redrawn.e5",
         ("10 redrawn splits", "R@10: e5_text - tfidf_text"),
-        "R@10 of e5 less that of TF-IDF under `cca`, mean of both directions",
+        "web_news_zh, R@10 of e5 less that of TF-IDF under `cca`, mean of both directions",
         "points",
         "+.1f",
         "{n} splits",

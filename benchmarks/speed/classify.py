@@ -24,7 +24,13 @@ FIGURES = [
         "s",
         n="{rounds} rounds",
     ),
-    Figure("score", ("medians", "score"), "the same: score with all of its evidence", "s", n="{rounds} rounds"),
+    Figure(
+        "score",
+        ("medians", "score"),
+        "`classify` with `auto` on mvsa_single, cached features: score with all its evidence",
+        "s",
+        n="{rounds} rounds",
+    ),
 ]
 
 _TIMED = """

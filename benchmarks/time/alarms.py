@@ -60,7 +60,7 @@ FIGURES = [
     Figure(
         "clips.motion",
         ("clips", "amount of motion", "AUROC"),
-        "the same by the mean amount of motion",
+        "fights among surveillance clips: AUROC, the mean amount of motion",
         "",
         ".3f",
         "{clips} clips",
