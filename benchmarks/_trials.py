@@ -269,7 +269,8 @@ def finish(result: dict[str, Any], figures: Sequence[Figure], args: argparse.Nam
         file = RESULTS / f"{_module().removeprefix('benchmarks.')}.json"
         absent = save(file, figures, json.loads(text), how)
         say(f"saved {len(figures) - len(absent)} figures in {file.relative_to(ROOT)}; now run benchmarks.measured")
-        say("not part of this run:", ", ".join(absent) or "nothing")
+        more = f" and {len(absent) - 8} more" if len(absent) > 8 else ""
+        say("not part of this run:", (", ".join(absent[:8]) or "nothing") + more)
 
 
 def save(file: Path, figures: Sequence[Figure], result: Mapping[Any, Any], how: Mapping[str, Any]) -> list[str]:
