@@ -190,6 +190,7 @@ def page(figures: Figures) -> str:
         "not edit it. Brackets are 95 % intervals, or the least and the most where it is said. `sd` is the deviation",
         "over re-drawn splits. *Not rerun*: copied from a document of that date, not measured since. The load is how",
         "many processes wanted a core, averaged over a minute: times taken beside others are worth their ratios only.",
+        "The same code gives features that differ in their last digits on another machine, and so may figures.",
     ]
     head = ("id", "what", "figure", "over", "command", "date", "cores, load")
     for topic, title in TOPICS.items():

@@ -21,18 +21,19 @@ from chiasm.views import Column, Views
 BROKEN = 0.05
 WORDS = {"coco2k": "caption", "web_news_zh": "text"}
 KEPT = {
-    "auc": ("auc", "AUC", "", ".3f", 1),
-    "cosine": ("cosine", "AUC of the plain cosine of the same space", "", ".3f", 1),
-    "gain": ("difference", "AUC, less that of the cosine", "", "+.3f", 1),
-    "ece": ("ece", "calibration error", "%", ".1f", 100),
-    "broken": ("5 % broken, AUROC", "AUROC of 5 % broken pairs", "", ".3f", 1),
+    "auc": (("auc",), "AUC", "", ".3f", 1),
+    "cosine": (("cosine", "auc"), "AUC of the plain cosine of the same space", "", ".3f", 1),
+    "gain": (("difference", "auc"), "AUC, less that of the cosine", "", "+.3f", 1),
+    "ece": (("ece",), "calibration error", "%", ".1f", 100),
+    "broken": (("5 % broken, AUROC",), "AUROC of 5 % broken pairs", "", ".3f", 1),
 }
-"""By figure: the key, in words, unit, format, scale."""
+"""By figure: the keys, in words, unit, format, scale."""
 
+N = "{pairs} pairs, as many dealt"
 FIGURES = [
-    Figure(f"{name}.{short}", (name, key), f"{name}, is this pair a pair: {what}", unit, form, "{pairs} pairs", scale)
+    Figure(f"{name}.{short}", (name, *at), f"{name}, is this pair a pair: {what}", unit, form, N, scale)
     for name in WORDS
-    for short, (key, what, unit, form, scale) in KEPT.items()
+    for short, (at, what, unit, form, scale) in KEPT.items()
 ]
 
 
