@@ -98,7 +98,7 @@ def voiced(sound: np.ndarray, rate: int, strict: int = 3) -> list[tuple[float, f
     pocketsphinx's voice activity detector (a Gaussian mixture over the energies of six bands, 30 ms at a time) and its
     endpointer (a change counts once 70 % of 0.3 s agree, so shorter pauses stay inside a span). Choose it where noise
     comes near the speech; in quiet recordings a threshold on loudness finds the ends better
-    (benchmarks/time/speech.py). Music and babble are often taken for speech.
+    (benchmarks/time/voice_activity.py). Music and babble are often taken for speech.
 
     Args:
         sound: `(s,)`, -1..1. rate: samples a second.
