@@ -10,7 +10,7 @@ import pytest
 import _tiny
 from chiasm import registry
 from chiasm.contracts import promises
-from chiasm.contracts._trial import SkippedError, Trial
+from chiasm.contracts._probe import Probe, SkippedError
 
 NOT_HERE = {
     ("encode", "speech_audio"): "it reads words alone: tests/media/test_speech.py has some that are spoken",
@@ -27,7 +27,7 @@ def trial(kind, name):
     other = {}
     if kind == "encode" and (kind, name) not in NOT_HERE:
         other = {p: _tiny.other(name, p, value) for p, value in given.get_params(deep=False).items()}
-    return Trial(kind, given, other=other)
+    return Probe(kind, given, other=other)
 
 
 def cases():

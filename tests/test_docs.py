@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 import pytest
 
+import chiasm
 from chiasm.cli import cli
 from conftest import make_pictures
 
@@ -130,3 +131,15 @@ def test_the_readme_names_every_folder_of_the_source():
 def test_no_document_names_a_place_of_one_machine():
     for path in [*PAGES, ROOT / "Makefile", ROOT / "CITATION.cff", *sorted((ROOT / "src").rglob("*.py"))]:
         assert not re.search(r"/(work|root|tmp)/", path.read_text(encoding="utf-8")), path
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_what_a_document_calls_by_its_whole_name_is_there_after_import_chiasm(page):
+    text = page.read_text(encoding="utf-8")
+    for whole in sorted(
+        set(re.findall(r"\bchiasm(?:\.[A-Za-z_]\w*)+", text)) - {"chiasm.svg", "chiasm.align.Predicted"}
+    ):
+        held = chiasm
+        for name in whole.split(".")[1:]:
+            held = getattr(held, name)

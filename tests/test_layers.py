@@ -1,6 +1,7 @@
 """The architecture: imports point strictly down, siblings do not import each other, the front door stays light."""
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -16,11 +17,9 @@ cli -> serve -> tasks -> contracts -> compare -> report -> measure -> align fuse
 -> encoding -> encode -> nn data -> stats media target splits -> cache recipe scale score -> registry -> views
 -> column -> tokens part files -> moved errors source_tree
 """
-"""The one line of the design; what stands in one place between two arrows does not import its neighbors, but for
-`stats`, `splits` and `target`, small shared ground that may."""
+"""The one line of the design; what stands in one place between two arrows does not import its neighbors."""
 LAYERS = [set(names.split()) for names in LINE.split("->")][::-1]
 DEPTH = {name: depth for depth, names in enumerate(LAYERS) for name in names}
-GROUND = [{"stats", "splits", "target"}, {"cache", "recipe", "scale", "score"}, {"moved", "errors"}]
 
 
 def unit(module: str) -> str:
@@ -37,7 +36,10 @@ MODULES = modules()
 
 
 def imports(path: Path) -> list[tuple[str, str]]:
-    """(module, name) of everything imported from chiasm; the name is "" where the module itself is imported."""
+    """(module, name) of everything imported from chiasm; the name is "" where the module itself is imported.
+
+    Whole names alone: no relative import, and modules that are imported by a string count too.
+    """
     found = []
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == "chiasm":
@@ -46,7 +48,25 @@ def imports(path: Path) -> list[tuple[str, str]]:
                 found.append((whole, "") if whole in MODULES else (node.module, alias.name))
         elif isinstance(node, ast.Import):
             found += [(alias.name, "") for alias in node.names if alias.name.split(".")[0] == "chiasm"]
+        elif isinstance(node, ast.Call) and ast.unparse(node.func).rsplit(".")[-1] in ("import_module", "__import__"):
+            told = node.args[0].value if node.args and isinstance(node.args[0], ast.Constant) else ""
+            found += [(told, "")] if str(told).split(".")[0] == "chiasm" else []
     return found
+
+
+def private(path: Path) -> tuple[set[str], set[str]]:
+    """The private attributes that a file's code gives to things, and those that it asks other things for."""
+    given, asked = set(), set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            given.add(node.name)
+        elif isinstance(node, ast.AnnAssign | ast.Assign):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            given |= {ast.unparse(target).rsplit(".")[-1] for each in targets for target in ast.walk(each)
+                      if isinstance(target, ast.Name | ast.Attribute)}  # fmt: skip
+        elif isinstance(node, ast.Attribute) and re.match("_(?!_)", node.attr):
+            asked |= {node.attr} if ast.unparse(node.value) not in ("self", "cls", "super()", "os") else set()
+    return given, asked - {"_asdict", "_replace", "_fields"}
 
 
 FILES = sorted(p for p in SOURCE.rglob("*.py") if p.parent != SOURCE or p.name not in ("__init__.py", "__main__.py"))
@@ -60,9 +80,14 @@ def mine(path: Path) -> str:
 def test_imports_point_strictly_down(path):
     for module, _ in imports(path):
         other = unit(module)
-        if other == mine(path) or any({other, mine(path)} <= ground for ground in GROUND):
-            continue
-        assert DEPTH[other] < DEPTH[mine(path)], f"{mine(path)} imports {module}, which is not below it"
+        if other != mine(path):
+            assert DEPTH[other] < DEPTH[mine(path)], f"{mine(path)} imports {module}, which is not below it"
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(SOURCE)))
+def test_imports_say_the_whole_name(path):
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    assert not [n.lineno for n in ast.walk(tree) if isinstance(n, ast.ImportFrom) and n.level]
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(SOURCE)))
@@ -71,6 +96,21 @@ def test_no_private_name_crosses_a_folder(path):
         if unit(module) != mine(path):
             for part in [*module.split(".")[1:], name]:
                 assert not part.startswith("_") or part.startswith("__"), f"{mine(path)} imports {module} {name}"
+
+
+@pytest.mark.parametrize("unit", sorted({mine(path) for path in FILES}))
+def test_no_private_attribute_crosses_a_folder(unit):
+    each = [private(path) for path in FILES if mine(path) == unit]
+    given, asked = (set().union(*(pair[i] for pair in each)) for i in (0, 1))
+    assert asked <= given
+
+
+def test_a_private_folder_of_a_task_serves_that_task_alone():
+    for path in (SOURCE / "tasks").rglob("*.py"):
+        for module, _ in imports(path):
+            parts = module.split(".")
+            if parts[1:2] == ["tasks"] and (SOURCE / "tasks" / parts[2]).is_dir():
+                assert parts[2] in (path.parent.name, f"_{path.stem}"), f"{path.name} imports {module}"
 
 
 @pytest.mark.parametrize("kind", KINDS)

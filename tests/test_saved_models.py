@@ -1,13 +1,16 @@
 """Models that an earlier chiasm saved load, and answer as they did."""
 
+import importlib
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import chiasm
-from chiasm.moved import CLASSES, MODULES, now
+from chiasm.moved import CLASSES, MODULES, NAMES, now
 from fixtures.make import answers
 
 FIXTURES = Path(__file__).parent / "fixtures"
@@ -49,15 +52,45 @@ def test_an_old_class_name_leads_to_a_part_of_today(old):
     assert (held.__module__, held.__name__) == (module, name)
 
 
+NAMES_OF_THEN = json.loads((FIXTURES / "names-0.1.json").read_text(encoding="utf-8"))
+"""By public module of 0.1 what its `__all__` held."""
+
+
+@pytest.mark.parametrize("old", sorted(NAMES_OF_THEN))
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_every_name_that_a_public_module_had_in_0_1_can_be_imported(old):
+    module = importlib.import_module(old)
+    assert [name for name in NAMES_OF_THEN[old] if not hasattr(module, name)] == []
+
+
 @pytest.mark.parametrize("old", sorted(MODULES))
-def test_an_old_module_can_be_imported_and_says_where_its_names_are(old):
-    module = __import__(old, fromlist=["x"])
-    names = {name: place for place in reversed(MODULES[old]) for name in __import__(place, fromlist=["x"]).__all__}
-    for name in names:
+def test_an_old_module_says_where_its_names_are(old):
+    module = importlib.import_module(old)
+    for name in NAMES_OF_THEN[old]:
         with pytest.warns(DeprecationWarning, match=f"{old}.{name} is now"):
             getattr(module, name)
     with pytest.raises(AttributeError, match="has no attribute 'nothing'"):
         module.nothing  # noqa: B018
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_a_star_import_of_an_old_module_gives_its_names():
+    held = {}
+    exec("from chiasm.trust import *", held)
+    assert set(NAMES_OF_THEN["chiasm.trust"]) <= held.keys()
+
+
+@pytest.mark.parametrize("old", sorted(NAMES))
+def test_a_name_that_left_a_module_says_where_it_is(old):
+    module, _, name = old.partition(":")
+    with pytest.warns(DeprecationWarning, match=f"{module}.{name} is now"):
+        getattr(importlib.import_module(module), name)
+
+
+def test_python_m_of_an_old_module_runs_todays():
+    done = subprocess.run([sys.executable, "-W", "ignore", "-m", "chiasm.open_media"], input=b"", capture_output=True)
+    assert b"get_code" not in done.stderr, done.stderr
+    assert b"Traceback" not in done.stderr, done.stderr
 
 
 def test_from_imports_of_old_modules_give_todays_objects():

@@ -8,6 +8,7 @@ from chiasm.column import Column
 from chiasm.encode._timed import Steps, Timed
 from chiasm.encoding import Encoding
 from chiasm.errors import ChiasmError
+from chiasm.fuse.temporal import Temporal
 from chiasm.media import clips
 from chiasm.stats.blocks import blocks
 from chiasm.tokens import Tokens
@@ -68,7 +69,7 @@ def test_some_and_stack_copy_nothing():
     both = Tokens.stack([one.some([3, 0]), other])
     assert both.lengths.tolist() == [2, 3, 3, 1, 4, 2]
     assert all(
-        np.shares_memory(run.values, part.runs[0].values) for run, part in zip(both.runs, (one, other), strict=True)
+        np.shares_memory(pack.values, part.packs[0].values) for pack, part in zip(both.packs, (one, other), strict=True)
     )
     np.testing.assert_array_equal(both.batch([0])[0][0], ragged(1)[3])
     with pytest.raises(ChiasmError, match="tokens of one width"):
@@ -82,7 +83,7 @@ def test_the_cache_keeps_tokens_as_they_are_and_maps_them(cache: Cache):
     shelf = cache.shelf("steps")
     stored = shelf.stored(keys(4)[::-1])
     assert isinstance(stored, Tokens)
-    assert not any(run.values.flags.owndata or run.values.flags.writeable for run in stored.runs)  # mapped
+    assert not any(pack.values.flags.owndata or pack.values.flags.writeable for pack in stored.packs)  # mapped
     for row, item in enumerate(items[::-1]):
         np.testing.assert_array_equal(stored.batch([row])[0][0], item)
     assert shelf.notes == {keys(4)[3]: {"code": "cut", "message": "cut"}}
@@ -169,3 +170,35 @@ def test_what_half_precision_cannot_hold_is_skipped_and_named(cache, sounds):
 def test_pooled_vectors_and_tokens_never_share_a_shelf():
     assert Ramp(steps=0).fingerprint != Ramp(steps=4).fingerprint
     assert Ramp(steps=4).fingerprint.endswith("-half")
+
+
+def test_absent_items_have_no_tokens_and_single_tokens_can_be_asked_for():
+    items = ragged(lengths=(3, 3, 3))
+    some = Tokens.stack([Tokens.of(items[:1]), Tokens.of(items[1:])]).some([2, -1, 0])
+    assert (some.steps, some.shape, some.lengths.tolist()) == (3, (3, 15), [3, 0, 3])
+    np.testing.assert_array_equal(some[:], np.stack([items[2].ravel(), np.zeros(15), items[0].ravel()]))
+    each = some.each()
+    assert (each.steps, each.shape) == (1, (9, 5))
+    np.testing.assert_array_equal(each[:], np.concatenate([items[2], np.zeros((3, 5)), items[0]]))
+
+
+def test_temporal_reads_a_column_of_tokens_in_parts_and_answers_as_from_an_array(monkeypatch):
+    rng, most = np.random.default_rng(0), [0]
+    y = np.arange(600) % 2
+    clips = np.round(rng.normal(size=(600, 20, 3)) + 0.3 * y[:, None, None], 2).astype(np.float16)
+    laid = Tokens._laid
+
+    def watched(self, rows, lengths, wide):
+        most.append(len(rows) * wide)
+        return laid(self, rows, lengths, wide)
+
+    monkeypatch.setattr(Tokens, "_laid", watched)
+    monkeypatch.setattr("chiasm.fuse.temporal._CHUNK", 512)
+    monkeypatch.setattr("chiasm.fuse._kernel._CHUNK", 512)
+    monkeypatch.setattr(Temporal, "_epochs", 2)
+    column = Column("video", Tokens.of(list(clips)), np.where(np.arange(600) % 7, np.arange(600), -1))
+    flat = Column("vector", clips.reshape(600, 60).astype(np.float32), column.index)
+    read = Temporal(head="conv").fit(Views({"clip": column}), y).outputs(Views({"clip": column}))
+    assert 0 < max(most) <= 512
+    told = Temporal(head="conv", steps=20).fit(Views({"clip": flat}), y).outputs(Views({"clip": flat}))
+    np.testing.assert_allclose(read, told, atol=1e-5)

@@ -21,7 +21,7 @@ import numpy as np
 
 from chiasm.errors import ChiasmError
 from chiasm.files import lock, read_tensors, write_tensors
-from chiasm.tokens import Run, Tokens
+from chiasm.tokens import Packed, Tokens
 
 __all__ = ["Cache", "Scratch", "Shelf", "SideBySide", "Stored", "folder", "key_of"]
 
@@ -100,7 +100,7 @@ class Shelf:
         _undisturbed(self._read_segments)
 
     def _read_segments(self) -> None:
-        self.segments: list[np.ndarray | Run] = []
+        self.segments: list[np.ndarray | Packed] = []
         self.bytes = 0
         self.where: dict[bytes, tuple[int, int]] = {}
         self.notes: dict[bytes, dict[str, str]] = {}
@@ -137,12 +137,12 @@ class Shelf:
             return
         with lock(self.path):
             raw = b"".join(keys)
-            held = values.run() if isinstance(values, Tokens) else np.ascontiguousarray(values, dtype=np.float32)
+            held = values.pack() if isinstance(values, Tokens) else np.ascontiguousarray(values, dtype=np.float32)
             path = self._write(np.frombuffer(raw, "u1").reshape(-1, KEY_BYTES), held, notes or {})
             self._adopt(path, raw)
 
-    def _write(self, keys: np.ndarray, held: np.ndarray | Run, notes: dict[int, dict[str, str]]) -> Path:
-        arrays = {"keys": keys, **(held._asdict() if isinstance(held, Run) else {"values": held})}
+    def _write(self, keys: np.ndarray, held: np.ndarray | Packed, notes: dict[int, dict[str, str]]) -> Path:
+        arrays = {"keys": keys, **(held._asdict() if isinstance(held, Packed) else {"values": held})}
         last = max((int(p.stem) for p in self.path.glob("*.seg")), default=-1)
         path = self.path / f"{last + 1:08d}.seg"
         told = json.dumps(notes)
@@ -188,10 +188,10 @@ class Shelf:
     def stored(self, keys: Iterable[bytes]) -> Stored | Tokens:
         """The items with these keys in their order, left on disk until asked for: `(m, d)` read-only, or tokens."""
         places = np.array([self.where[key] for key in keys], dtype=np.int64).reshape(-1, 2)
-        runs = [segment for segment in self.segments if isinstance(segment, Run)]
-        if runs:
-            return Tokens(runs, places)
-        return Stored([segment for segment in self.segments if not isinstance(segment, Run)], places)
+        packs = [segment for segment in self.segments if isinstance(segment, Packed)]
+        if packs:
+            return Tokens(packs, places)
+        return Stored([segment for segment in self.segments if not isinstance(segment, Packed)], places)
 
     def info(self) -> dict[str, Any]:
         """Fingerprint, items, bytes."""
@@ -220,7 +220,7 @@ class Scratch(Shelf):
         for row, key in enumerate(keys):
             self.where.setdefault(key, (len(self.segments), row))
         self.segments.append(
-            values.run() if isinstance(values, Tokens) else np.ascontiguousarray(values, dtype=np.float32)
+            values.pack() if isinstance(values, Tokens) else np.ascontiguousarray(values, dtype=np.float32)
         )
         self.notes.update({keys[row]: note for row, note in (notes or {}).items()})
 
@@ -289,7 +289,7 @@ class SideBySide:
         return whole if dtype is None else whole.astype(dtype)
 
 
-def _read_segment(path: Path, check: bool = False) -> tuple[np.ndarray, np.ndarray | Run, dict[int, dict[str, str]]]:
+def _read_segment(path: Path, check: bool = False) -> tuple[np.ndarray, np.ndarray | Packed, dict[int, dict[str, str]]]:
     """Keys, values and notes by row of a segment, with `check` its checksum recomputed; a ChiasmError when damaged."""
     try:
         arrays, metadata = read_tensors(path)
@@ -299,7 +299,7 @@ def _read_segment(path: Path, check: bool = False) -> tuple[np.ndarray, np.ndarr
             raise ValueError
         if check and metadata["check"] != _check(arrays, told):
             raise ValueError
-        held = Run(values, np.array(arrays["offsets"])) if "offsets" in arrays else values
+        held = Packed(values, np.array(arrays["offsets"])) if "offsets" in arrays else values
         return keys, held, {int(row): dict(note) for row, note in json.loads(told).items()}
     except (KeyError, ValueError, TypeError, AttributeError, RecursionError):  # a ChiasmError is a ValueError
         raise ChiasmError(
@@ -307,10 +307,10 @@ def _read_segment(path: Path, check: bool = False) -> tuple[np.ndarray, np.ndarr
         ) from None
 
 
-def _joined(held: Sequence[np.ndarray | Run]) -> np.ndarray | Run:
+def _joined(held: Sequence[np.ndarray | Packed]) -> np.ndarray | Packed:
     """The segments of one shelf as one."""
-    runs = [Tokens.whole(one) for one in held if isinstance(one, Run)]
-    return Tokens.stack(runs).run() if runs else np.concatenate([np.asarray(one) for one in held])
+    packs = [Tokens.whole(one) for one in held if isinstance(one, Packed)]
+    return Tokens.stack(packs).pack() if packs else np.concatenate([np.asarray(one) for one in held])
 
 
 def _verify(folder: Path) -> dict[str, Any]:
@@ -342,9 +342,9 @@ def _undisturbed(read: Callable[[], T]) -> T:
     return read()
 
 
-def _bytes_of(held: np.ndarray | Run, row: int) -> bytes:
+def _bytes_of(held: np.ndarray | Packed, row: int) -> bytes:
     """An item's numbers."""
-    if isinstance(held, Run):
+    if isinstance(held, Packed):
         return np.asarray(held.values[held.offsets[row] : held.offsets[row + 1]]).tobytes()
     return bytes(held[row].tobytes())
 

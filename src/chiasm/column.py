@@ -110,8 +110,8 @@ class Column:
         shape: tuple[int, ...] = getattr(self.items, "shape", ())
         if isinstance(self.items, Tokens) and len(shape) != 2:
             raise ChiasmError(
-                f"wanted one vector an item, got {self.modality} of different numbers of tokens: choose a method that "
-                "reads tokens, or pooled features."
+                f"wanted one vector an item, got {self.modality} of different numbers of tokens: encode them with as "
+                "many steps each, or as pooled features."
             )
         if len(shape) != 2:
             raise ChiasmError(

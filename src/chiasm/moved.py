@@ -8,10 +8,10 @@ import importlib.machinery
 import sys
 import warnings
 from collections.abc import Sequence
-from types import ModuleType
+from types import CodeType, ModuleType
 from typing import Any
 
-__all__ = ["CLASSES", "MODULES", "install", "now"]
+__all__ = ["CLASSES", "MODULES", "NAMES", "install", "now", "renamed"]
 
 MODULES: dict[str, tuple[str, ...]] = {
     "chiasm.calibration": ("chiasm.stats.calibration",),
@@ -25,6 +25,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "chiasm.matching": ("chiasm.stats.relevance",),
     "chiasm.metrics": ("chiasm.stats.ranking", "chiasm.views"),
     "chiasm.moments": ("chiasm.media.windows",),
+    "chiasm.nn.part": ("chiasm.nn.pairs",),
     "chiasm.open_media": ("chiasm.media.decoder",),
     "chiasm.regions": ("chiasm.media.regions",),
     "chiasm.resample": ("chiasm.stats.resample",),
@@ -34,6 +35,19 @@ MODULES: dict[str, tuple[str, ...]] = {
     "chiasm.trust": ("chiasm.splits", "chiasm.stats.resample"),
 }
 """Modules until 0.1 -> where what they held is looked for now, in order. They go with 0.3."""
+
+NAMES = {
+    "chiasm.classification:report": "chiasm.stats.answers:class_report",
+    "chiasm.media:FORMATS": "chiasm.media.images:FORMATS",
+    "chiasm.media:IMAGE_SUFFIXES": "chiasm.media.images:IMAGE_SUFFIXES",
+    "chiasm.media:check_path": "chiasm.media.images:check_path",
+    "chiasm.media:content": "chiasm.media.images:content",
+    "chiasm.media:decode_image": "chiasm.media.images:decode_image",
+    "chiasm.nn.part:Link": "chiasm.nn.pairs:PairRows",
+    "chiasm.nn.train:Run": "chiasm.nn.train:Outcome",
+    "chiasm.score:interval": "chiasm.stats.resample:interval",
+}
+"""Names until 0.1 that are called otherwise now, or left a module that still is. They go with 0.3."""
 
 CLASSES = {
     "chiasm.calibration:Platt": "chiasm.stats.calibration:Platt",
@@ -52,6 +66,16 @@ def now(target: str) -> str:
     return CLASSES.get(target, target)
 
 
+def renamed(module: str, name: str) -> Any:
+    """What a name of `NAMES` stands for now, with a warning; an AttributeError for others. A module's `__getattr__`."""
+    if f"{module}:{name}" not in NAMES:
+        raise AttributeError(f"module {module!r} has no attribute {name!r}")
+    place, _, other = NAMES[f"{module}:{name}"].partition(":")
+    text = f"{module}.{name} is now {place}.{other}; the old name goes with chiasm 0.3."
+    warnings.warn(text, DeprecationWarning, stacklevel=3)
+    return getattr(importlib.import_module(place), other)
+
+
 class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
     """Makes the old modules importable: each looks names up where they are now, and says where that is."""
 
@@ -66,6 +90,10 @@ class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         places = MODULES[module.__name__]
 
         def look_up(name: str) -> Any:
+            if name == "__all__":
+                return [each for place in places for each in importlib.import_module(place).__all__]
+            if f"{module.__name__}:{name}" in NAMES:
+                return renamed(module.__name__, name)
             for place in places:
                 held = importlib.import_module(place)
                 if not name.startswith("__") and hasattr(held, name):
@@ -76,6 +104,12 @@ class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
 
         module.__doc__ = f"Moved: see {' and '.join(places)}."
         vars(module)["__getattr__"] = look_up
+
+    def get_code(self, fullname: str) -> CodeType:
+        """What `python -m` runs: the module of today."""
+        return compile(
+            f"import runpy; runpy.run_module({MODULES[fullname][0]!r}, run_name='__main__')", fullname, "exec"
+        )
 
 
 def install() -> None:

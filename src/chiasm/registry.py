@@ -32,6 +32,7 @@ __all__ = [
     "make",
     "names",
     "packages",
+    "submodule",
     "trusting",
 ]
 
@@ -219,7 +220,17 @@ def look_up(kind: str, attribute: str) -> Any:
         for entry in entries(kind).values():
             if entry.target.partition(":")[2] == attribute:
                 return get(kind, entry.name)
-    raise AttributeError(f"module 'chiasm.{kind}' has no attribute {attribute!r}")
+    return submodule(f"chiasm.{kind}", attribute)
+
+
+def submodule(package: str, name: str) -> Any:
+    """A public module of a package, imported when it is asked for: `chiasm.stats.hubness` after `import chiasm`.
+
+    Raises an AttributeError where there is none.
+    """
+    if name.startswith("_") or find_spec(f"{package}.{name}") is None:
+        raise AttributeError(f"module {package!r} has no attribute {name!r}")
+    return importlib.import_module(f"{package}.{name}")
 
 
 def _named(function: Callable[..., Any]) -> set[str]:

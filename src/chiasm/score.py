@@ -6,6 +6,8 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from chiasm import moved
+
 __all__ = ["Score", "percent"]
 
 Shown = Callable[[Mapping[str, Any]], Sequence[str]]
@@ -102,3 +104,7 @@ def _interval(entry: Mapping[str, float | None]) -> str:
     if entry["low"] is None or entry["high"] is None:
         return f"{entry['value']:.4g}"
     return f"{entry['value']:.4g} [{entry['low']:.4g}, {entry['high']:.4g}]"
+
+
+def __getattr__(name: str) -> Any:
+    return moved.renamed(__name__, name)

@@ -11,9 +11,9 @@ import numpy as np
 from chiasm.errors import ChiasmError, unknown
 from chiasm.part import Part
 
-__all__ = ["KINDS", "Target"]
+__all__ = ["ANSWER_KINDS", "Target"]
 
-KINDS = ("classes", "tags", "numbers")
+ANSWER_KINDS = ("classes", "tags", "numbers")
 
 _TINY = 1e-12
 
@@ -39,8 +39,8 @@ class Target(Part):
 
     def fit(self, y: Any) -> Target:
         """Learn the names from labels; a ChiasmError where there are too few to learn anything."""
-        if self.kind not in KINDS:
-            raise unknown("kind of answer", self.kind, KINDS)
+        if self.kind not in ANSWER_KINDS:
+            raise unknown("kind of answer", self.kind, ANSWER_KINDS)
         if self.kind == "numbers":
             values = _numbers(y)
             self.names_ = ["value"] if values.shape[1] == 1 else [f"value {i}" for i in range(values.shape[1])]

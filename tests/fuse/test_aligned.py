@@ -212,10 +212,14 @@ def test_what_cannot_be_is_one_sentence(part, sentence, easy):
         part.fit(*easy[:2])
 
 
-def test_one_view_cannot_be_aligned_and_a_fuser_without_weights_says_so(easy):
+def test_of_one_view_there_is_nothing_to_align_and_the_fuser_reads_it(easy):
+    train, y, test, _ = easy
+    fused, plain = Aligned().fit({"a": train["a"]}, y), Early().fit({"a": train["a"]}, y)
+    np.testing.assert_allclose(fused.predict_proba(test), plain.predict_proba({"a": test["a"]}), atol=1e-6)
+
+
+def test_a_fuser_without_weights_says_so(easy):
     train, y = easy[:2]
-    with pytest.raises(ChiasmError, match="at least two views that pair up"):
-        Aligned().fit({"a": train["a"]}, y)
     fused = Aligned(align=QUICK["align"], fuse=Cascade(), keep="aligned").fit(train, y)
     assert fused.weights_ == {}
     with pytest.raises(ChiasmError, match="Cascade gives views no weights"):

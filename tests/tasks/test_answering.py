@@ -1,6 +1,8 @@
 """classify, regress and tag: the score's table against scikit-learn, its verdicts on planted views, bad input."""
 
+import copy
 import json
+import pickle
 
 import numpy as np
 import pytest
@@ -366,3 +368,25 @@ def test_mistakes_on_the_command_line_are_one_sentence(table_file, tmp_path, cap
     assert "--category" in fails(
         "fit", "classify", table_file, "--number", "mood", "--label", "mood", "--to", tmp_path / "x"
     )
+
+
+@pytest.mark.parametrize("task", [Classify, Regress, Tag])
+@pytest.mark.parametrize("fuse", chiasm.names()["fuse"])
+def test_the_score_of_every_task_prints_with_every_fuser(task, fuse):
+    views = planted(120)
+    y = {Classify: views.label, Regress: views["a"].items[:, 0], Tag: [[name] for name in views.label]}[task]
+    model = task(fuse=fuse).fit(views[:80], y[:80])
+    score = model.score(views[80:], y[80:])
+    assert f"{score.table['rows']}" in str(score)
+    assert "all views" in str(score)
+
+
+@pytest.mark.parametrize("again", [copy.copy, copy.deepcopy, lambda one: pickle.loads(pickle.dumps(one))])
+def test_answers_can_be_copied_and_sent_to_other_processes(again, scored):
+    model, test, _ = scored
+    answers = model.answer(test)
+    other = again(answers)
+    assert [part.tolist() for part in other] == [part.tolist() for part in answers]
+    np.testing.assert_array_equal(other.outputs, answers.outputs)
+    np.testing.assert_array_equal(other.ids, answers.ids)
+    assert other.report.__dict__.keys() == answers.report.__dict__.keys()

@@ -215,13 +215,12 @@ def closed(part: Any, k: int | None, views: Views, val: Views | None) -> Linear:
 
     With k its shared width is k. Raises a ChiasmError for an aligner that is not linear.
     """
-    named = part
-    part = registry.get("align", part)() if isinstance(part, str) else type(part)(**part.get_params(deep=False))
-    if not isinstance(part, Linear):
-        raise ChiasmError(f"wanted a linear aligner (cca, pls), got {named!r}.")
-    if k is not None and "k" in part.get_params(deep=False):
-        part.set_params(k=k)
-    fitted: Linear = registry.fit(part, views, val=val)
+    made = registry.make("align", part)
+    if not isinstance(made, Linear):
+        raise ChiasmError(f"wanted a linear aligner (cca, pls), got {part!r}.")
+    if k is not None and "k" in made.get_params(deep=False):
+        made.set_params(k=k)
+    fitted: Linear = registry.fit(made, views, val=val)
     return fitted
 
 

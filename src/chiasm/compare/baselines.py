@@ -99,7 +99,7 @@ class Concat(Fuser):
         found = []
         for name, mean in self.means_.items():
             if name in held:
-                standard = (held[name].values.astype(np.float64) - mean) / self.scales_[name]
+                standard = (np.asarray(held[name].values, np.float64) - mean) / self.scales_[name]
                 found.append(np.where(held[name].present[:, None], standard, 0))
             else:
                 found.append(np.zeros((n, len(mean))))

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from chiasm.align import Aligner
-from chiasm.contracts._trial import Promise, Trial, apart, hold, pair, printed, reloaded, thinned
+from chiasm.contracts._probe import Probe, Promise, apart, hold, pair, printed, reloaded, thinned
 from chiasm.views import Column, Views
 
 __all__ = ["BASE", "PROMISES"]
@@ -21,7 +21,7 @@ FOUND, THINNED, NOTHING = 0.3, 0.2, 0.08
 CLOSE = 1e-5
 
 
-def maps_to_one_space(on: Trial) -> None:
+def maps_to_one_space(on: Probe) -> None:
     """`transform` gives Views of the same rows, every view as wide as the others; `fit` gives the aligner back."""
     aligner, views = _fitted(on), pair()
     hold(on.memo["returned"], "fit does not return self")
@@ -34,7 +34,7 @@ def maps_to_one_space(on: Trial) -> None:
     hold(all(np.isfinite(column.items[column.used]).all() for column in mapped.columns.values()), "not all is finite")
 
 
-def maps_the_same_alone_as_in_company(on: Trial) -> None:
+def maps_the_same_alone_as_in_company(on: Probe) -> None:
     """A view maps the same alone as beside others, and a row alone as among others."""
     aligner, views = _fitted(on), pair()
     whole = aligner.transform(views)
@@ -49,7 +49,7 @@ def maps_the_same_alone_as_in_company(on: Trial) -> None:
         )
 
 
-def finds_unseen_pairs(on: Trial) -> None:
+def finds_unseen_pairs(on: Probe) -> None:
     """It finds the other half of unseen pairs far above chance, and nothing where the pairs were shuffled."""
     views = pair()
     found = float(_fitted(on).score(views[LEARN:]))
@@ -60,7 +60,7 @@ def finds_unseen_pairs(on: Trial) -> None:
     hold(found < NOTHING, f"learned from shuffled pairs, R@1 is {found:.3f}, wanted below {NOTHING} (chance is 0.01)")
 
 
-def copes_with_absent_views(on: Trial) -> None:
+def copes_with_absent_views(on: Probe) -> None:
     """Rows that lack a view do not stop it, and lack it in the space as well."""
     views = pair()
     some = thinned(views, b=3)
@@ -74,7 +74,7 @@ def copes_with_absent_views(on: Trial) -> None:
     hold(found > THINNED, f"with a third of view 'b' absent R@1 is {found:.3f}, wanted above {THINNED}")
 
 
-def learns_the_same_twice(on: Trial) -> None:
+def learns_the_same_twice(on: Probe) -> None:
     """Fitted twice it gives the same answer."""
     views = pair()
     again = on.make().fit(views[:LEARN])
@@ -82,12 +82,12 @@ def learns_the_same_twice(on: Trial) -> None:
     hold(far <= on.within, f"a second fit maps elsewhere, by {far:.1g} of the largest number: draw by a seed")
 
 
-def prints_its_score(on: Trial) -> None:
+def prints_its_score(on: Probe) -> None:
     """Its score prints as the table behind it."""
     printed(_fitted(on).score(pair()[LEARN:]))
 
 
-def comes_back_from_disk(on: Trial) -> None:
+def comes_back_from_disk(on: Probe) -> None:
     """Saved and loaded it maps the same."""
     aligner, views = _fitted(on), pair()
     with reloaded(on, aligner) as again:
@@ -95,7 +95,7 @@ def comes_back_from_disk(on: Trial) -> None:
         hold(far <= max(on.within, 1e-6), f"it maps elsewhere, by {far:.1g} of the largest number")
 
 
-def _fitted(on: Trial) -> Any:
+def _fitted(on: Probe) -> Any:
     def fitted() -> Any:
         aligner = on.make()
         on.memo["returned"] = aligner.fit(pair()[:LEARN]) is aligner

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from chiasm import registry
-from chiasm.contracts._trial import BrokenError, Promise, SkippedError, Trial, hold
+from chiasm.contracts._probe import BrokenError, Probe, Promise, SkippedError, hold
 from chiasm.part import Part, learned_by
 
 __all__ = ["PROMISES"]
 
 
-def says_what_it_is(on: Trial) -> None:
+def says_what_it_is(on: Probe) -> None:
     """Its docstring says in a line what it is."""
     hold((on.cls.__doc__ or "").strip(), f"{on.cls.__name__} has no docstring")
 
 
-def can_be_made_without_arguments(on: Trial) -> None:
+def can_be_made_without_arguments(on: Probe) -> None:
     """It can be made without arguments, so that a name is enough."""
     try:
         on.cls()
@@ -22,7 +22,7 @@ def can_be_made_without_arguments(on: Trial) -> None:
         raise BrokenError(f"{on.cls.__name__}() raises: {error}") from error
 
 
-def stores_its_values(on: Trial) -> None:
+def stores_its_values(on: Probe) -> None:
     """Its constructor stores the values that it is given, unchanged, and learns nothing."""
     told = {name: object() for name in on.params()}
     try:
@@ -36,7 +36,7 @@ def stores_its_values(on: Trial) -> None:
     hold(not learned_by(on.cls()), f"it has learned {', '.join(learned_by(on.cls()))} before any fit")
 
 
-def can_be_cloned(on: Trial) -> None:
+def can_be_cloned(on: Probe) -> None:
     """scikit-learn can clone it."""
     from sklearn.base import clone
 
@@ -49,7 +49,7 @@ def can_be_cloned(on: Trial) -> None:
     hold(same, f"the clone is {copied!r}, the part {on.given!r}")
 
 
-def is_registered(on: Trial) -> None:
+def is_registered(on: Probe) -> None:
     """A model that holds it can be saved: its package registers parts."""
     on.params()
     package = on.cls.__module__.split(".")[0]

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from chiasm.contracts._trial import BrokenError, Promise, SkippedError, Trial, apart, hold, items_of, reloaded, rows_of
+from chiasm.contracts._probe import BrokenError, Probe, Promise, SkippedError, apart, hold, items_of, reloaded, rows_of
 from chiasm.encode import Encoder
 from chiasm.errors import ChiasmError
 from chiasm.tokens import Tokens
@@ -20,7 +20,7 @@ FEW = 9
 """Items of a second fit, which has to be told from the first by its fingerprint."""
 
 
-def gives_a_row_an_item(on: Trial) -> None:
+def gives_a_row_an_item(on: Probe) -> None:
     """`encode` gives one row of finite float32 numbers an item, or Tokens."""
     values, items = _whole(on), _items(on)
     hold(isinstance(values, np.ndarray | Tokens), f"it gave a {type(values).__name__}: wanted a numpy array or Tokens")
@@ -30,7 +30,7 @@ def gives_a_row_an_item(on: Trial) -> None:
     hold(all(np.isfinite(row).all() for row in rows_of(values)), "some of its numbers are not finite")
 
 
-def says_the_same_alone_as_in_a_batch(on: Trial) -> None:
+def says_the_same_alone_as_in_a_batch(on: Probe) -> None:
     """An item has the same numbers alone and in any batch."""
     encoder, items, whole = _fitted(on), _items(on), rows_of(_whole(on))
     for i in (0, 3, len(items) - 1):
@@ -42,7 +42,7 @@ def says_the_same_alone_as_in_a_batch(on: Trial) -> None:
     hold(far <= on.within, f"in another order items differ by {far:.1g} of the largest number")
 
 
-def tells_items_apart(on: Trial) -> None:
+def tells_items_apart(on: Probe) -> None:
     """Different items have different numbers, and different contents."""
     items, encoder = _items(on), _fitted(on)
     seen = {(row.round(6) + 0.0).tobytes() for row in rows_of(_whole(on))}
@@ -52,7 +52,7 @@ def tells_items_apart(on: Trial) -> None:
     hold(len(set(contents)) == len(items), f"{len(items)} different items have {len(set(contents))} contents")
 
 
-def fingerprint_follows_the_numbers(on: Trial) -> str | None:
+def fingerprint_follows_the_numbers(on: Probe) -> str | None:
     """The fingerprint changes with parameters and with what is learned, and with nothing else."""
     items, encoder = _items(on), _fitted(on)
     again = on.make().fit(items)
@@ -85,7 +85,7 @@ def fingerprint_follows_the_numbers(on: Trial) -> str | None:
     return f"not tried with another {', '.join(left)}: pass other={{name: value}}" if left else None
 
 
-def notes_what_it_cannot_read(on: Trial) -> None:
+def notes_what_it_cannot_read(on: Probe) -> None:
     """An item that cannot be read is noted as skipped, leaves the others alone, and is an error of `encode`."""
     encoder, items = _fitted(on), _items(on)
     bad = items_of(encoder.modality)[1]
@@ -105,7 +105,7 @@ def notes_what_it_cannot_read(on: Trial) -> None:
     raise BrokenError(f"encode of {shown} raises nothing")
 
 
-def comes_back_from_disk(on: Trial) -> None:
+def comes_back_from_disk(on: Probe) -> None:
     """Saved and loaded it gives the same numbers and has the same fingerprint."""
     encoder, items = _fitted(on), _items(on)
     with reloaded(on, encoder) as again:
@@ -115,15 +115,15 @@ def comes_back_from_disk(on: Trial) -> None:
         hold(far <= on.within, f"its numbers differ by {far:.1g} of the largest")
 
 
-def _items(on: Trial) -> Sequence[Any]:
+def _items(on: Probe) -> Sequence[Any]:
     return on.items if on.items is not None else items_of(on.make().modality)[0]
 
 
-def _fitted(on: Trial) -> Any:
+def _fitted(on: Probe) -> Any:
     return on.once("fitted", lambda: on.make().fit(_items(on)))
 
 
-def _whole(on: Trial) -> Any:
+def _whole(on: Probe) -> Any:
     return on.once("whole", lambda: _fitted(on).encode(_items(on)))
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from chiasm.contracts._trial import Promise, SkippedError, Trial, answered, apart, hold, printed, reloaded, thinned
+from chiasm.contracts._probe import Probe, Promise, SkippedError, answered, apart, hold, printed, reloaded, thinned
 from chiasm.errors import ChiasmError
 from chiasm.fuse import Fuser
 from chiasm.views import Column, Views
@@ -23,7 +23,7 @@ of the views is absent in training; and from either view alone."""
 CLOSE = 1e-4
 
 
-def answers_above_chance(on: Trial) -> None:
+def answers_above_chance(on: Probe) -> None:
     """It answers unseen rows far above chance, and at chance where the labels are random."""
     views = answered()
     right = float(_fitted(on).score(views[LEARN:]))
@@ -33,7 +33,7 @@ def answers_above_chance(on: Trial) -> None:
     hold(right < CHANCE, f"learned from random labels, accuracy is {right:.3f}, wanted below {CHANCE}")
 
 
-def gives_probabilities(on: Trial) -> None:
+def gives_probabilities(on: Probe) -> None:
     """`predict_proba` gives a row a row, a column a class in the order of `classes_`, that sum to 1."""
     fuser, views = _fitted(on), answered()[LEARN:]
     found = np.asarray(fuser.predict_proba(views))
@@ -44,7 +44,7 @@ def gives_probabilities(on: Trial) -> None:
     hold(np.array_equal(likeliest, fuser.predict(views)), "predict gives other classes than the likeliest")
 
 
-def answers_whatever_is_absent(on: Trial) -> None:
+def answers_whatever_is_absent(on: Probe) -> None:
     """Whichever views are absent, in training or later, there is an answer: where all are, the training shares."""
     views = answered()
     some = thinned(views, a=4, b=3)
@@ -62,7 +62,7 @@ def answers_whatever_is_absent(on: Trial) -> None:
     hold(right > THINNED, f"learned with absent views, accuracy is {right:.3f}, wanted above {THINNED}")
 
 
-def says_the_same_twice_and_alone(on: Trial) -> None:
+def says_the_same_twice_and_alone(on: Probe) -> None:
     """Fitted twice it gives the same answer, and a row has the same answer alone as among others."""
     views, fuser = answered()[LEARN:], _fitted(on)
     whole = fuser.predict_proba(views)
@@ -72,7 +72,7 @@ def says_the_same_twice_and_alone(on: Trial) -> None:
     hold(np.allclose(one, whole[7], rtol=CLOSE, atol=CLOSE / 10), f"row 7 alone differs by {apart(one, whole[7]):.1g}")
 
 
-def gives_tags(on: Trial) -> None:
+def gives_tags(on: Probe) -> None:
     """With kind="tags" it gives any number of tags a row."""
     views = answered()
     a, b = np.asarray(views["a"].items), np.asarray(views["b"].items)
@@ -83,7 +83,7 @@ def gives_tags(on: Trial) -> None:
     hold(right > 0.7, f"{right:.3f} of its tags are right, wanted above 0.7")
 
 
-def gives_numbers(on: Trial) -> None:
+def gives_numbers(on: Probe) -> None:
     """With kind="numbers" it gives a number a row."""
     views = answered()
     numbers = np.asarray(views["a"].items)[:, 0] + np.asarray(views["b"].items)[:, 0]
@@ -92,7 +92,7 @@ def gives_numbers(on: Trial) -> None:
     hold(found > 0.4, f"R2 is {found:.3f}, wanted above 0.4")
 
 
-def feels_the_loss_of_a_view(on: Trial) -> None:
+def feels_the_loss_of_a_view(on: Probe) -> None:
     """With noise in place of a view its score falls, and so does the weight of that view, where it tells weights."""
     views = answered()
     noise = np.random.default_rng(5).normal(size=(len(views), 5))
@@ -105,12 +105,12 @@ def feels_the_loss_of_a_view(on: Trial) -> None:
         hold(noisy is not None and noisy < 0.8 * true, f"the weight of view 'b' is {noisy} as noise, {true:.3f} before")
 
 
-def prints_its_score(on: Trial) -> None:
+def prints_its_score(on: Probe) -> None:
     """Its score prints as the table behind it."""
     printed(_fitted(on).score(answered()[LEARN:]))
 
 
-def comes_back_from_disk(on: Trial) -> None:
+def comes_back_from_disk(on: Probe) -> None:
     """Saved and loaded it answers the same."""
     fuser, views = _fitted(on), answered()[LEARN:]
     with reloaded(on, fuser) as again:
@@ -123,11 +123,11 @@ def _labels() -> np.ndarray:
     return answered().facts["label"]
 
 
-def _fitted(on: Trial) -> Any:
+def _fitted(on: Probe) -> Any:
     return on.once("fitted", lambda: on.make().fit(answered()[:LEARN]))
 
 
-def _of_kind(on: Trial, kind: str, labels: Any) -> Any:
+def _of_kind(on: Probe, kind: str, labels: Any) -> Any:
     """A fuser of another kind of answer, fitted; `SkippedError` where it says that it gives none."""
     fuser = on.make().set_params(kind=kind)
     try:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from chiasm.contracts._trial import Promise, Trial, hold, reloaded
+from chiasm.contracts._probe import Probe, Promise, hold, reloaded
 from chiasm.index import Index
 from chiasm.views import normalize
 
@@ -19,7 +19,7 @@ RECALL = 0.95
 """The share of the true nearest that an index has to find."""
 
 
-def agrees_with_sorting(on: Trial) -> None:
+def agrees_with_sorting(on: Probe) -> None:
     """It finds what sorting all cosines finds, nearest first."""
     vectors, queries = _data()
     keys, scores = _filled(on).search(queries, K)
@@ -31,7 +31,7 @@ def agrees_with_sorting(on: Trial) -> None:
     hold((np.diff(scores, axis=1) <= 0).all(), "scores rise from one hit to the next: higher has to be closer")
 
 
-def adds_to_what_is_there(on: Trial) -> None:
+def adds_to_what_is_there(on: Probe) -> None:
     """`add` adds to what is there, `len` counts it, and `search` gives all where there are fewer than k."""
     vectors, _ = _data()
     index = on.make().add(["x", "y"], vectors[:2])
@@ -43,7 +43,7 @@ def adds_to_what_is_there(on: Trial) -> None:
     hold(np.asarray(keys)[0, 0] == "z", f"asked with the vector of z it gives {np.asarray(keys)[0, 0]} first")
 
 
-def forgets_what_is_deleted(on: Trial) -> None:
+def forgets_what_is_deleted(on: Probe) -> None:
     """A deleted key is never found again; keys that are not there are passed over."""
     vectors, _ = _data()
     index = on.make().add([f"key {i}" for i in range(N)], vectors)
@@ -53,7 +53,7 @@ def forgets_what_is_deleted(on: Trial) -> None:
     hold(len(index) == N - 1, f"after a deletion of one of {N} its length is {len(index)}")
 
 
-def goes_on_as_long_as_asked(on: Trial) -> None:
+def goes_on_as_long_as_asked(on: Probe) -> None:
     """`ranked` gives every key in the end, each once, the scores falling."""
     _, queries = _data()
     found = list(_filled(on).ranked(queries[0]))
@@ -61,7 +61,7 @@ def goes_on_as_long_as_asked(on: Trial) -> None:
     hold((np.diff([score for _, score in found]) <= 0).all(), "the scores do not fall")
 
 
-def comes_back_from_disk(on: Trial) -> None:
+def comes_back_from_disk(on: Probe) -> None:
     """Saved and loaded it finds the same."""
     index, queries = _filled(on), _data()[1]
     keys, scores = index.search(queries, K)
@@ -76,7 +76,7 @@ def _data() -> tuple[np.ndarray, np.ndarray]:
     return rng.normal(size=(N, 12)), rng.normal(size=(QUERIES, 12))
 
 
-def _filled(on: Trial) -> Any:
+def _filled(on: Probe) -> Any:
     return on.once("filled", lambda: on.make().add([f"key {i}" for i in range(N)], _data()[0]))
 
 

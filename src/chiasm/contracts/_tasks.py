@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from chiasm.contracts._trial import BrokenError, Promise, SkippedError, Trial, hold, pair, printed, reloaded
+from chiasm.contracts._probe import BrokenError, Probe, Promise, SkippedError, hold, pair, printed, reloaded
 from chiasm.errors import ChiasmError
 from chiasm.views import Views
 
@@ -19,7 +19,7 @@ LEARN = 450
 """Of the 600 generated pairs those of split "train"; the others are "test"."""
 
 
-def beats_its_baseline(on: Trial) -> None:
+def beats_its_baseline(on: Probe) -> None:
     """It scores unseen rows far above the chance or majority that its own score states."""
     score = _scored(on)
     table = getattr(score, "table", {})
@@ -36,12 +36,12 @@ def beats_its_baseline(on: Trial) -> None:
     hold(float(score) > 20 * chance, f"it scores {float(score):.3f}, wanted 20 times chance ({chance:.4f})")
 
 
-def prints_its_score(on: Trial) -> None:
+def prints_its_score(on: Probe) -> None:
     """Its score prints as the table behind it."""
     printed(_scored(on))
 
 
-def comes_back_from_disk(on: Trial) -> None:
+def comes_back_from_disk(on: Probe) -> None:
     """Saved and loaded it scores and answers the same."""
     task, table = _fitted(on), _scored(on).table
     asked = _question(task)
@@ -59,7 +59,7 @@ def comes_back_from_disk(on: Trial) -> None:
                 hold(np.allclose(mine, known, atol=1e-6), "it answers otherwise")
 
 
-def _views(on: Trial) -> Views:
+def _views(on: Probe) -> Views:
     """The pairs, with a split and with labels of the kind that the task asks for."""
     label = np.asarray(pair()["a"].items)[:, 0]
     kind = getattr(on.given, "kind", "classes")
@@ -73,13 +73,13 @@ def _views(on: Trial) -> Views:
     return Views(dict(pair().columns), pair().ids, facts)
 
 
-def _fitted(on: Trial) -> Any:
+def _fitted(on: Probe) -> Any:
     if not hasattr(on.given, "fit") or not hasattr(on.given, "score"):
         raise SkippedError(f"{on.cls.__name__} learns nothing, or has no score")
     return on.once("fitted", lambda: on.make().fit(_views(on)))
 
 
-def _scored(on: Trial) -> Any:
+def _scored(on: Probe) -> Any:
     return on.once("score", lambda: _fitted(on).score(_views(on)[LEARN:]))
 
 

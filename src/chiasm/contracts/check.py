@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from chiasm.contracts import _any
-from chiasm.contracts._trial import BrokenError, Promise, SkippedError, Trial
+from chiasm.contracts._probe import BrokenError, Probe, Promise, SkippedError
 from chiasm.errors import ChiasmError
 from chiasm.part import Part
 from chiasm.registry import KINDS, OFFERS
@@ -136,7 +136,7 @@ def check_part(
     """
     made = part() if isinstance(part, type) else copy.deepcopy(part)
     kind = kind_of(made)
-    trial = Trial(kind, made, items, dict(other or {}), within)
+    trial = Probe(kind, made, items, dict(other or {}), within)
     name = repr(made) if isinstance(made, Part) else type(made).__name__
     found = Findings(name, kind, tuple(_tried(promise, trial) for promise in promises(kind)))
     if found.of("broken"):
@@ -144,7 +144,7 @@ def check_part(
     return found
 
 
-def _tried(promise: Promise, trial: Trial) -> Finding:
+def _tried(promise: Promise, trial: Probe) -> Finding:
     try:
         return Finding(promise.words, "kept", promise.keep(trial) or "")
     except BrokenError as error:

@@ -9,6 +9,7 @@ from scipy.linalg import eigh
 
 from chiasm.part import Part
 from chiasm.stats.blocks import Blocks
+from chiasm.tokens import Tokens
 
 __all__ = ["Kernel", "shared"]
 
@@ -54,9 +55,8 @@ class Kernel(Part):
         self.means_, self.scales_, self.landmarks_, self.widths_ = {}, {}, {}, {}
         gram = np.ones((len(drawn), len(drawn)))
         for view in self.views:
-            values = held[view].values[rows].astype(np.float64)
-            spread = values.std(axis=0)
-            self.means_[view] = values.mean(axis=0).astype(np.float32)
+            mean, spread = _moments(held[view].values, rows)
+            self.means_[view] = mean.astype(np.float32)
             self.scales_[view] = np.where(spread > 1e-6 * max(spread.max(), 1e-30), spread, np.inf).astype(np.float32)
             if self.kind == "linear":
                 continue
@@ -105,6 +105,14 @@ def shared(held: Blocks, views: Sequence[str]) -> np.ndarray:
     """`(n,)` the rows in which every one of the views is present."""
     mask: np.ndarray = np.all([held[view].present for view in views], axis=0)
     return mask
+
+
+def _moments(values: np.ndarray | Tokens, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """`(d,)` mean and standard deviation over some rows, some thousands in memory at a time."""
+    parts = [rows[start : start + _CHUNK] for start in range(0, len(rows), _CHUNK)]
+    mean = sum(values[part].astype(np.float64).sum(axis=0) for part in parts) / len(rows)
+    squares = sum(np.square(values[part].astype(np.float64) - mean).sum(axis=0) for part in parts)
+    return mean, np.sqrt(squares / len(rows))
 
 
 def _distances(a: np.ndarray, b: np.ndarray) -> np.ndarray:

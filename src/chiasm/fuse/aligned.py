@@ -34,7 +34,8 @@ class Aligned(Fuser):
     "aligned" alone:
     -2.0 and -4.3 points).
 
-    Rows that have one view are mapped by it alone. A pair is two views of one row. What the aligner leaves open it
+    Rows that have one view are mapped by it alone. A pair is two views of one row. Where there is one view only, there
+    is nothing to align, and the fuser reads it as it is. What the aligner leaves open it
     chooses by retrieval within the training rows.
 
     Args:
@@ -45,7 +46,7 @@ class Aligned(Fuser):
         seed: of folds, and of parts given by name.
 
     Learned: `aligner_`, `fuser_`; `weights_` by view where the fuser has any. `crossed` fits both anew for each fold.
-    Raises a ChiasmError for fewer than two views or two pairs, and for an unknown part or `keep`.
+    Raises a ChiasmError for several views with fewer than two pairs, and for an unknown part or `keep`.
 
     >>> rng = np.random.default_rng(0)
     >>> z = rng.normal(size=(300, 2))
@@ -72,7 +73,9 @@ class Aligned(Fuser):
     def _learn(self, held: Blocks, truth: np.ndarray, folds: np.ndarray) -> None:
         if self.keep not in _KEEP:
             raise unknown("choice of what is kept", self.keep, _KEEP)
-        self.aligner_ = registry.fit(registry.make("align", self.align, seed=self.seed), views_of(held))
+        self.aligner_ = None
+        if len(held) > 1:
+            self.aligner_ = registry.fit(registry.make("align", self.align, seed=self.seed), views_of(held))
         mapped = self._mapped(held)
         self.fuser_ = registry.make("fuse", self.fuse, seed=self.seed).set_params(kind=self.kind)
         self.fuser_.target_, self.fuser_.prior_ = self.target_, truth.mean(axis=0)
@@ -81,6 +84,8 @@ class Aligned(Fuser):
 
     def _mapped(self, held: Blocks) -> Blocks:
         """What the fuser sees."""
+        if self.aligner_ is None:
+            return dict(held)
         found = dict(held) if self.keep == "both" else {}
         there = {name: block for name, block in held.items() if block.present.any()}
         if there:

@@ -15,6 +15,7 @@ from chiasm.fuse._trained import JOINT, TrainedFuser, matrix
 from chiasm.nn.blocks import Ops, Params
 from chiasm.nn.temporal import gru, reader, turn
 from chiasm.stats.blocks import Block, Blocks
+from chiasm.tokens import Tokens
 
 __all__ = ["Temporal"]
 
@@ -24,6 +25,8 @@ JOINS = ("concat", "gru")
 _WIDTH = 32
 _HIDDEN = 64
 _AXES = 64
+_CHUNK = 8192
+"""Steps in memory at a time, before they are on these axes."""
 
 
 class Temporal(TrainedFuser):
@@ -119,19 +122,24 @@ class Temporal(TrainedFuser):
         super()._stand({name: block for name, block in held.items() if name not in self.steps_})
         self.axes_ = {}
         for name in self.steps_:
-            every = self._every(held, name)
-            kernel = self.kernels_[name] = Kernel((name,), "linear").fit(every)
-            seen = kernel(every, len(every[name].values))[every[name].present].astype(np.float64)
-            _, axes = eigh(seen.T @ seen, subset_by_index=[max(0, seen.shape[1] - _AXES), seen.shape[1] - 1])
+            every = self._every(held[name], name)
+            kernel = self.kernels_[name] = Kernel((name,), "linear").fit({name: every})
+            gram, rows = np.zeros((kernel.width, kernel.width)), np.flatnonzero(every.present)
+            for start in range(0, len(rows), _CHUNK):
+                part = rows[start : start + _CHUNK]
+                seen = kernel({name: every.some(part)}, len(part)).astype(np.float64)
+                gram += seen.T @ seen
+            lengths, axes = eigh(gram, subset_by_index=[max(0, len(gram) - _AXES), len(gram) - 1])
             self.axes_[name] = axes.astype(np.float32)
-            self.scales_[name] = max(float(np.sqrt(np.square(seen @ axes).mean())), 1e-30)
+            self.scales_[name] = max(float(np.sqrt(max(lengths.mean(), 0) / len(rows))), 1e-30)
         self.kernels_ = {name: self.kernels_[name] for name in held}
 
-    def _every(self, held: Blocks, name: str) -> Blocks:
+    def _every(self, block: Block, name: str) -> Block:
         """The steps of a view, one a row: `(n * T, d)`."""
-        values, present, _ = held[name]
-        steps = self.steps_[name]
-        return {name: Block(values.reshape(len(values) * steps, -1), np.repeat(present, steps))}
+        values, steps = block.values, self.steps_[name]
+        if isinstance(values, Tokens) and values.steps == steps:
+            return Block(values.each(), np.repeat(block.present, steps))
+        return Block(np.asarray(values).reshape(len(values) * steps, -1), np.repeat(block.present, steps))
 
     def _turned(self, held: Blocks, n: int) -> dict[str, np.ndarray]:
         """By fitted view its rows on its axes, `(n, r)` or `(n, T * r)` float32; 0 where it is absent."""
@@ -144,9 +152,12 @@ class Temporal(TrainedFuser):
                 continue
             axes, steps = self.axes_[name], self.steps_[name]
             turned[name] = np.zeros((n, steps * axes.shape[1]), dtype=np.float32)
-            if name in held:
-                seen = self.kernels_[name](self._every(held, name), n * steps) @ axes
-                turned[name] = seen.reshape(n, -1) / np.float32(self.scales_[name])
+            size = max(1, _CHUNK // steps)
+            for start in range(0, n if name in held else 0, size):
+                part = held[name].some(np.arange(start, min(start + size, n)))
+                seen = self.kernels_[name]({name: self._every(part, name)}, len(part.present) * steps) @ axes
+                turned[name][start : start + size] = seen.reshape(len(part.present), -1)
+            turned[name] /= np.float32(self.scales_[name])
         return turned
 
     def _start(self, widths: Mapping[str, int], c: int, rng: np.random.Generator) -> dict[str, Params]:

@@ -14,7 +14,7 @@ from chiasm.stats.covariance import Covariance
 from chiasm.stats.relevance import pairs
 from chiasm.views import Views
 
-__all__ = ["Axes", "Batch", "Pairs", "axes", "batches", "links", "turn"]
+__all__ = ["Axes", "Batch", "PairRows", "axes", "batches", "links", "turn"]
 
 _CHUNK = 4096
 
@@ -33,7 +33,7 @@ class Axes(NamedTuple):
         return turned
 
 
-class Pairs(NamedTuple):
+class PairRows(NamedTuple):
     """The pairs of two views: positions among their used items, and the id of each pair."""
 
     left: np.ndarray
@@ -82,19 +82,19 @@ def turn(views: Views, axes: Mapping[str, Axes]) -> dict[str, np.ndarray]:
     return turned
 
 
-def links(views: Views) -> dict[tuple[str, str], Pairs]:
+def links(views: Views) -> dict[tuple[str, str], PairRows]:
     """By two views, their pairs. Two views that no id has both of are left out."""
     found = {}
     for a, b in combinations(views.columns, 2):
         left, right, ids, _ = pairs(views, a, b)
         if len(ids) > 1:
             used = views[a].used, views[b].used
-            found[a, b] = Pairs(np.searchsorted(used[0], left), np.searchsorted(used[1], right), ids)
+            found[a, b] = PairRows(np.searchsorted(used[0], left), np.searchsorted(used[1], right), ids)
     return found
 
 
 def batches(
-    links: Mapping[tuple[str, str], Pairs], size: int, rng: np.random.Generator
+    links: Mapping[tuple[str, str], PairRows], size: int, rng: np.random.Generator
 ) -> Iterator[dict[tuple[str, str], Batch]]:
     """One epoch: steps of about `size` pairs for every two views, one pair an id, drawn anew each epoch.
 
@@ -110,14 +110,14 @@ def batches(
         yield {views: _batch(links[views], parts[views][step]) for views in links}
 
 
-def _draw(link: Pairs, rng: np.random.Generator) -> np.ndarray:
+def _draw(link: PairRows, rng: np.random.Generator) -> np.ndarray:
     """Positions of one pair of each id, in random order."""
     order = rng.permutation(len(link.ids))
     first = np.unique(link.ids[order], return_index=True)[1]
     return order[np.sort(first)]
 
 
-def _batch(link: Pairs, rows: np.ndarray) -> Batch:
+def _batch(link: PairRows, rows: np.ndarray) -> Batch:
     left, right = link.left[rows], link.right[rows]
     repeats = len(np.unique(left)) < len(left) or len(np.unique(right)) < len(right)
     return Batch(left, right, np.stack([left, right], axis=1) if repeats else None)

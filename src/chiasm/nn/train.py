@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
+from chiasm import moved
 from chiasm.errors import ChiasmError
 from chiasm.nn.blocks import Params, TensorOps
 from chiasm.nn.schedule import Schedule
@@ -176,3 +177,7 @@ def _threads(rows: int) -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
+
+
+def __getattr__(name: str) -> Any:
+    return moved.renamed(__name__, name)

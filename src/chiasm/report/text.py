@@ -95,8 +95,8 @@ def _cost(table: Mapping[str, Any]) -> list[str]:
 
 def _models(table: Mapping[str, Any]) -> list[str]:
     names = table["metrics"]
-    chosen = table["model"].get("fuser") or {}
-    title = f"all views ({chosen['fuser']})" if chosen else "all views"
+    chosen = table["model"].get("fuser") or {}  # of `auto` a fuser's name; of other fusers what they chose, if anything
+    title = f"all views ({chosen['fuser']})" if "fuser" in chosen else "all views"
     rows = [["", *(TITLES[m] for m in names)], [f"  {title}", *(shown(m, table[m]) for m in names)]]
     rows += [[f"  {cut(v)} alone", *(shown(m, e[m]) for m in names)] for v, e in table["views_alone"].items()]
     if 2 < len(table["leave_one_out"]) <= MOST_VIEWS:

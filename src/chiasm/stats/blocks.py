@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from chiasm.tokens import Tokens
 from chiasm.views import ABSENT, Column, Views
 
 __all__ = ["Block", "Blocks", "blocks", "patterns", "presence", "restrict", "subsets", "views_of"]
@@ -17,14 +18,22 @@ EVERY = 5
 
 
 class Block(NamedTuple):
-    """One view's rows, held in memory."""
+    """One view's rows: held in memory, but tokens, which are read where they lie."""
 
-    values: np.ndarray
-    """`(n, d)` float32; zero where absent."""
+    values: np.ndarray | Tokens
+    """`(n, d)` float32, zero where absent; of tokens the same, T of them side by side, once rows are asked for."""
     present: np.ndarray
     """`(n,)` boolean."""
-    steps: int = 0
-    """T where `values` are T tokens side by side; 0 where they are one vector."""
+
+    @property
+    def steps(self) -> int:
+        """T where `values` are T tokens side by side; 0 where they are one vector."""
+        return self.values.steps if isinstance(self.values, Tokens) else 0
+
+    def some(self, rows: np.ndarray) -> Block:
+        """The block of some rows."""
+        values = self.values.some(rows) if isinstance(self.values, Tokens) else self.values[rows]
+        return Block(values, self.present[rows])
 
 
 Blocks = dict[str, Block]
@@ -37,12 +46,15 @@ def blocks(views: Views, names: Sequence[str] | None = None) -> Blocks:
         if name not in views.columns:
             continue
         column = views[name]
+        if column.steps:
+            found[name] = Block(column.items.some(column.index), column.present)
+            continue
         values = np.zeros((len(views), column.width), dtype=np.float32)
         rows = np.flatnonzero(column.present)
         for start in range(0, len(rows), 4096):
             part = rows[start : start + 4096]
             values[part] = column.take(column.index[part])
-        found[name] = Block(values, column.present, column.steps)
+        found[name] = Block(values, column.present)
     return found
 
 
@@ -53,13 +65,13 @@ def views_of(held: Blocks) -> Views:
         rows = np.flatnonzero(block.present)
         index = np.full(len(block.present), ABSENT, dtype=np.int64)
         index[rows] = np.arange(len(rows))
-        columns[name] = Column("vector", block.values[rows], index)
+        columns[name] = Column("vector", block.some(rows).values, index)
     return Views(columns)
 
 
 def restrict(held: Blocks, rows: np.ndarray) -> Blocks:
     """The blocks of some rows."""
-    return {name: Block(block.values[rows], block.present[rows], block.steps) for name, block in held.items()}
+    return {name: block.some(rows) for name, block in held.items()}
 
 
 def presence(held: Mapping[str, Block], names: Sequence[str], n: int) -> np.ndarray:

@@ -10,9 +10,9 @@ import numpy as np
 
 from chiasm.views import Column, Views, normalize
 
-__all__ = ["KINDS", "NEIGHBORS", "cosine", "deal", "margins"]
+__all__ = ["DEALT", "NEIGHBORS", "cosine", "deal", "margins"]
 
-KINDS = ("right", "random", "near")
+DEALT = ("right", "random", "near")
 NEIGHBORS = 10
 _NEAREST, _LEAST = 0.02, 5
 _TRIES = 20
@@ -24,7 +24,7 @@ Taken = tuple[np.ndarray, np.ndarray]
 
 
 def deal(views: Views, seed: int) -> tuple[Views, np.ndarray]:
-    """Right rows and two kinds of wrong ones: the dealt views, and the kind `(m,)` of each row (place in `KINDS`).
+    """Right rows and two kinds of wrong ones: the dealt views, and the kind `(m,)` of each row (place in `DEALT`).
 
     Of every row with two views or more, one view's item is replaced by that of another row, one that no id holds
     together with the kept ones: of any row ("random"), and of a row whose item in one of the kept views is among the

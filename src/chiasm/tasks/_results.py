@@ -41,6 +41,9 @@ class Answers(tuple[np.ndarray, ...]):
         made.report, made.outputs, made.ids = report, outputs, ids
         return made
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (tuple(self), self.report, self.outputs, self.ids)
+
 
 class Hits(list[Any]):
     """What was found: a list of dicts (of a search, a list of hits a query), and the `report` of encoding."""

@@ -15,7 +15,7 @@ from chiasm.score import Score
 from chiasm.splits import cut
 from chiasm.stats import answers as classification
 from chiasm.stats.blocks import patterns, subsets
-from chiasm.stats.dealing import KINDS, cosine, deal, margins
+from chiasm.stats.dealing import DEALT, cosine, deal, margins
 from chiasm.stats.relevance import check_pairs
 from chiasm.stats.resample import Draws, difference, interval_of
 from chiasm.tasks._known_rows import KnownRows
@@ -205,7 +205,7 @@ class Match(KnownRows):
         both = np.stack([1 - sure[even], sure[even]], axis=1)
         table: dict[str, Any] = {
             "pairs": int(right.sum()),
-            "wrong": {KINDS[k]: int((kinds[even] == k).sum()) for k in (1, 2)},
+            "wrong": {DEALT[k]: int((kinds[even] == k).sum()) for k in (1, 2)},
             "auc": interval_of(*ours),
             "average_precision": interval_of(*precise[0]),
             "accuracy": interval_of(*draws.accuracy(right, sure[even] >= 0.5)),
@@ -221,7 +221,7 @@ class Match(KnownRows):
             one = Draws(dealt.clusters[rows], seed=self.seed)
             mine, cos = (one.auc(kinds[rows] == 0, values[rows]) for values in (sure, plain))
             entry = {"auc": interval_of(*mine), "cosine": interval_of(*cos), "difference": difference(mine, cos)}
-            table["against"][KINDS[k]] = entry
+            table["against"][DEALT[k]] = entry
         return table
 
     def _odds(self, space: Views) -> np.ndarray:

@@ -23,9 +23,9 @@ from chiasm.views import ABSENT, Column, Views
 
 __all__ = [
     "BrokenError",
+    "Probe",
     "Promise",
     "SkippedError",
-    "Trial",
     "answered",
     "apart",
     "hold",
@@ -47,7 +47,7 @@ class SkippedError(Exception):
 
 
 @dataclass
-class Trial:
+class Probe:
     """One part under test."""
 
     kind: str
@@ -86,7 +86,7 @@ class Trial:
 
 @dataclass(frozen=True)
 class Promise:
-    """One promise: its words, and what tries it on a `Trial`.
+    """One promise: its words, and what tries it on a `Probe`.
 
     Made of a function, whose docstring's first line is the words. It returns a note or None, or else raises
     `BrokenError` or `SkippedError`.
@@ -94,10 +94,10 @@ class Promise:
 
     name: str
     words: str
-    keep: Callable[[Trial], str | None]
+    keep: Callable[[Probe], str | None]
 
     @classmethod
-    def of(cls, keep: Callable[[Trial], str | None]) -> Promise:
+    def of(cls, keep: Callable[[Probe], str | None]) -> Promise:
         """The promise that a function tries."""
         return cls(keep.__name__, (keep.__doc__ or "").split("\n")[0].rstrip("."), keep)
 
@@ -119,7 +119,7 @@ def hold(right: Any, told: str) -> None:
 
 
 @contextmanager
-def reloaded(on: Trial, part: Any) -> Iterator[Any]:
+def reloaded(on: Probe, part: Any) -> Iterator[Any]:
     """The part after saving and loading, as long as its folder is there."""
     package, cls = on.cls.__module__.split(".")[0], on.cls
     if package == "__main__" or not _importable(cls):
