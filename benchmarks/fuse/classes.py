@@ -58,15 +58,16 @@ FIGURES = [
 ]
 FIGURES += [
     Figure(
-        f"{short}.{part}.gain",
-        (*at, "auto minus", key, METHODS["concat"]),
-        f"{what}, learned from {rows}: auto less concat + logistic",
+        f"{short}.{part}.{gain}",
+        (*at, "auto minus", key, METHODS[other]),
+        f"{what}, learned from {rows}: auto less {METHODS[other]}",
         "points",
         "+.1f",
         "{n} splits",
     )
     for short, (at, what) in ROWS.items()
     for part, (key, rows) in LEARNED.items()
+    for gain, other in (("gain", "concat"), ("over_text", "text"))
 ]
 FIGURES += [
     Figure(
