@@ -12,6 +12,7 @@ import pytest
 
 import chiasm
 from chiasm import registry
+from chiasm.align.cca import CCA
 from chiasm.contracts import (
     ChiasmError,
     Column,
@@ -24,6 +25,7 @@ from chiasm.contracts import (
     readable,
 )
 from chiasm.data.toy import planted_pair
+from chiasm.encode.hashed_text import HashedText
 
 PARTS = Path(__file__).parents[1] / "examples" / "parts"
 CLASSES = {
@@ -463,3 +465,39 @@ def test_what_is_no_part_is_refused_in_a_sentence(kind, given, told):
 def test_an_object_of_no_kind_is_told_what_it_lacks():
     with pytest.raises(ChiasmError, match="for encode it lacks modality"):
         check_part(SimpleNamespace(encode=len))
+
+
+class Keeping(CCA):
+    """CCA that keeps what it mapped last."""
+
+    def transform(self, views):
+        self.last = views
+        return super().transform(views)
+
+
+class KeepingText(HashedText):
+    """Hashed words that keep the last texts, out of sight."""
+
+    def attempt(self, items):
+        self._seen = list(items)
+        return super().attempt(items)
+
+
+class Empty(chiasm.contracts.Aligner):
+    """Nothing."""
+
+
+@pytest.mark.parametrize(("part", "kept"), [(Keeping(k=4, ridge=1.0), "last"), (KeepingText(), "_seen")])
+def test_a_part_that_keeps_what_a_call_brought_is_told_so(part, kept):
+    (told,) = [told for promise, told in broken(part).items() if promise.startswith("No state of the last call")]
+    assert f"a call changes {kept}:" in told
+
+
+def test_a_missing_method_is_named():
+    assert set(broken(Empty()).values()) == {"it has no fit of its own"}
+
+
+@pytest.mark.parametrize(("how", "sentence"), [({"items": ["a"]}, "at least 10 items"), ({"within": -1}, "got -1")])
+def test_a_check_that_cannot_be_made_is_refused(how, sentence):
+    with pytest.raises(ChiasmError, match=sentence):
+        check_part(HashedText(), **how)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from chiasm.align import Aligner
-from chiasm.contracts._probe import Probe, Promise, apart, hold, pair, printed, reloaded, thinned
+from chiasm.contracts._probe import Probe, Promise, apart, hold, pair, printed, reloaded, stateless, thinned
 from chiasm.views import Column, Views
 
 __all__ = ["BASE", "PROMISES"]
@@ -82,6 +82,12 @@ def learns_the_same_twice(on: Probe) -> None:
     hold(far <= on.within, f"a second fit maps elsewhere, by {far:.1g} of the largest number: draw by a seed")
 
 
+def keeps_nothing_of_a_call(on: Probe) -> None:
+    """No state of the last call: mapping leaves nothing on it."""
+    aligner, views = _fitted(on), pair()
+    stateless(on, aligner, *(lambda some=some: aligner.transform(some) for some in (views, views[:7], views[9:])))
+
+
 def prints_its_score(on: Probe) -> None:
     """Its score prints as the table behind it."""
     printed(_fitted(on).score(pair()[LEARN:]))
@@ -122,6 +128,7 @@ PROMISES = tuple(
         finds_unseen_pairs,
         copes_with_absent_views,
         learns_the_same_twice,
+        keeps_nothing_of_a_call,
         prints_its_score,
         comes_back_from_disk,
     )

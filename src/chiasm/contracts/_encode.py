@@ -7,7 +7,18 @@ from typing import Any
 
 import numpy as np
 
-from chiasm.contracts._probe import BrokenError, Probe, Promise, SkippedError, apart, hold, items_of, reloaded, rows_of
+from chiasm.contracts._probe import (
+    BrokenError,
+    Probe,
+    Promise,
+    SkippedError,
+    apart,
+    hold,
+    items_of,
+    reloaded,
+    rows_of,
+    stateless,
+)
 from chiasm.encode import Encoder
 from chiasm.errors import ChiasmError
 from chiasm.tokens import Tokens
@@ -105,6 +116,14 @@ def notes_what_it_cannot_read(on: Probe) -> None:
     raise BrokenError(f"encode of {shown} raises nothing")
 
 
+def keeps_nothing_of_a_call(on: Probe) -> None:
+    """No state of the last call: encoding leaves nothing on it, in `attempt` as in `encode`."""
+    encoder, items = _fitted(on), _items(on)
+    bad = items_of(encoder.modality)[1]
+    calls = [lambda: encoder.attempt([bad, *items]), lambda: encoder.attempt(items[:2]), lambda: encoder.encode(items)]
+    stateless(on, encoder, *calls)
+
+
 def comes_back_from_disk(on: Probe) -> None:
     """Saved and loaded it gives the same numbers and has the same fingerprint."""
     encoder, items = _fitted(on), _items(on)
@@ -155,6 +174,7 @@ PROMISES = tuple(
         tells_items_apart,
         fingerprint_follows_the_numbers,
         notes_what_it_cannot_read,
+        keeps_nothing_of_a_call,
         comes_back_from_disk,
     )
 )

@@ -6,7 +6,18 @@ from typing import Any
 
 import numpy as np
 
-from chiasm.contracts._probe import Probe, Promise, SkippedError, answered, apart, hold, printed, reloaded, thinned
+from chiasm.contracts._probe import (
+    Probe,
+    Promise,
+    SkippedError,
+    answered,
+    apart,
+    hold,
+    printed,
+    reloaded,
+    stateless,
+    thinned,
+)
 from chiasm.errors import ChiasmError
 from chiasm.fuse import Fuser
 from chiasm.views import Column, Views
@@ -105,6 +116,12 @@ def feels_the_loss_of_a_view(on: Probe) -> None:
         hold(noisy is not None and noisy < 0.8 * true, f"the weight of view 'b' is {noisy} as noise, {true:.3f} before")
 
 
+def keeps_nothing_of_a_call(on: Probe) -> None:
+    """No state of the last call: answering leaves nothing on it."""
+    fuser, views = _fitted(on), answered()
+    stateless(on, fuser, *(lambda some=some: fuser.predict_proba(some) for some in (views, views[:7], views[9:])))
+
+
 def prints_its_score(on: Probe) -> None:
     """Its score prints as the table behind it."""
     printed(_fitted(on).score(answered()[LEARN:]))
@@ -152,6 +169,7 @@ PROMISES = tuple(
         gives_tags,
         gives_numbers,
         feels_the_loss_of_a_view,
+        keeps_nothing_of_a_call,
         prints_its_score,
         comes_back_from_disk,
     )

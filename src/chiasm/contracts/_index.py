@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from chiasm.contracts._probe import Probe, Promise, hold, reloaded
+from chiasm.contracts._probe import Probe, Promise, hold, reloaded, stateless
 from chiasm.index import Index
 from chiasm.views import normalize
 
@@ -61,6 +61,12 @@ def goes_on_as_long_as_asked(on: Probe) -> None:
     hold((np.diff([score for _, score in found]) <= 0).all(), "the scores do not fall")
 
 
+def keeps_nothing_of_a_call(on: Probe) -> None:
+    """No state of the last call: searching leaves nothing on it."""
+    index, queries = _filled(on), _data()[1]
+    stateless(on, index, *(lambda some=some: index.search(some, K) for some in (queries, queries[:2], queries[5:])))
+
+
 def comes_back_from_disk(on: Probe) -> None:
     """Saved and loaded it finds the same."""
     index, queries = _filled(on), _data()[1]
@@ -87,6 +93,7 @@ PROMISES = tuple(
         adds_to_what_is_there,
         forgets_what_is_deleted,
         goes_on_as_long_as_asked,
+        keeps_nothing_of_a_call,
         comes_back_from_disk,
     )
 )

@@ -34,6 +34,7 @@ __all__ = [
     "printed",
     "reloaded",
     "rows_of",
+    "stateless",
     "thinned",
 ]
 
@@ -110,6 +111,33 @@ def printed(score: Any) -> None:
     hold(len(text.splitlines()) > 1, f"its score prints as {text!r}, wanted the table behind it")
     hold(json.loads(score.to_json()) is not None, "its score has no JSON")
     hold(np.isfinite(float(score)), f"its score is {float(score)}")
+
+
+def stateless(on: Probe, part: Any, *calls: Callable[[], Any]) -> None:
+    """Hold that calls leave nothing of themselves on a part; what it opens or works out at the first may stay."""
+    calls[0]()
+    before = _held(on, part)
+    for call in calls[1:]:
+        call()
+    after = _held(on, part)
+    moved = sorted(name for name in before.keys() | after.keys() if not _same(before.get(name), after.get(name)))
+    hold(not moved, f"a call changes {', '.join(moved)}: return what a call has to tell, since threads share a part")
+
+
+def _held(on: Probe, part: Any) -> dict[str, tuple[Any, int]]:
+    """What is on a part, and on the object that it wraps: by name the thing and its length."""
+    held = dict(vars(part))
+    for value in list(held.values()):
+        if type(value) is on.cls:
+            held |= vars(value)
+    return {name: (value, len(value) if isinstance(value, list | dict | set) else 0) for name, value in held.items()}
+
+
+def _same(one: tuple[Any, int] | None, other: tuple[Any, int] | None) -> bool:
+    if one is None or other is None or one[1] != other[1]:
+        return False
+    plain = isinstance(one[0], str | int | float) and isinstance(other[0], str | int | float)
+    return one[0] is other[0] or (plain and one[0] == other[0])
 
 
 def hold(right: Any, told: str) -> None:

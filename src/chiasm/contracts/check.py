@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import copy
 import importlib
+import traceback
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from chiasm.contracts import _any
+from chiasm.contracts._encode import FEW
 from chiasm.contracts._probe import BrokenError, Probe, Promise, SkippedError
 from chiasm.errors import ChiasmError
 from chiasm.part import Part
@@ -21,6 +23,10 @@ _OWN = {kind: importlib.import_module(f"chiasm.contracts._{kind}") for kind in K
 
 _ORDER = sorted(KINDS, key=lambda kind: ("fit" in OFFERS[kind], -KINDS.index(kind)))
 """Of the kinds, as an object is asked for their methods: those first that are told by more than `fit`."""
+
+
+LEAST = FEW + 1
+"""Items that an encoder is tried on, at least."""
 
 
 @dataclass(frozen=True)
@@ -118,11 +124,11 @@ def check_part(
         within: how much numbers may differ that should be equal, in units of the largest. 0: not at all.
 
     Raises `ContractError`, a ChiasmError that lists every broken promise, with `findings` for the rest; and a
-    ChiasmError where it cannot be told what kind of part it is.
+    ChiasmError where it cannot be told what kind of part it is, for fewer than 10 items and for `within` below 0.
 
     >>> from chiasm.index.exact import Exact
     >>> print(check_part(Exact()))
-    Exact() (index): 10 kept, 0 broken, 0 skipped
+    Exact() (index): 11 kept, 0 broken, 0 skipped
       kept    Its docstring says in a line what it is
       kept    It can be made without arguments, so that a name is enough
       kept    Its constructor stores the values that it is given, unchanged, and learns nothing
@@ -132,10 +138,15 @@ def check_part(
       kept    `add` adds to what is there, `len` counts it, and `search` gives all where there are fewer than k
       kept    A deleted key is never found again; keys that are not there are passed over
       kept    `ranked` gives every key in the end, each once, the scores falling
+      kept    No state of the last call: searching leaves nothing on it
       kept    Saved and loaded it finds the same
     """
     made = part() if isinstance(part, type) else copy.deepcopy(part)
     kind = kind_of(made)
+    if items is not None and len(items) < LEAST:
+        raise ChiasmError(f"wanted at least {LEAST} items that all differ, got {len(items)}: give some sixteen.")
+    if not within >= 0:
+        raise ChiasmError(f"wanted within, a share of the largest number, 0 or more, got {within}.")
     trial = Probe(kind, made, items, dict(other or {}), within)
     name = repr(made) if isinstance(made, Part) else type(made).__name__
     found = Findings(name, kind, tuple(_tried(promise, trial) for promise in promises(kind)))
@@ -151,6 +162,9 @@ def _tried(promise: Promise, trial: Probe) -> Finding:
         return Finding(promise.words, "broken", str(error), error)
     except SkippedError as why:
         return Finding(promise.words, "skipped", str(why))
+    except NotImplementedError as error:
+        lacks = traceback.extract_tb(error.__traceback__)[-1].name
+        return Finding(promise.words, "broken", f"it has no {lacks} of its own", error)
     except Exception as error:
         said = " ".join(str(error).split())
         return Finding(promise.words, "broken", f"it raised {type(error).__name__}: {said}", error)

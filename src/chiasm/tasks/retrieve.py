@@ -86,9 +86,8 @@ class Retrieve(KnownRows):
         val = known.rows[known.split == "val"] if (known.split == "val").any() else None
         self.aligner_ = registry.fit(aligner, train, val=val).slim()
         self.baseline_ = None
-        ridge = registry.get("align", "ridge")
-        if not isinstance(self.aligner_, ridge):
-            self.baseline_ = ridge(seed=self.seed).fit(train, val=val).slim()
+        if not isinstance(self.aligner_, registry.get("align", "ridge")):
+            self.baseline_ = registry.make("align", "ridge", seed=self.seed).fit(train, val=val).slim()
         self._record(views, known)
         return self
 
