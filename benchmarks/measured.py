@@ -1,4 +1,4 @@
-"""The measured figures, put into the documents: no figure is typed twice.
+"""The measured figures, put into the documents that name them.
 
 `python -m benchmarks.measured` reads `benchmarks/results/*.json`, writes docs/measured.md and fills in README.md and
 the other pages of docs/ in place. With `--check` nothing is written; it names what disagrees and exits 1.
@@ -62,12 +62,14 @@ LINES = [
     (
         "Chinese news into 10 classes, words + picture",
         "**{classes.web_news_zh.both.auto unit}** (sd {classes.web_news_zh.both.auto sd}); words alone "
-        "{classes.web_news_zh.both.text}, logistic regression on both {classes.web_news_zh.both.concat}",
+        "{classes.web_news_zh.both.text}, logistic regression on both {classes.web_news_zh.both.concat}, "
+        "difference {classes.web_news_zh.both.gain []}",
     ),
     (
         "sentiment of tweets, words + picture, 3 classes",
-        "**{classes.mvsa_single.train.auto unit}**; logistic regression on both {classes.mvsa_single.train.concat}, "
-        "difference {classes.mvsa_single.train.gain []}; words alone {classes.mvsa_single.train.text}",
+        "**{classes.mvsa_single.both.auto unit}** (sd {classes.mvsa_single.both.auto sd}); words alone "
+        "{classes.mvsa_single.both.text}, logistic regression on both {classes.mvsa_single.both.concat}, "
+        "difference {classes.mvsa_single.both.gain []}",
     ),
     (
         "one model with views dropped against one learned without them, least ratio of accuracies",
@@ -139,12 +141,14 @@ def shown(figures: Figures, name: str, part: str | None = None) -> str:
 
 
 def ten_lines(figures: Figures) -> str:
-    """The README's block; the command is that of a line's first figure."""
-    lines = ["| what | figure | command |", "|---|---|---|"]
+    """The README's block: a line's figures, the commands that make them, and when these last ran."""
+    lines = ["| what | figure | command | measured |", "|---|---|---|---|"]
     for what, cell in LINES:
-        first = PLACE.search(cell)
-        command = figures[first[1]]["command"] if first else ""
-        lines.append(f"| {what} | {PLACE.sub(lambda m: shown(figures, m[1], m[2]), cell)} | `{command}` |")
+        named = [figures[marker[1]] for marker in PLACE.finditer(cell)]
+        commands = ", ".join(dict.fromkeys(f"`{one['command']}`" for one in named))
+        days = sorted({one["date"] for one in named if not one["rerun"]})
+        day = f"{days[0]}, not rerun" if days else min(one["date"] for one in named)
+        lines.append(f"| {what} | {PLACE.sub(lambda m: shown(figures, m[1], m[2]), cell)} | {commands} | {day} |")
     return "\n".join(lines) + "\n"
 
 
@@ -185,12 +189,15 @@ def page(figures: Figures) -> str:
     lines = [
         "# Measured",
         "",
-        "Every figure that the documents name, with the command that makes it. This page is made by `python -m",
-        "benchmarks.measured` from `benchmarks/results/`, which `python -m benchmarks.TOPIC.NAME --save` writes; do",
-        "not edit it. Brackets are 95 % intervals, or the least and the most where it is said. `sd` is the deviation",
-        "over re-drawn splits. *Not rerun*: copied from a document of that date, not measured since. The load is how",
-        "many processes wanted a core, averaged over a minute: times taken beside others are worth their ratios only.",
-        "The same code gives features that differ in their last digits on another machine, and so may figures.",
+        "Figures with the command that makes each. This page is made by `python -m benchmarks.measured` from",
+        "`benchmarks/results/`, which `python -m benchmarks.TOPIC.NAME --save` writes; do not edit it. The other",
+        "pages take theirs from there too, except docs/log.md, which tells what was found when, and the few that say",
+        "by hand. Brackets are 95 % intervals, or the least and the most where it is said. `sd` is the deviation over",
+        "re-drawn splits; intervals over those are Nadeau and Bengio's, symmetric, so they may end below 0 %. A",
+        "figure without brackets has no interval. *Not rerun*: copied from a document of that date, not measured",
+        "since. The load is how many processes wanted a core, averaged over a minute: times taken beside others are",
+        "worth their ratios only. The same code gives features that differ in their last digits on another machine,",
+        "and so may figures.",
     ]
     head = ("id", "what", "figure", "over", "command", "date", "cores, load")
     for topic, title in TOPICS.items():

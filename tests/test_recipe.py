@@ -226,7 +226,9 @@ def system(command: str) -> dict:
 
 FORGED = {
     "a newer format": (lambda content: content.update(format=3), "format 3; this chiasm reads up to 2: upgrade chiasm"),
-    "a format of another kind": (lambda content: content.update(format="1"), "upgrade chiasm"),
+    "a format of another kind": (lambda content: content.update(format="1"), "is damaged"),
+    "a format before the first": (lambda content: content.update(format=0), "is damaged"),
+    "a format that is true": (lambda content: content.update(format=True), "is damaged"),
     "os:system as the part": (part(system("touch BAIT")), "not allowed"),
     "os:system as a parameter": (state(x_={"$part": system("touch BAIT")}), "not allowed"),
     "os:system as scikit-learn": (state(x_=sklearn("os:system", {"command": "touch BAIT"})), "not allowed"),
@@ -387,3 +389,8 @@ def test_no_source_file_runs_code_that_it_loads(file: Path) -> None:
 )
 def test_the_search_for_such_code_finds_it_where_it_is_planted(planted: str) -> None:
     assert len(offences(planted, "x.py")) == 1
+
+
+def test_what_is_no_part_is_not_saved(tmp_path):
+    with pytest.raises(ChiasmError, match="wanted a part or a model to save, got dict"):
+        chiasm.save({"a": 1}, tmp_path / "m")

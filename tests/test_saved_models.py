@@ -2,8 +2,6 @@
 
 import importlib
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -85,12 +83,6 @@ def test_a_name_that_left_a_module_says_where_it_is(old):
     module, _, name = old.partition(":")
     with pytest.warns(DeprecationWarning, match=f"{module}.{name} is now"):
         getattr(importlib.import_module(module), name)
-
-
-def test_python_m_of_an_old_module_runs_todays():
-    done = subprocess.run([sys.executable, "-W", "ignore", "-m", "chiasm.open_media"], input=b"", capture_output=True)
-    assert b"get_code" not in done.stderr, done.stderr
-    assert b"Traceback" not in done.stderr, done.stderr
 
 
 def test_from_imports_of_old_modules_give_todays_objects():

@@ -202,3 +202,8 @@ def test_temporal_reads_a_column_of_tokens_in_parts_and_answers_as_from_an_array
     assert 0 < max(most) <= 512
     told = Temporal(head="conv", steps=20).fit(Views({"clip": flat}), y).outputs(Views({"clip": flat}))
     np.testing.assert_allclose(read, told, atol=1e-5)
+
+
+def test_tokens_of_several_widths_are_refused_in_a_sentence():
+    with pytest.raises(ChiasmError, match="wanted tokens of one width, got 2, 3"):
+        Tokens.of([np.ones((1, 2)), np.ones((2, 3))])

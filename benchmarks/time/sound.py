@@ -92,6 +92,7 @@ FIGURES += [
         ("ravdess", "actors 11-20", "early"),
         "emotion in speech, all views, actors 11 to 20 alone",
         "%",
+        n="{rows} clips",
         scale=100,
     ),
     Figure(
@@ -109,6 +110,7 @@ FIGURES += [
         (*at, "accuracy", "scored clips shuffled"),
         f"{what}: the 8 parts shuffled in scored clips",
         "%",
+        n="{rows} clips",
         scale=100,
     )
     for short, at, what in (
@@ -237,6 +239,7 @@ def order(views: Views, folds: np.ndarray, clusters: np.ndarray) -> dict[str, An
         sampled[title] = draws.accuracy(views.label[test], out[test])
     first = sampled["as it is"]
     return {
+        "rows": len(test),
         "accuracy": {title: interval_of(*one) for title, one in sampled.items()},
         "as it is minus": {t: difference(first, one) for t, one in sampled.items() if one is not first},
     }
@@ -282,7 +285,10 @@ def ravdess() -> dict[str, Any]:
     return {
         **found,
         "commonest class": round(float(np.unique(views.label, return_counts=True)[1].max() / len(views)), 3),
-        "actors 11-20": {name: interval_of(*draws.mean(one[late])) for name, one in right.items()},
+        "actors 11-20": {
+            "rows": len(late),
+            **{name: interval_of(*draws.mean(one[late])) for name, one in right.items()},
+        },
         "order": order(views, folds, actor),
         "bar": reached(found, 0.45),
     }

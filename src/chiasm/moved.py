@@ -8,7 +8,7 @@ import importlib.machinery
 import sys
 import warnings
 from collections.abc import Sequence
-from types import CodeType, ModuleType
+from types import ModuleType
 from typing import Any
 
 __all__ = ["CLASSES", "MODULES", "NAMES", "install", "now", "renamed"]
@@ -104,12 +104,6 @@ class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
 
         module.__doc__ = f"Moved: see {' and '.join(places)}."
         vars(module)["__getattr__"] = look_up
-
-    def get_code(self, fullname: str) -> CodeType:
-        """What `python -m` runs: the module of today."""
-        return compile(
-            f"import runpy; runpy.run_module({MODULES[fullname][0]!r}, run_name='__main__')", fullname, "exec"
-        )
 
 
 def install() -> None:

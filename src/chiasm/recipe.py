@@ -44,6 +44,8 @@ def save(part: Part, path: str | Path, extra: dict[str, bytes] | None = None) ->
     A reader sees the old part or the new one, whole. `extra` are small files put beside it (reports).
     Raises a ChiasmError when a value inside cannot be saved, by name, or `path` is not a model's folder.
     """
+    if not isinstance(part, Part) and not hasattr(part, "get_params"):
+        raise ChiasmError(f"wanted a part or a model to save, got {type(part).__name__}.")
     folder = Path(path)
     check_place(folder)
     arrays: dict[str, np.ndarray] = {}
@@ -124,7 +126,9 @@ def _read(folder: Path) -> dict[str, Any]:
         ) from None
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise ChiasmError(f"{folder}/recipe.json is damaged: save the model again.") from None
-    if not isinstance(version, int) or version > FORMAT:
+    if type(version) is not int or version < 1:
+        raise ChiasmError(f"{folder}/recipe.json is damaged (format {version!r}): save the model again.")
+    if version > FORMAT:
         raise ChiasmError(f"{folder} has format {version}; this chiasm reads up to {FORMAT}: upgrade chiasm.")
     if stored != _digest(recipe) or not {"arrays", "sha256", "part"} <= recipe.keys():
         raise ChiasmError(f"{folder}/recipe.json is damaged (its checksum differs): save the model again.")

@@ -59,7 +59,10 @@ class Tokens:
     @classmethod
     def of(cls, items: Sequence[np.ndarray]) -> Tokens:
         """From one array `(t_i, d)` an item, kept in memory as float16."""
-        width = max((item.shape[1] for item in items if item.ndim == 2), default=0)
+        widths = {item.shape[1] for item in items if item.ndim == 2 and len(item)}
+        if len(widths) > 1:
+            raise ChiasmError(f"wanted tokens of one width, got {', '.join(map(str, sorted(widths)))}.")
+        width = max(widths, default=0)
         rows = [np.asarray(item).reshape(-1, width) if width else np.zeros((0, 0)) for item in items]
         with np.errstate(over="ignore"):  # what is too large for half precision is told where finite numbers are wanted
             values = np.concatenate([row.astype(np.float16) for row in rows] or [np.zeros((0, 0), np.float16)])

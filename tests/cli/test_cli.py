@@ -405,3 +405,25 @@ def test_chinese_texts_in_parquet_are_fitted_and_scored(run: Run, tmp_path: Path
     check_score(
         answered(run("score", tmp_path / "m", tmp_path / "t.parquet", "--root", source, "--json")), labelled=True
     )
+
+
+@pytest.mark.parametrize("option", ["--properties", "--per-query=q.csv", "--report=page.html"])
+def test_an_option_of_other_models_is_refused_before_the_work(run: Run, toy: Toy, tmp_path: Path, option: str) -> None:
+    options = ["--text", "caption", "--label", "shape", "--normal", "circle", "--encoder", "caption=hashed_text"]
+    done = run("fit", "detect", toy.table, *options, "--to", tmp_path / "m")
+    assert done.returncode == 0, done.stderr
+    done = run("score", tmp_path / "m", toy.table, option)
+    assert done.returncode == 1
+    assert f"{option.partition('=')[0]} is for models that" in done.stderr
+    assert "is a detect model" in done.stderr
+
+
+@pytest.mark.parametrize(("command", "wanted"), [("contents", "a picture, a film or a sound"), ("summarize", "a film")])
+@pytest.mark.parametrize("what", ["a folder", "a table", "nothing"])
+def test_a_file_that_cannot_be_looked_into_is_named(
+    run: Run, toy: Toy, tmp_path: Path, command: str, wanted: str, what: str
+) -> None:
+    file = {"a folder": tmp_path, "a table": toy.table, "nothing": tmp_path / "none.mp4"}[what]
+    done = run(command, file)
+    assert done.returncode == 1
+    assert f"wanted {wanted}, got {file}, which cannot be used: " in done.stderr

@@ -76,3 +76,7 @@ def test_wrong_calls_are_one_sentence(call, sentence):
 def test_an_index_that_is_empty_says_so():
     with pytest.raises(ChiasmError, match="not fitted"):
         Exact().search(np.ones(2), 1)
+
+
+def test_an_empty_index_has_nothing_to_delete():
+    assert Exact().delete(["a"]) == 0

@@ -94,6 +94,15 @@ def test_the_deprecated_report_is_the_calling_threads_own_and_warns(model, cache
     with ThreadPoolExecutor(1) as pool:  # pytest.warns is not for several threads at once: one after the other
         assert [pool.submit(ask, n).result() for n in (2, 5)] == [(7, 2), (13, 5)]
 
+    def searched():
+        search(model, 1)
+        model.hits({"text": ["a red square"]})
+        with pytest.warns(DeprecationWarning, match="goes with"):
+            return model.report.as_dict()
+
+    with ThreadPoolExecutor(1) as pool:  # the pictures of the model were read at fit: such a search reads none
+        assert pool.submit(searched).result() == {}
+
     def stranger():
         with (
             pytest.warns(DeprecationWarning, match="goes with"),

@@ -1,4 +1,4 @@
-"""Canonical correlation analysis, regularized and correlation-weighted, exact and streamed: the default aligner."""
+"""Canonical correlation analysis, regularized and correlation-weighted, exact and streamed."""
 
 from __future__ import annotations
 

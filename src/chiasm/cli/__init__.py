@@ -31,7 +31,7 @@ _COMMANDS = {
     "talk": ("chiasm.cli.talk", "Talk with a saved model: slots are filled, and asked for when unsure."),
     "link": ("chiasm.cli.link", "Link two unlinked collections one to one."),
     "encode": ("chiasm.cli.encode", "Encode a table's columns into the cache (resumable)."),
-    "list": ("chiasm.cli.info", "List encoders, aligners, indexes and tasks."),
+    "list": ("chiasm.cli.info", "List encoders, aligners, fusers, indexes and tasks."),
     "doctor": ("chiasm.cli.info", "Check this installation."),
     "cache": ("chiasm.cli.info", "Look at, verify or clear the cache."),
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import json
@@ -10,7 +11,7 @@ import shutil
 import sys
 import time
 import unicodedata
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import click
@@ -18,9 +19,11 @@ import click
 from chiasm.data.source import Source
 from chiasm.encoding import Report
 from chiasm.errors import ChiasmError
+from chiasm.media.images import MediaError
 from chiasm.scale import Progress
 
 __all__ = [
+    "about",
     "clock",
     "columns",
     "csv_bytes",
@@ -50,6 +53,15 @@ _COLUMNS = [
     click.option("--root", type=click.Path(), metavar="DIR", help="Paths are below this folder; default: DATA's."),
     click.option("--encoding", default="utf-8", show_default=True, help="Of text files; Chinese ones may be gb18030."),
 ]
+
+
+@contextlib.contextmanager
+def about(file: str, wanted: str) -> Iterator[None]:
+    """Around what reads one file: where it cannot be read, the error names it and what is wanted."""
+    try:
+        yield
+    except MediaError as error:
+        raise ChiasmError(f"wanted {wanted}, got {one_line(file)}, which cannot be used: {error}.") from None
 
 
 def columns(command: Callable) -> Callable:

@@ -34,7 +34,7 @@ def answer_command(
     part = recipe.load(model)
     if not isinstance(part, Answering):
         task = type(part).__name__.lower()
-        asks = {"retrieve": "search"}.get(task, task)
+        asks = {"retrieve": "search", "match": "score"}.get(task, task)
         raise ChiasmError(f"{model} is a {task} model, it does not answer rows: chiasm {asks} {model} ... asks it.")
     views = Source.of(part).read_present(data, part.views_, root=root, where=where_of(where))
     answers = part.answer(views, progress=progress())

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from chiasm import recipe
-from chiasm.cli._shared import echo_json, one_line, progress
+from chiasm.cli._shared import about, echo_json, one_line, progress
 from chiasm.errors import ChiasmError
 
 
@@ -22,13 +22,13 @@ def contents_command(file: str, hearing: str | None, step: float, top: int, movi
     """What is in FILE, named by the image encoder's own 1,000 classes; sounds by a classifier of yours."""
     from chiasm.tasks.contents import Contents
 
-    found = Contents(step=step, hearing=None if hearing is None else _hearing(hearing), top=top).answer(
-        file, progress=progress()
-    )
-    if moving:
-        from chiasm.media.regions import passages
+    task = Contents(step=step, hearing=None if hearing is None else _hearing(hearing), top=top)
+    with about(file, "a picture, a film or a sound"):
+        found = task.answer(file, progress=progress())
+        if moving:
+            from chiasm.media.regions import passages
 
-        found["moving"] = passages(file)
+            found["moving"] = passages(file)
     if as_json:
         echo_json({"file": file, **found})
         return

@@ -10,13 +10,12 @@ from typing import Any
 import click
 
 from chiasm import recipe
-from chiasm.cli._shared import csv_bytes, echo_json, one_line, progress, say_skipped, where_of
+from chiasm.cli._shared import about, csv_bytes, echo_json, one_line, progress, say_skipped, where_of
 from chiasm.data.source import Source
 from chiasm.errors import ChiasmError
 from chiasm.files import write_atomic
 from chiasm.media.clips import AUDIO_SUFFIXES, VIDEO_SUFFIXES
 from chiasm.media.frames import gray_frames
-from chiasm.media.images import MediaError
 from chiasm.tasks.detect import Alarm, Detect, Name, alarm_name, ranked
 
 SHOWN = 20
@@ -111,10 +110,8 @@ def _table(part: Detect, names: Any, texts: list[str], data: str, options: dict[
 
 def _film(part: Detect, names: Any, texts: list[str], film: str, window: float | None, as_json: bool) -> None:
     watch = part.watch(window=window, names=None if hasattr(names, "hits") else names)
-    try:
+    with about(film, "a film"):
         times, scores, alarms = watch.film(film, progress=progress())
-    except MediaError as error:
-        raise ChiasmError(f"{film}: {error}") from None
     name = alarm_name(part, names, texts, film)
     told = [{**alarm.as_dict(), "event": name(alarm)} for alarm in alarms]
     if as_json:

@@ -49,12 +49,14 @@ def score_command(
     Columns are read as the model was told at fit. Without --where: the rows recorded as test.
     """
     part = recipe.load(model)
-    answers = isinstance(part, Answering)
-    for given, name in ((per_query, "--per-query"), (with_properties, "--properties")):
-        if given and answers:
-            raise ChiasmError(f"{name} is for models that search; {model} answers: try --report FILE.html.")
-    if report and not answers:
-        raise ChiasmError(f"--report is for models that answer; {model} searches: try --per-query FILE.csv.")
+    task, searches = type(part).__name__.lower(), hasattr(part, "hits")
+    for given, name, has, whose in (
+        (per_query, "--per-query", searches, "search"),
+        (with_properties, "--properties", searches, "search"),
+        (report, "--report", isinstance(part, Answering), "answer rows"),
+    ):
+        if given and not has:
+            raise ChiasmError(f"{name} is for models that {whose}; {model} is a {task} model: leave it out.")
     source = Source.of(part)
     wanted = where_of(where) or {"split": "test"}
     split = wanted.pop("split", None)

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from chiasm import recipe
-from chiasm.cli._shared import echo_json, one_line, progress
+from chiasm.cli._shared import about, echo_json, one_line, progress
 from chiasm.errors import ChiasmError
 
 _COLUMNS = 6
@@ -45,7 +45,8 @@ def summarize_command(
 
     space = None if model is None else _space(model)
     task = Summarize(space=space, step=step, sound=sound)
-    found = task.answer(film, k, words, progress=progress())
+    with about(film, "a film"):
+        found = task.answer(film, k, words, progress=progress())
     moments = sorted(found, key=lambda moment: moment["time"])
     if sheet_file:
         _draw(moments, Path(film).name if words is None else f"{Path(film).name}: {words}", Path(sheet_file))

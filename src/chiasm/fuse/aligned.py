@@ -31,12 +31,11 @@ class Aligned(Fuser):
     -0.6 [-2.0, 0.8] on news with "both", at five times the seconds; -0.8 [-3.2, 1.6] and -1.3 [-3.1, 0.5] with
     "aligned", and log loss +.019 [-.004, .042] and +.043 [.033, .052]. Pairs that an aligner has learned from agree
     better in its space than new ones will, which a fuser cannot know; trained ones suffer the most (`attention` on
-    "aligned" alone:
-    -2.0 and -4.3 points).
+    "aligned" alone: -2.0 and -4.3 points).
 
     Rows that have one view are mapped by it alone. A pair is two views of one row. Where there is one view only, there
-    is nothing to align, and the fuser reads it as it is. What the aligner leaves open it
-    chooses by retrieval within the training rows.
+    is nothing to align, and the fuser reads it as it is. What the aligner leaves open it chooses by retrieval within
+    the training rows.
 
     Args:
         kind: "classes", "tags" or "numbers".

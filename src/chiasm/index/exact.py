@@ -53,6 +53,8 @@ class Exact(Index):
 
     def delete(self, keys: Sequence[Any]) -> int:
         """Remove keys; those that are not there are passed over. Returns how many went."""
+        if not len(self):
+            return 0
         stay = ~np.isin(self.keys_, np.asarray(keys, dtype=self.keys_.dtype))
         gone = int((~stay).sum())
         self.keys_, self.vectors_ = self.keys_[stay], np.asarray(self.vectors_)[stay]

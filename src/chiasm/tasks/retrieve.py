@@ -159,9 +159,8 @@ class Retrieve(KnownRows):
                 index, table, read = self._gallery(as_views(within, self.modalities_), view, progress)
                 report |= read
             each[view] = best(index, table, vectors, k)
-        if len(targets) > 1:
-            return Hits(numbered(merged(each, k)), report)
-        found = each[targets[0]]
+        remember(self, report=report)
+        found = merged(each, k) if len(targets) > 1 else each[targets[0]]
         if reject is not None:
             scores = np.array([row[0]["score"] for row in found], dtype=np.float32)
             gallery = None if within is None else index
