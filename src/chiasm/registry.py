@@ -19,6 +19,7 @@ from typing import Any, overload
 
 from chiasm import source_tree
 from chiasm.errors import ChiasmError, unknown
+from chiasm.scale import one_thread
 
 __all__ = [
     "KINDS",
@@ -195,6 +196,7 @@ def fit(part: Any, *data: Any, **offered: Any) -> Any:
     """Fit a part on `data` with those of the `offered` keywords that its `fit` names; returns the part.
 
     A part need not take all that its caller knows: an aligner without `val` chooses on its training rows.
+    Few rows are learned from on one thread (`chiasm.scale.one_thread`).
 
     >>> class Mean:
     ...     def fit(self, values):
@@ -202,7 +204,8 @@ def fit(part: Any, *data: Any, **offered: Any) -> Any:
     >>> fit(Mean(), [1, 3], val=[9]).mean_
     2.0
     """
-    part.fit(*data, **{name: value for name, value in offered.items() if name in _named(part.fit)})
+    with one_thread(len(data[0])):
+        part.fit(*data, **{name: value for name, value in offered.items() if name in _named(part.fit)})
     return part
 
 

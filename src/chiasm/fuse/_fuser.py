@@ -10,6 +10,7 @@ import numpy as np
 
 from chiasm.errors import ChiasmError
 from chiasm.part import Part
+from chiasm.scale import one_thread
 from chiasm.score import Score
 from chiasm.stats.blocks import Blocks, blocks, presence, restrict
 from chiasm.stats.resample import Draws, interval_of
@@ -80,7 +81,8 @@ class Fuser(Part):
         self.unlabeled_ = len(views) - len(rows)
         truth = truth[rows]
         folds = folds_of(views.clusters[rows], truth, self.kind, self.seed)
-        self.folds_ = Folds().record(rows, truth, folds, self._learn(held, truth, folds))
+        with one_thread(len(rows)):
+            self.folds_ = Folds().record(rows, truth, folds, self._learn(held, truth, folds))
         return self
 
     def _learn(self, held: Blocks, truth: np.ndarray, folds: np.ndarray) -> np.ndarray | None:
@@ -141,7 +143,8 @@ class Fuser(Part):
     def _whole(self, held: Blocks, n: int, prior: np.ndarray) -> np.ndarray:
         if not held:
             return np.tile(prior, (n, 1))
-        out = self._answer(held, n)
+        with one_thread(n):
+            out = self._answer(held, n)
         out[~presence(held, list(held), n).any(axis=1)] = prior
         return out
 
