@@ -61,15 +61,15 @@ LINES = [
     ),
     (
         "Chinese news into 10 classes, words + picture",
-        "**{classes.web_news_zh.both.auto unit}** (sd {classes.web_news_zh.both.auto sd}); words alone "
-        "{classes.web_news_zh.both.text}, logistic regression on both {classes.web_news_zh.both.concat}, "
-        "difference {classes.web_news_zh.both.gain []}",
+        "**{classes.web_news_zh.both.auto unit}** (sd {classes.web_news_zh.both.auto sd}); less words alone "
+        "{classes.web_news_zh.both.text}: {classes.web_news_zh.both.over_text []}; less logistic regression on both "
+        "{classes.web_news_zh.both.concat}: {classes.web_news_zh.both.gain []}",
     ),
     (
         "sentiment of tweets, words + picture, 3 classes",
-        "**{classes.mvsa_single.both.auto unit}** (sd {classes.mvsa_single.both.auto sd}); words alone "
-        "{classes.mvsa_single.both.text}, logistic regression on both {classes.mvsa_single.both.concat}, "
-        "difference {classes.mvsa_single.both.gain []}",
+        "**{classes.mvsa_single.both.auto unit}** (sd {classes.mvsa_single.both.auto sd}); less words alone "
+        "{classes.mvsa_single.both.text}: {classes.mvsa_single.both.over_text []}; less logistic regression on both "
+        "{classes.mvsa_single.both.concat}: {classes.mvsa_single.both.gain []}",
     ),
     (
         "one model with views dropped against one learned without them, least ratio of accuracies",

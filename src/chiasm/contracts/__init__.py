@@ -35,7 +35,7 @@ four.
 >>> import chiasm
 >>> findings = chiasm.contracts.check_part(chiasm.index.Exact)
 >>> len(findings.of("kept")), findings.of("broken")
-(10, ())
+(11, ())
 """
 
 from chiasm.align import Aligner, Linear
