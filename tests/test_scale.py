@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import threading
 import time
 import tracemalloc
 
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from chiasm import scale
+from chiasm.encode.e5_text import E5Text
 
 
 def square(x: int) -> tuple[int, int]:
@@ -110,3 +114,69 @@ def test_cores_are_those_that_this_process_may_use() -> None:
     finally:
         os.sched_setaffinity(0, allowed)
     assert scale.cores() == len(allowed)
+
+
+def limits(api: str) -> list[int]:
+    return [library["num_threads"] for library in threadpool_info() if library["user_api"] == api]
+
+
+@pytest.fixture
+def said_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def test_few_rows_are_worked_on_by_one_thread_and_many_are_not(said_nothing: None) -> None:
+    with threadpool_limits(2):
+        with scale.one_thread(100):
+            assert set(limits("blas")) == {1}
+        with scale.one_thread(8192):
+            assert set(limits("blas")) == {2}
+        assert set(limits("blas")) == {2}
+
+
+def test_what_the_user_says_of_threads_wins(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "2")
+    with threadpool_limits(2), scale.one_thread(100):
+        assert set(limits("blas")) == {2}
+    monkeypatch.setenv("OMP_NUM_THREADS", "1,4")
+    assert scale.openmp_cores() == 1
+    monkeypatch.setenv("OMP_NUM_THREADS", "many")
+    assert scale.openmp_cores() == len(os.sched_getaffinity(0))
+
+
+def test_threads_that_overlap_leave_the_limits_as_they_found_them(said_nothing: None) -> None:
+    start = threading.Barrier(8)
+
+    def work(number: int) -> None:
+        start.wait()
+        for _ in range(20):
+            with scale.one_thread():
+                seen.append(set(limits("blas")))
+                time.sleep(0.0005 * (number + 1))
+
+    seen: list[set[int]] = []
+    before = limits("blas")
+    list(scale.threads(work, range(8), workers=8))
+    assert limits("blas") == before
+    assert {1} in seen
+
+
+def test_a_text_is_encoded_on_one_thread_and_importing_changes_no_setting(said_nothing: None) -> None:
+    seen = []
+
+    class Engine:
+        def query(self, texts: list[str]) -> np.ndarray:
+            seen.extend(limits("openmp"))
+            return np.ones((len(texts), 384), np.float32)
+
+    encoder = E5Text()
+    encoder.encode(["opens the engine, which brings its OpenMP"])
+    encoder._engine = Engine()
+    encoder.encode(["a dog", "狗"])
+    assert seen
+    assert set(seen) == {1}
+    script = (
+        "import os; a = dict(os.environ); import chiasm.tasks.retrieve, chiasm.encode.e5_text; assert a == os.environ"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True)

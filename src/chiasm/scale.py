@@ -4,53 +4,33 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sized
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from contextvars import copy_context
-from threading import Lock
 from typing import TypeVar
 
-__all__ = ["Progress", "cores", "one_thread", "openmp_alone", "processes", "threads"]
+__all__ = ["Progress", "cores", "one_thread", "openmp_alone", "openmp_cores", "processes", "threads"]
 
 Progress = Callable[[str, int, int], None]
 """Called with (view, items done, items in all); an item is counted when it is on disk."""
 
 _MANY = 8192
+_SAID = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 T = TypeVar("T")
 R = TypeVar("R")
 
 
 def cores() -> int:
-    """The processors this process may use: of its affinity, at most as many as OMP_NUM_THREADS says where it is set."""
-    mine = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    """The processors this process may use (its affinity, not the machine's count)."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def openmp_cores() -> int:
+    """The same for work that OpenMP would share out: at most as many as OMP_NUM_THREADS says, where it is set."""
     told = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()
-    return min(mine, int(told)) if told.isdecimal() and int(told) else mine
-
-
-class _Blas:
-    """Holds BLAS, whose number of threads is the whole process's, at one thread while anybody asks for it."""
-
-    def __init__(self) -> None:
-        self.lock, self.asked, self.limits = Lock(), 0, None
-
-    def hold(self) -> None:
-        from threadpoolctl import threadpool_limits
-
-        with self.lock:
-            self.asked += 1
-            if self.asked == 1:
-                self.limits = threadpool_limits(1, "blas")
-
-    def let_go(self) -> None:
-        with self.lock:
-            self.asked -= 1
-            if not self.asked:
-                self.limits.restore_original_limits()
-
-
-_BLAS = _Blas()
+    return min(cores(), int(told)) if told.isdecimal() and int(told) else cores()
 
 
 @contextmanager
@@ -58,25 +38,24 @@ def one_thread(rows: int = 0) -> Iterator[None]:
     """BLAS and OpenMP on one thread inside: for work of some thousand rows; from 8,192 rows on nothing is changed.
 
     Such work gains nothing from more threads, and beside a busy neighbor they wait for one another, awake: on 2 shared
-    cores a fit of 96 rows took 40 s instead of 2, one text through a network .6 s instead of .05.
+    cores a fit of 96 rows took 40 s instead of 2. Where OMP_NUM_THREADS, OPENBLAS_NUM_THREADS or MKL_NUM_THREADS is
+    set, nothing is changed either.
     """
-    if rows >= _MANY:
+    if rows >= _MANY or any(os.environ.get(name) for name in _SAID):
         yield
         return
-    _BLAS.hold()
-    try:
-        with openmp_alone():
-            yield
-    finally:
-        _BLAS.let_go()
+    from threadpoolctl import get_cached_controller
+
+    with get_cached_controller().limit(limits=1):  # of several threads, one sets BLAS
+        yield
 
 
 @contextmanager
 def openmp_alone() -> Iterator[None]:
-    """OpenMP on one thread inside, for calls from this thread: others keep theirs."""
-    from threadpoolctl import threadpool_limits
+    """OpenMP on one thread inside, for calls from this thread: where `threads` asks several at once."""
+    from threadpoolctl import get_cached_controller
 
-    with threadpool_limits(1, "openmp"):
+    with get_cached_controller().select(user_api="openmp").limit(limits=1):
         yield
 
 
@@ -98,7 +77,7 @@ def threads(function: Callable[[T], R], items: Iterable[T], workers: int | None 
     caller set in context variables holds in the calls.
     """
     workers = workers or cores()
-    if workers == 1:
+    if workers == 1 or (isinstance(items, Sized) and len(items) == 1):
         yield from map(function, items)
         return
     waiting: deque = deque()

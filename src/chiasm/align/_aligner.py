@@ -10,6 +10,7 @@ import numpy as np
 
 from chiasm.errors import unknown
 from chiasm.part import Part
+from chiasm.scale import one_thread
 from chiasm.score import Score
 from chiasm.stats.ranking import ranks
 from chiasm.stats.relevance import relevance
@@ -54,8 +55,9 @@ class Aligner(Part):
                 raise unknown(f"width of view {name!r}", str(column.width), [str(widths[name])])
             starts = range(0, len(column.items), _CHUNK)
             rows = (np.arange(s, min(s + _CHUNK, len(column.items))) for s in starts)
-            parts = [function(name, np.asarray(column.items[r], dtype=np.float32)) for r in rows]
-            mapped = np.concatenate(parts or [function(name, np.zeros((0, widths[name]), np.float32))])
+            with one_thread(len(column.items)):
+                parts = [function(name, np.asarray(column.items[r], dtype=np.float32)) for r in rows]
+                mapped = np.concatenate(parts or [function(name, np.zeros((0, widths[name]), np.float32))])
             columns[name] = Column(column.modality, mapped, column.index, labels=column.labels, digests=column.digests)
         return views.replace(columns)
 

