@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import wraps
 from typing import Any, ClassVar, Self
 
 import numpy as np
 
+from chiasm.allowed import Allowed, check
 from chiasm.errors import ChiasmError, unknown
 
 __all__ = ["Part", "learned_by", "size"]
@@ -23,6 +25,15 @@ class Part:
     >>> CCA(k=2).set_params(ridge=0.1)
     CCA(k=2, ridge=0.1)
     """
+
+    allowed: ClassVar[Mapping[str, Allowed]] = {}
+    """What the constructor's values may be, by name, beside what the base classes say; `fit` refuses others."""
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        for name in ("fit", "partial_fit"):
+            if name in vars(cls):
+                setattr(cls, name, _checking(vars(cls)[name]))
 
     @classmethod
     def _defaults(cls) -> dict[str, Any]:
@@ -51,6 +62,13 @@ class Part:
             else:
                 setattr(self, head, value)
         return self
+
+    def check_params(self) -> None:
+        """Raise a ChiasmError that names a constructor value which is not among those `allowed`."""
+        known: dict[str, Allowed] = {}
+        for cls in reversed(type(self).__mro__):
+            known |= vars(cls).get("allowed", {})
+        check(type(self).__name__, self.get_params(deep=False), known)
 
     def learned(self) -> dict[str, Any]:
         """What `fit` learned: the attributes whose names end in one underscore."""
@@ -92,6 +110,15 @@ class Part:
             target_tags=TargetTags(required=False),
             input_tags=InputTags(two_d_array=False, allow_nan=True),
         )
+
+
+def _checking(learn: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(learn)
+    def checked(self: Part, *args: Any, **options: Any) -> Any:
+        self.check_params()
+        return learn(self, *args, **options)
+
+    return checked
 
 
 def learned_by(part: Any) -> dict[str, Any]:

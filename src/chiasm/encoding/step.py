@@ -15,6 +15,7 @@ from chiasm.cache import key_of
 from chiasm.encoding.joined import Joined, members
 from chiasm.encoding.passes import Passes, drive
 from chiasm.errors import ChiasmError, unknown
+from chiasm.finite import check_column
 from chiasm.media.images import Note
 from chiasm.part import Part
 from chiasm.scale import Progress
@@ -197,6 +198,7 @@ class Encoding(Part):
             runs |= together
         for name, column in views.columns.items():
             if hasattr(column.items, "shape"):
+                check_column(name, column)
                 columns[name] = _with_digests(column)
                 continue
             run = runs[name]

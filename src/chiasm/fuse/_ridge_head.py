@@ -7,7 +7,6 @@ from itertools import combinations, product
 
 import numpy as np
 
-from chiasm.errors import unknown
 from chiasm.fuse._calibrated import Calibrated
 from chiasm.fuse._kernel import Kernel, shared
 from chiasm.fuse._spaces import Space, spaced
@@ -65,10 +64,6 @@ class RidgeHead(Part):
 
         Returns `(n, c)` the answer to every row by what was learned, and calibrated, without its fold.
         """
-        if self.weights not in ("learned", "equal"):
-            raise unknown("way to weigh views", self.weights, ("learned", "equal"))
-        if self.kernel not in ("rbf", "linear"):
-            raise unknown("kernel", self.kernel, ("rbf", "linear"))
         n = len(truth)
         self.views_ = list(held)
         groups = [g for size in range(1, self.order + 1) for g in combinations(self.views_, size)]

@@ -293,7 +293,7 @@ class Retrieve(KnownRows):
     def _place(self, name: str, items: Any) -> np.ndarray:
         """Raw items (or vectors) of a view -> `(n, k)` in the shared space; strict: an unreadable item is an error."""
         encoder = self.encoding_.encoders_.get(name)
-        vectors = np.asarray(items, dtype=np.float32) if encoder is None else encoder.encode(items)
+        vectors = np.asarray(items) if encoder is None else encoder.encode(items)
         mapped = self.aligner_.transform(Views({name: Column(self.views_[name], vectors)}))
         return np.asarray(mapped[name].items)
 
