@@ -10,6 +10,7 @@ from typing import Any, Self
 
 import numpy as np
 
+from chiasm.encoding import with_digests
 from chiasm.errors import unknown
 from chiasm.finite import check_varied, checked
 from chiasm.part import Part
@@ -88,7 +89,8 @@ class Aligner(Part):
         A gallery holds each distinct item of these rows once; a hit is any item of the query's id. Intervals resample
         ids. `retrieve` says more: chance, a baseline, leaks.
         """
-        mapped = self.transform(views)
+        views = checked(views)
+        mapped = self.transform(views.replace({name: with_digests(column) for name, column in views.columns.items()}))
         unit = {name: normalize(column.items[column.used]) for name, column in mapped.columns.items()}
         directions: list[dict[str, Any]] = []
         first: list[float] = []
