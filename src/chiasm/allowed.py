@@ -89,7 +89,9 @@ SHARE = number(0, 1)
 SEED = number(0, 2**32 - 1, whole=True)
 FLAG = Allowed("True or False", lambda value: isinstance(value, bool | np.bool_))
 TEXT = Allowed("a text", lambda value: isinstance(value, str))
-PART = Allowed("a name or a part", lambda value: isinstance(value, str) or hasattr(value, "fit"))
+PART = Allowed(
+    "a name or a part", lambda value: isinstance(value, str) or hasattr(value, "fit") or hasattr(value, "add")
+)
 PRECISION = choice("float32", "float64")
 
 

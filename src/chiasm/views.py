@@ -251,13 +251,16 @@ def as_views(data: Any, modalities: Mapping[str, str] | None = None) -> Views:
     """Views from Views, a mapping of name to values, or a DataFrame: what every public door accepts.
 
     Arrays `(n, d)` are vectors. Anything else needs its modality in `modalities` (name to modality): nothing guesses.
-    Cells that are None or NaN are absent; a row of vectors that is wholly NaN is absent.
+    A matrix `(n, d)` alone is one view, "x". Cells that are None or NaN are absent;
+    a row of vectors that is wholly NaN is absent.
     """
     if isinstance(data, Views):
         return data
     known = dict(modalities or {})
     if hasattr(data, "columns") and hasattr(data, "to_dict"):
         data = {str(name): data[name].to_list() for name in data.columns}
+    if isinstance(data, np.ndarray) and data.ndim == 2:
+        data = {"x": data}
     if not isinstance(data, Mapping):
         raise ChiasmError(f"wanted Views, a dict of columns or a DataFrame, got {type(data).__name__}.")
     columns: dict[str, Column] = {}

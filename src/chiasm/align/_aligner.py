@@ -11,7 +11,7 @@ from typing import Any, Self
 import numpy as np
 
 from chiasm.encoding import with_digests
-from chiasm.errors import unknown
+from chiasm.errors import ChiasmError, unknown
 from chiasm.finite import check_varied, checked
 from chiasm.part import Part
 from chiasm.score import Score
@@ -72,6 +72,21 @@ class Aligner(Part):
             columns[name] = Column(column.modality, mapped, column.index, labels=column.labels, digests=column.digests)
         return views.replace(columns)
 
+    def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
+        """A name for every number of what `transform` gives, view after view: "caption_0"."""
+        self.check_fitted()
+        widths = {name: self._mapped_width(name) for name in self._widths()}
+        return np.array([f"{name}_{i}" for name, width in widths.items() for i in range(width)], dtype=object)
+
+    def set_output(self, *, transform: str | None = None) -> Self:
+        """As scikit-learn's pipelines ask. An aligner gives Views: "default" is all that there is. Returns self."""
+        if transform not in (None, "default"):
+            raise ChiasmError(
+                f'wanted transform="default", got {transform!r}: an aligner gives Views, whose columns have different '
+                "rows absent; take views[name].items, and name them by get_feature_names_out."
+            )
+        return self
+
     def uncorrected(self, views: Any) -> Views:
         """As `transform`, without what tells a view by the places it fills, where the aligner adds such; else equal."""
         return self.transform(views)
@@ -116,10 +131,13 @@ class Aligner(Part):
         """Rows of a view `(m, d)`, float32 or as float64 as they came -> the shared space `(m, k)`."""
         raise NotImplementedError
 
+    def _mapped_width(self, name: str) -> int:
+        row = Column("vector", np.zeros((1, self._widths()[name]), np.float32))
+        return self.transform(Views({name: row}))[name].width
+
     def _tell_narrow(self) -> None:
         """Warn where the space is narrower than the k that was asked for."""
-        wanted, widths = getattr(self, "k", None), self._widths()
-        got = max(self._map(name, np.zeros((1, width), np.float32)).shape[1] for name, width in widths.items())
+        wanted, got = getattr(self, "k", None), max(map(self._mapped_width, self._widths()))
         if wanted is not None and got < wanted:
             warnings.warn(
                 f"{type(self).__name__}: wanted k={wanted}, got {got}: the views vary together in no more directions.",
@@ -169,7 +187,7 @@ def _at_the_door(learn: Callable[..., Any], *, varied: bool) -> Callable[..., An
         if options.get("val") is not None:
             options["val"] = checked(options["val"])
         found = learn(self, views, *args, **options)
-        if isinstance(getattr(self, "k", None), int) and self.learned():
+        if isinstance(getattr(self, "k", None), int) and type(self)._widths is not Aligner._widths:
             self._tell_narrow()
         return found
 

@@ -155,13 +155,16 @@ class Fuser(Part):
         return self.outputs(views)
 
     def predict(self, views: Any) -> np.ndarray:
-        """`(n,)` class names, `(n, c)` booleans a tag, or `(n,)` numbers."""
+        """`(n,)` classes in the type of the labels given, `(n, c)` booleans a tag, or `(n,)` numbers."""
         return self.target_.decode(self.outputs(views))
 
     @property
     def classes_(self) -> np.ndarray:
-        """The classes or tags, as scikit-learn calls them."""
-        return np.array(self.target_.names_, dtype=object)
+        """The classes or tags, as scikit-learn calls them: in the type of the labels that were given."""
+        return self.target_.values()
+
+    def _widths(self) -> dict[str, int]:
+        return dict(self.widths_)
 
     def score(self, views: Any, y: Any = None) -> Score:
         """Accuracy, share of right tags, or R2 (the float), with its 95 % interval; `chiasm score` says more.
