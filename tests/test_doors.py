@@ -156,6 +156,8 @@ def test_a_constant_view_says_nothing_to_a_fuser_or_is_refused_by_name(name):
         assert "view 'b' holds the same numbers" in str(error)
     else:
         assert np.isfinite(out).all()
+    out = make("fuse", name).fit({"b": views["b"]}, LABELS).predict_proba({"b": views["b"]})
+    np.testing.assert_allclose(out, np.tile([(name == LABELS).mean() for name in ("狗", "猫")], (60, 1)), atol=0.05)
 
 
 @pytest.mark.parametrize("name", ["cca", "pls", "procrustes", "ridge", "auto", "asif", "kcca", "corrected"])
