@@ -52,7 +52,7 @@ def test_the_fold_that_a_row_stands_in_tells_nothing_of_its_class():
     nothing = {"a": Block(np.zeros((30, 4), np.float32), np.ones(30, bool))}  # a view that is constant
     head = RidgeHead("classes")
     head.cross_fit(nothing, truth, folds)
-    np.testing.assert_allclose(head.answer(nothing, 30), np.tile(truth.mean(axis=0), (30, 1)), atol=0.01)
+    np.testing.assert_allclose(head.answer(nothing, 30), np.tile(truth.mean(axis=0), (30, 1)), atol=0.03)
 
 
 def test_many_rows_are_believed_as_before():
