@@ -10,7 +10,7 @@ from chiasm.part import Part
 
 __all__ = ["Calibrated"]
 
-_SURE, _SHARES, _FEW = 0.5, 1.0, 100
+_SURE, _SHARES, _FEW = 0.4, 1.0, 100
 """Prior standard deviations of a temperature, and of a bias around its class's share; the number of rows at which the
 prior of A counts twice. With few rows answers stay near the shares; with a thousand nothing moves by more than .005
 nats (benchmarks/fuse/few.py)."""
