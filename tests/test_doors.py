@@ -321,3 +321,14 @@ def test_a_k_beyond_what_the_views_have_is_told():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         make("align", "cca", k=2).fit(rows())
+
+
+def test_tasks_refuse_nonsense_by_name_too():
+    wrong = [(Retrieve(seed=-1), "seed"), (Retrieve(baseline="no"), "baseline"), (Match(prior=2.0), "prior")]
+    for task, name in [
+        *wrong,
+        (Classify(allow_leaks="yes"), "allow_leaks"),
+        (Classify(encoders="e5_text"), "encoders"),
+    ]:
+        with pytest.raises(ChiasmError, match=rf"wanted {name} to be"):
+            task.fit(rows(), *([LABELS] if isinstance(task, Classify) else []))
