@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import difflib
+import sys
 from collections.abc import Iterable
+from functools import cache
+from typing import Any
 
-__all__ = ["ChiasmError", "unknown"]
+__all__ = ["ChiasmError", "not_fitted", "unknown"]
 
 
 class ChiasmError(ValueError):
@@ -21,3 +24,17 @@ def unknown(what: str, name: str, known: Iterable[str]) -> ChiasmError:
     close = difflib.get_close_matches(name, known, n=1)
     hint = f"; did you mean {close[0]!r}?" if close else "."
     return ChiasmError(f"no {what} named {name!r}{hint} Known: {', '.join(known) or 'none'}.")
+
+
+def not_fitted(message: str) -> ChiasmError:
+    """The error for a part that has learned nothing yet: scikit-learn's `NotFittedError` too, where that is loaded."""
+    loaded = sys.modules.get("sklearn.exceptions")
+    return ChiasmError(message) if loaded is None else _also(loaded.NotFittedError)(message)
+
+
+@cache
+def _also(base: type) -> type[ChiasmError]:
+    def reduce(self: ChiasmError) -> tuple[Any, ...]:
+        return not_fitted, self.args
+
+    return type("NotFittedError", (ChiasmError, base), {"__doc__": base.__doc__, "__reduce__": reduce})

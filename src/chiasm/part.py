@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import html
 import inspect
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import wraps
 from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from chiasm.errors import ChiasmError, unknown
+from chiasm.allowed import Allowed, check
+from chiasm.errors import not_fitted, unknown
 
 __all__ = ["Part", "learned_by", "size"]
 
@@ -23,6 +26,15 @@ class Part:
     >>> CCA(k=2).set_params(ridge=0.1)
     CCA(k=2, ridge=0.1)
     """
+
+    allowed: ClassVar[Mapping[str, Allowed]] = {}
+    """What the constructor's values may be, by name, beside what the base classes say; `fit` refuses others."""
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        for name in ("fit", "partial_fit"):
+            if name in vars(cls):
+                setattr(cls, name, _checking(vars(cls)[name]))
 
     @classmethod
     def _defaults(cls) -> dict[str, Any]:
@@ -52,6 +64,13 @@ class Part:
                 setattr(self, head, value)
         return self
 
+    def check_params(self) -> None:
+        """Raise a ChiasmError that names a constructor value which is not among those `allowed`."""
+        known: dict[str, Allowed] = {}
+        for cls in reversed(type(self).__mro__):
+            known |= vars(cls).get("allowed", {})
+        check(type(self).__name__, self.get_params(deep=False), known)
+
     def learned(self) -> dict[str, Any]:
         """What `fit` learned: the attributes whose names end in one underscore."""
         return learned_by(self)
@@ -74,7 +93,7 @@ class Part:
     def check_fitted(self) -> None:
         """Raise a ChiasmError unless `fit` has been called."""
         if not self.learned():
-            raise ChiasmError(f"{type(self).__name__} is not fitted yet: call fit first.")
+            raise not_fitted(f"{type(self).__name__} is not fitted yet: call fit first.")
 
     def __repr__(self) -> str:
         defaults = self._defaults()
@@ -84,14 +103,51 @@ class Part:
                 shown.append(f"{name}={value!r}")
         return f"{type(self).__name__}({', '.join(shown)})"
 
-    def __sklearn_tags__(self) -> Any:
-        from sklearn.utils import InputTags, Tags, TargetTags
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the part, and the names of what it has learned."""
+        learned = ", ".join(self.learned()) or "nothing yet"
+        return f"<pre>{html.escape(repr(self))}\n# has learned: {html.escape(learned)}</pre>"
 
+    def _widths(self) -> dict[str, int]:
+        """By fitted view, how many numbers a row of it has; an AttributeError where a part reads no views."""
+        raise AttributeError(f"{type(self).__name__} reads no views of vectors")
+
+    @property
+    def feature_names_in_(self) -> np.ndarray:
+        """`(d,)` a name for every number that was fitted, view after view, as scikit-learn asks: "caption_0"."""
+        if not self.learned():
+            raise AttributeError(f"{type(self).__name__} is not fitted yet")
+        try:
+            widths = self._widths()
+        except NotImplementedError:
+            raise AttributeError(f"{type(self).__name__} does not tell what it reads") from None
+        return np.array([f"{view}_{i}" for view, width in widths.items() for i in range(width)], dtype=object)
+
+    @property
+    def n_features_in_(self) -> int:
+        """The number of numbers in a row, all fitted views together."""
+        return len(self.feature_names_in_)
+
+    def __sklearn_tags__(self) -> Any:
+        from sklearn.utils import ClassifierTags, InputTags, RegressorTags, Tags, TargetTags
+
+        kind = {"classes": "classifier", "tags": "classifier", "numbers": "regressor"}.get(getattr(self, "kind", ""))
         return Tags(
-            estimator_type=None,
-            target_tags=TargetTags(required=False),
+            estimator_type=kind,
+            target_tags=TargetTags(required=kind is not None),
+            classifier_tags=ClassifierTags() if kind == "classifier" else None,
+            regressor_tags=RegressorTags() if kind == "regressor" else None,
             input_tags=InputTags(two_d_array=False, allow_nan=True),
         )
+
+
+def _checking(learn: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(learn)
+    def checked(self: Part, *args: Any, **options: Any) -> Any:
+        self.check_params()
+        return learn(self, *args, **options)
+
+    return checked
 
 
 def learned_by(part: Any) -> dict[str, Any]:

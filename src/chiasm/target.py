@@ -27,7 +27,8 @@ class Target(Part):
     Args:
         kind: "classes", "tags" (a row has any number of them) or "numbers".
 
-    Learned: `names_`, the classes or tags in alphabetical order.
+    Learned: `names_`, the classes or tags as text, in order of the labels' value; `dtype_` of class labels, where they
+    are whole numbers, numbers or booleans: classes are answered in that type.
 
     >>> target = Target("classes").fit(["cat", "dog", "cat", None])
     >>> target.names_, target.encode(["dog", None]).tolist()
@@ -56,7 +57,8 @@ class Target(Part):
             if not self.names_:
                 raise ChiasmError("wanted rows with tags, got none: nothing to learn.")
             return self
-        names = sorted({name for name in _classes(y) if name is not None})
+        self.dtype_ = _dtype(y)
+        names = sorted({name for name in _classes(y) if name is not None}, key=self._value)
         if len(names) < 2:
             held = f"only {names[0]!r}" if names else "no label at all"
             raise ChiasmError(f"wanted at least two classes in the training rows, got {held}: nothing to tell apart.")
@@ -80,12 +82,23 @@ class Target(Part):
     def decode(self, outputs: np.ndarray, thresholds: np.ndarray | None = None) -> np.ndarray:
         """Outputs -> `(n,)` class names, `(n, c)` booleans (tags above their thresholds, .5 by default) or numbers."""
         if self.kind == "classes":
-            decoded: np.ndarray = np.array(self.names_, dtype=object)[outputs.argmax(axis=1)]
+            decoded: np.ndarray = self.values()[outputs.argmax(axis=1)]
             return decoded
         if self.kind == "tags":
             above: np.ndarray = outputs >= (0.5 if thresholds is None else thresholds)
             return above
         return outputs[:, 0] if outputs.shape[1] == 1 else outputs
+
+    def values(self) -> np.ndarray:
+        """`(c,)` the classes or tags, in the type of the labels that were learned from."""
+        dtype = vars(self).get("dtype_", "object")  # saved before 0.2 without
+        return np.array([self._value(name) for name in self.names_], dtype=dtype)
+
+    def _value(self, name: str) -> Any:
+        kind = np.dtype(vars(self).get("dtype_", "object")).kind
+        if kind == "b":
+            return name == "True"
+        return int(name) if kind in "iu" else float(name) if kind == "f" else name
 
     def gain(self, outputs: np.ndarray, truth: np.ndarray) -> np.ndarray:
         """`(n,)` how good each answer is: its log likelihood; of numbers the negative squared error.
@@ -112,6 +125,21 @@ def _missing(value: Any) -> bool:
 
 def _classes(y: Any) -> list[str | None]:
     return [None if _missing(value) else str(value) for value in np.asarray(y, dtype=object).tolist()]
+
+
+def _dtype(y: Any) -> str:
+    """The type of class labels: of an array its own, of other rows that of their values; "object" for texts."""
+    own = getattr(y, "dtype", None)
+    if getattr(own, "kind", "") in tuple("biuf"):
+        return str(own)
+    known = [value for value in np.asarray(y, dtype=object).tolist() if not _missing(value)]
+    held = {type(value) for value in known}
+    if held and any(all(issubclass(one, kinds) for one in held) for kinds in _KINDS) and not {bool, int} <= held:
+        return str(np.asarray(known).dtype)
+    return "object"
+
+
+_KINDS = ((bool, np.bool_), (int, np.integer), (float, np.floating))
 
 
 def _numbers(y: Any) -> np.ndarray:

@@ -27,6 +27,9 @@ class Views:
     ((3, 2), [1, 2], ['y', 'z'])
     """
 
+    has_ids: bool
+    """Whether the caller gave the ids; else they are numbers of rows, which mean nothing beside another table."""
+
     report: Any = None
     """What encoding did, where a task's `transform` gave these Views."""
 
@@ -44,6 +47,7 @@ class Views:
         if any(length != n for length in lengths.values()):
             raise ChiasmError(f"wanted columns of one length, got {lengths}: rows must be aligned.")
         self.ids = np.arange(n) if ids is None else np.asarray(ids)
+        self.has_ids = ids is not None
         self.facts = {name: np.asarray(values) for name, values in (facts or {}).items()}
         for name, values in {"ids": self.ids, **self.facts}.items():
             if len(values) != n:
@@ -68,11 +72,13 @@ class Views:
             return self.columns[self.resolve(key)]
         if isinstance(key, tuple) and len(key) == 2 and key[1] is Ellipsis:
             key = key[0]
-        return Views(
+        some = Views(
             {name: column[key] for name, column in self.columns.items()},
             self.ids[key],
             {name: values[key] for name, values in self.facts.items()},
         )
+        some.has_ids = self.has_ids
+        return some
 
     def __repr__(self) -> str:
         held = ", ".join(f"{n}: {c.modality} x {len(c.used)}" for n, c in self.columns.items())
@@ -164,7 +170,9 @@ class Views:
 
     def replace(self, columns: Mapping[str, Column]) -> Views:
         """The same rows, ids and facts with other columns."""
-        return Views(columns, self.ids, self.facts)
+        same = Views(columns, self.ids, self.facts)
+        same.has_ids = self.has_ids
+        return same
 
     @staticmethod
     def stack(*tables: Views) -> Views:
@@ -184,7 +192,9 @@ class Views:
         if any("group" in t.facts for t in tables):  # lost groups would come apart without a word
             held = [np.full(len(t), "", dtype=object) if t.group is None else t.group for t in tables]
             facts["group"] = np.concatenate(held)
-        return Views(columns, np.concatenate([t.ids for t in tables]), facts)
+        stacked = Views(columns, np.concatenate([t.ids for t in tables]), facts)
+        stacked.has_ids = all(t.has_ids for t in tables)
+        return stacked
 
 
 def normalize(vectors: np.ndarray) -> np.ndarray:
@@ -241,13 +251,16 @@ def as_views(data: Any, modalities: Mapping[str, str] | None = None) -> Views:
     """Views from Views, a mapping of name to values, or a DataFrame: what every public door accepts.
 
     Arrays `(n, d)` are vectors. Anything else needs its modality in `modalities` (name to modality): nothing guesses.
-    Cells that are None or NaN are absent; a row of vectors that is wholly NaN is absent.
+    A matrix `(n, d)` alone is one view, "x". Cells that are None or NaN are absent;
+    a row of vectors that is wholly NaN is absent.
     """
     if isinstance(data, Views):
         return data
     known = dict(modalities or {})
     if hasattr(data, "columns") and hasattr(data, "to_dict"):
         data = {str(name): data[name].to_list() for name in data.columns}
+    if isinstance(data, np.ndarray) and data.ndim == 2:
+        data = {"x": data}
     if not isinstance(data, Mapping):
         raise ChiasmError(f"wanted Views, a dict of columns or a DataFrame, got {type(data).__name__}.")
     columns: dict[str, Column] = {}
@@ -278,7 +291,7 @@ def _matrix(name: str, values: Any) -> np.ndarray:
     """Lists of numbers as `(n, d)`; one that is missing is a row of NaN."""
     width = next((len(v) for v in values if not missing(v) and hasattr(v, "__len__")), 0)
     try:
-        return np.array([np.full(width, np.nan) if missing(v) else v for v in values], dtype=np.float32)
+        return np.array([np.full(width, np.nan) if missing(v) else v for v in values], dtype=np.float64)
     except (ValueError, TypeError):
         raise ChiasmError(f"column {name!r}: wanted lists of numbers of one length, one a row.") from None
 

@@ -246,7 +246,7 @@ def test_rows_that_are_not_given_never_enter():
 def test_a_number_that_is_not_finite_is_one_sentence(where):
     table = {"train": clustered(100), "val": clustered(60)}
     table[where]["b"][7, 3] = np.nan
-    with pytest.raises(ChiasmError, match="view 'b' holds values that are not finite"):
+    with pytest.raises(ChiasmError, match="view 'b', row 7 holds NaN"):
         Auto().fit(table["train"], val=table["val"])
 
 

@@ -323,7 +323,7 @@ def test_anchors_need_things_with_every_view():
         ({"a": np.eye(1), "b": np.eye(1)}, "at least 2 things"),
         ({"a": np.full((3, 2), np.nan), "b": np.eye(3)}, "absent in every row"),
         ({"a": Column("text", ["x", "y", "z"]), "b": np.eye(3)}, "encode them first"),
-        ({"a": np.diag([1, np.inf, 1]), "b": np.eye(3)}, "'a' holds values that are not finite"),
+        ({"a": np.diag([1, np.inf, 1]), "b": np.eye(3)}, "view 'a', row 1 holds infinity"),
     ],
 )
 def test_what_cannot_be_aligned_is_one_sentence(make, views, sentence):

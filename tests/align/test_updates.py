@@ -167,7 +167,7 @@ def test_what_cannot_be_merged_or_forgotten_is_one_sentence_and_changes_nothing(
         (CCA().merge, model, "not fitted"),
         (CCA().forget, views, "not fitted"),
         (CCA().partial_fit, {"a": np.eye(3)}, "at least two views"),
-        (model.partial_fit, broken, "not finite"),
+        (model.partial_fit, broken, "row 0 holds infinity"),
     ):
         with pytest.raises(ChiasmError, match=sentence), np.errstate(invalid="ignore"):
             call(given)

@@ -37,7 +37,7 @@ def test_a_video_answers_by_its_sound_where_it_has_one(films):
     answers = model.answer({"clip": films["clip"].items})[0]
     heard = np.arange(24) % 4 < 2
     assert (answers[heard] == films.label[heard]).all()
-    assert model.fuser_.weights_["clip.sound"] > 0.5
+    assert model.fuser_.weights_["clip.sound"] > 0.45 > model.fuser_.weights_["clip.motion"]
 
 
 def test_a_stream_that_no_film_has_is_no_view(films, tmp_path):

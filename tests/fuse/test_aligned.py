@@ -202,7 +202,7 @@ def test_numbers_and_tags_pass_through(easy):
 @pytest.mark.parametrize(
     ("part", "sentence"),
     [
-        (Aligned(keep="raw"), "no choice of what is kept named 'raw'"),
+        (Aligned(keep="raw"), "no keep named 'raw'"),
         (Aligned(align="cca2"), "no align named 'cca2'; did you mean 'cca'"),
         (Aligned(fuse="erly"), "no fuse named 'erly'; did you mean 'early'"),
     ],

@@ -126,10 +126,10 @@ def test_weights_sum_to_one_and_a_noise_view_loses_its_own():
     views, y = planted(400)
     noised = {**views, "b": np.random.default_rng(7).normal(size=(400, 60)).astype(np.float32)}
     for part in (Early, Bilinear):
-        good, bad = part().fit(views, y).weights_, part().fit(noised, y).weights_
-        assert sum(good.values()) == pytest.approx(1)
-        assert sum(bad.values()) == pytest.approx(1)
-        assert bad["b"] < 0.6 * good["b"]
+        good = part().fit(views, y).weights_
+        bad = [part(seed=seed).fit(noised, y).weights_ for seed in range(4)]  # the folds of one seed decide by luck
+        assert all(sum(weights.values()) == pytest.approx(1) for weights in (good, *bad))
+        assert np.mean([weights["b"] for weights in bad]) < 0.6 * good["b"]
 
 
 def test_bilinear_finds_what_two_views_say_only_together_and_linear_early_cannot():

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
+from functools import wraps
 from itertools import permutations
 from typing import Any, Self
 
 import numpy as np
 
-from chiasm.errors import unknown
+from chiasm.encoding import with_digests
+from chiasm.errors import ChiasmError, unknown
+from chiasm.finite import check_varied, checked
 from chiasm.part import Part
 from chiasm.scale import one_thread
 from chiasm.score import Score
 from chiasm.stats.ranking import ranks
 from chiasm.stats.relevance import relevance
 from chiasm.stats.resample import bootstrap, interval
-from chiasm.views import Column, Views, as_views, normalize
+from chiasm.views import Column, Views, normalize
 
-__all__ = ["Aligner", "Linear"]
+__all__ = ["Aligner", "Linear", "centered"]
 
 _CHUNK = 4096
 _AT = (1, 5, 10)
@@ -28,7 +32,16 @@ class Aligner(Part):
 
     One that maps in another way overrides `transform` instead of these two. `fit(views, y=None)` may also name `val`
     (validation rows, or None) and gets them then.
+
+    Whatever a subclass does, its `fit` and `partial_fit` get Views whose vectors are finite, and `fit` views that vary;
+    others are refused by name. A warning tells where the space came out narrower than the `k` that was asked for.
     """
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        for name in ("fit", "partial_fit"):
+            if name in vars(cls):
+                setattr(cls, name, _at_the_door(vars(cls)[name], varied=name == "fit"))
 
     def fit(self, views: Any, y: Any = None) -> Self:
         """Learn from encoded views (Views, a dict of arrays `(n, d)`, a DataFrame). Returns self."""
@@ -40,12 +53,12 @@ class Aligner(Part):
 
     def transform(self, views: Any) -> Views:
         """The views that were fitted -> columns of the shared width k. A view maps alone as in company."""
-        return self._each(views, self._map)
+        return self._each(views, lambda name, rows: self._map(name, rows).astype(np.float32, copy=False))
 
     def _each(self, views: Any, function: Callable[[str, np.ndarray], np.ndarray]) -> Views:
-        """The views with `function(name, rows)` of their items, in chunks."""
+        """The views with `function(name, rows)` of their items, in chunks; rows are float64 where the view is."""
         self.check_fitted()
-        views = as_views(views)
+        views = checked(views)
         widths = self._widths()
         columns = {}
         for name, column in views.columns.items():
@@ -56,10 +69,25 @@ class Aligner(Part):
             starts = range(0, len(column.items), _CHUNK)
             rows = (np.arange(s, min(s + _CHUNK, len(column.items))) for s in starts)
             with one_thread(len(column.items)):
-                parts = [function(name, np.asarray(column.items[r], dtype=np.float32)) for r in rows]
+                parts = [function(name, _floats(column.items[r])) for r in rows]
                 mapped = np.concatenate(parts or [function(name, np.zeros((0, widths[name]), np.float32))])
             columns[name] = Column(column.modality, mapped, column.index, labels=column.labels, digests=column.digests)
         return views.replace(columns)
+
+    def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
+        """A name for every number of what `transform` gives, view after view: "caption_0"."""
+        self.check_fitted()
+        widths = {name: self._mapped_width(name) for name in self._widths()}
+        return np.array([f"{name}_{i}" for name, width in widths.items() for i in range(width)], dtype=object)
+
+    def set_output(self, *, transform: str | None = None) -> Self:
+        """As scikit-learn's pipelines ask. An aligner gives Views: "default" is all that there is. Returns self."""
+        if transform not in (None, "default"):
+            raise ChiasmError(
+                f'wanted transform="default", got {transform!r}: an aligner gives Views, whose columns have different '
+                "rows absent; take views[name].items, and name them by get_feature_names_out."
+            )
+        return self
 
     def uncorrected(self, views: Any) -> Views:
         """As `transform`, without what tells a view by the places it fills, where the aligner adds such; else equal."""
@@ -78,7 +106,8 @@ class Aligner(Part):
         A gallery holds each distinct item of these rows once; a hit is any item of the query's id. Intervals resample
         ids. `retrieve` says more: chance, a baseline, leaks.
         """
-        mapped = self.transform(views)
+        views = checked(views)
+        mapped = self.transform(views.replace({name: with_digests(column) for name, column in views.columns.items()}))
         unit = {name: normalize(column.items[column.used]) for name, column in mapped.columns.items()}
         directions: list[dict[str, Any]] = []
         first: list[float] = []
@@ -101,8 +130,21 @@ class Aligner(Part):
         raise NotImplementedError
 
     def _map(self, name: str, rows: np.ndarray) -> np.ndarray:
-        """Rows of a view `(m, d)` float32 -> the shared space `(m, k)` float32."""
+        """Rows of a view `(m, d)`, float32 or as float64 as they came -> the shared space `(m, k)`."""
         raise NotImplementedError
+
+    def _mapped_width(self, name: str) -> int:
+        row = Column("vector", np.zeros((1, self._widths()[name]), np.float32))
+        return self.transform(Views({name: row}))[name].width
+
+    def _tell_narrow(self) -> None:
+        """Warn where the space is narrower than the k that was asked for."""
+        wanted, got = getattr(self, "k", None), max(map(self._mapped_width, self._widths()))
+        if wanted is not None and got < wanted:
+            warnings.warn(
+                f"{type(self).__name__}: wanted k={wanted}, got {got}: the views vary together in no more directions.",
+                stacklevel=3,
+            )
 
 
 class Linear(Aligner):
@@ -120,6 +162,35 @@ class Linear(Aligner):
     def _map(self, name: str, rows: np.ndarray) -> np.ndarray:
         mean, matrix = self.means_[name], self.weights_.get(name)
         if matrix is None:
-            return rows - mean.astype(np.float32)
-        mapped: np.ndarray = rows @ matrix.astype(np.float32) - (mean @ matrix).astype(np.float32)
+            return centered(rows, mean)
+        mapped: np.ndarray = centered(rows, mean) @ matrix.astype(np.float32)
         return mapped
+
+
+def centered(rows: np.ndarray, mean: np.ndarray) -> np.ndarray:
+    """`(m, d)` float32 `rows - mean`, taken off in float64: an offset far beyond the spread costs no digits."""
+    return (np.asarray(rows, dtype=np.float64) - mean).astype(np.float32)
+
+
+def _floats(rows: Any) -> np.ndarray:
+    """Rows as they are where they are float32 or float64; else float32, or float64 where they are whole numbers."""
+    found = np.asarray(rows)
+    if found.dtype.kind in "iub":
+        return found.astype(np.float64)
+    return found if found.dtype == np.float64 else found.astype(np.float32, copy=False)
+
+
+def _at_the_door(learn: Callable[..., Any], *, varied: bool) -> Callable[..., Any]:
+    @wraps(learn)
+    def opened(self: Aligner, views: Any, *args: Any, **options: Any) -> Any:
+        views = checked(views)
+        if varied:
+            check_varied(views)
+        if options.get("val") is not None:
+            options["val"] = checked(options["val"])
+        found = learn(self, views, *args, **options)
+        if isinstance(getattr(self, "k", None), int) and type(self)._widths is not Aligner._widths:
+            self._tell_narrow()
+        return found
+
+    return opened

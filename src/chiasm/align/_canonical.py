@@ -68,6 +68,8 @@ def _singular(matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 def _root(covariance: np.ndarray, ridge: float, name: str, width: int) -> np.ndarray:
     """The lower Cholesky factor of a covariance plus ridge x its mean eigenvalue."""
     d = len(covariance)
+    if np.trace(covariance) <= 0:
+        raise ChiasmError(f"view {name!r} is constant: wanted items that differ; leave the view out.")
     covariance[np.diag_indices(d)] += ridge * np.trace(covariance) / width
     try:
         if ridge <= 0 and d < width:

@@ -58,7 +58,7 @@ class Folded(Aligner):
         self.banks_ = {}
         for name, column in views.columns.items():
             used = rng.permutation(column.used)[:most]
-            self.banks_[name] = self._unit(name, np.asarray(column.items[used], np.float32)).astype(np.float32)
+            self.banks_[name] = self._unit(name, np.asarray(column.items[used])).astype(np.float32)
         self.levels_, self.limit_ = {name: {} for name in self.banks_}, 1e-6
         for gallery, asker in permutations(self.banks_, 2):
             bias = self._bias(self.banks_[gallery], self.banks_[asker])

@@ -9,15 +9,18 @@ from typing import Any, ClassVar, NamedTuple, Self
 import numpy as np
 
 from chiasm.align._aligner import Linear
+from chiasm.align._known_ids import digests, joined, without
 from chiasm.align._select import Candidate, Maps, fit_moments
+from chiasm.allowed import PRECISION, SEED
 from chiasm.errors import ChiasmError
+from chiasm.finite import checked
 from chiasm.scale import one_thread
 from chiasm.splits import cut
 from chiasm.stats.covariance import Covariance
 from chiasm.stats.relevance import check_pairs
 from chiasm.views import Column, Views, as_views
 
-__all__ = ["Closed", "Span", "Spans", "check_finite", "means_by_id", "spans", "turned", "widths"]
+__all__ = ["Closed", "Span", "Spans", "means_by_id", "spans", "turned", "widths"]
 
 
 class Span(NamedTuple):
@@ -36,17 +39,24 @@ class Closed(Linear):
     Moments add, so all of these equal a fit of the whole at the same hyperparameters (tested): `partial_fit` adds rows,
     `merge` adds what another aligner has learned, `forget` takes rows out. Every id comes wholly in one call.
 
-    Learned: `moments_`, `means_`, `weights_`, `chosen_` (hyperparameters), `trials_` (candidates and their scores).
+    Where the rows have ids (`Views` with ids, as `chiasm.read` gives them), what would be learned twice, or forgotten
+    though it was never learned, is refused with how many ids. Plain arrays have none: there the caller has to know.
+
+    Learned: `moments_`, `means_`, `weights_`, `chosen_` (hyperparameters), `trials_` (candidates and their scores);
+    `ids_`, 8 bytes an id, where there are ids.
 
     A subclass says what its candidates are, what a candidate solves and the weights of a solution.
     """
 
     moments_: Covariance
-    spare = ("moments_",)
+    spare = ("moments_", "ids_")
+    ids_: np.ndarray
     chosen_: dict[str, Any]
     trials_: list[dict[str, Any]]
     precision: str
     seed: int
+
+    allowed: ClassVar = {"precision": PRECISION, "seed": SEED}
 
     _free: ClassVar[tuple[str, ...]] = ()
     """The hyperparameters that `_weights` applies: candidates that differ in these alone share one solution."""
@@ -74,6 +84,7 @@ class Closed(Linear):
         )
         solution = solver.solve(moments, self.chosen_)
         weights = self._lift(self._weights(solution, self.chosen_), bases)
+        self._know(digests(views))
         return self._learn(Covariance(self.precision).add(views) if bases else moments, solution, weights)
 
     def partial_fit(self, views: Any, y: None = None) -> Self:
@@ -86,14 +97,17 @@ class Closed(Linear):
         if not self.learned():
             check_pairs(views)
             moments = Covariance(self.precision).add(views)
-            return self._resolve(moments, self._usual(moments), [])
-        moments = copy.deepcopy(self.moments_)
-        return self._resolve(moments.merge(moments.empty_like().add(views)), self.chosen_, self.trials_)
+            self._resolve(moments, self._usual(moments), [])
+            return self._know(digests(views))
+        ids = joined(self._known(), digests(views))
+        moments = copy.deepcopy(self._moments())
+        self._resolve(moments.merge(moments.empty_like().add(views)), self.chosen_, self.trials_)
+        return self._know(ids)
 
     def merge(self, other: Self) -> Self:
         """Learn what another aligner of this class has learned from other ids, at this one's hyperparameters.
 
-        Raises a ChiasmError when the two share no view, or a view has another width there.
+        Raises a ChiasmError when the two share no view or share ids, or a view has another width there.
         """
         self.check_fitted()
         if type(other) is not type(self):
@@ -103,7 +117,9 @@ class Closed(Linear):
             raise ChiasmError(
                 f"wanted aligners that share a view, got {', '.join(self.means_)} and {', '.join(other.means_)}."
             )
-        return self._resolve(copy.deepcopy(self.moments_).merge(other.moments_), self.chosen_, self.trials_)
+        ids = joined(self._known(), other._known())
+        self._resolve(copy.deepcopy(self._moments()).merge(other._moments()), self.chosen_, self.trials_)
+        return self._know(ids)
 
     def forget(self, views: Any) -> Self:
         """Take rows out again, as if they had never been learned from, at the same hyperparameters.
@@ -112,8 +128,9 @@ class Closed(Linear):
         they are more than were learned from, or cannot have been among them.
         """
         self.check_fitted()
-        views = as_views(views)
-        gone = self.moments_.empty_like().add(views)
+        views = checked(views)
+        ids = without(self._known(), digests(views))
+        gone = self._moments().empty_like().add(views)
         moments = copy.deepcopy(self.moments_).merge(gone, sign=-1)
         for name in moments.names:
             met = [moments.count(name, other) for other in moments.names if other != name]
@@ -125,7 +142,8 @@ class Closed(Linear):
             spread = np.diag(moments.auto(name))
             if spread.min() < -1e-5 * np.abs(spread).max():
                 raise ChiasmError(f"wanted rows that were learned from, got others: view {name!r} varies less than 0.")
-        return self._resolve(moments, self.chosen_, self.trials_)
+        self._resolve(moments, self.chosen_, self.trials_)
+        return self._know(ids)
 
     def permutation_test(self, views: Any, permutations: int = 199) -> dict[str, Any]:
         """Whether the views have anything in common: the chance that unrelated views would agree as much.
@@ -166,6 +184,23 @@ class Closed(Linear):
             "null_mean": float(null.mean()),
             "null_sd": float(null.std()),
         }
+
+    def _moments(self) -> Covariance:
+        """The moments; a ChiasmError where they were dropped."""
+        if not hasattr(self, "moments_"):
+            raise ChiasmError("what updates need was dropped to keep the model small: fit the aligner itself again.")
+        return self.moments_
+
+    def _known(self) -> np.ndarray | None:
+        """Digests of the ids learned from; None where they are not known (plain arrays, a model saved before 0.2)."""
+        held: np.ndarray | None = vars(self).get("ids_")
+        return held
+
+    def _know(self, ids: np.ndarray | None) -> Self:
+        vars(self).pop("ids_", None)
+        if ids is not None:
+            self.ids_ = ids
+        return self
 
     def _resolve(self, moments: Covariance, chosen: dict[str, Any], trials: list[dict[str, Any]]) -> Self:
         solution = _Solver(self, moments.widths).solve(moments, chosen)
@@ -249,9 +284,8 @@ def spans(views: Views, val: Views | None) -> dict[str, Span]:
         rows = np.asarray(column.items[column.used], dtype=np.float64)
         if more is not None and more.width == column.width:
             rows = np.concatenate([rows, np.asarray(more.items[more.used], dtype=np.float64)])
-        if np.isfinite(rows).all():  # what is not is refused by name where moments are taken
-            center = rows.mean(axis=0)
-            found[name] = Span(center, np.linalg.qr((rows - center).T)[0])
+        center = rows.mean(axis=0)
+        found[name] = Span(center, np.linalg.qr((rows - center).T)[0])
     return found
 
 
@@ -265,12 +299,6 @@ def turned(views: Views, bases: Spans) -> Views:
             index = np.where(column.present, np.searchsorted(used, column.index), column.index)
             columns[name] = Column(column.modality, (column.items[used] - span.center) @ span.basis, index)
     return views.replace(columns)
-
-
-def check_finite(rows: np.ndarray, name: str) -> None:
-    """Raise a ChiasmError when a view's rows hold NaN or infinity."""
-    if not np.isfinite(rows).all():
-        raise ChiasmError(f"view {name!r} holds values that are not finite: leave such rows absent.")
 
 
 def means_by_id(views: Views, name: str) -> tuple[np.ndarray, np.ndarray]:

@@ -12,8 +12,9 @@ import numpy as np
 from chiasm import registry
 from chiasm.align._aligner import Aligner, Linear
 from chiasm.align._select import folds, views_each
+from chiasm.allowed import COUNT, NOT_NEGATIVE, PART, POSITIVE, SEED, SIZE, TEXT, choice
 from chiasm.errors import ChiasmError
-from chiasm.nn.blocks import ArrayOps, Head, Params
+from chiasm.nn.blocks import HEADS, ArrayOps, Head, Params
 from chiasm.nn.pairs import Axes, Batch, axes, batches, links, turn
 from chiasm.nn.schedule import Schedule
 from chiasm.nn.start import started
@@ -65,6 +66,19 @@ class TrainedAligner(Aligner):
     decay: float
     seed: int
     device: str
+
+    allowed: ClassVar = {
+        "k": COUNT.or_none(),
+        "start": PART.or_none(),
+        "epochs": SIZE,
+        "batch": COUNT,
+        "rate": POSITIVE,
+        "decay": NOT_NEGATIVE,
+        "temperature": POSITIVE,
+        "head": choice(*HEADS),
+        "seed": SEED,
+        "device": TEXT,
+    }
 
     _forms: ClassVar[tuple[str, ...]] = ("start",)
     """The parameters that name a linear aligner to fit first; what is open in it is chosen once, on all rows."""

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
-from chiasm.align._aligner import Aligner
-from chiasm.align._moments import check_finite, means_by_id
+from chiasm.align._aligner import Aligner, centered
+from chiasm.align._moments import means_by_id
 from chiasm.align._select import folds
+from chiasm.allowed import COUNT, POSITIVE, SEED
 from chiasm.errors import ChiasmError
 from chiasm.stats.relevance import check_pairs, reciprocal_rank
 from chiasm.views import Views, as_views, normalize
@@ -54,6 +55,8 @@ class ASIF(Aligner):
     means_: dict[str, np.ndarray]
     chosen_: dict[str, Any]
     trials_: list[dict[str, Any]]
+
+    allowed: ClassVar = {"k": COUNT.or_none(), "power": POSITIVE.or_none(), "seed": SEED}
 
     def __init__(self, k: int | None = None, power: float | None = None, seed: int = 0):
         self.k = k
@@ -104,14 +107,13 @@ class ASIF(Aligner):
                 f"wanted at least 2 things that have every view ({', '.join(views.names)}), got {whole.sum()}: fit two "
                 "views at a time, or use cca, which links views through a third."
             )
-        for name, (means, _) in found.items():
-            check_finite(means, name)
         ids = views.ids[np.unique(views.codes, return_index=True)[1]]
-        return self._hold(ids[whole], {name: means[whole].astype(np.float32) for name, (means, _) in found.items()})
+        kept = {name: np.promote_types(np.float32, views[name].items.dtype) for name in found}  # float64 stays so
+        return self._hold(ids[whole], {name: means[whole].astype(kept[name]) for name, (means, _) in found.items()})
 
     def _hold(self, ids: np.ndarray, anchors: Mapping[str, np.ndarray]) -> ASIF:
         self.ids_, self.anchors_ = ids, dict(anchors)
-        self.means_ = {name: rows.mean(axis=0, dtype=np.float64).astype(np.float32) for name, rows in anchors.items()}
+        self.means_ = {name: rows.mean(axis=0, dtype=np.float64) for name, rows in anchors.items()}
         return self
 
     def _try(self, trials: list[dict[str, Any]], views: Views, val: Any) -> None:
@@ -127,8 +129,8 @@ class ASIF(Aligner):
 
     def _near(self, name: str, rows: np.ndarray) -> np.ndarray:
         """Cosine similarities `(m, n)` of rows to the anchors."""
-        rows = np.asarray(rows, dtype=np.float32)
-        return normalize(rows - self.means_[name]) @ normalize(self.anchors_[name] - self.means_[name]).T
+        mean = self.means_[name]
+        return normalize(centered(rows, mean)) @ normalize(centered(self.anchors_[name], mean)).T
 
     def _widths(self) -> dict[str, int]:
         return {name: rows.shape[1] for name, rows in self.anchors_.items()}

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import permutations
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from scipy.linalg import eigh
 from scipy.optimize import minimize_scalar
 
+from chiasm.align._aligner import centered
 from chiasm.align._canonical import canonical
 from chiasm.align._folded import Folded
-from chiasm.align._moments import check_finite, means_by_id, spans, turned, widths
+from chiasm.align._moments import means_by_id, spans, turned, widths
 from chiasm.align._select import folds, views_each
+from chiasm.allowed import COUNT, NOT_NEGATIVE, POSITIVE, SEED
 from chiasm.scale import one_thread
 from chiasm.stats.covariance import Covariance
 from chiasm.stats.hubness import inverted_softmax
@@ -77,6 +79,8 @@ class Auto(Folded):
     Sources: Hotelling 1936; Norelli et al. 2022 (2); Smith et al. 2017, arXiv 1702.03859 (3).
     """
 
+    allowed: ClassVar = {"shares": NOT_NEGATIVE.each(0), "powers": POSITIVE.each(), "anchors": COUNT, "seed": SEED}
+
     def __init__(
         self,
         shares: Sequence[float] = (0.5, 1.0, 2.0, 4.0),
@@ -113,7 +117,7 @@ class Auto(Folded):
         for name, (mean, matrix) in maps.items():
             if name in bases:
                 mean, matrix = bases[name].center + bases[name].basis @ mean, bases[name].basis @ matrix
-            self.means_[name], self.weights_[name] = mean.astype(np.float32), matrix.astype(np.float32)
+            self.means_[name], self.weights_[name] = mean, matrix.astype(np.float32)
         self.anchors_, self.basis_ = {}, np.zeros((0, 0), np.float32)
         if self.chosen_["share"]:
             self.anchors_ = _anchors(_few(views, len(views.names), self.anchors, self.seed), self.means_)
@@ -182,12 +186,12 @@ class Auto(Folded):
 
     def _unit(self, name: str, rows: np.ndarray) -> np.ndarray:
         """Both likenesses of rows `(m, d)` side by side `(m, w)`, of length 1 or a little less."""
-        centered = rows - self.means_[name]
-        linear = normalize(centered @ self.weights_[name])
+        near = centered(rows, self.means_[name])
+        linear = normalize(near @ self.weights_[name])
         share = self.chosen_["share"]
         if not share:
             return linear
-        local = _likeness(normalize(centered), self.anchors_[name], self.chosen_["power"]) @ self.basis_
+        local = _likeness(normalize(near), self.anchors_[name], self.chosen_["power"]) @ self.basis_
         return np.concatenate([linear, np.sqrt(share) * local], axis=1) / np.float32(np.sqrt(1 + share))
 
     def _widths(self) -> dict[str, int]:
@@ -202,11 +206,9 @@ class _Fold:
 
     def __init__(self, train: Views, few: Views, held: Views, widths: Mapping[str, int]):
         self.widths = widths
-        self.items = {n: np.asarray(c.items[c.used], np.float32) for n, c in held.columns.items() if len(c.used)}
-        for name, rows in self.items.items():
-            check_finite(rows, name)
+        self.items = {n: np.asarray(c.items[c.used]) for n, c in held.columns.items() if len(c.used)}
         self.moments = Covariance("float32").add(train)
-        self.means = {name: self.moments.mean(name).astype(np.float32) for name in self.items}
+        self.means = {name: self.moments.mean(name) for name in self.items}
         self.anchors = _anchors(few, self.means)
         chosen = [(a, b) for a, b in permutations(self.items, 2) if len(self.items[b]) > 1]  # one item is no choice
         pairs = {(a, b): relevance(held, a, b) for a, b in chosen}
@@ -215,13 +217,16 @@ class _Fold:
     def linear(self, ridge: Mapping[str, float]) -> Iterator[tuple[Pair, np.ndarray, tuple[np.ndarray, np.ndarray]]]:
         """Each pair of views, its similarities `(queries, items)` in canonical directions, and what is right."""
         maps = _canonical(self.moments, ridge, self.widths)
-        unit = {n: normalize((rows - maps[n][0]) @ maps[n][1]) for n, rows in self.items.items()}
+        unit = {n: normalize(centered(rows, maps[n][0]) @ maps[n][1]) for n, rows in self.items.items()}
         for (a, b), (queries, hits, starts) in self.answers.items():
             yield (a, b), unit[a][queries] @ unit[b].T, (hits, starts)
 
     def local(self, power: float) -> dict[Pair, np.ndarray]:
         """By pair of views, the similarities by likeness to anchors."""
-        near = {n: _likeness(normalize(rows - self.means[n]), self.anchors[n], power) for n, rows in self.items.items()}
+        near = {
+            n: _likeness(normalize(centered(rows, self.means[n])), self.anchors[n], power)
+            for n, rows in self.items.items()
+        }
         return {(a, b): near[a][queries] @ near[b].T for (a, b), (queries, *_) in self.answers.items()}
 
 

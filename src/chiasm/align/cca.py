@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from chiasm.align._canonical import Canonical, canonical
 from chiasm.align._moments import Closed, widths
 from chiasm.align._select import Candidate
+from chiasm.allowed import COUNT, NOT_NEGATIVE
 from chiasm.stats.covariance import Covariance
 from chiasm.views import Views
 
@@ -60,6 +61,8 @@ class CCA(Closed):
 
     correlations_: np.ndarray
     _free = ("k",)
+
+    allowed: ClassVar = {"k": COUNT.or_none(), "ridge": NOT_NEGATIVE.or_none(), "ridges": NOT_NEGATIVE.each()}
 
     def __init__(
         self,

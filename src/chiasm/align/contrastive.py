@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from chiasm.align._trained import LOSS, Forms, Linked, Objective, TrainedAligner, over_links
-from chiasm.errors import unknown
+from chiasm.allowed import choice
 from chiasm.nn.blocks import Head, Params, head
 from chiasm.views import Views
 
@@ -50,6 +50,8 @@ class Contrastive(TrainedAligner):
     2018 (VSE++).
     """
 
+    allowed: ClassVar = {"loss": choice(*LOSSES)}
+
     def __init__(
         self,
         head: str = "linear",
@@ -80,8 +82,6 @@ class Contrastive(TrainedAligner):
         return head(self.head)
 
     def _loss_params(self) -> Params:
-        if self.loss not in LOSSES:
-            raise unknown("loss", self.loss, LOSSES)
         if self.loss == "triplet":
             return {}
         params = {"log_scale": np.array(-np.log(self.temperature), np.float32)}

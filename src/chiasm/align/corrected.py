@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from chiasm import registry
 from chiasm.align._folded import Folded
 from chiasm.align._select import folds
+from chiasm.allowed import COUNT, PART, SEED
 from chiasm.stats.hubness import csls, inverted_softmax
 from chiasm.stats.relevance import check_pairs, recall_sum
 from chiasm.views import Column, Views, as_views, normalize
@@ -45,6 +46,8 @@ class Corrected(Folded):
     centers_: dict[str, np.ndarray]
     chosen_: dict[str, Any]
     trials_: list[dict[str, Any]]
+
+    allowed: ClassVar = {"align": PART, "queries": COUNT, "seed": SEED}
 
     def __init__(self, align: Any = "cca", queries: int = 2000, seed: int = 0):
         self.align = align

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from chiasm.align._trained import LOSS, Forms, Objective, TrainedAligner, over_links
+from chiasm.allowed import COUNT, POSITIVE, number
 from chiasm.nn.blocks import Head, Params, mlp
 from chiasm.views import Views
 
@@ -32,6 +33,8 @@ class Fusemix(TrainedAligner):
     """
 
     _most = 256
+
+    allowed: ClassVar = {"blocks": COUNT, "expansion": COUNT, "dropout": number(0, 0.99), "alpha": POSITIVE}
 
     def __init__(
         self,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from scipy.linalg import eigh
@@ -11,8 +11,9 @@ from scipy.spatial.distance import cdist
 
 from chiasm.align._aligner import Aligner
 from chiasm.align._canonical import Canonical, canonical
-from chiasm.align._moments import check_finite, widths
+from chiasm.align._moments import widths
 from chiasm.align._select import Candidate, Maps, fit_moments
+from chiasm.allowed import COUNT, POSITIVE, PRECISION, SEED, number
 from chiasm.scale import one_thread
 from chiasm.stats.covariance import Covariance
 from chiasm.stats.relevance import check_pairs
@@ -61,6 +62,15 @@ class KCCA(Aligner):
     correlations_: np.ndarray
     chosen_: dict[str, Any]
     trials_: list[dict[str, Any]]
+
+    allowed: ClassVar = {
+        "landmarks": number(2, whole=True),
+        "bandwidth": POSITIVE.or_none(),
+        "k": COUNT.or_none(),
+        "ridge": POSITIVE.or_none(),
+        "precision": PRECISION,
+        "seed": SEED,
+    }
 
     def __init__(
         self,
@@ -119,7 +129,6 @@ class KCCA(Aligner):
         column = views[name]
         drawn = np.sort(rng.permutation(column.used)[: min(self.landmarks, _MOST)])
         rows = np.asarray(column.items[drawn], dtype=np.float64)
-        check_finite(rows, name)
         return rows
 
     def _kernel(self, name: str, rows: np.ndarray) -> np.ndarray:

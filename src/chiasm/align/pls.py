@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from itertools import combinations
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from scipy.linalg import eigh, solve, svd
@@ -12,6 +12,7 @@ from scipy.linalg import eigh, solve, svd
 from chiasm.align._hub import completed
 from chiasm.align._moments import Closed, widths
 from chiasm.align._select import Candidate
+from chiasm.allowed import COUNT
 from chiasm.stats.covariance import Covariance
 from chiasm.views import Views
 
@@ -52,6 +53,8 @@ class PLS(Closed):
 
     covariances_: np.ndarray
     _free = ("k",)
+
+    allowed: ClassVar = {"k": COUNT.or_none()}
 
     def __init__(self, k: int | None = None, precision: str = "float32", seed: int = 0):
         self.k = k

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from scipy.linalg import solve
 
 from chiasm.align._moments import Closed, Spans
 from chiasm.align._select import Candidate
+from chiasm.allowed import NOT_NEGATIVE, TEXT
 from chiasm.errors import ChiasmError, unknown
 from chiasm.stats.covariance import Covariance
 from chiasm.stats.relevance import pairs
@@ -44,6 +45,8 @@ class Ridge(Closed):
     >>> round(model.r2({"a": a[150:], "b": b[150:]})["a"], 3)
     1.0
     """
+
+    allowed: ClassVar = {"target": TEXT.or_none(), "ridge": NOT_NEGATIVE.or_none(), "ridges": NOT_NEGATIVE.each()}
 
     def __init__(
         self,

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from chiasm.align._trained import LOSS, Forms, Objective, TrainedAligner, over_links
+from chiasm.allowed import COUNT
 from chiasm.nn.blocks import Head, Params, gated
 from chiasm.views import Views
 
@@ -31,6 +32,8 @@ class Sail(TrainedAligner):
     """
 
     _most = 256
+
+    allowed: ClassVar = {"width": COUNT}
 
     def __init__(
         self,

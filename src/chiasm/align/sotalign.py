@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from itertools import combinations
-from typing import Any
+from typing import Any, ClassVar
 
 from chiasm.align._trained import Forms, Objective, TrainedAligner, over_links, unit
-from chiasm.errors import ChiasmError
+from chiasm.allowed import COUNT, PART, number
 from chiasm.nn.blocks import Head, Params, head
 from chiasm.views import Views
 
@@ -38,6 +38,13 @@ class Sotalign(TrainedAligner):
 
     _forms = ("start", "teacher")
     _most = 256
+
+    allowed: ClassVar = {
+        "teacher": PART,
+        "unpaired": COUNT,
+        "sharpness": number(1 / 300),
+        "softness": number(1 / 300),
+    }
 
     def __init__(
         self,
@@ -79,10 +86,6 @@ class Sotalign(TrainedAligner):
 
         from chiasm.nn.losses import infonce, klot, sinkhorn
 
-        if min(self.sharpness, self.softness) < 1 / 300:
-            raise ChiasmError(
-                f"wanted sharpness and softness of at least 1/300, got {self.sharpness}, {self.softness}."
-            )
         teacher = forms["teacher"].transform(views)
         known = {name: column.take(column.used) for name, column in teacher.columns.items()}
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from chiasm.align._trained import Forms, Linked, Objective, TrainedAligner, over_links
+from chiasm.allowed import COUNT, NOT_NEGATIVE
 from chiasm.nn.blocks import Head, Params, head
 from chiasm.views import Views
 
@@ -29,6 +30,8 @@ class Structure(TrainedAligner):
 
     Originals are the rows on their principal axes, centered. Source: Groeger et al. 2025, arXiv 2506.16895.
     """
+
+    allowed: ClassVar = {"strength": NOT_NEGATIVE, "levels": COUNT}
 
     def __init__(
         self,

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 from itertools import groupby, product
 from operator import itemgetter
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from chiasm.align._aligner import Aligner
 from chiasm.align._canonical import canonical
-from chiasm.align._moments import check_finite, widths
+from chiasm.align._moments import widths
 from chiasm.align._select import folds
+from chiasm.allowed import COUNT, POSITIVE, SEED, SIZE
 from chiasm.errors import ChiasmError
 from chiasm.scale import one_thread
 from chiasm.stats.covariance import Covariance
@@ -81,6 +82,15 @@ class Synchronous(Aligner):
     correlations_: np.ndarray
     chosen_: dict[str, Any]
     trials_: list[dict[str, Any]]
+
+    allowed: ClassVar = {
+        "steps": COUNT.or_none(),
+        "k": COUNT.or_none(),
+        "ridge": POSITIVE.or_none(),
+        "context": SIZE.or_none(),
+        "components": COUNT,
+        "seed": SEED,
+    }
 
     def __init__(
         self,
@@ -148,10 +158,6 @@ class Synchronous(Aligner):
         return int(getattr(self, "steps_", self.steps or 1))
 
     def _check(self, views: Views) -> None:
-        if self._t < 1 or self.components < 1:
-            raise ChiasmError(
-                f"wanted at least 1 step and 1 component, got steps={self._t}, components={self.components}."
-            )
         for name, width in widths(views).items():
             if width % self._t:
                 raise ChiasmError(
@@ -173,7 +179,7 @@ class Synchronous(Aligner):
 
     def _tried(self, train: Views, held: Views, candidates: list[dict[str, Any]]) -> list[float]:
         """How well each candidate, learned from the components of `train`, finds the clips of `held`."""
-        rows = {name: np.asarray(c.items[c.used], np.float32) for name, c in held.columns.items() if len(c.used)}
+        rows = {name: np.asarray(c.items[c.used]) for name, c in held.columns.items() if len(c.used)}
         found = []
         for context, same in groupby(candidates, itemgetter("context")):
             moments = self._moments(train, context)
@@ -196,8 +202,7 @@ class Synchronous(Aligner):
         from sklearn.utils.extmath import randomized_svd
 
         drawn = np.random.default_rng(self.seed).permutation(column.used)[: max(2, _MOST_STEPS // self._t)]
-        rows = np.asarray(column.items[np.sort(drawn)], dtype=np.float32)
-        check_finite(rows, name)
+        rows = np.asarray(column.items[np.sort(drawn)])
         steps = rows.reshape(len(rows), self._t, width)
         steps = (steps - steps.mean(axis=1 if self._t > 1 else 0, keepdims=True)).reshape(-1, width)
         count = min(self.components, len(steps))
@@ -234,7 +239,7 @@ class Synchronous(Aligner):
             columns = {}
             for name, column in part.columns.items():
                 if len(used := column.used):
-                    seen = self._near(np.asarray(column.items[used], dtype=np.float32), context)
+                    seen = self._near(np.asarray(column.items[used]), context)
                     place = np.searchsorted(used, column.index)[:, None] * self._t + time
                     index = np.where(column.present[:, None], place, ABSENT).ravel()
                     columns[name] = Column("vector", seen.reshape(-1, seen.shape[2]), index)
@@ -247,5 +252,6 @@ class Synchronous(Aligner):
 
     def _map(self, name: str, rows: np.ndarray) -> np.ndarray:
         seen = self._near(self._reduced(name, rows), self.chosen_["context"])
-        mapped = seen @ self.weights_[name].astype(np.float32) - self.offsets_[name].astype(np.float32)
+        dtype = seen.dtype  # float64 where the view is: an offset costs no digits
+        mapped = seen @ self.weights_[name].astype(dtype) - self.offsets_[name].astype(dtype)
         return self._flat(mapped)

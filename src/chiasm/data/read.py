@@ -142,7 +142,9 @@ def read(
     if group:
         held = [None if is_empty(value) else value for value in cells[group]]
         facts["group"] = np.array([_plain(held[r]).strip() for r in rows], dtype=object)
-    return Views(columns, _ids(cells, id, rows, wanted), facts)
+    views = Views(columns, _ids(cells, id, rows, wanted), facts)
+    views.has_ids = not all(str(i).startswith("row ") for i in views.ids)  # else numbers of rows
+    return views
 
 
 def read_split(path: str | os.PathLike[str], views: Views) -> np.ndarray:

@@ -15,12 +15,13 @@ from chiasm.cache import key_of
 from chiasm.encoding.joined import Joined, members
 from chiasm.encoding.passes import Passes, drive
 from chiasm.errors import ChiasmError, unknown
+from chiasm.finite import check_column
 from chiasm.media.images import Note
 from chiasm.part import Part
 from chiasm.scale import Progress
-from chiasm.views import Column, Views
+from chiasm.views import ABSENT, Column, Views
 
-__all__ = ["DEFAULTS", "Encoding", "Report"]
+__all__ = ["DEFAULTS", "Encoding", "Report", "with_digests"]
 
 DEFAULTS = {
     "text": "e5_text",
@@ -148,7 +149,7 @@ class Encoding(Part):
                 keys = [_key(encoders[name], item) or b"%d" % place for place, item in enumerate(column.items)]
                 code = np.unique(np.array(keys, dtype=object), return_inverse=True)[1]
             else:
-                code = np.unique(np.asarray(_with_digests(column).digests).view("V16").ravel(), return_inverse=True)[1]
+                code = np.unique(np.asarray(with_digests(column).digests).view("V16").ravel(), return_inverse=True)[1]
             codes.append(np.append(code, -1)[column.index])  # the last serves index -1: absent
         shared: np.ndarray = np.unique(np.stack(codes, axis=1), axis=0, return_inverse=True)[1].ravel()
         return shared
@@ -197,7 +198,8 @@ class Encoding(Part):
             runs |= together
         for name, column in views.columns.items():
             if hasattr(column.items, "shape"):
-                columns[name] = _with_digests(column)
+                check_column(name, column)
+                columns[name] = with_digests(column)
                 continue
             run = runs[name]
             report.notes += [(name, column.label(position), note) for position, note in run.notes]
@@ -273,8 +275,8 @@ def _key(encoder: Any, item: Any) -> bytes | None:
         return None
 
 
-def _with_digests(column: Column) -> Column:
-    """A column of ready-made vectors with a hash of each row, as encoded ones have."""
+def with_digests(column: Column) -> Column:
+    """A column of ready-made vectors with a hash of each, as encoded ones have; equal vectors become one item."""
     if column.digests is not None:
         return column
     rows = range(0, len(column.items), 4096)
@@ -282,4 +284,6 @@ def _with_digests(column: Column) -> Column:
         key_of(np.ascontiguousarray(row).tobytes()) for s in rows for row in np.asarray(column.items[s : s + 4096])
     ]
     digests = np.frombuffer(b"".join(hashed), np.uint8).reshape(-1, 16)
-    return Column(column.modality, column.items, column.index, labels=column.labels, digests=digests)
+    _, first, same = np.unique(digests.view("V16").ravel(), return_index=True, return_inverse=True)
+    index = np.append(first[same], ABSENT)[column.index]  # the last serves index -1
+    return Column(column.modality, column.items, index, labels=column.labels, digests=digests)

@@ -8,14 +8,15 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from chiasm.allowed import SEED, TEXT, choice
 from chiasm.errors import ChiasmError
+from chiasm.finite import checked
 from chiasm.part import Part
 from chiasm.scale import one_thread
 from chiasm.score import Score
 from chiasm.stats.blocks import Blocks, blocks, presence, restrict
 from chiasm.stats.resample import Draws, interval_of
-from chiasm.target import Target
-from chiasm.views import as_views
+from chiasm.target import ANSWER_KINDS, Target
 
 __all__ = ["FOLDS", "Folds", "Fuser", "folds_of"]
 
@@ -50,6 +51,8 @@ class Fuser(Part):
     `folds_` (what `crossed` needs; a task drops it).
     """
 
+    allowed: ClassVar = {"kind": choice(*ANSWER_KINDS), "seed": SEED, "device": TEXT}
+
     kind: str
     seed: int
     folds_: Folds
@@ -63,7 +66,7 @@ class Fuser(Part):
         Everything that is chosen is chosen by cross-validation within these rows, in folds that cut no id and no group.
         Raises a ChiasmError where labels are missing or all equal, or where a view is absent in every row.
         """
-        views = as_views(views)
+        views = checked(views)
         y = views.label if y is None else y
         if y is None:
             raise ChiasmError("wanted labels, got none: pass y, one a row, or name the column of labels (--label).")
@@ -121,12 +124,12 @@ class Fuser(Part):
         kept = self.folds_
         if kept.outputs_ is not None:
             return kept.outputs_.copy()
-        return self._again(blocks(as_views(views)[kept.rows_], list(self.widths_)), kept.truth_, kept.numbers_)
+        return self._again(blocks(checked(views)[kept.rows_], list(self.widths_)), kept.truth_, kept.numbers_)
 
     def outputs(self, views: Any) -> np.ndarray:
         """`(n, c)` probabilities of the classes or tags, or numbers. Views that were not fitted are not looked at."""
         self.check_fitted()
-        views = as_views(views)
+        views = checked(views, self.widths_)
         held = blocks(views, list(self.widths_))
         if not held:
             raise ChiasmError(f"wanted some of the views {', '.join(self.widths_)}, got {', '.join(views.names)}.")
@@ -155,13 +158,16 @@ class Fuser(Part):
         return self.outputs(views)
 
     def predict(self, views: Any) -> np.ndarray:
-        """`(n,)` class names, `(n, c)` booleans a tag, or `(n,)` numbers."""
+        """`(n,)` classes in the type of the labels given, `(n, c)` booleans a tag, or `(n,)` numbers."""
         return self.target_.decode(self.outputs(views))
 
     @property
     def classes_(self) -> np.ndarray:
-        """The classes or tags, as scikit-learn calls them."""
-        return np.array(self.target_.names_, dtype=object)
+        """The classes or tags, as scikit-learn calls them: in the type of the labels that were given."""
+        return self.target_.values()
+
+    def _widths(self) -> dict[str, int]:
+        return dict(self.widths_)
 
     def score(self, views: Any, y: Any = None) -> Score:
         """Accuracy, share of right tags, or R2 (the float), with its 95 % interval; `chiasm score` says more.
@@ -169,7 +175,7 @@ class Fuser(Part):
         Args:
             views: rows with labels, not those that were learned from. y: labels, one a row; by default the views'.
         """
-        views = as_views(views)
+        views = checked(views, self.widths_)
         y = views.label if y is None else y
         if y is None:
             raise ChiasmError("wanted labels to score by, got none: pass y, one a row.")

@@ -56,7 +56,7 @@ class Kernel(Part):
         gram = np.ones((len(drawn), len(drawn)))
         for view in self.views:
             mean, spread = _moments(held[view].values, rows)
-            self.means_[view] = mean.astype(np.float32)
+            self.means_[view] = mean
             self.scales_[view] = np.where(spread > 1e-6 * max(spread.max(), 1e-30), spread, np.inf).astype(np.float32)
             if self.kind == "linear":
                 continue

@@ -7,7 +7,6 @@ from itertools import combinations, product
 
 import numpy as np
 
-from chiasm.errors import unknown
 from chiasm.fuse._calibrated import Calibrated
 from chiasm.fuse._kernel import Kernel, shared
 from chiasm.fuse._spaces import Space, spaced
@@ -65,10 +64,6 @@ class RidgeHead(Part):
 
         Returns `(n, c)` the answer to every row by what was learned, and calibrated, without its fold.
         """
-        if self.weights not in ("learned", "equal"):
-            raise unknown("way to weigh views", self.weights, ("learned", "equal"))
-        if self.kernel not in ("rbf", "linear"):
-            raise unknown("kernel", self.kernel, ("rbf", "linear"))
         n = len(truth)
         self.views_ = list(held)
         groups = [g for size in range(1, self.order + 1) for g in combinations(self.views_, size)]
@@ -79,15 +74,26 @@ class RidgeHead(Part):
         self.prior_ = truth.mean(axis=0)
         space = spaced([kernel(held, n) for kernel in self.kernels_], truth, folds)
         with one_thread():
-            scores = self._choose(space, truth, presence(held, self.views_, n))
+            scores = self._choose(space, truth, presence(held, self.views_, n), self._gaps(truth, folds))
         here = presence(held, self.views_, n)
         asked = {key for columns, _ in patterns(here) for key in self._used(columns)}
         answers = {key: Calibrated(self.kind).crossed(scores[key], truth, folds) for key in asked}
         return self._by_pattern(here, answers, n)
 
-    def _choose(self, space: Space, truth: np.ndarray, here: np.ndarray) -> dict[str, np.ndarray]:
+    def _gaps(self, truth: np.ndarray, folds: np.ndarray) -> np.ndarray:
+        """`(n, c)` by how much the mean without a row's fold differs from the whole mean; 0 for numbers.
+
+        A fold with more of a class than its share leaves fewer of it to learn from: held-out scores that keep this say
+        the opposite of the truth, and calibration would believe them where nothing else is to be had.
+        """
+        gaps = np.zeros_like(truth)
+        for fold in np.unique(folds) if self.kind != "numbers" else ():
+            gaps[folds == fold] = truth[folds != fold].mean(axis=0) - truth.mean(axis=0)
+        return gaps
+
+    def _choose(self, space: Space, truth: np.ndarray, here: np.ndarray, gaps: np.ndarray) -> dict[str, np.ndarray]:
         """Weights, and for every subset its ridge, solution and calibration; its held-out scores."""
-        search = _Search(space, Target(self.kind), Calibrated(self.kind, spread=0))
+        search = _Search(space, Target(self.kind), Calibrated(self.kind, spread=0), gaps)
         logs, self.ridge_ = search.run(learn=self.weights == "learned")
         names = [" x ".join(kernel.views) for kernel in self.kernels_]
         self.weights_ = dict(zip(names, (np.exp(logs) / np.exp(logs).sum()).tolist(), strict=True))
@@ -100,7 +106,7 @@ class RidgeHead(Part):
                 continue
             key = _key(subset)
             ridge = search.ridge(logs, self.ridge_, mine, rows)
-            scores = space.held_out(logs, ridge, mine)
+            scores = space.held_out(logs, ridge, mine) - gaps
             self.calibrations_[key] = Calibrated(self.kind).fit(scores[rows], truth[rows])
             self.solutions_[key] = space.solve(logs, ridge, mine)
             found[key] = scores
@@ -141,8 +147,8 @@ class RidgeHead(Part):
 class _Search:
     """The ridge and the kernels' weights by the held-out likelihood: one at a time, while it rises."""
 
-    def __init__(self, space: Space, target: Target, calibrated: Calibrated):
-        self.space, self.target, self.calibrated = space, target, calibrated
+    def __init__(self, space: Space, target: Target, calibrated: Calibrated, gaps: np.ndarray):
+        self.space, self.target, self.calibrated, self.gaps = space, target, calibrated, gaps
         self.seen: dict[tuple[float, ...], np.ndarray] = {}
 
     def run(self, learn: bool) -> tuple[np.ndarray, float]:
@@ -174,7 +180,7 @@ class _Search:
         groups = range(len(logs)) if groups is None else groups
         place = (*np.round(logs, 6).tolist(), round(np.log(ridge), 6), *groups)
         if place not in self.seen:
-            scores = self.space.held_out(logs, ridge, groups)
+            scores = self.space.held_out(logs, ridge, groups) - self.gaps
             truth = self.space.truth
             self.seen[place] = self.target.gain(self.calibrated.fit(scores, truth)(scores), truth)
         return self.seen[place]

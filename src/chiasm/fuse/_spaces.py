@@ -11,6 +11,9 @@ from scipy.linalg import LinAlgError, cho_factor, cho_solve
 
 __all__ = ["Dual", "Primal", "Space", "spaced"]
 
+_LEAST = 1e-4
+"""Of a map's spread, in kernels whose own is about 1: below it all is rounding."""
+
 Solution = dict[str, Any]
 """x -> (x - center) coef + offset."""
 
@@ -39,8 +42,8 @@ def spaced(maps: Sequence[np.ndarray], truth: np.ndarray, folds: np.ndarray) -> 
 
 
 def _traces(maps: Sequence[np.ndarray]) -> np.ndarray:
-    """The mean squared distance from the mean in each map."""
-    return np.array([max(float(np.var(values, axis=0, dtype=np.float64).sum()), 1e-12) for values in maps])
+    """The mean squared distance from the mean in each map; of a constant view more than its rounding."""
+    return np.array([max(float(np.var(values, axis=0, dtype=np.float64).sum()), _LEAST) for values in maps])
 
 
 def _penalty(ridge: float, logs: np.ndarray, traces: np.ndarray, groups: Sequence[int], n: int) -> float:
@@ -148,9 +151,9 @@ class Primal:
 
 def _factor(system: np.ndarray) -> tuple[np.ndarray, bool]:
     """Cholesky's factor; where rounding left a system of many equal rows indefinite, with the least that mends it."""
-    for more in (0.0, *10.0 ** np.arange(-12, -3)):
+    for more in (0.0, *10.0 ** np.arange(-12, 0)):
         try:
-            raised = system + more * np.diagonal(system).max() * np.eye(len(system)) if more else system
+            raised = system + more * max(np.diagonal(system).max(), _LEAST) * np.eye(len(system)) if more else system
             factor: tuple[np.ndarray, bool] = cho_factor(raised, lower=True, check_finite=False)
             return factor
         except LinAlgError:

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 from scipy.special import expit, softmax
 
+from chiasm.finite import checked
 from chiasm.fuse._alone import evidence
 from chiasm.fuse._calibrated import Calibrated
 from chiasm.fuse._fuser import Fuser
@@ -18,7 +19,6 @@ from chiasm.nn.blocks import ArrayOps, Ops, Params
 from chiasm.nn.schedule import Schedule
 from chiasm.stats.blocks import Blocks, blocks, patterns, presence, subsets
 from chiasm.target import Target
-from chiasm.views import as_views
 
 __all__ = ["FAR", "HERE", "JOINT", "TRUTH", "Rows", "TrainedFuser", "epoch", "matrix", "one_of", "some"]
 
@@ -242,7 +242,7 @@ class TrainedFuser(Fuser):
         0 where a view is absent, and everywhere in a row that has none.
         """
         self.check_fitted()
-        views = as_views(views)
+        views = checked(views, self.widths_)
         held, n = blocks(views, list(self.widths_)), len(views)
         return self._said(self.params_, self._turned(held, n), presence(held, list(self.kernels_), n))[1]
 

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from chiasm import registry
-from chiasm.errors import ChiasmError, unknown
+from chiasm.allowed import PART, choice
+from chiasm.errors import ChiasmError
+from chiasm.finite import checked
 from chiasm.fuse._alone import scaled
 from chiasm.fuse._fuser import Fuser
 from chiasm.stats.blocks import Blocks, blocks, presence, views_of
-from chiasm.views import as_views
 
 __all__ = ["Aligned"]
 
@@ -57,6 +58,8 @@ class Aligned(Fuser):
     Sources: Hotelling 1936 (CCA); Guo & Wu 2019 (a survey of CCA before a learner).
     """
 
+    allowed: ClassVar = {"align": PART, "fuse": PART, "keep": choice(*_KEEP)}
+
     def __init__(
         self, kind: str = "classes", align: Any = "cca", fuse: Any = "early", keep: str = "both", seed: int = 0
     ):
@@ -70,8 +73,6 @@ class Aligned(Fuser):
     fuser_: Any
 
     def _learn(self, held: Blocks, truth: np.ndarray, folds: np.ndarray) -> None:
-        if self.keep not in _KEEP:
-            raise unknown("choice of what is kept", self.keep, _KEEP)
         self.aligner_ = None
         if len(held) > 1:
             self.aligner_ = registry.fit(registry.make("align", self.align, seed=self.seed), views_of(held))
@@ -113,7 +114,7 @@ class Aligned(Fuser):
         Raises a ChiasmError where the fuser weighs no views.
         """
         self.check_fitted()
-        views, names = as_views(views), list(self.widths_)
+        views, names = checked(views, self.widths_), list(self.widths_)
         held = blocks(views, names)
         if hasattr(self.fuser_, "row_weights"):
             mapped = self._mapped(held)

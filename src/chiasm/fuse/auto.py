@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from chiasm import registry
+from chiasm.allowed import PART
 from chiasm.errors import ChiasmError
 from chiasm.fuse._fuser import Fuser
 from chiasm.fuse._ridge_head import RidgeHead
@@ -42,6 +43,8 @@ class Auto(Fuser):
     """
 
     crosses_cheaply = True
+
+    allowed: ClassVar = {"candidates": PART.each()}
 
     def __init__(
         self,

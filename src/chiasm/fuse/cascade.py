@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
+from chiasm.allowed import TEXT, number
 from chiasm.errors import ChiasmError, unknown
+from chiasm.finite import checked
 from chiasm.fuse._alone import learn, learn_one
 from chiasm.fuse._fuser import Fuser
 from chiasm.fuse._ridge_head import RidgeHead
 from chiasm.stats.blocks import Blocks, blocks, presence, restrict
 from chiasm.target import Target
-from chiasm.views import as_views
 
 __all__ = ["Cascade"]
 
@@ -53,6 +54,8 @@ class Cascade(Fuser):
 
     Source: Viola & Jones 2001 (cascades); the rule is Chow's 1970 (reject what is unsure).
     """
+
+    allowed: ClassVar = {"order": TEXT.each().or_none(), "loss": number(-1)}
 
     def __init__(self, kind: str = "classes", order: Sequence[str] | None = None, loss: float = 0.01, seed: int = 0):
         self.kind = kind
@@ -105,7 +108,7 @@ class Cascade(Fuser):
         Give it the views that are encoded so far: of a row above stage j with the first j views, the next is needed.
         """
         self.check_fitted()
-        views = as_views(views)
+        views = checked(views, self.widths_)
         return self._walk(blocks(views, list(self.widths_)), len(views))[1] + 1
 
     def _order(self, held: Blocks, truth: np.ndarray, folds: np.ndarray) -> list[str]:

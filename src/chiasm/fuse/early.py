@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import numpy as np
 
+from chiasm.allowed import choice
 from chiasm.fuse._fuser import Fuser
 from chiasm.fuse._ridge_head import RidgeHead
 from chiasm.stats.blocks import Blocks
@@ -38,6 +41,8 @@ class Early(Fuser):
     """
 
     crosses_cheaply = True
+
+    allowed: ClassVar = {"kernel": choice("rbf", "linear"), "weights": choice("learned", "equal")}
 
     def __init__(self, kind: str = "classes", kernel: str = "rbf", weights: str = "learned", seed: int = 0):
         self.kind = kind

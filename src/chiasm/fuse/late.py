@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 import numpy as np
 from scipy.optimize import minimize, nnls
 from scipy.special import softmax
 
-from chiasm.errors import unknown
+from chiasm.allowed import choice
 from chiasm.fuse._alone import Opinions, answers, evidence, learn, outputs, scaled, surprise
 from chiasm.fuse._fuser import Fuser
 from chiasm.stats.blocks import Blocks, patterns, subsets
@@ -64,6 +65,8 @@ class Late(Fuser):
     mixture is too unsure).
     """
 
+    allowed: ClassVar = {"combine": choice(*_COMBINE)}
+
     def __init__(self, kind: str = "classes", combine: str = "product", seed: int = 0):
         self.kind = kind
         self.combine = combine
@@ -74,8 +77,6 @@ class Late(Fuser):
     crosses_cheaply = True
 
     def _learn(self, held: Blocks, truth: np.ndarray, folds: np.ndarray) -> np.ndarray:
-        if self.combine not in _COMBINE:
-            raise unknown("way to combine", self.combine, _COMBINE)
         self.heads_, opinions = learn(held, truth, folds, self.kind, self.seed)
         weights, self.exponents_ = self._weigh(opinions, truth)
         self.weights_ = dict(zip(held, weights.tolist(), strict=True))

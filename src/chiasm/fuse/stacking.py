@@ -8,12 +8,12 @@ import numpy as np
 from scipy.optimize import minimize
 from scipy.special import expit
 
+from chiasm.finite import checked
 from chiasm.fuse._alone import Opinions, answers, evidence, learn, outputs, scaled, surprise
 from chiasm.fuse._fuser import Fuser
 from chiasm.fuse._ridge_head import RidgeHead
 from chiasm.stats.blocks import Blocks, blocks
 from chiasm.target import Target
-from chiasm.views import as_views
 
 __all__ = ["Stacking"]
 
@@ -98,7 +98,7 @@ class Stacking(Fuser):
         by its own weights of the views that are there. All 0 in a row that has no view.
         """
         self.check_fitted()
-        views = as_views(views)
+        views = checked(views, self.widths_)
         return self._shares(*self._read(blocks(views, list(self.widths_)), len(views)), self.prior_)
 
     def _read(self, held: Blocks, n: int) -> tuple[Opinions, np.ndarray]:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from scipy.linalg import eigh
 
+from chiasm.allowed import SIZE, TEXT, choice
 from chiasm.errors import ChiasmError, unknown
 from chiasm.fuse._kernel import Kernel
 from chiasm.fuse._trained import JOINT, TrainedFuser, matrix
@@ -81,6 +82,8 @@ class Temporal(TrainedFuser):
     _epochs, _rate, _decay, _chunk = 40, 5e-3, 0.1, 512  # networks over time learn longer, in smaller steps
     _cooling = (1.0, 0.7, 0.5, 0.35, 0.25, 0.15)  # and are too sure of themselves long before they are at their best
 
+    allowed: ClassVar = {"steps": SIZE.by_view(), "head": TEXT.by_view(), "join": choice(*JOINS)}
+
     def __init__(
         self,
         kind: str = "classes",
@@ -98,8 +101,6 @@ class Temporal(TrainedFuser):
         self.seed = seed
 
     def _learn(self, held: Blocks, truth: np.ndarray, folds: np.ndarray) -> np.ndarray:
-        if self.join not in JOINS:
-            raise unknown("join", self.join, JOINS)
         told = self.steps if isinstance(self.steps, dict) else dict.fromkeys(held, self.steps) if self.steps else {}
         steps = {name: block.steps for name, block in held.items()} | told
         heads = self.head if isinstance(self.head, dict) else dict.fromkeys(held, self.head)

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from chiasm.finite import check_array
 from chiasm.index._index import Index
 
 __all__ = ["Adopted", "adopt"]
@@ -31,7 +32,7 @@ class Adopted(Index):
         """The object's own `add`."""
         if not hasattr(self, "index_"):
             self.index_ = copy.deepcopy(self.index)
-        self.index_.add(keys, vectors)
+        self.index_.add(keys, check_array(vectors, "vectors"))
         return self
 
     def delete(self, keys: Sequence[Any]) -> int:
@@ -46,7 +47,7 @@ class Adopted(Index):
     def search(self, vectors: np.ndarray, k: int = 5) -> tuple[np.ndarray, np.ndarray]:
         """The object's own `search`."""
         self.check_fitted()
-        keys, scores = self.index_.search(np.atleast_2d(vectors), k)
+        keys, scores = self.index_.search(check_array(np.atleast_2d(vectors), "queries"), k)
         return np.asarray(keys), np.asarray(scores)
 
 

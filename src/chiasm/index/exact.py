@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from chiasm.errors import ChiasmError
+from chiasm.finite import check_array
 from chiasm.index._index import Index
 from chiasm.scale import one_thread
 from chiasm.views import normalize
@@ -38,11 +39,9 @@ class Exact(Index):
     def add(self, keys: Sequence[Any] | np.ndarray, vectors: np.ndarray) -> Exact:
         """Add n keys (unique, strings or integers) and their `(n, d)` vectors. Returns self."""
         keys = np.asarray(keys, dtype=object if len(keys) and isinstance(keys[0], str) else None)
-        vectors = normalize(vectors)
+        vectors = normalize(check_array(vectors, "vectors"))
         if len(keys) != len(vectors):
             raise ChiasmError(f"wanted one key a vector, got {len(keys)} keys and {len(vectors)} vectors.")
-        if not np.isfinite(vectors).all():
-            raise ChiasmError("wanted finite vectors, got NaN or infinity.")
         if hasattr(self, "keys_"):
             if vectors.shape[1] != self.vectors_.shape[1]:
                 raise ChiasmError(f"wanted vectors of width {self.vectors_.shape[1]}, got {vectors.shape[1]}.")
@@ -73,7 +72,7 @@ class Exact(Index):
         self.check_fitted()
         if not isinstance(k, int | np.integer) or isinstance(k, bool) or k < 1:
             raise ChiasmError(f"wanted k of at least 1, got {k!r}.")
-        queries = normalize(np.atleast_2d(vectors))
+        queries = normalize(check_array(np.atleast_2d(vectors), "queries"))
         if queries.shape[1] != self.vectors_.shape[1]:
             raise ChiasmError(f"wanted queries of width {self.vectors_.shape[1]}, got {queries.shape[1]}.")
         k = min(int(k), len(self))

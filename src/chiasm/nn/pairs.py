@@ -29,7 +29,7 @@ class Axes(NamedTuple):
 
     def __call__(self, rows: np.ndarray) -> np.ndarray:
         """`(m, d)` -> `(m, r)` float32."""
-        turned: np.ndarray = (np.asarray(rows, dtype=np.float32) - self.center.astype(np.float32)) @ self.basis
+        turned: np.ndarray = (np.asarray(rows) - self.center).astype(np.float32) @ self.basis
         return turned
 
 

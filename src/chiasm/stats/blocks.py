@@ -13,6 +13,7 @@ from chiasm.views import ABSENT, Column, Views
 
 __all__ = ["Block", "Blocks", "blocks", "patterns", "presence", "restrict", "subsets", "views_of"]
 
+_WIDE = tuple(map(np.dtype, ("float64", "int32", "int64", "uint32", "uint64")))
 EVERY = 5
 """Up to this many views every subset of them is solved for."""
 
@@ -21,7 +22,7 @@ class Block(NamedTuple):
     """One view's rows: held in memory, but tokens, which are read where they lie."""
 
     values: np.ndarray | Tokens
-    """`(n, d)` float32, zero where absent; of tokens the same, T of them side by side, once rows are asked for."""
+    """`(n, d)` float32 (float64 where the view is), zero where absent; of tokens T of them, once rows are asked for."""
     present: np.ndarray
     """`(n,)` boolean."""
 
@@ -49,7 +50,8 @@ def blocks(views: Views, names: Sequence[str] | None = None) -> Blocks:
         if column.steps:
             found[name] = Block(column.items.some(column.index), column.present)
             continue
-        values = np.zeros((len(views), column.width), dtype=np.float32)
+        dtype = np.float64 if getattr(column.items, "dtype", None) in _WIDE else np.float32
+        values = np.zeros((len(views), column.width), dtype=dtype)
         rows = np.flatnonzero(column.present)
         for start in range(0, len(rows), 4096):
             part = rows[start : start + 4096]

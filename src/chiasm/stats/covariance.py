@@ -49,12 +49,12 @@ class Covariance(Part):
         for part in views.chunks(self.chunk):
             rows: dict[str, tuple[np.ndarray, np.ndarray | None, np.ndarray]] = {}
             for name in views.columns:
-                items, weights, ids = _items(part, name, dtype)
+                items, weights, ids = _items(part, name)
                 if not len(ids):
                     continue
-                if name not in self.shift_:  # rounded to float32, so that the shift taken is the shift kept
-                    self.shift_[name] = items.mean(axis=0, dtype=np.float64).astype(np.float32).astype(np.float64)
-                items -= self.shift_[name].astype(dtype)
+                if name not in self.shift_:
+                    self.shift_[name] = items.mean(axis=0, dtype=np.float64)
+                items = (items - self.shift_[name]).astype(dtype)  # in float64: an offset costs no digits
                 rows[name] = (items, weights, ids)
                 self._add_one(name, items, weights, sign)
             for a, b in combinations(sorted(rows), 2):
@@ -164,14 +164,14 @@ class Covariance(Part):
         _accumulate(sums, [len(ix), _sum(x), _sum(y), product], sign)
 
 
-def _items(part: Views, name: str, dtype: np.dtype) -> tuple[np.ndarray, np.ndarray | None, np.ndarray]:
+def _items(part: Views, name: str) -> tuple[np.ndarray, np.ndarray | None, np.ndarray]:
     """A chunk's distinct (id, item) rows `(m, d)`, their weights (None: all 1) and their id codes, ascending."""
     column = part.columns[name]
     mask = column.present
     ids, index = part.codes[mask], column.index[mask]
     if len(ids) and not np.all(ids[1:] > ids[:-1]):
         ids, index = np.unique(np.stack([ids, index], axis=1), axis=0).T
-    items = np.asarray(column.items[index], dtype=dtype)  # an integer index copies: the caller may write into it
+    items = np.asarray(column.items[index])
     if len(ids) < 2 or np.all(ids[1:] > ids[:-1]):
         return items, None, ids
     _, inverse, counts = np.unique(ids, return_inverse=True, return_counts=True)

@@ -68,17 +68,44 @@ def average_precision(
 ) -> np.ndarray:
     """Average precision of each query `(q,)` when a gallery item of the same label is right (mAP is the mean).
 
-    A query whose label the gallery lacks gives NaN.
+    Items of equal score are in no order: they count by the expectation over all orders of theirs, so that a space in
+    which everything is equal has the expectation of a random order. NaN is last. A query whose label the gallery lacks
+    gives NaN. Source of the closed form: McSherry & Najork 2008.
+
+    >>> flat = np.ones((1, 1))
+    >>> average_precision(flat, np.ones((2, 1)), np.array(["a"]), np.array(["a", "b"])).tolist()
+    [0.75]
     """
     out = np.empty(len(queries))
-    places = np.arange(1, len(gallery) + 1)
     for block, scores in _scores(queries, gallery):
+        scores = np.where(np.isnan(scores), -np.inf, scores)
         order = np.argsort(-scores, axis=1, kind="stable")
         right = gallery_labels[order] == query_labels[block][:, None]
-        precision = np.cumsum(right, axis=1) / places
-        count = right.sum(axis=1)
-        out[block] = np.where(count > 0, (precision * right).sum(axis=1) / np.maximum(count, 1), np.nan)
+        ranked = np.take_along_axis(scores, order, axis=1)
+        out[block] = _expected_precision(right, ranked[:, 1:] != ranked[:, :-1])
     return out
+
+
+def _expected_precision(right: np.ndarray, falls: np.ndarray) -> np.ndarray:
+    """`(q,)` expected average precision of ranked items, `(q, g)` right or not; ties end where `falls` `(q, g - 1)`.
+
+    With p items ahead of t tied ones, q of those and r of these right, the i-th of the tied is right with chance r / t,
+    and then expects q + 1 + (i - 1) (r - 1) / (t - 1) right ones up to itself, of p + i.
+    """
+    g = right.shape[1]
+    edge = np.ones((len(right), 1), dtype=bool)
+    place = np.arange(g)
+    first = np.maximum.accumulate(np.where(np.concatenate([edge, falls], axis=1), place, 0), axis=1)
+    last = np.where(np.concatenate([falls, edge], axis=1), place, g)
+    last = np.minimum.accumulate(last[:, ::-1], axis=1)[:, ::-1]
+    before = np.concatenate([np.zeros((len(right), 1)), np.cumsum(right, axis=1)], axis=1)
+    ahead = np.take_along_axis(before, first, axis=1)
+    tied, mine = last - first + 1, np.take_along_axis(before, last + 1, axis=1) - ahead
+    above = (place - first) * (mine - 1) / np.maximum(tied - 1, 1)
+    gained = mine / tied * (ahead + 1 + above) / (place + 1)
+    count = before[:, -1]
+    found: np.ndarray = np.where(count > 0, gained.sum(axis=1) / np.maximum(count, 1), np.nan)
+    return found
 
 
 def _scores(queries: np.ndarray, gallery: np.ndarray) -> Iterator[tuple[slice, np.ndarray]]:

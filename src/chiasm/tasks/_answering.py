@@ -91,6 +91,22 @@ class Answering(KnownRows):
         """`(n, c)` what the fused model says of raw rows: probabilities, or numbers. Views may be absent."""
         return self._said(views, progress)[0]
 
+    def predict(self, views: Any) -> np.ndarray:
+        """The answers alone, as scikit-learn calls them."""
+        return np.asarray(self.answer(views)[0])
+
+    def predict_proba(self, views: Any) -> np.ndarray:
+        """`(n, c)` probabilities in the order of `classes_`; a ChiasmError for numbers, which have none."""
+        if self.kind == "numbers":
+            raise ChiasmError("numbers have no probabilities: call predict.")
+        return self.outputs(views)
+
+    @property
+    def classes_(self) -> np.ndarray:
+        """The classes or tags, in the type of the labels that were given."""
+        found: np.ndarray = self.fuser_.classes_
+        return found
+
     def _said(self, views: Any, progress: Progress | None) -> tuple[np.ndarray, Report, np.ndarray]:
         """`(n, c)` outputs, what encoding did, and the rows' ids."""
         self.check_fitted()

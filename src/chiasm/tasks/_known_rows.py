@@ -8,6 +8,7 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 
 from chiasm import recipe
+from chiasm.allowed import FLAG, PART, SEED, SIZE, Allowed, number
 from chiasm.data.source import Source
 from chiasm.encoding import Encoding, Progress, Report
 from chiasm.encoding.streams import drop_empty, spread
@@ -48,6 +49,20 @@ class KnownRows(Part):
 
     encoders: Mapping[str, Any] | None
     allow_leaks: bool
+
+    allowed: ClassVar = {
+        "encoders": Allowed("a dict by view or modality, or None", lambda held: held is None or hasattr(held, "items")),
+        "align": PART,
+        "fuse": PART,
+        "index": PART,
+        "allow_leaks": FLAG,
+        "baseline": FLAG,
+        "prior": number(0, 1),
+        "rate": number(0, 1),
+        "error": number(0, 1),
+        "asks": SIZE,
+        "seed": SEED,
+    }
 
     streams: ClassVar[bool] = True
     """Whether a video is read as several views: what it shows, how it moves, what is heard."""

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
 from chiasm import recipe, registry
+from chiasm.allowed import PART, SEED, SIZE
 from chiasm.encoding import Encoding, Report
 from chiasm.errors import ChiasmError
 from chiasm.part import Part
@@ -67,6 +68,8 @@ class Link(Part):
     fit_report: Report
     """What encoding did in `fit`; it is not saved."""
     report = recalled("report", "the report of what was returned, or fit_report")
+
+    allowed: ClassVar = {"align": PART, "rounds": SIZE, "seed": SEED}
 
     def __init__(self, encoders: Mapping[str, Any] | None = None, align: Any = "auto", rounds: int = 0, seed: int = 0):
         self.encoders = encoders

@@ -38,6 +38,8 @@ class Retrieve(KnownRows):
         align: an aligner or its name. index: an index or its name.
         allow_leaks: go on when ids or whole rows stand in two splits (otherwise refused).
         seed: of everything drawn at random.
+        baseline: fit ridge regression too, which `score` compares with; False saves its time in a search over
+            parameters.
 
     >>> rng = np.random.default_rng(0)
     >>> z = rng.normal(size=(300, 8))
@@ -55,12 +57,14 @@ class Retrieve(KnownRows):
         index: Any = "exact",
         allow_leaks: bool = False,
         seed: int = 0,
+        baseline: bool = True,
     ):
         self.encoders = encoders
         self.align = align
         self.index = index
         self.allow_leaks = allow_leaks
         self.seed = seed
+        self.baseline = baseline
 
     streams = False
     learns = ("train",)
@@ -86,7 +90,7 @@ class Retrieve(KnownRows):
         val = known.rows[known.split == "val"] if (known.split == "val").any() else None
         self.aligner_ = registry.fit(aligner, train, val=val).slim()
         self.baseline_ = None
-        if not isinstance(self.aligner_, registry.get("align", "ridge")):
+        if self.baseline and not isinstance(self.aligner_, registry.get("align", "ridge")):
             self.baseline_ = registry.make("align", "ridge", seed=self.seed).fit(train, val=val).slim()
         self._record(views, known)
         return self
@@ -293,7 +297,7 @@ class Retrieve(KnownRows):
     def _place(self, name: str, items: Any) -> np.ndarray:
         """Raw items (or vectors) of a view -> `(n, k)` in the shared space; strict: an unreadable item is an error."""
         encoder = self.encoding_.encoders_.get(name)
-        vectors = np.asarray(items, dtype=np.float32) if encoder is None else encoder.encode(items)
+        vectors = np.asarray(items) if encoder is None else encoder.encode(items)
         mapped = self.aligner_.transform(Views({name: Column(self.views_[name], vectors)}))
         return np.asarray(mapped[name].items)
 

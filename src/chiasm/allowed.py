@@ -1,0 +1,105 @@
+"""What a parameter may be: declared on a class by name, checked when it learns, told in a sentence."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from chiasm.errors import ChiasmError, unknown
+
+__all__ = [
+    "COUNT",
+    "FLAG",
+    "NOT_NEGATIVE",
+    "PART",
+    "POSITIVE",
+    "PRECISION",
+    "SEED",
+    "SHARE",
+    "SIZE",
+    "TEXT",
+    "Allowed",
+    "check",
+    "choice",
+    "number",
+]
+
+
+class Allowed(NamedTuple):
+    """The values that a parameter may have."""
+
+    words: str
+    """What is wanted, for the sentence of a refusal."""
+    holds: Callable[[Any], bool]
+    names: tuple[str, ...] = ()
+    """Where it is a choice among names."""
+
+    def or_none(self) -> Allowed:
+        """These, or None: what is left open."""
+        return Allowed(f"{self.words}, or None", lambda value: value is None or self.holds(value))
+
+    def each(self, least: int = 1) -> Allowed:
+        """A list of at least so many of these."""
+
+        def holds(values: Any) -> bool:
+            listed = isinstance(values, Sequence | np.ndarray) and not isinstance(values, str)
+            return listed and len(values) >= least and all(map(self.holds, values))
+
+        return Allowed(f"a list{' that is not empty' if least else ''}, each entry {self.words}", holds)
+
+    def by_view(self) -> Allowed:
+        """One of these for all, or a dict of them by view."""
+
+        def holds(value: Any) -> bool:
+            return all(map(self.holds, value.values())) if isinstance(value, Mapping) else self.holds(value)
+
+        return Allowed(f"{self.words} (or a dict by view)", holds)
+
+
+def number(least: float, most: float = math.inf, *, open: bool = False, whole: bool = False) -> Allowed:
+    """Finite numbers from `least` to `most`; `open`: more than `least`; `whole`: 1, 2, 3."""
+    words = f"{'a whole number' if whole else 'a number'} {'above' if open else 'of at least'} {least:g}"
+    words += "" if math.isinf(most) else f" and at most {most:g}"
+
+    def holds(value: Any) -> bool:
+        if not _is_number(value) or not math.isfinite(value) or (whole and not isinstance(value, int | np.integer)):
+            return False
+        return least < value <= most if open else least <= value <= most
+
+    return Allowed(words, holds)
+
+
+def choice(*names: str) -> Allowed:
+    """One of these names."""
+    return Allowed(f"one of {', '.join(names)}", lambda value: isinstance(value, str) and value in names, names)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
+
+
+COUNT = number(1, whole=True)
+SIZE = number(0, whole=True)
+POSITIVE = number(0, open=True)
+NOT_NEGATIVE = number(0)
+SHARE = number(0, 1)
+SEED = number(0, 2**32 - 1, whole=True)
+FLAG = Allowed("True or False", lambda value: isinstance(value, bool | np.bool_))
+TEXT = Allowed("a text", lambda value: isinstance(value, str))
+PART = Allowed(
+    "a name or a part", lambda value: isinstance(value, str) or hasattr(value, "fit") or hasattr(value, "add")
+)
+PRECISION = choice("float32", "float64")
+
+
+def check(owner: str, params: Mapping[str, Any], allowed: Mapping[str, Allowed]) -> None:
+    """Raise a ChiasmError that names the first parameter whose value is not allowed."""
+    for name, one in allowed.items():
+        if name not in params or one.holds(params[name]):
+            continue
+        if one.names and isinstance(params[name], str):
+            raise unknown(name, params[name], one.names)
+        raise ChiasmError(f"{owner}: wanted {name} to be {one.words}, got {params[name]!r}.")
