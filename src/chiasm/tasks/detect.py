@@ -257,10 +257,8 @@ class Detect(KnownRows):
         known = {*views, *(pairs.key(a, b) for a, b in permutations(views, 2))}
         kept = [i for i, name in enumerate(self.signs_) if name in known]
         if not kept:
-            of = ", ".join(self.signs_)
-            raise ChiasmError(
-                f"wanted a detector that knows {', '.join(views)} alone, got one of {of}: fit with --learn views."
-            )
+            of = f"wanted a detector that knows {', '.join(views)} alone, got one of {', '.join(self.signs_)}"
+            raise ChiasmError(f"{of}: fit with --learn views.")
         made = copy.copy(self)
         made.signs_, made.crossed_ = [self.signs_[i] for i in kept], self.crossed_[:, kept]
         made.tails_ = {name: self.tails_[name] for name in made.signs_}
