@@ -455,12 +455,10 @@ def test_films_of_a_frame_or_a_moment_have_a_reason_or_an_alarm_within_them(fram
     assert "which cannot be used: too short to judge (1 frame) [too_short]" in str(done.exception)
 
 
-def test_an_alarm_of_one_verdict_lasts_a_step(street):
-    watch = street[0].watch(smooth=0, step=2.0, low=street[0].threshold)
-    frames = scene(np.random.default_rng(5), (2.1, 1), (1.8, 9), (4, 1))
-    alarms = [one for i, frame in enumerate(frames) for one in watch.feed(i / FPS, frame)] + watch.finish(8.0)
-    assert alarms
-    assert (alarms[0].start, alarms[0].end) == (3.0, 5.0)
+def test_an_alarm_of_one_verdict_lasts_a_step(street, tmp_path):
+    film = write(tmp_path / "one.mp4", scene(np.random.default_rng(5), (2.1, 1), (1.8, 9), (4, 1)))
+    (alarm,) = street[0].watch(smooth=0, step=2.0, low=street[0].threshold).film(film)[2]
+    assert (alarm.start, alarm.end) == (3.0, 5.0)
 
 
 def test_films_foreign_to_a_detector_are_ranked_by_how_foreign_they_are(street):
