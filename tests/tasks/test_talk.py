@@ -358,6 +358,9 @@ def test_what_can_never_be_sure_is_said_by_fit_and_in_the_question(tmp_path):
     assert max(reply.confidence.values()) < 1
     chiasm.save(model, tmp_path / "m")
     assert chiasm.load(tmp_path / "m").doubts() == model.doubts()
+    talk = Dialogue()
+    model.turn(talk, said("red"))
+    assert model.turn(talk, said("no, blue")).text == "Understood: color blue."  # called by its name
     many = Views(
         {"said": Column("text", ["red", "blue"] * 120)}, facts={"split": np.array(["train", "train", "val"] * 80)}
     )
@@ -382,6 +385,7 @@ def test_a_question_names_the_threshold_and_rounds_to_neither_side():
     assert question("digit", "seven", 0.996, 0.9962).endswith("with 99.6 % confidence; I need 99.7 %.")
     assert question("digit", "seven", 0.62, 0.95).endswith("with 62 % confidence; I need 95 %.")
     assert percent(0.9999999) == "99.9 %"
+    assert "99.9 %" in question("digit", "seven", 1 - 1e-12, 1.0)
 
 
 def test_the_command_that_learns_to_talk_says_what_can_never_be_sure(tmp_path, run):

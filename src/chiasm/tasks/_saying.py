@@ -19,7 +19,7 @@ def percent(share: float) -> str:
     >>> percent(0.9996), percent(0.5), percent(1.0)
     ('99.9 %', '50 %', '100 %')
     """
-    return f"{math.floor(1000 * share + 1e-6) / 10:g} %"
+    return f"{math.floor(1000 * below_one(share) + 1e-6) / 10:g} %"
 
 
 def question(slot: str, value: str | None, sure: float, threshold: float) -> str:

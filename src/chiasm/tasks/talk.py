@@ -77,7 +77,7 @@ class Talk(KnownRows):
         allow_leaks: go on when ids or whole rows stand in train and test. seed: of everything drawn at random.
 
     An utterance of words that takes back what was understood ("no, blue", "not red but blue", 不是红色，是蓝色) changes
-    the slot that it is about, whatever was asked.
+    the slot that it is about, whatever was asked; a value that it calls by its very name is sure.
 
     Learned: `fusers_`, `thresholds_` and `validated_` (rows that a threshold came from, wrong ones among them) by slot.
 
@@ -248,7 +248,10 @@ class Talk(KnownRows):
         given = given[:1] + [slot for slot in given[1:] if new[slot].max() >= self.thresholds_[slot]]
         for slot in given or taken:
             names = np.array(self.fusers_[slot].target_.names_)
-            said_now = self._evidence(slot, new[slot]) if given else dialogue.evidence.get(slot, np.zeros(len(names)))
+            if given:
+                said_now = np.where(new[slot] > 0, self._evidence(slot, new[slot]), -np.inf)
+            else:
+                said_now = dialogue.evidence.get(slot, np.zeros(len(names)))
             dialogue.evidence[slot] = np.where(names == held[slot], -np.inf, said_now)
             if not (np.isfinite(dialogue.evidence[slot]) & (names != NOT_SAID)).any():
                 del dialogue.evidence[slot]  # nothing is left that it could be
