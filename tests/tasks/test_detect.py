@@ -504,7 +504,8 @@ def test_a_table_of_what_is_unusual_has_no_column_twice(street, tmp_path):
     assert len(set(head)) == len(head) == len(cells[0])
     assert head[4:] == ["p of p", "p of 影片", "item p", "影片"]
     assert columns_of([], ["video"])[0] == ["id", "p", "surprise", "unusual", "video"]
-    (home / "t.csv").write_text("影片\n" + "".join(f"{i}.mp4\n" for i in range(30, 42)), encoding="utf-8")
+    names = "".join(f"{i}.mp4\n" for i in range(30, 42))
+    (home / "t.csv").write_text(f"影片\n{names}gone.mp4\n", encoding="utf-8")
     model = Detect({"影片": "motion_video:differences"}).fit(
         Views({"影片": Column("video", [str(home / f"{i}.mp4") for i in range(24)])})
     )
@@ -512,6 +513,8 @@ def test_a_table_of_what_is_unusual_has_no_column_twice(street, tmp_path):
     chiasm.save(model, tmp_path / "m")
     done = asked(str(tmp_path / "m"), str(home / "t.csv"), "--to", str(tmp_path / "out.csv"))
     assert done.exit_code == 0, done.exception
-    header, first, *_ = csv.reader((tmp_path / "out.csv").read_text(encoding="utf-8").splitlines())
+    header, first, *_, last = csv.reader((tmp_path / "out.csv").read_text(encoding="utf-8").splitlines())
     assert header == ["id", "p", "surprise", "unusual", "p of 影片", "影片"]
     assert first[5] in ("40.mp4", "41.mp4")
+    assert last[1:] == ["", "", "False", "", "gone.mp4"]  # what cannot be read is not called usual
+    assert "1 skipped" in done.stderr

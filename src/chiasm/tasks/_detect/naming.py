@@ -67,7 +67,7 @@ def ranked(
 ) -> list[dict[str, Any]]:
     """A dict a row, the most unusual first: id, p, surprise, whether it is unusual, p by sign, event, items by view.
 
-    p is the share of normal rows that are as unusual; of a sign it is None where the sign cannot tell. The surprise is
+    p is the share of normal rows that are as unusual; None where no sign, or this one, can tell. The surprise is
     -log p, and ranks rows whose p is too small to be written. `event` is there where the row is unusual and a model
     knows what it is.
 
@@ -82,8 +82,10 @@ def ranked(
     for rank, row in enumerate(order.tolist()):
         each = {name: None if np.isnan(values[row]) else _share(values[row]) for name, values in signs.items()}
         held = {name: c.label(int(c.index[row])) for name, c in views.columns.items() if c.index[row] >= 0}
-        one: dict[str, Any] = {"id": str(views.ids[row]), "p": _share(surprise[row])}
-        one |= {"surprise": round(float(surprise[row]), 4), "unusual": rank < len(unusual)}
+        known = any(p is not None for p in each.values())
+        one: dict[str, Any] = {"id": str(views.ids[row]), "p": _share(surprise[row]) if known else None}
+        one |= {"surprise": max(round(float(surprise[row]), 4), 0.0) if known else None}
+        one |= {"unusual": rank < len(unusual)}
         told = {"event": said[rank]} if rank < len(said) else {}
         rows.append({**one, "signs": each, **told, "items": held})
     return rows
