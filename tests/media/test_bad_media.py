@@ -339,7 +339,7 @@ def test_three_hours_of_sound_are_read_in_part_and_by_moments_in_seconds(tmp_pat
     assert probe(str(path)).seconds == pytest.approx(3 * 3600, abs=1)
     found, codes = tried(str(path), S)
     assert found is not None
-    assert (len(found.sound), codes) == (600 * 8000, ["cut"])
+    assert (len(found.sound), codes) == (600 * 8000, ["silent", "cut"])
     moment, codes = tried(Clip(str(path), 10_000.0, 10_003.0), Wants(rate=4000))
     assert moment is not None
     assert codes == []
@@ -565,7 +565,7 @@ def test_media_are_opened_in_one_place() -> None:
             assert text.count("av.open(") == 1
             assert '"protocol_whitelist": "file,pipe"' in text
             continue
-        if path.name == "decoder.py":  # the same process: resampling and filters, no file
+        if path.name in ("decoder.py", "reading.py"):  # the same process: resampling and filters, no file
             assert "av.open(" not in text
             continue
         if path.name == "toy.py":  # writes toy films and sounds to memory, and reads none

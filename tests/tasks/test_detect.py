@@ -1,6 +1,8 @@
 """What is unusual is found: odd rows, broken pairs, labeled kinds; over a film, in a stream, on the command line."""
 
+import csv
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,10 +13,11 @@ from chiasm.align.cca import CCA
 from chiasm.cli.detect import detect_command
 from chiasm.errors import ChiasmError
 from chiasm.media.clips import Clip, Decoded, Wants, decode
+from chiasm.media.images import MediaError
 from chiasm.tasks._detect import tail as _tail
 from chiasm.tasks._detect import unusual as _unusual
 from chiasm.tasks._detect import watch as _watch
-from chiasm.tasks.detect import Detect
+from chiasm.tasks.detect import Detect, columns_of
 from chiasm.views import Column, Views
 
 FIXED = CCA(ridge=1.0)
@@ -373,3 +376,145 @@ def test_a_detector_is_learned_by_the_command_line_from_the_table_that_it_is_ask
     assert "learned from 80 rows by record" in done.stdout
     found = json.loads(run("detect", folder, table, "--json").stdout)
     assert found["unusual"][0]["id"] == "33"
+
+
+@pytest.fixture(scope="module")
+def seen(street):
+    """A detector of what is seen and how it moves, of 24 calm clips, and the folder that it is saved in."""
+    home = Path(street[2]).parent
+    made = [str(home / f"{i}.mp4") for i in range(24)]
+    views = Views({name: Column("video", made) for name in ("video", "video.motion")})
+    encoders = {"video": "frames_video:image=pixel_image", "video.motion": "motion_video:grid"}
+    model = Detect(encoders).fit(views)
+    chiasm.save(model, home / "seen.chiasm")
+    return model, str(home / "seen.chiasm")
+
+
+def asked(model, *given, **options):
+    return CliRunner().invoke(detect_command, [model, *given], **options)
+
+
+def test_views_that_gray_frames_cannot_feed_are_left_out_with_a_word(seen, street):
+    model, folder = seen
+    raw = decode(street[2], Wants(gray=(96, 128))).gray.tobytes()
+    done = asked(folder, "--live", f"128x96@{FPS}", input=raw)
+    assert done.exit_code == 0, done.exception
+    assert "video: not judged, it needs pictures" in done.stderr
+    assert done.stdout.splitlines()[-1].endswith("; 36 verdicts")
+    watch = model.watch(feeds=("gray",))
+    assert list(watch.encoders) == ["video.motion"]
+    alone = Detect({"video.motion": "motion_video:grid"}).fit(
+        Views({"video.motion": Column("video", [str(Path(street[2]).parent / f"{i}.mp4") for i in range(24)])})
+    )
+    assert watch.detector.signs_ == alone.signs_
+    np.testing.assert_allclose(watch.detector.tails_[""]["ranks"], alone.tails_[""]["ranks"], atol=0.2)
+
+
+def test_a_model_that_gray_frames_cannot_feed_is_refused_before_the_first_frame(seen, street):
+    only = Detect({"video": "frames_video:image=pixel_image"}).fit(
+        Views({"video": Column("video", [str(Path(street[2]).parent / f"{i}.mp4") for i in range(24)])})
+    )
+    with pytest.raises(ChiasmError, match=r"needs pictures \(video\).*--encoder video=motion_video:grid"):
+        only.watch(feeds=("gray",))
+    with pytest.raises(ChiasmError, match="got one that needs"):
+        seen[0].watch(feeds=("sound",))
+
+
+def test_a_stream_without_a_frame_and_one_that_ends_inside_one_say_so(seen, street):
+    raw = decode(street[2], Wants(gray=(96, 128))).gray.tobytes()
+    done = asked(seen[1], "--live", f"128x96@{FPS}", input=b"")
+    assert "no frames came" in str(done.exception)
+    done = asked(seen[1], "--live", f"128x96@{FPS}", input=raw[: 96 * 128 * 60 + 5000])
+    assert done.exit_code == 0, done.exception
+    assert "the stream ended inside frame 61" in done.stderr
+    assert done.stdout.splitlines()[-1].endswith("; 8 verdicts")
+    done = asked(seen[1], "--live", f"128x96@{FPS}", input=raw[:17])
+    assert "inside frame 1" in str(done.exception)
+    done = asked(seen[1], "--live", f"128x96@{FPS}", input=raw[: 96 * 128])
+    assert "too short to judge (1 frame)" in str(done.exception)
+
+
+@pytest.mark.parametrize("frames", [1, 2, 3])
+def test_films_of_a_frame_or_a_moment_have_a_reason_or_an_alarm_within_them(frames, seen, street, tmp_path):
+    wild = [255 - 120 * (i % 2) * np.ones(SIZE, np.uint8) for i in range(frames)]
+    film = write(tmp_path / "short.mp4", wild)
+    for model in (seen[0], street[0], street[1]):
+        if frames == 1:
+            with pytest.raises(MediaError, match=r"too short to judge \(1 frame\) \[too_short\]"):
+                model.watch().film(film)
+            continue
+        times, _, alarms = model.watch().film(film)
+        assert len(times) == 1
+        assert 0 < times[0] < frames / FPS
+        for alarm in alarms:
+            assert 0 <= alarm.start < alarm.end <= frames / FPS + 1e-6
+    if frames > 1:
+        assert alarms
+        return
+    done = asked(seen[1], film)
+    assert "which cannot be used: too short to judge (1 frame) [too_short]" in str(done.exception)
+
+
+def test_an_alarm_of_one_verdict_lasts_a_step(street, tmp_path):
+    film = write(tmp_path / "one.mp4", scene(np.random.default_rng(5), (2.1, 1), (1.8, 9), (4, 1)))
+    (alarm,) = street[0].watch(smooth=0, step=2.0, low=street[0].threshold).film(film)[2]
+    assert (alarm.start, alarm.end) == (3.0, 5.0)
+
+
+def test_films_foreign_to_a_detector_are_ranked_by_how_foreign_they_are(street):
+    film, scores = Path(street[2]).parent / "foreign.mp4", []
+    rng = np.random.default_rng(7)
+    for loud in range(40, 140, 10):
+        frames = [128 + (loud - 14) * (-1) ** i + rng.integers(-1, 2, SIZE) for i in range(30)]
+        alarms = street[0].watch().film(write(film, [frame.astype(np.uint8) for frame in frames]))[2]
+        scores.append(alarms[0].score)
+    assert (np.diff(scores) > 0).all()
+    assert min(scores) > 2 * street[0].threshold
+
+
+def test_a_film_whose_sound_outlasts_its_pictures_is_judged_as_far_as_these_go(street, tmp_path):
+    from _media import write_video
+
+    frames = np.repeat(np.stack(scene(np.random.default_rng(3), (4, 1)))[..., None], 3, axis=3)
+    path = str(write_video(tmp_path / "a.mkv", frames, sound=np.zeros(30 * 16000, np.float32)))
+    watch = street[0].watch()
+    times, _, _ = watch.film(path)
+    assert times.max() < 4
+    assert [note.code for note in watch.notes][-1:] == ["cut_short"]
+    chiasm.save(street[0], tmp_path / "calm")
+    done = asked(str(tmp_path / "calm"), path)
+    assert "[cut_short]" in done.stderr
+
+
+def test_features_that_are_not_finite_never_reach_a_method(street, monkeypatch):
+    calm, _, film = street
+    encoder = calm.encoding_.encoders_["video"]
+    monkeypatch.setattr(type(encoder), "pool", lambda self, values: np.full(values.shape[1], np.nan))
+    notes = encoder.attempt([film])[1]
+    assert [note.code for note in notes[0]] == ["not_finite"]
+    with pytest.raises(MediaError, match="not_finite"):
+        calm.watch().film(film)
+
+
+def test_a_table_of_what_is_unusual_has_no_column_twice(street, tmp_path):
+    home = Path(street[2]).parent
+    signs, items = {"p": 0.5, "影片": 0.1}, {"p": "x"}
+    rows = [{"id": "1", "p": 0.5, "surprise": 0.7, "unusual": False, "signs": signs, "items": items}]
+    head, cells = columns_of(rows, ["p", "影片"])
+    assert len(set(head)) == len(head) == len(cells[0])
+    assert head[4:] == ["p of p", "p of 影片", "item p", "影片"]
+    assert columns_of([], ["video"])[0] == ["id", "p", "surprise", "unusual", "video"]
+    names = "".join(f"{i}.mp4\n" for i in range(30, 42))
+    (home / "t.csv").write_text(f"影片\n{names}gone.mp4\n", encoding="utf-8")
+    model = Detect({"影片": "motion_video:differences"}).fit(
+        Views({"影片": Column("video", [str(home / f"{i}.mp4") for i in range(24)])})
+    )
+    model.source_ = {"video": ["影片"]}
+    chiasm.save(model, tmp_path / "m")
+    done = asked(str(tmp_path / "m"), str(home / "t.csv"), "--to", str(tmp_path / "out.csv"))
+    assert done.exit_code == 0, done.exception
+    header, first, *_, last = csv.reader((tmp_path / "out.csv").read_text(encoding="utf-8").splitlines())
+    assert header == ["id", "p", "surprise", "unusual", "p of 影片", "影片"]
+    assert first[5] in ("40.mp4", "41.mp4")
+    assert last[1:] == ["", "", "False", "", "gone.mp4"]  # what cannot be read is not called usual
+    assert "1 skipped" in done.stderr

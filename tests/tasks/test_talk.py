@@ -8,7 +8,9 @@ import pytest
 from scipy.stats import binom
 
 import chiasm
-from chiasm.tasks.talk import NOT_SAID, Dialogue, Talk, _threshold
+from chiasm.tasks._corrections import correction
+from chiasm.tasks._saying import percent, question
+from chiasm.tasks.talk import NOT_SAID, Dialogue, Talk, _threshold, least_rows
 from chiasm.views import Column, Views
 from conftest import pack
 
@@ -253,3 +255,144 @@ def test_spoken_commands_fill_slots_through_the_recognizer(tmp_path):
     for digit, word in ((1, "one"), (7, "seven")):
         spoken = Views({"said": Column("audio", [str(folder / f"{digit}_lucas_0.ogg")])})
         assert model.turn(Dialogue(), spoken).values == {"digit": word}
+
+
+WORDS = {"color": ["red", "green", "blue"], "digit": ["five", "two", "three", "four"]}
+ZH = {"顏色": ["红色", "绿色", "蓝色"], "数字": ["七", "八", "九"]}
+
+
+def words_model(slots, form, rows=240, **options):
+    rng = np.random.default_rng(0)
+    said = {name: rng.choice(values, rows) for name, values in slots.items()}
+    texts = [form.format(*values) for values in zip(*said.values(), strict=True)]
+    views = Views({"said": Column("text", texts)})
+    return Talk({"said": "bow_text"}, **options).fit(views, said)
+
+
+@pytest.fixture(scope="module")
+def spoken():
+    return words_model(WORDS, "the {} one and number {} please")
+
+
+@pytest.fixture(scope="module")
+def chinese():
+    return words_model(ZH, "我 要 {} 和 {} 号")
+
+
+def said(text):
+    return {"said": [text]}
+
+
+@pytest.mark.parametrize(
+    "text", ["no, blue", "No! Blue.", "not red but blue", "no, not red, blue", "blue, not red", "no i said blue"]
+)
+@pytest.mark.parametrize("asked", ["", "digit"])
+def test_a_correction_changes_the_slot_that_it_is_about_whatever_was_asked(text, asked, spoken):
+    talk = Dialogue()
+    assert spoken.turn(talk, said("the red one and number four please")).values == {"color": "red", "digit": "four"}
+    talk.asked = asked
+    reply = spoken.turn(talk, said(text))
+    assert reply.values == {"color": "blue", "digit": "four"}
+    assert talk.turns == 2
+
+
+@pytest.mark.parametrize(
+    "text", ["不，蓝色", "不是红色，是蓝色", "不是 红色 而是 蓝色", "不对，是 蓝色", "要 蓝色，不是 红色"]
+)
+def test_a_correction_in_chinese_does_too(text, chinese):
+    talk = Dialogue()
+    assert chinese.turn(talk, said("我 要 红色 和 七 号")).values == {"顏色": "红色", "数字": "七"}
+    assert chinese.turn(talk, said(text)).values == {"顏色": "蓝色", "数字": "七"}
+
+
+def test_a_value_that_is_taken_back_is_not_said_again_and_a_plain_no_is_about_what_was_asked(spoken):
+    talk = Dialogue()
+    spoken.turn(talk, said("the red one and number four please"))
+    assert spoken.turn(talk, said("not red")).values["color"] in ("green", "blue")
+    heard = set()
+    for _ in range(4):
+        talk.asked = "digit"
+        reply = spoken.turn(talk, said("no"))
+        assert reply.values["digit"] not in {"four", *(heard - {None})}
+        heard.add(reply.values["digit"])
+    assert None in heard
+    assert spoken.turn(talk, said("no, two")).values["digit"] == "two"
+    assert all(np.isfinite(list(reply.confidence.values())))
+
+
+def test_values_that_words_do_not_name_are_put_right_by_what_was_learned():
+    kinds = {"red": "warm", "orange": "warm", "blue": "cold", "gray": "dull"}
+    rng = np.random.default_rng(0)
+    color, size = rng.choice(list(kinds), 400), rng.choice(["big", "small", "tiny"], 400)
+    short = rng.random(400) < 0.5
+    texts = [c if alone else f"a {c} thing that is {s}" for c, s, alone in zip(color, size, short, strict=True)]
+    slots = {"kind": [kinds[c] for c in color], "size": np.where(short, None, size)}
+    model = Talk({"said": "bow_text"}).fit(Views({"said": Column("text", texts)}), slots)
+    talk = Dialogue()
+    assert model.turn(talk, said("a red thing that is big")).values == {"kind": "warm", "size": "big"}
+    talk.asked = "size"
+    assert model.turn(talk, said("no, blue")).values == {"kind": "cold", "size": "big"}
+
+
+def test_words_that_take_nothing_back_are_an_utterance_like_any_other(spoken):
+    first = "no, the red one and number four please"  # nothing was understood before that it could put right
+    assert spoken.turn(Dialogue(), said(first)).values == {"color": "red", "digit": "four"}
+    talk = Dialogue()
+    spoken.turn(talk, said("the red one and number four please"))
+    talk.asked = ""
+    assert spoken.turn(talk, said("the green one and number two please")).values == {"color": "green", "digit": "two"}
+    for text in ("no sugar please", "the knot, blue", "nothing but blue", "不要糖"):
+        assert correction(text) is None
+
+
+def test_what_can_never_be_sure_is_said_by_fit_and_in_the_question(tmp_path):
+    views = Views(
+        {"said": Column("text", ["red", "blue"] * 80)}, facts={"split": np.array(["train"] * 128 + ["val"] * 32)}
+    )
+    model = Talk({"said": "bow_text"}).fit(views, {"color": ["red", "blue"] * 80})
+    assert model.doubts() == ["color: too few validation rows to be sure of any value at 5 %: 32, it takes 45 or more"]
+    reply = model.turn(Dialogue(), said("red"))
+    assert reply.asked == "color"
+    assert "100 %" not in reply.text
+    assert reply.text.endswith("I can never be sure of it.")
+    assert max(reply.confidence.values()) < 1
+    chiasm.save(model, tmp_path / "m")
+    assert chiasm.load(tmp_path / "m").doubts() == model.doubts()
+    talk = Dialogue()
+    model.turn(talk, said("red"))
+    assert model.turn(talk, said("no, blue")).text == "Understood: color blue."  # called by its name
+    many = Views(
+        {"said": Column("text", ["red", "blue"] * 120)}, facts={"split": np.array(["train", "train", "val"] * 80)}
+    )
+    assert Talk({"said": "bow_text"}).fit(many, {"color": ["red", "blue"] * 120}).doubts() == []
+    wrong = np.random.default_rng(0).permutation(["red", "blue"] * 120)
+    (told,) = Talk({"said": "bow_text"}).fit(many, {"color": wrong}).doubts()
+    assert "too many wrong validation rows" in told
+
+
+def test_the_least_rows_are_those_from_which_a_threshold_is_found():
+    for error in (0.01, 0.05, 0.2):
+        least = least_rows(error)
+        sure = np.linspace(0.5, 0.6, least)
+        assert _threshold(sure, np.ones(least, bool), error) < 1
+        assert _threshold(sure[1:], np.ones(least - 1, bool), error) == 1
+
+
+def test_a_question_names_the_threshold_and_rounds_to_neither_side():
+    assert question("digit", "seven", 0.99961, 0.9998) == (
+        "Which digit? I understood seven with 99.9 % confidence; I need 100 %."
+    )
+    assert question("digit", "seven", 0.996, 0.9962).endswith("with 99.6 % confidence; I need 99.7 %.")
+    assert question("digit", "seven", 0.62, 0.95).endswith("with 62 % confidence; I need 95 %.")
+    assert percent(0.9999999) == "99.9 %"
+    assert "99.9 %" in question("digit", "seven", 1 - 1e-12, 1.0)
+
+
+def test_the_command_that_learns_to_talk_says_what_can_never_be_sure(tmp_path, run):
+    lines = [f"{i},the {c} one,{c}" for i, c in enumerate(["red", "blue", "green"] * 20)]
+    (tmp_path / "t.csv").write_text("\n".join(["id,said,颜色", *lines]), encoding="utf-8")
+    columns = ("--text", "said", "--encoder", "said=bow_text", "--id", "id", "--slot", "颜色")
+    done = run("fit", "talk", tmp_path / "t.csv", *columns, "--to", tmp_path / "m")
+    assert "颜色: too few validation rows to be sure of any value at 5 %" in done.stdout, done.stderr
+    done = run("talk", tmp_path / "m", "--text", "the red one")
+    assert "100 %" not in done.stdout

@@ -16,7 +16,8 @@ from chiasm.errors import ChiasmError
 from chiasm.files import write_atomic
 from chiasm.media.clips import AUDIO_SUFFIXES, VIDEO_SUFFIXES
 from chiasm.media.frames import gray_frames
-from chiasm.tasks.detect import Alarm, Detect, Name, alarm_name, ranked
+from chiasm.media.images import MediaError
+from chiasm.tasks.detect import Alarm, Detect, Name, alarm_name, columns_of, ranked
 
 SHOWN = 20
 
@@ -87,9 +88,7 @@ def _table(part: Detect, names: Any, texts: list[str], data: str, options: dict[
     rows = ranked(part, views, signs, answers[1], names=names, texts=texts)
     unusual = [row for row in rows if row["unusual"]]
     if options["target"]:
-        head = ["id", "p", "unusual", *signs, *views.names]
-        cells = [[r["id"], r["p"], r["unusual"], *r["signs"].values(), *map(r["items"].get, views.names)] for r in rows]
-        write_atomic(Path(options["target"]), [csv_bytes(head, cells)])
+        write_atomic(Path(options["target"]), [csv_bytes(*columns_of(rows, views.names))])
         click.echo(f"wrote {len(rows)} rows, the most unusual first, to {options['target']}", err=True)
     if as_json:
         echo_json({"rows": len(rows), "rate": part.rate, "unusual": unusual})
@@ -112,11 +111,14 @@ def _film(part: Detect, names: Any, texts: list[str], film: str, window: float |
     watch = part.watch(window=window, names=None if hasattr(names, "hits") else names)
     with about(film, "a film"):
         times, scores, alarms = watch.film(film, progress=progress())
+    for note in watch.notes:
+        click.echo(f"{one_line(film)}: {note.message} [{note.code}]", err=True)
     name = alarm_name(part, names, texts, film)
     told = [{**alarm.as_dict(), "event": name(alarm)} for alarm in alarms]
     if as_json:
         verdicts = [[round(float(t), 3), round(float(s), 4)] for t, s in zip(times, scores, strict=True)]
-        echo_json({"film": film, "alarms": told, "verdicts": verdicts})
+        notes = [{"code": note.code, "message": note.message} for note in watch.notes]
+        echo_json({"film": film, "alarms": told, "verdicts": verdicts, "notes": notes})
         return
     click.echo(f"{len(alarms)} alarms; {len(times)} verdicts")
     for one in told:
@@ -130,17 +132,24 @@ def _live(part: Detect, names: Any, texts: list[str], asked: str, window: float 
     if hasattr(names, "hits"):
         raise ChiasmError("a stream is described by a model that learned labels; a retrieve model describes films.")
     width, height, fps = int(found[1]), int(found[2]), float(found[3])
-    watch = part.watch(window=window, names=names)
-    if not watch.wants.gray:
-        raise ChiasmError("wanted a detector of motion, which reads gray frames, got one that wants more.")
+    watch = part.watch(window=window, names=names, feeds=("gray",))
+    for view, lacking in watch.unfed.items():
+        click.echo(f"{view}: not judged, it needs {lacking} and the frames of --live are gray", err=True)
     name = alarm_name(part, None, texts, "")
-    time = 0.0
-    for count, frame in enumerate(gray_frames(sys.stdin.buffer, width, height)):
-        time = count / fps
-        for alarm in watch.feed(time, frame):
-            _tell(alarm, name, as_json)
+    time, count, alarms = 0.0, 0, 0
+    try:
+        for count, frame in enumerate(gray_frames(sys.stdin.buffer, width, height), 1):
+            time = (count - 1) / fps
+            for alarm in watch.feed(time, frame):
+                alarms += alarm.end is None
+                _tell(alarm, name, as_json)
+    except MediaError as error:
+        if not count:
+            raise
+        click.echo(str(error), err=True)
     for alarm in watch.finish(time):
         _tell(alarm, name, as_json)
+    click.echo(f"{alarms} alarms; {watch.verdicts} verdicts", err=as_json)
 
 
 def _tell(alarm: Alarm, name: Name, as_json: bool) -> None:

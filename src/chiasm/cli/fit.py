@@ -126,10 +126,10 @@ def detect_command(data: str, **options: Any) -> None:
 def talk_command(data: str, **options: Any) -> None:
     """Learn from DATA to fill slots from what is typed or said, and to ask back for those that are unsure."""
     fitted = fit("talk", data, options, {name: options[name] for name in ("fuse", "error")}, parts=PARTS)
-    slots = fitted.model.slots
+    slots, doubts = fitted.model.slots, fitted.model.doubts()
     fitted.say(
-        {"slots": slots},
-        [f"learned {', '.join(slots)} from {fitted.counts['train']} rows; saved {fitted.folder}"],
+        {"slots": slots, "doubts": doubts},
+        [f"learned {', '.join(slots)} from {fitted.counts['train']} rows; saved {fitted.folder}", *doubts],
         [f"talk {fitted.folder}"],
     )
 

@@ -11,7 +11,7 @@ import click
 from chiasm import recipe
 from chiasm.cli._shared import echo_json, one_line
 from chiasm.errors import ChiasmError
-from chiasm.tasks.talk import Dialogue, Reply, Talk
+from chiasm.tasks.talk import Dialogue, Reply, Talk, percent
 from chiasm.views import Column, Views
 
 SOUNDS = (".wav", ".ogg", ".opus", ".flac", ".mp3", ".m4a")
@@ -76,5 +76,5 @@ def _show(reply: Reply, as_json: bool) -> None:
         return
     for slot, one in state.items():
         mark = " " if one["sure"] else "?"
-        click.echo(f"  {slot:12s} {mark} {one_line(one['value'] or '-')}  {100 * one['confidence']:.0f} %")
+        click.echo(f"  {slot:12s} {mark} {one_line(one['value'] or '-')}  {percent(one['confidence'])}")
     click.echo(one_line(reply.text))

@@ -35,6 +35,7 @@ class Timed(Encoder):
 
     steps: int
     batch = 32
+    version = 2  # films are turned, and channels mixed, otherwise than before
 
     @property
     def wants(self) -> Wants:
@@ -58,7 +59,12 @@ class Timed(Encoder):
 
         Args:
             shots: of each the first gray frame and the one after the last.
+
+        Raises a MediaError where there is nothing to describe, or the features are not finite numbers.
         """
+        return _finite(self._of_shots(decoded, shots))
+
+    def _of_shots(self, decoded: Decoded, shots: Sequence[tuple[int, int]]) -> np.ndarray:
         if not self.wants.gray:
             return self.describe(decoded)
         held = [replace(decoded, gray=decoded.gray[a:b], gray_times=decoded.gray_times[a:b]) for a, b in shots]
@@ -68,6 +74,8 @@ class Timed(Encoder):
         return self._vector(Steps(*joined), decoded.seconds)
 
     def _vector(self, steps: Steps, seconds: float) -> np.ndarray:
+        if not len(steps.values):
+            raise MediaError("too_short", "too short for one step of features")
         return parts(steps, seconds, self.steps) if self.steps else self.pool(steps.values)
 
     def pack(self, described: Sequence[np.ndarray | None]) -> np.ndarray | Tokens:
@@ -92,7 +100,7 @@ class Timed(Encoder):
                 try:
                     if isinstance(found, MediaError):
                         raise found
-                    made.append((i, np.asarray(self.describe(found), np.float32), found.notes))
+                    made.append((i, _finite(np.asarray(self.describe(found), np.float32)), found.notes))
                 except MediaError as error:
                     made.append((i, None, [error.note]))
             return made
@@ -111,6 +119,13 @@ class Timed(Encoder):
     def fingerprint(self) -> str:
         """As the base has it; tokens are in half precision, which is told."""
         return f"{super().fingerprint}-half" if self.steps else super().fingerprint
+
+
+def _finite(vector: np.ndarray) -> np.ndarray:
+    """The vector; a MediaError where a number in it is none."""
+    if not np.isfinite(vector).all():
+        raise MediaError("not_finite", "its features are not finite numbers")
+    return vector
 
 
 def parts(steps: Steps, seconds: float, count: int) -> np.ndarray:

@@ -9,6 +9,7 @@ import numpy as np
 from chiasm import registry
 from chiasm.encode._timed import Steps, Timed
 from chiasm.media.clips import Decoded, Wants
+from chiasm.media.images import MediaError
 
 __all__ = ["FramesVideo"]
 
@@ -42,7 +43,9 @@ class FramesVideo(Timed):
         return Wants(pictures=self.pictures, size=getattr(self._image(), "size", 224))
 
     def over_time(self, decoded: Decoded) -> Steps:
-        """One row of features a picture."""
+        """One row of features a picture; a MediaError [no_picture] where there is none."""
+        if not len(decoded.pictures):
+            raise MediaError("no_picture", "no picture could be read")
         values = self._image().encode(list(decoded.pictures))
         edges = np.linspace(0, decoded.seconds, len(values) + 1)
         return Steps(values, edges[:-1], edges[1:])

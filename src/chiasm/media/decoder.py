@@ -14,23 +14,28 @@ import os
 import sys
 import threading
 import time
+from itertools import islice
 from typing import Any
 
 import numpy as np
 
-from chiasm.media.container import RefusedError, length_of, opened, short, start_of, streams
+from chiasm.media.container import RefusedError, length_of, opened, short, streams
+from chiasm.media.mixing import Mix
+from chiasm.media.reading import GAP, Frames, turn_of
 
 __all__ = ["GRAY_SECONDS", "MEMORY", "SOUND_SECONDS", "serve"]
 
 MEMORY = 2 << 30
 GRAY_SECONDS = 60.0
 SOUND_SECONDS = 600.0
-_GAP = 4.0
-"""Seconds without anything wanted that are jumped over rather than decoded."""
 _LEAST_RATE, _MOST_RATE = 4_000, 384_000
 _MAX_PIXELS = 50_000_000
 _LOUD = 2.0
 """Beyond this a sample is no overshoot of a coder."""
+_SILENT = 1e-5
+"""Up to this a sample is less than the last of 16 bits."""
+_FIRST = 64
+"""Packets in which the first picture is sought."""
 
 
 def serve() -> None:
@@ -72,11 +77,23 @@ def _probe(request: dict[str, Any]) -> list[tuple[dict[str, Any], list]]:
         pictures, sound = streams(container)
         facts: dict[str, Any] = {"seconds": length, "notes": notes, "width": 0, "height": 0, "fps": 0.0, "rate": 0}
         if pictures is not None:
-            facts |= {"width": pictures.codec_context.width, "height": pictures.codec_context.height}
+            width, height = pictures.codec_context.width, pictures.codec_context.height
+            if width * height <= _MAX_PIXELS and _turned(container, pictures):
+                width, height = height, width
+            facts |= {"width": width, "height": height}
             facts["fps"] = float(pictures.average_rate or 0)
         if sound is not None:
             facts["rate"] = sound.codec_context.sample_rate
     return [(facts, [])]
+
+
+def _turned(container: Any, stream: Any) -> bool:
+    """Whether rows of the first picture are shown as columns."""
+    with contextlib.suppress(Exception):  # what cannot be decoded will be told when it is asked for
+        for packet in islice(container.demux(stream), _FIRST):
+            for frame in packet.decode():
+                return turn_of(frame, stream).swap
+    return False
 
 
 def _decode(request: dict[str, Any]) -> list[tuple[dict[str, Any], list]]:
@@ -118,7 +135,7 @@ def _pictures(request: dict[str, Any], spans: list[tuple[float, float]], answers
         sizes = set()
         before = None
         trouble, ended, sought = "", False, -1.0
-        reader = _Frames(container, stream, begin)
+        reader = Frames(container, stream, begin)
         try:
             while True:
                 if (frame := reader.next()) is None:
@@ -132,13 +149,13 @@ def _pictures(request: dict[str, Any], spans: list[tuple[float, float]], answers
                 while targets and targets[0][0] < now - 1e-6:
                     best = before if before is not None else (now, frame)
                     _, k, i = targets.pop(0)
-                    chosen[k, i] = best[0], _square(best[1], wants["size"], chosen, best[0])
+                    chosen[k, i] = best[0], _square(best[1], stream, wants["size"], chosen, best[0])
                 if gray:
-                    gray.take(frame, now)
+                    gray.take(frame, stream, now)
                 if now >= end or (not targets and (gray is None or now >= gray.end)):
                     break
                 before = now, frame
-                if gray is None and targets and targets[0][0] - now > _GAP and targets[0][0] != sought:
+                if gray is None and reader.gains and targets and targets[0][0] - now > GAP and targets[0][0] != sought:
                     sought = targets[0][0]  # once: the key frame before it may lie behind us
                     reader.jump(sought)
         except MemoryError:
@@ -150,7 +167,7 @@ def _pictures(request: dict[str, Any], spans: list[tuple[float, float]], answers
         for _, k, i in targets:  # the file ended before them
             time, frame = before if before is not None else (0.0, None)
             if frame is not None:
-                chosen[k, i] = time, _square(frame, wants["size"], chosen, time)
+                chosen[k, i] = time, _square(frame, stream, wants["size"], chosen, time)
         for k, (start, stop) in enumerate(spans):
             header, arrays = answers[k]
             if trouble and stop > reader.time:
@@ -174,34 +191,6 @@ def _pictures(request: dict[str, Any], spans: list[tuple[float, float]], answers
     return None
 
 
-class _Frames:
-    """The frames of a stream in order, from a moment on, with jumps forward."""
-
-    def __init__(self, container: Any, stream: Any, begin: float):
-        self.container, self.stream = container, stream
-        self.clock = start_of(container)
-        self.step = 1.0 / float(stream.average_rate or 25)
-        self.time = -self.step
-        self.frames = container.decode(stream)
-        if begin > _GAP:
-            self.jump(begin)
-
-    def next(self) -> Any:
-        """The next frame, None at the end; its time is in `time`."""
-        frame = next(self.frames, None)
-        if frame is not None:
-            self.time = self.time + self.step if frame.time is None else frame.time - self.clock
-        return frame
-
-    def jump(self, time: float) -> None:
-        """Go on at the last key frame before a moment, where the file can."""
-        import av
-
-        with contextlib.suppress(av.FFmpegError):
-            self.container.seek(int((time + self.clock) * 1e6), backward=True, any_frame=False)
-            self.frames = self.container.decode(self.stream)
-
-
 class _Gray:
     """Small gray frames, at most so many a second."""
 
@@ -212,14 +201,16 @@ class _Gray:
         self.frames: list[np.ndarray] = []
         self.times: list[float] = []
 
-    def take(self, frame: Any, time: float) -> None:
+    def take(self, frame: Any, stream: Any, time: float) -> None:
         """Keep a frame where it is wanted."""
         if not self.begin - 1e-6 <= time < self.end:
             return
         if self.times and time - self.times[-1] < self.gap - 2e-3:
             return
-        small = frame.reformat(self.width, self.height, "gray", interpolation="AREA", threads=1)
-        self.frames.append(small.to_ndarray())
+        turn = turn_of(frame, stream)
+        width, height = (self.height, self.width) if turn.swap else (self.width, self.height)
+        small = frame.reformat(width, height, "gray", interpolation="AREA", threads=1)
+        self.frames.append(turn.of(small.to_ndarray()))
         self.times.append(time)
 
     def between(self, start: float, end: float) -> tuple[np.ndarray, np.ndarray]:
@@ -231,77 +222,99 @@ class _Gray:
         return np.stack([self.frames[i] for i in rows]), times[rows]
 
 
-def _square(frame: Any, size: int, chosen: dict[Any, tuple[float, np.ndarray]], time: float) -> np.ndarray:
+def _square(frame: Any, stream: Any, size: int, chosen: dict[Any, tuple[float, np.ndarray]], time: float) -> np.ndarray:
     """A frame as RGB `(size, size, 3)`; one that was made for another moment is taken from there."""
     last = next(reversed(chosen.values()), None)
     if last is not None and last[0] == time:
         return last[1]
-    picture: np.ndarray = frame.reformat(size, size, "rgb24", interpolation="BICUBIC", threads=1).to_ndarray()
-    return picture
+    picture = frame.reformat(size, size, "rgb24", interpolation="BICUBIC", threads=1).to_ndarray()
+    return turn_of(frame, stream).of(picture)
 
 
 def _sound(request: dict[str, Any], spans: list[tuple[float, float]], answers: list) -> None:
+    rate = request["wants"]["rate"]
+    begin = min(s for s, _ in spans)
+    end = min(max(e for _, e in spans), begin + SOUND_SECONDS)
+    mix = Mix()
+    try:
+        first, trouble = _listen(request, mix, begin, end)
+    except RefusedError as refusal:
+        return _missing(answers, "sound", refusal.code, refusal.message)
+    if first is None or not mix.length:
+        return _missing(answers, "sound", "no_sound", "no sound could be decoded" + _because(trouble))
+    alone: dict[int, tuple[float, Mix]] = {}
+    for (start, stop), (header, arrays) in zip(spans, answers, strict=True):
+        low, high = (round((t - first) * rate) for t in (start, min(stop, start + SOUND_SECONDS)))
+        mine, told = mix.between(low, high), header["notes"]
+        if (channel := mix.louder(low, high)) is not None:
+            if channel not in alone:
+                one = Mix(channel)
+                alone[channel] = _listen(request, one, begin, end)[0] or 0.0, one
+            mine = alone[channel][1].between(low, high)
+            told.append(["one_channel", f"its channels cancel one another: channel {channel + 1} alone is heard"])
+        if trouble and stop > first + mix.length / rate:
+            told.append(["cut_short", f"damaged from {first + mix.length / rate:.1f} s on ({trouble})"])
+        if not len(mine):
+            header["absent"]["sound"] = ["no_sound", "no sound in these seconds"]
+            continue
+        if low < 0:  # a track that begins late is heard late
+            mine = np.concatenate([np.zeros(-low, np.float32), mine])
+        if not np.isfinite(mine).all():
+            header["absent"]["sound"] = ["not_finite", "samples that are not finite numbers"]
+            continue
+        if (loudest := np.abs(mine).max()) > _LOUD:
+            told.append(["loud", "samples far beyond full scale, limited to it"])
+        elif loudest <= _SILENT:
+            told.append(["silent", "its sound is silence"])
+        mine = np.clip(mine, -1.0, 1.0)
+        if stop - start > SOUND_SECONDS + 1e-6:
+            told.append(["cut", f"sound of the first {SOUND_SECONDS:.0f} s of {stop - start:.0f}"])
+        arrays.append(("sound", mine.astype(np.float32)))
+    return None
+
+
+def _listen(request: dict[str, Any], mix: Mix, begin: float, end: float) -> tuple[float | None, str]:
+    """Hear a file from a moment to another; when its first sample is (None: there is none), and what went wrong.
+
+    Refuses files without sound, and rates that no sound has.
+    """
     import av
 
     rate = request["wants"]["rate"]
     with opened(request) as container:
         stream = streams(container)[1]
         if stream is None:
-            return _missing(answers, "sound", "no_sound", "no sound in it")
-        if not _LEAST_RATE <= (stream.codec_context.sample_rate or 0) <= _MOST_RATE:
-            return _missing(answers, "sound", "bad_rate", f"{stream.codec_context.sample_rate} samples a second")
-        begin = min(s for s, _ in spans)
-        end = min(max(e for _, e in spans), begin + SOUND_SECONDS)
-        clock = start_of(container)
-        if begin > _GAP:
-            with contextlib.suppress(av.FFmpegError):
-                container.seek(int((begin - 0.2 + clock) * 1e6), backward=True)
-        resampler = av.AudioResampler(format="flt", layout="mono", rate=rate)
-        pieces: list[np.ndarray] = []
-        first, held, trouble = None, 0, ""
+            raise RefusedError("no_sound", "no sound in it")
+        if not _LEAST_RATE <= (told := stream.codec_context.sample_rate or 0) <= _MOST_RATE:
+            raise RefusedError("bad_rate", f"{told} samples a second")
+        resampler = av.AudioResampler(format="flt", rate=rate)
+        first, trouble = None, ""
         try:
-            for frame in container.decode(stream):
-                now = held / rate + (first or 0.0) if frame.time is None else frame.time - clock
+            reader = Frames(container, stream, begin - 0.2 if begin > GAP else begin)
+            while (frame := reader.next()) is not None:
+                now = mix.length / rate + (first or 0.0) if frame.time is None else reader.time
                 if first is None:
                     first = coming = now
                 if now - coming > 0.1 and now < end:  # nothing was heard in between
-                    silence = np.zeros(max(round((now - first) * rate) - held, 0), np.float32)
-                    pieces.append(silence)
-                    held += len(silence)
+                    mix.rest(round((now - first) * rate) - mix.length)
                 coming = now + frame.samples / frame.sample_rate
                 for made in resampler.resample(frame):
-                    pieces.append(made.to_ndarray().ravel())
-                    held += made.samples
-                if held / rate + first >= end:
+                    mix.take(_samples(made))
+                if mix.length / rate + first >= end:
                     break
-            pieces += [made.to_ndarray().ravel() for made in resampler.resample(None)]
+            for made in resampler.resample(None):
+                mix.take(_samples(made))
         except MemoryError:
             raise
         except Exception as error:
             trouble = short(error)
-        whole = np.concatenate(pieces) if pieces else np.zeros(0, np.float32)
-        if first is None or not len(whole):
-            return _missing(answers, "sound", "no_sound", "no sound could be decoded" + _because(trouble))
-        for (start, stop), (header, arrays) in zip(spans, answers, strict=True):
-            low, high = (round((t - first) * rate) for t in (start, min(stop, start + SOUND_SECONDS)))
-            mine = whole[max(low, 0) : max(high, 0)]
-            if trouble and stop > first + len(whole) / rate:
-                header["notes"].append(["cut_short", f"damaged from {first + len(whole) / rate:.1f} s on ({trouble})"])
-            if not len(mine):
-                header["absent"]["sound"] = ["no_sound", "no sound in these seconds"]
-                continue
-            if low < 0:  # a track that begins late is heard late
-                mine = np.concatenate([np.zeros(-low, np.float32), mine])
-            if not np.isfinite(mine).all():
-                header["absent"]["sound"] = ["not_finite", "samples that are not finite numbers"]
-                continue
-            if np.abs(mine).max() > _LOUD:
-                header["notes"].append(["loud", "samples far beyond full scale, limited to it"])
-            mine = np.clip(mine, -1.0, 1.0)
-            if stop - start > SOUND_SECONDS + 1e-6:
-                header["notes"].append(["cut", f"sound of the first {SOUND_SECONDS:.0f} s of {stop - start:.0f}"])
-            arrays.append(("sound", mine.astype(np.float32)))
-    return None
+    return first, trouble
+
+
+def _samples(frame: Any) -> np.ndarray:
+    """Of a packed frame, `(s, channels)`."""
+    samples: np.ndarray = frame.to_ndarray().reshape(frame.samples, -1)
+    return samples
 
 
 def _because(trouble: str) -> str:

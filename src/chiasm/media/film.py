@@ -21,6 +21,8 @@ MOST = 7200
 """Steps of a film: beyond an hour at half seconds they grow longer, so that an hour's memory serves any length."""
 _PIECE = 20.0
 """Seconds decoded at a time: well within the time that a decoder is given, at any usual size of picture."""
+_SILENT = "silent"
+"""The reason code of sound that is silence."""
 _SILENCE = 1e-7
 """Mean square of what is called silence: -70 dB."""
 
@@ -89,6 +91,7 @@ def read_film(
     made = Film(clip, seconds, step, np.zeros((0, 0)), np.zeros(0), facts.width, facts.height, list(facts.notes))
     rows: list[np.ndarray] = []
     loudness: list[np.ndarray] = []
+    silent = listen
     for first in range(0, steps, at_once):
         count = min(at_once, steps - first)
         moment = Clip(clip.path, clip.start + first * step, clip.start + (first + count) * step)
@@ -107,9 +110,12 @@ def read_film(
         rows.append(encode(list(found.pictures))[nearest])
         if listen:
             loudness.append(_loudness(found.sound, count, int(step * RATE)))
-        made.notes += [note for note in found.notes if note not in made.notes]
+        made.notes += [note for note in found.notes if note not in made.notes and note.code != _SILENT]
+        silent = silent and any(note.code == _SILENT for note in found.notes)
         if progress:
             progress("film", first + count, steps)
+    if silent:  # all of it: a piece may well be
+        made.notes.append(Note(_SILENT, "its sound is silence"))
     made.rows = np.concatenate(rows).astype(np.float32, copy=False)
     made.loudness = np.concatenate(loudness) if listen else np.zeros(0)
     return made

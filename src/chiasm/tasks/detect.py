@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import copy
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from itertools import permutations
 from typing import Any
 
 import numpy as np
@@ -21,14 +22,14 @@ from chiasm.stats.resample import Draws, interval_of
 from chiasm.tasks._detect import disagreement as pairs
 from chiasm.tasks._detect import unusual as unusual
 from chiasm.tasks._detect.alarms import Alarm
-from chiasm.tasks._detect.naming import Name, alarm_name, ranked, row_events
+from chiasm.tasks._detect.naming import Name, alarm_name, columns_of, ranked, row_events
 from chiasm.tasks._detect.tail import Tail, bulk_tail, combined, surprise, tail
-from chiasm.tasks._detect.watch import Watch
+from chiasm.tasks._detect.watch import FEEDS, Watch
 from chiasm.tasks._known_rows import KnownRows
 from chiasm.tasks._results import Answers
 from chiasm.views import Views, as_views
 
-__all__ = ["Alarm", "Detect", "Name", "alarm_name", "ranked", "row_events"]
+__all__ = ["Alarm", "Detect", "Name", "alarm_name", "columns_of", "ranked", "row_events"]
 
 FOLDS = 5
 LEAST = 20
@@ -239,10 +240,30 @@ class Detect(KnownRows):
         high: float | None = None,
         low: float | None = None,
         names: Any = None,
+        feeds: Sequence[str] = FEEDS,
     ) -> Watch:
         """What looks at a film or a stream through this detector: see `Watch`. The window is by default `seconds_`."""
         self.check_fitted()
-        return Watch(self, window or self.seconds_ or 2.0, step, smooth, high, low, names)
+        return Watch(self, window or self.seconds_ or 2.0, step, smooth, high, low, names, feeds)
+
+    def narrowed(self, views: Sequence[str]) -> Detect:
+        """A detector that judges by some of the views alone, calibrated on the same rows without the others.
+
+        One that learned labels stays as it is. Raises a ChiasmError where nothing was learned of these views alone.
+        """
+        self.check_fitted()
+        if self.learn == LABELS:
+            return self
+        known = {*views, *(pairs.key(a, b) for a, b in permutations(views, 2))}
+        kept = [i for i, name in enumerate(self.signs_) if name in known]
+        if not kept:
+            of = f"wanted a detector that knows {', '.join(views)} alone, got one of {', '.join(self.signs_)}"
+            raise ChiasmError(f"{of}: fit with --learn views.")
+        made = copy.copy(self)
+        made.signs_, made.crossed_ = [self.signs_[i] for i in kept], self.crossed_[:, kept]
+        made.tails_ = {name: self.tails_[name] for name in made.signs_}
+        made.tails_[""] = tail(made._together(made.crossed_))
+        return made
 
     def score(
         self,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,15 +15,15 @@ from chiasm.errors import ChiasmError
 from chiasm.report.scores import talked
 from chiasm.score import Score
 from chiasm.stats.resample import Draws, interval_of
+from chiasm.tasks._corrections import called_by, correction
 from chiasm.tasks._known_rows import KnownRows
 from chiasm.tasks._results import Answers
-from chiasm.views import Views, as_views
+from chiasm.tasks._saying import below_one, never_sure, percent, question, summary
+from chiasm.tasks._slots import NOT_SAID, PREFIX, with_slots
+from chiasm.views import Column, Views, as_views
 
-__all__ = ["NOT_SAID", "Dialogue", "Reply", "Talk"]
+__all__ = ["NOT_SAID", "Dialogue", "Reply", "Talk", "least_rows", "percent"]
 
-NOT_SAID = "(not said)"
-"""The class of a slot about which an utterance says nothing."""
-_PREFIX = "slot:"
 _TINY = 1e-12
 _SURE = 0.9
 """Of the upper bound on the share of wrong values: the least share found would be too good by having been chosen."""
@@ -77,7 +76,10 @@ class Talk(KnownRows):
         error: the share of wrong values among sure ones that is allowed, by slot. asks: questions a slot, at most.
         allow_leaks: go on when ids or whole rows stand in train and test. seed: of everything drawn at random.
 
-    Learned: `fusers_` and `thresholds_` by slot.
+    An utterance of words that takes back what was understood ("no, blue", "not red but blue", 不是红色，是蓝色) changes
+    the slot that it is about, whatever was asked; a value that it calls by its very name is sure.
+
+    Learned: `fusers_`, `thresholds_` and `validated_` (rows that a threshold came from, wrong ones among them) by slot.
 
     >>> rng = np.random.default_rng(0)
     >>> color = rng.choice(["red", "blue"], 300)
@@ -110,6 +112,7 @@ class Talk(KnownRows):
 
     fusers_: dict[str, Any]
     thresholds_: dict[str, float]
+    validated_: dict[str, dict[str, int]]
 
     def fit(
         self, views: Any, slots: Mapping[str, Sequence[Any]] | None = None, *, progress: Progress | None = None
@@ -127,20 +130,30 @@ class Talk(KnownRows):
         """
         if not 0 < self.error < 1:
             raise ChiasmError(f"wanted an error rate between 0 and 1, got {self.error}.")
-        views = _with_slots(as_views(views), slots)
+        views = with_slots(as_views(views), slots)
         train = self._learn_rows(views, progress).train
         split = train.split
         val = np.zeros(len(train), bool) if split is None else split == "val"
-        names = [name.removeprefix(_PREFIX) for name in train.facts if name.startswith(_PREFIX)]
-        self.fusers_, self.thresholds_ = {}, {}
+        names = [name.removeprefix(PREFIX) for name in train.facts if name.startswith(PREFIX)]
+        self.fusers_, self.thresholds_, self.validated_ = {}, {}, {}
         for slot in names:
-            truth = train.facts[_PREFIX + slot]
+            truth = train.facts[PREFIX + slot]
             rows = train[~val]
             self.fusers_[slot] = fuser = self._fuser().fit(rows, truth[~val])
             probabilities = fuser.outputs(train[val]) if val.any() else fuser.crossed(rows)
             right = fuser.target_.decode(probabilities) == (truth[val] if val.any() else truth)
             self.thresholds_[slot] = _threshold(probabilities.max(axis=1), right, self.error)
+            self.validated_[slot] = {"rows": len(right), "wrong": int((~right).sum())}
         return self.slim()
+
+    def doubts(self) -> list[str]:
+        """A sentence for each slot of which no value can ever be sure, and what it would take; empty where all can."""
+        self.check_fitted()
+        return [
+            never_sure(slot, self.error, least_rows(self.error), **vars(self).get("validated_", {}).get(slot, {}))
+            for slot, threshold in self.thresholds_.items()
+            if threshold >= 1
+        ]
 
     @property
     def slots(self) -> dict[str, list[str]]:
@@ -172,6 +185,9 @@ class Talk(KnownRows):
 
     def turn(self, dialogue: Dialogue, views: Any) -> Reply:
         """One utterance (views of one row) in; `dialogue` is updated, and what to say back comes out."""
+        views = as_views(views, self.modalities_)
+        if self._corrected(dialogue, views):
+            return self._replied(dialogue)
         found = self.probabilities(views)
         rows = {len(one) for one in found.values()}
         if rows != {1}:
@@ -181,11 +197,15 @@ class Talk(KnownRows):
     def reply(self, dialogue: Dialogue, probabilities: Mapping[str, np.ndarray]) -> Reply:
         """As `turn`, from the probabilities `(c,)` of each slot that `probabilities` gave for the utterance."""
         self.check_fitted()
-        dialogue.turns += 1
         for slot in [dialogue.asked] if dialogue.asked else list(self.fusers_):
             self._update(dialogue, slot, np.asarray(probabilities[slot], np.float64))
         if not dialogue.asked:
             dialogue.asks = {}
+        return self._replied(dialogue)
+
+    def _replied(self, dialogue: Dialogue) -> Reply:
+        """What is said back now that the beliefs are updated."""
+        dialogue.turns += 1
         values, sure = {}, {}
         for slot, fuser in self.fusers_.items():
             values[slot], sure[slot] = self._state(dialogue, slot, fuser)
@@ -194,8 +214,54 @@ class Talk(KnownRows):
         dialogue.asked = open_[0] if open_ else ""
         if dialogue.asked:
             dialogue.asks[dialogue.asked] = dialogue.asks.get(dialogue.asked, 0) + 1
-        text = _question(dialogue.asked, values, sure) if dialogue.asked else _summary(values, unsure)
-        return Reply(values, {s: round(p, 6) for s, p in sure.items()}, unsure, dialogue.asked, text)
+        if dialogue.asked:
+            slot = dialogue.asked
+            text = question(slot, values[slot], sure[slot], self.thresholds_[slot])
+        else:
+            text = summary(values, unsure)
+        return Reply(values, {s: below_one(p) for s, p in sure.items()}, unsure, dialogue.asked, text)
+
+    def _corrected(self, dialogue: Dialogue, views: Views) -> bool:
+        """Whether the words take something back; then the slots are changed that they are about."""
+        words = {name: column for name, column in views.columns.items() if column.modality == "text"}
+        said = {item for column in words.values() for item in column.items if isinstance(item, str)}
+        put = correction(said.pop()) if len(said) == 1 and dialogue.evidence else None
+        if put is None:
+            return False
+
+        def heard(text: str) -> dict[str, np.ndarray]:
+            """By slot the probabilities of what is said; of slots that are called by name, if any is, these alone."""
+            names = {slot: fuser.target_.names_ for slot, fuser in self.fusers_.items()}
+            called = {slot: called_by(text, values) for slot, values in names.items()}
+            if any(called.values()):
+                return {s: (np.array(names[s]) == value).astype(np.float64) for s, value in called.items() if value}
+            found = self.probabilities(Views({name: Column("text", [text]) for name in words})) if text else {}
+            return {slot: one[0].astype(np.float64) for slot, one in found.items()}
+
+        new, old = heard(put.new), heard(put.old)
+        held = {slot: self._state(dialogue, slot, fuser)[0] for slot, fuser in self.fusers_.items()}
+        taken = [slot for slot in _about(old, self.fusers_) if self._likeliest(slot, old[slot]) == held[slot]][:1]
+        if not (put.new or put.old):
+            taken = [dialogue.asked] if dialogue.asked else []
+        given = [slot for slot in taken or _about(new, self.fusers_) if slot in new and held[slot] is not None]
+        given = [slot for slot in given if self._likeliest(slot, new[slot]) not in (held[slot], NOT_SAID)]
+        given = given[:1] + [slot for slot in given[1:] if new[slot].max() >= self.thresholds_[slot]]
+        for slot in given or taken:
+            names = np.array(self.fusers_[slot].target_.names_)
+            if given:
+                said_now = np.where(new[slot] > 0, self._evidence(slot, new[slot]), -np.inf)
+            else:
+                said_now = dialogue.evidence.get(slot, np.zeros(len(names)))
+            dialogue.evidence[slot] = np.where(names == held[slot], -np.inf, said_now)
+            if not (np.isfinite(dialogue.evidence[slot]) & (names != NOT_SAID)).any():
+                del dialogue.evidence[slot]  # nothing is left that it could be
+        for slot in {*given, dialogue.asked} - {""}:  # a question that was not answered does not count
+            dialogue.asks[slot] = max(dialogue.asks.get(slot, 0) - 1, 0)
+        return bool(given or taken or not (put.new or put.old))
+
+    def _likeliest(self, slot: str, probabilities: np.ndarray) -> str:
+        name: str = self.fusers_[slot].target_.names_[int(probabilities.argmax())]
+        return name
 
     def score(
         self,
@@ -212,7 +278,7 @@ class Talk(KnownRows):
         Raises a ChiasmError when rows that the model was fitted on are among them, unless `allow_train`.
         """
         self.check_fitted()
-        views = _with_slots(as_views(views, self.modalities_), slots)
+        views = with_slots(as_views(views, self.modalities_), slots)
         encoded, report = self._encode(views, progress)
         self._learned_from(encoded, allow_train)
         draws = Draws(encoded.clusters)
@@ -220,7 +286,7 @@ class Talk(KnownRows):
         majority = []
         for slot, fuser in self.fusers_.items():
             outputs = fuser.outputs(encoded)
-            truth = views.facts[_PREFIX + slot]
+            truth = views.facts[PREFIX + slot]
             right = fuser.target_.decode(outputs) == truth
             majority.append(float(np.mean(truth == fuser.target_.names_[int(fuser.prior_.argmax())])))
             sure = outputs.max(axis=1) >= self.thresholds_[slot]
@@ -242,9 +308,13 @@ class Talk(KnownRows):
         asked = slot == dialogue.asked
         if fuser.target_.names_[int(probabilities.argmax())] == NOT_SAID:
             return
-        said = np.log(np.maximum(probabilities, _TINY)) - np.log(np.maximum(fuser.prior_, _TINY))
+        said = self._evidence(slot, probabilities)
         held = dialogue.evidence.get(slot)
         dialogue.evidence[slot] = said if held is None or not asked else held + said
+
+    def _evidence(self, slot: str, probabilities: np.ndarray) -> np.ndarray:
+        evidence: np.ndarray = np.log(np.maximum(probabilities, _TINY))
+        return evidence - np.log(np.maximum(self.fusers_[slot].prior_, _TINY))
 
     def _state(self, dialogue: Dialogue, slot: str, fuser: Any) -> tuple[str | None, float]:
         held = dialogue.evidence.get(slot)
@@ -257,41 +327,13 @@ class Talk(KnownRows):
         return names[int(belief.argmax())], float(belief.max())
 
 
-def _with_slots(views: Views, slots: Mapping[str, Sequence[Any]] | None) -> Views:
-    """Views with a fact for each slot."""
-    if slots is None and any(name.startswith(_PREFIX) for name in views.facts):
-        return views
-    slots = _of_labels(views.label) if slots is None else slots
-    if not slots:
-        raise ChiasmError("wanted slots, a value of each a row, got none: pass {'color': [...], ...}, or labels.")
-    facts = dict(views.facts)
-    for slot, values in slots.items():
-        if len(values) != len(views):
-            raise ChiasmError(f"slot {slot!r}: wanted {len(views)} values, one a row, got {len(values)}.")
-        facts[_PREFIX + slot] = np.array([NOT_SAID if _lacking(v) else str(v) for v in values], dtype=object)
-    return Views(views.columns, views.ids, facts)
+def least_rows(error: float) -> int:
+    """The least number of validation rows, all of them right, from which a value can be sure.
 
-
-def _of_labels(labels: np.ndarray | None) -> dict[str, list[Any]]:
-    """The slots that objects a row hold; plain labels are the one slot "intent"."""
-    rows = [_object(label) for label in ([] if labels is None else labels.tolist())]
-    names = sorted({str(name) for row in rows for name in row})
-    return {name: [row.get(name) for row in rows] for name in names}
-
-
-def _object(label: Any) -> dict[str, Any]:
-    if isinstance(label, str) and label.lstrip().startswith("{"):
-        try:
-            label = json.loads(label)
-        except ValueError:
-            raise ChiasmError(f"wanted slots as a JSON object, got {label[:80]!r}.") from None
-    if isinstance(label, Mapping):
-        return {str(name): value for name, value in label.items()}
-    return {} if _lacking(label) else {"intent": label}
-
-
-def _lacking(value: Any) -> bool:
-    return value is None or value == "" or (isinstance(value, float) and value != value)
+    >>> least_rows(0.05)
+    45
+    """
+    return int(np.ceil(np.log(1 - _SURE) / np.log(1 - error)))
 
 
 def _threshold(confidence: np.ndarray, right: np.ndarray, error: float) -> float:
@@ -312,15 +354,10 @@ def _threshold(confidence: np.ndarray, right: np.ndarray, error: float) -> float
     return min(found, 1 - error) if good[-1] == len(ranked) - 1 else found
 
 
-def _question(slot: str, values: Mapping[str, str | None], sure: Mapping[str, float]) -> str:
-    if values[slot] is None:
-        return f"Which {slot}?"
-    return f"Which {slot}? I understood {values[slot]}, but only with {100 * sure[slot]:.0f} % confidence."
-
-
-def _summary(values: Mapping[str, str | None], unsure: Sequence[str]) -> str:
-    parts = []
-    for slot, value in values.items():
-        doubt = " (not sure)" if slot in unsure and value is not None else ""
-        parts.append(f"{slot} {'unknown' if value is None else value}{doubt}")
-    return f"Understood: {', '.join(parts)}."
+def _about(found: Mapping[str, np.ndarray], fusers: Mapping[str, Any]) -> list[str]:
+    """The slots, the one first of which an utterance says most (Kullback & Leibler's divergence from the prior)."""
+    told = {
+        slot: float((p * np.log(np.maximum(p, _TINY) / np.maximum(fusers[slot].prior_, _TINY))).sum())
+        for slot, p in found.items()
+    }
+    return sorted(told, key=lambda slot: -told[slot])

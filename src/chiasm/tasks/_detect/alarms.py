@@ -25,7 +25,7 @@ class Alarm:
     start: float
     end: float | None
     score: float
-    """The highest running mean of the surprise, in nats."""
+    """The highest running mean of the surprise, in nats; it has no upper end, so that alarms can be ranked."""
     raised: float
     """When it was known."""
     event: str | None = None
@@ -67,19 +67,20 @@ class Alarms:
         """Since when it has been at `low` or above."""
         self.alarm: Alarm | None = None
         """The one that goes on."""
-        self._recent: deque[tuple[float, float]] = deque()
+        self._recent: deque[tuple[float, float, float]] = deque()
         self._last = 0.0
 
-    def push(self, at: float, score: float, now: float | None = None) -> list[Alarm]:
+    def push(self, at: float, score: float, now: float | None = None, told: float | None = None) -> list[Alarm]:
         """The alarm that this score starts (its `end` is None) or ends, if any.
 
         Args:
             at: the time that the score stands for, in seconds; later than the one before. now: when it is known.
+            told: what counts for the alarm's score, where `score` itself was limited.
         """
-        self._recent.append((at, score))
+        self._recent.append((at, score, score if told is None else told))
         while self._recent[0][0] < at - self.smooth - 1e-9:
             self._recent.popleft()
-        self.at, self.mean = (float(value) for value in np.mean(self._recent, axis=0))
+        self.at, self.mean, whole = (float(value) for value in np.mean(self._recent, axis=0))
         now = at if now is None else now
         if self.mean < self.low:
             self.since = None
@@ -87,11 +88,11 @@ class Alarms:
         self.since = self.at if self.since is None else self.since
         self._last = self.at
         if self.alarm is not None:
-            self.alarm.score = max(self.alarm.score, self.mean)
+            self.alarm.score = max(self.alarm.score, whole)
             return []
         if self.mean < self.high:
             return []
-        self.alarm = Alarm(self.since, None, self.mean, now)
+        self.alarm = Alarm(self.since, None, whole, now)
         return [self.alarm]
 
     def finish(self) -> list[Alarm]:

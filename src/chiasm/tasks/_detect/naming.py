@@ -12,7 +12,7 @@ from chiasm.media.clips import Clip
 from chiasm.tasks._detect.alarms import Alarm
 from chiasm.views import Column, Views
 
-__all__ = ["Name", "alarm_name", "ranked", "row_events"]
+__all__ = ["Name", "alarm_name", "columns_of", "ranked", "row_events"]
 
 Name = Callable[[Alarm], str | None]
 """What an alarm is called; None where nobody knows."""
@@ -65,10 +65,11 @@ def ranked(
     names: Any = None,
     texts: Sequence[str] = (),
 ) -> list[dict[str, Any]]:
-    """A dict a row, the most unusual first: id, p, whether it is unusual, the p of each sign, event, items by view.
+    """A dict a row, the most unusual first: id, p, surprise, whether it is unusual, p by sign, event, items by view.
 
-    p is the share of normal rows that are as unusual; of a sign it is None where the sign cannot tell. `event` is there
-    where the row is unusual and a model knows what it is.
+    p is the share of normal rows that are as unusual; None where no sign, or this one, can tell. The surprise is
+    -log p, and ranks rows whose p is too small to be written. `event` is there where the row is unusual and a model
+    knows what it is.
 
     Args:
         views: the raw rows. signs, surprise: what `detector.signs` and `detector.outputs` said of them, in nats.
@@ -81,10 +82,28 @@ def ranked(
     for rank, row in enumerate(order.tolist()):
         each = {name: None if np.isnan(values[row]) else _share(values[row]) for name, values in signs.items()}
         held = {name: c.label(int(c.index[row])) for name, c in views.columns.items() if c.index[row] >= 0}
-        one: dict[str, Any] = {"id": str(views.ids[row]), "p": _share(surprise[row]), "unusual": rank < len(unusual)}
+        known = any(p is not None for p in each.values())
+        one: dict[str, Any] = {"id": str(views.ids[row]), "p": _share(surprise[row]) if known else None}
+        one |= {"surprise": max(round(float(surprise[row]), 4), 0.0) if known else None}
+        one |= {"unusual": rank < len(unusual)}
         told = {"event": said[rank]} if rank < len(said) else {}
         rows.append({**one, "signs": each, **told, "items": held})
     return rows
+
+
+def columns_of(rows: Sequence[Mapping[str, Any]], names: Sequence[str]) -> tuple[list[str], list[list[Any]]]:
+    """What `ranked` says as the columns of a table: their names, no two equal, and the cells of each row.
+
+    A view's items stand under its name, the p of a sign under "p of" and its name.
+
+    Args:
+        rows: as `ranked` gives them. names: of the views.
+    """
+    signs = list(rows[0]["signs"]) if rows else []
+    own = ["id", "p", "surprise", "unusual", *(f"p of {sign}" for sign in signs)]
+    head = [*own, *(f"item {name}" if name in own else name for name in names)]
+    cells = [[*(row[name] for name in own[:4]), *row["signs"].values(), *map(row["items"].get, names)] for row in rows]
+    return head, cells
 
 
 def _nearest(model: Any, texts: Sequence[str], asked: Any) -> list[str | None]:

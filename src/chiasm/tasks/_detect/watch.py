@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -14,12 +13,16 @@ import numpy as np
 
 from chiasm.errors import ChiasmError
 from chiasm.media.clips import Clip, Decoded, Wants, decode, probe
-from chiasm.media.images import MediaError
+from chiasm.media.images import MediaError, Note
 from chiasm.scale import Progress
 from chiasm.tasks._detect.alarms import SLACK, Alarm, Alarms
 from chiasm.views import Column, Views
 
-__all__ = ["Watch"]
+__all__ = ["FEEDS", "Watch"]
+
+FEEDS = ("gray", "picture", "sound")
+"""What can be fed."""
+_SAID = {"gray": "gray frames", "picture": "pictures", "sound": "sound"}
 
 CHUNK = 20.0
 """Seconds of a file that are decoded at once."""
@@ -47,6 +50,10 @@ class Watch:
         high, low: levels in nats; by default from the detector's `rate`, or see `_alarms.levels`.
         names: what names alarms: a fitted `Classify` or a detector that learned labels, with encoders of its own; by
             default the detector itself, where it learned labels. It is asked only where something is unusual.
+        feeds: what will come: any of "gray", "picture" and "sound". Views that need something else are left out
+            (`unfed`), and the surprise is calibrated without them.
+
+    Raises a ChiasmError where no view is left.
     """
 
     def __init__(
@@ -58,13 +65,18 @@ class Watch:
         high: float | None = None,
         low: float | None = None,
         names: Any = None,
+        feeds: Sequence[str] = FEEDS,
     ):
         if not 0 < step <= window:
             raise ChiasmError(f"wanted a step above 0 and no longer than the window, got {step} and {window} seconds.")
-        self.detector, self.window, self.step = detector, window, step
         named = detector if names is None and hasattr(detector, "classifier_") else names
-        self.encoders = _encoders(detector)
-        self.others = {} if named is None or named is detector else _encoders(named)
+        self.encoders, self.unfed = _encoders(detector, feeds)
+        """By view: what describes it; and of those that are left out what they need that will not come."""
+        self.others, less = ({}, {}) if named is None or named is detector else _encoders(named, feeds)
+        self.unfed = {**less, **self.unfed}
+        whole = len(self.encoders) == len(detector.views_)
+        self.detector = detector if whole else detector.narrowed(list(self.encoders))
+        self.window, self.step = window, step
         self.wants = Wants()
         for encoder in (*self.encoders.values(), *self.others.values()):
             self.wants = self.wants | encoder.wants
@@ -79,6 +91,9 @@ class Watch:
         self._gray: deque[tuple[float, np.ndarray]] = deque()
         self._pictures: deque[tuple[float, np.ndarray]] = deque()
         self._sound: deque[tuple[float, np.ndarray]] = deque()
+        self.notes: list[Note] = []
+        """What was noted of the files that were read, and of views that could not be judged."""
+        self._seen = {"gray": 0, "picture": 0}
         self._first: float | None = None
         self._last = self._due = 0.0
         self._told: dict[str, float] = {}  # by name, its probabilities since the score has been at `low` or above
@@ -105,6 +120,8 @@ class Watch:
             )
         self._last = time
         soon = self._gray and time - self._gray[-1][0] < 0.75 / self.wants.fps
+        for kind, came, held in (("gray", gray, self._gray), ("picture", picture, self._pictures)):
+            self._seen[kind] += came is not None and not (held and held[-1][0] == time)
         if gray is not None and self.wants.gray and not soon:
             self._gray.append((time, _sized(gray, *self.wants.gray)))
         if picture is not None and self.wants.pictures:
@@ -122,10 +139,24 @@ class Watch:
         return self._judge(time, self.window)
 
     def finish(self, time: float) -> list[Alarm]:
-        """The stream is over: a verdict where there was none yet, and the end of an alarm that goes on."""
-        found = [] if self.verdicts or self._first is None else self._judge(time, max(time - self._first, self.step))
+        """The stream is over: a verdict where there was none yet, and the end of an alarm that goes on.
+
+        Raises a MediaError where there is nothing that a verdict could be about [too_short], or no view could be read.
+        """
+        first, short = time if self._first is None else self._first, not self.verdicts
+        frames = max(self._seen.values())
+        judged = short and (frames > 1 or self._sound)
+        found = self._judge(time, max(time - first, self.step)) if judged else []
+        if not self.verdicts:
+            if judged and self.notes:
+                raise MediaError(self.notes[-1].code, self.notes[-1].message)
+            of = "1 frame" if frames == 1 else f"{time - first:.1f} s"
+            raise MediaError("too_short", f"too short to judge ({of})")
         ended = self.alarms.finish()
         for alarm in ended:
+            self._ended(alarm, first if short else alarm.start, time)
+            if short:
+                alarm.start, alarm.end = first, time
             _name(alarm, self._told)
         return found + [alarm for alarm in ended if all(alarm is not one for one in found)]
 
@@ -135,8 +166,8 @@ class Watch:
         Raises a MediaError where the file cannot be read (see `clips.decode`).
         """
         times, scores, alarms = [], [], []
-        seconds = probe(str(path)).seconds if progress else 0.0
-        for time, gray, picture, sound in _chunks(str(path), self.wants, self.window):
+        seconds, time = probe(str(path)).seconds, 0.0
+        for time, gray, picture, sound in _chunks(str(path), self.wants, self.window, self.notes):
             before = self.verdicts
             alarms += self.feed(time, gray, picture, sound)
             if self.verdicts > before:
@@ -144,31 +175,34 @@ class Watch:
                 scores.append(self.surprise)
                 if progress:
                     progress("film", min(round(time), int(seconds)), int(seconds))
-        if self._first is not None:
-            before = self.verdicts
-            alarms += self.finish(time)
-            if self.verdicts > before:
-                times.append((time + self._first) / 2)
-                scores.append(self.surprise)
+        before = self.verdicts
+        time = time if before else max(time, seconds)
+        alarms += self.finish(time)
+        if self.verdicts > before:
+            times.append((time + (self._first or 0.0)) / 2)
+            scores.append(self.surprise)
         unique = list({id(alarm): alarm for alarm in alarms}.values())
         return np.array(times), np.array(scores), unique
 
     def _judge(self, time: float, window: float) -> list[Alarm]:
         decoded = self._decoded(time - window, window)
         shots = _shots(decoded)
-        views = _views(self.encoders, decoded, shots)
+        views = _views(self.encoders, decoded, shots, self.notes)
         if views is None:
             return []
         self.verdicts += 1
         self.surprise = float(self.detector.outputs(views)[0])
-        changed = self.alarms.push(time - window / 2, min(self.surprise, MOST * self.alarms.high), time)
+        middle = (time + max(time - window, self._first or 0.0)) / 2
+        changed = self.alarms.push(middle, min(self.surprise, MOST * self.alarms.high), time, self.surprise)
+        for alarm in changed:
+            self._ended(alarm, alarm.start, time)
         if self.alarms.since is None:
             ended, self._told = self._told, {}
             for alarm in changed:
                 _name(alarm, ended)
             return changed
         if self.names is not None:
-            other = _views(self.others, decoded, shots) if self.others else views
+            other = _views(self.others, decoded, shots, self.notes) if self.others else views
             if other is not None:
                 sure = self.names.outputs(other)[0]
                 for text, one in zip(self.names.fuser_.target_.names_, sure.tolist(), strict=True):
@@ -176,6 +210,11 @@ class Watch:
         for alarm in changed:
             _name(alarm, self._told)
         return changed
+
+    def _ended(self, alarm: Alarm, start: float, time: float) -> None:
+        """An alarm of one verdict alone lasts a step."""
+        if alarm.end is not None and alarm.end <= start:
+            alarm.end = max(start, min(start + self.step, time))
 
     def _decoded(self, start: float, window: float) -> Decoded:
         """The last window as a decoded clip."""
@@ -206,14 +245,15 @@ def _shots(decoded: Decoded) -> list[tuple[int, int]]:
 
 
 def _chunks(
-    path: str, wants: Wants, window: float
+    path: str, wants: Wants, window: float, notes: list[Note]
 ) -> Iterator[tuple[float, np.ndarray | None, np.ndarray | None, np.ndarray | None]]:
-    """A file's frames and sound in order of time, decoded some seconds at a time."""
+    """A file's frames and sound in order of time, decoded some seconds at a time; `notes` are added to."""
     whole = probe(path).seconds
     start = 0.0
     while start < whole:
         end = min(whole, start + CHUNK)
-        asked = replace(wants, pictures=round(wants.pictures * (end - start) / window))
+        some = round(wants.pictures * max(end - start, window if not start else 0.0) / window)
+        asked = replace(wants, pictures=max(some, min(wants.pictures, 1)))
         try:
             found = decode(Clip(path, start, end), asked)
         except MediaError as error:
@@ -221,10 +261,16 @@ def _chunks(
                 return
             silent, blind = replace(wants, rate=0), replace(wants, pictures=0, gray=None)
             less = {"no_sound": silent, "no_picture": blind}.get(error.note.code, wants)
-            if less == wants or not (less.rate or less.pictures or less.gray):
+            if less == wants:
                 raise
+            if not (less.rate or less.pictures or less.gray):
+                if not start:
+                    raise
+                notes.append(Note("cut_short", f"judged up to {start:.1f} s ({error.note.message})"))
+                return
             wants = less
             continue
+        notes += [note for note in found.notes if note not in notes and note.code != "silent"]
         events: list[tuple[float, int, np.ndarray]] = []
         events += [(time, 0, frame) for time, frame in zip(found.gray_times.tolist(), found.gray, strict=True)]
         events += [(time, 1, frame) for time, frame in zip(found.picture_times.tolist(), found.pictures, strict=True)]
@@ -246,23 +292,39 @@ def _name(alarm: Alarm, told: dict[str, float]) -> None:
         alarm.sure = told[alarm.event] / sum(told.values())
 
 
-def _encoders(task: Any) -> dict[str, Any]:
-    """By view, what describes a window of it."""
+def _encoders(task: Any, feeds: Sequence[str]) -> tuple[dict[str, Any], dict[str, str]]:
+    """By view, what describes a window of it; and of views that cannot be fed what they need besides."""
     found = {name: task.encoding_.encoders_.get(name) for name in task.views_}
     for name, encoder in found.items():
         if not hasattr(encoder, "wants"):
             raise ChiasmError(
                 f"view {name!r} is not audio or video read by one encoder: only those can be watched as they come."
             )
-    return found
+    needs = {
+        name: {"gray": one.wants.gray, "picture": one.wants.pictures, "sound": one.wants.rate}
+        for name, one in found.items()
+    }
+    lacking = {name: [_SAID[kind] for kind in FEEDS if one[kind] and kind not in feeds] for name, one in needs.items()}
+    unfed = {name: " and ".join(kinds) for name, kinds in lacking.items() if kinds}
+    fed = {name: encoder for name, encoder in found.items() if name not in unfed}
+    if not fed:
+        raise ChiasmError(
+            f"wanted a model of {' and '.join(_SAID[kind] for kind in feeds)}, which is what comes, got one that needs "
+            f"{', '.join(f'{what} ({name})' for name, what in unfed.items())}: for gray frames fit with --encoder "
+            f"{next(iter(found))}=motion_video:grid."
+        )
+    return fed, unfed
 
 
-def _views(encoders: dict[str, Any], decoded: Decoded, shots: list[tuple[int, int]]) -> Views | None:
-    """A window as one row of vectors; None where no encoder finds anything to describe."""
+def _views(encoders: dict[str, Any], decoded: Decoded, shots: list[tuple[int, int]], notes: list[Note]) -> Views | None:
+    """A window as one row of vectors; None where no encoder finds anything to describe, which is noted once."""
     columns = {}
     for name, encoder in encoders.items():
-        with contextlib.suppress(MediaError):  # such as no sound: the other views tell
+        try:
             columns[name] = Column(encoder.modality, encoder.pack([encoder.describe_shots(decoded, shots)]))
+        except MediaError as error:  # such as no sound: the other views tell
+            note = Note(error.note.code, f"{name} not judged: {error.note.message}")
+            notes += [note] if note not in notes else []
     return Views(columns) if columns else None
 
 
