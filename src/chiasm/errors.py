@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
-__all__ = ["ChiasmError", "unknown"]
+__all__ = ["ChiasmError", "ChiasmWarning", "unknown"]
 
 
 class ChiasmError(ValueError):
@@ -13,6 +13,10 @@ class ChiasmError(ValueError):
 
     The command line prints it without a traceback and exits 1.
     """
+
+
+class ChiasmWarning(UserWarning):
+    """What a caller should know of a request that was met all the same; the command line prints it as a line."""
 
 
 def unknown(what: str, name: str, known: Iterable[str]) -> ChiasmError:

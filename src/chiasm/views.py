@@ -30,6 +30,9 @@ class Views:
     report: Any = None
     """What encoding did, where a task's `transform` gave these Views."""
 
+    notes: Sequence[tuple[str, str, Any]] = ()
+    """(column, item, note) of all that was passed over or is odd in what was read, where `chiasm.read` gave these."""
+
     def __init__(
         self,
         columns: Mapping[str, Column],
@@ -68,11 +71,13 @@ class Views:
             return self.columns[self.resolve(key)]
         if isinstance(key, tuple) and len(key) == 2 and key[1] is Ellipsis:
             key = key[0]
-        return Views(
+        some = Views(
             {name: column[key] for name, column in self.columns.items()},
             self.ids[key],
             {name: values[key] for name, values in self.facts.items()},
         )
+        some.notes = self.notes
+        return some
 
     def __repr__(self) -> str:
         held = ", ".join(f"{n}: {c.modality} x {len(c.used)}" for n, c in self.columns.items())
@@ -164,7 +169,9 @@ class Views:
 
     def replace(self, columns: Mapping[str, Column]) -> Views:
         """The same rows, ids and facts with other columns."""
-        return Views(columns, self.ids, self.facts)
+        made = Views(columns, self.ids, self.facts)
+        made.notes = self.notes
+        return made
 
     @staticmethod
     def stack(*tables: Views) -> Views:

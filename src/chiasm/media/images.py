@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import io
 import os
 import re
@@ -18,10 +19,21 @@ from PIL import Image, UnidentifiedImageError
 
 from chiasm.errors import ChiasmError
 
-__all__ = ["FORMATS", "IMAGE_SUFFIXES", "MediaError", "Note", "check_path", "content", "decode_image"]
+__all__ = [
+    "FORMATS",
+    "HEIC_SUFFIXES",
+    "IMAGE_SUFFIXES",
+    "MediaError",
+    "Note",
+    "check_path",
+    "content",
+    "decode_image",
+    "reads_heic",
+]
 
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP")
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp")
+HEIC_SUFFIXES = (".heic", ".heif", ".hif")
 MAX_PIXELS = 50_000_000
 MAX_BYTES = 256 << 20
 MAX_READS = 500_000
@@ -42,6 +54,11 @@ warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.\w+ImagePl
 _MARKER = re.compile(rb"\xff[^\x00\x01\xd0-\xd8\xff]")
 
 
+def reads_heic() -> bool:
+    """Whether HEIC pictures can be read: whether pi-heif is there, which the extra heic brings."""
+    return importlib.util.find_spec("pi_heif") is not None
+
+
 @dataclass(frozen=True)
 class Note:
     """A plain fact about one item that a user should know: why it was skipped, or what was altered."""
@@ -60,21 +77,31 @@ class MediaError(ChiasmError):
         self.note = Note(code, message, skipped=True)
 
 
-def check_path(cell: str, root: Path) -> Path:
+def check_path(cell: str, root: Path, start: Path | None = None) -> Path:
     """The path that a manifest's cell means: a place below `root`, symbolic links followed.
+
+    Args:
+        cell: a path relative to `start`, left out: to `root`; or an absolute one. root: what it may not leave.
 
     Raises a ChiasmError for a URL and for a path that leaves the root: a manifest is never trusted that far.
     """
+    start = start or root
     if "://" in cell[:16]:
         raise ChiasmError(f"wanted a path of a file, got the URL {cell[:80]!r}: download the media first.")
     try:
         if "\0" in cell or len(os.fsencode(cell)) > 4096:
             raise ValueError
-        path = Path(os.path.realpath(root / cell))
+        path = Path(os.path.realpath(start / cell))
     except ValueError:  # also a lone surrogate, which no file's name can hold
         raise ChiasmError(f"wanted a path of a file, got {cell[:40]!r}.") from None
-    if not path.is_relative_to(os.path.realpath(root)):
-        raise ChiasmError(f"{cell!r} leaves the data's folder {root}: move the file there, or name a wider --root.")
+    top = os.path.realpath(root)
+    if not path.is_relative_to(top):
+        linked = Path(os.path.abspath(start / cell)).is_relative_to(os.path.abspath(root))
+        leaves = f"leads by a link, to {path}, out of" if linked else "leaves"
+        raise ChiasmError(
+            f"{cell[:60] + '...' * (len(cell) > 60)!r} {leaves} the data's folder {root}: move the file there, or name "
+            f"a wider --root ({os.path.commonpath([path, top])} holds both)."
+        )
     return path
 
 
