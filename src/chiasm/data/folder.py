@@ -15,7 +15,7 @@ from chiasm.media.images import HEIC_SUFFIXES, IMAGE_SUFFIXES, Note, reads_heic
 
 __all__ = ["modality_of", "read_folder"]
 
-_SUFFIXES = {"image": (*IMAGE_SUFFIXES, *HEIC_SUFFIXES), "audio": AUDIO_SUFFIXES, "video": VIDEO_SUFFIXES}
+_SUFFIXES = {"image": IMAGE_SUFFIXES, "audio": AUDIO_SUFFIXES, "video": VIDEO_SUFFIXES}
 _HEAD = 64 << 10
 
 
@@ -77,7 +77,7 @@ def _walk(folder: Path, root: Path, notes: list[Noted]) -> Iterator[Path]:
         here, linked = waiting.pop(0)
         real = os.path.realpath(folder / here)
         if real in entered:
-            notes.append(("", str(here), Note("link", "leads to a folder that is read already", skipped=True)))
+            notes.append(("", str(here), Note("link", "a link to a folder that is read already", skipped=True)))
             continue
         entered.add(real)
         try:
