@@ -57,12 +57,7 @@ def png_header(width: int, height: int) -> bytes:
 
 @pytest.mark.parametrize(
     ("format", "mode"),
-    [
-        (f, m)
-        for f in FORMATS
-        for m in ("RGB", "L", "P", "1")
-        if f in "PNG GIF BMP TIFF" or m in ("RGB", "L")
-    ],
+    [(f, m) for f in FORMATS for m in ("RGB", "L", "P", "1") if f in "PNG GIF BMP TIFF" or m in ("RGB", "L")],
 )
 def test_a_plain_picture_looks_alike_in_every_format_and_mode(format: str, mode: str) -> None:
     plain = shape_image("red", "square", size=64, seed=3)

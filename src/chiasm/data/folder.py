@@ -44,10 +44,10 @@ def read_folder(folder: Path, encoding: str, root: Path) -> tuple[dict[str, list
         else:
             (files if kind else others).append(path)
     if not files:
-        every = ", ".join(suffix for suffixes in _SUFFIXES.values() for suffix in suffixes)
+        every = ", ".join(suffix for suffixes in _SUFFIXES.values() for suffix in suffixes[:4])
         notes += [_other(path) for path in others]
         found = f" ({'; '.join(sentences(notes))})" if notes else ""
-        raise ChiasmError(f"no pictures, sounds or videos ({every}) below {folder}{found}.")
+        raise ChiasmError(f"no pictures, sounds or videos ({every}, ...) below {folder}{found}.")
     notes += _copies(folder, files)
     kinds = [str(modality_of(p.name)) for p in files]
     if len(set(kinds)) == 1:
