@@ -200,7 +200,7 @@ def _check_header(header: Sequence[str], first: str, separator: str, path: Path,
     """A ChiasmError where the first line has none of the named columns and looks like a row."""
     if not named or set(named) & set(header) or any("." in name for name in named):
         return
-    if any(modality_of(cell) or _is_number(cell) for cell in header):
+    if any(modality_of(cell.partition("#")[0]) or _is_number(cell) for cell in header):
         wanted = separator.join(dict.fromkeys(named)).replace("\t", "<TAB>")
         raise ChiasmError(
             f"{path.name} has no header line: wanted column names, got {first.strip()[:80]!r}: put a line such as "
