@@ -191,7 +191,9 @@ class Views:
         if any("group" in t.facts for t in tables):  # lost groups would come apart without a word
             held = [np.full(len(t), "", dtype=object) if t.group is None else t.group for t in tables]
             facts["group"] = np.concatenate(held)
-        return Views(columns, np.concatenate([t.ids for t in tables]), facts)
+        made = Views(columns, np.concatenate([t.ids for t in tables]), facts)
+        made.notes = [note for t in tables for note in t.notes]
+        return made
 
 
 def normalize(vectors: np.ndarray) -> np.ndarray:

@@ -137,6 +137,18 @@ def test_composed_and_decomposed_characters_are_one_text_label_and_id(tmp_path: 
     assert chiasm.read(table(tmp_path, f"t,u\n{accents},x\n"), text="t")["t"].items == [accents]
 
 
+def test_a_column_is_found_by_its_name_however_its_accents_are_spelled(tmp_path: Path) -> None:
+    one, two = (unicodedata.normalize(form, "légende 한") for form in ("NFC", "NFD"))
+    for stored, asked in [(one, two), (two, one)]:
+        for file in (
+            table(tmp_path, f"{stored},k\na,x\nb,y\n"),
+            table(tmp_path, f'{{"{stored}": "a", "k": "x"}}\n{{"{stored}": "b", "k": "y"}}', "t.jsonl"),
+        ):
+            views = chiasm.read(file, text=asked, where={"k": "x"})
+            assert (views.names, views[one].items) == ([one], ["a"])
+            assert chiasm.read(file, text="k", id=asked, label=[asked]).ids.tolist() == ["a", "b"]
+
+
 def test_every_number_that_is_none_is_told_at_once(tmp_path: Path) -> None:
     rows = table(tmp_path, "年龄,w,t\n1,2,a\nabc,x,b\n3,?,c\n未知,4,d\n")
     with pytest.raises(ChiasmError) as caught:

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from chiasm.data.cells import is_empty, plain
+from chiasm.data.cells import composed, is_empty, plain
 from chiasm.data.checks import check_ids, check_labels
 from chiasm.data.columns import item_column, vector_column
 from chiasm.data.folder import modality_of
@@ -79,24 +79,15 @@ def read(
     of which leads to a file.
     """
     data = Path(data).expanduser()
-    given = (text, image, audio, video, vector, number, category)
-    labels = [label] if isinstance(label, str) else list(label or ())
-    facts_of = labels + [c for c in (id, split, group) if c] + list(where or {})
-    asked = [column for one in given for column in names_of(one).values()] + facts_of
-    cells, base, notes = table(data, encoding, asked, root)
-    wanted = {
-        name: (modality, column)
-        for modality, given in (
-            ("text", text),
-            ("image", image),
-            ("audio", audio),
-            ("video", video),
-            ("vector", vector),
-        )
-        for name, column in names_of(given).items()
-    }
+    id, split, group = (name and composed(name) for name in (id, split, group))
+    label = composed(label) if isinstance(label, str) else [composed(name) for name in label or ()]
+    where = {composed(column): value for column, value in (where or {}).items()}
+    given = {"text": text, "image": image, "audio": audio, "video": video, "vector": vector}
+    wanted = {name: (kind, column) for kind, one in given.items() for name, column in names_of(one).items()}
     numbers, categories = names_of(number), names_of(category)
     fields = [*numbers.values(), *categories.values()]
+    facts_of = [*([label] if isinstance(label, str) else label), *(c for c in (id, split, group) if c), *where]
+    cells, base, notes = table(data, encoding, [c for _, c in wanted.values()] + fields + facts_of, root)
     if fields and "record" in wanted:
         raise ChiasmError(f"two views would be named 'record': rename the {wanted['record'][0]} (NAME=record).")
     if not wanted and not fields:
@@ -117,7 +108,7 @@ def read(
         label = label or ("class" if "class" in cells else None)
     used = [column for _, column in wanted.values()] + fields
     labels = [label] if isinstance(label, str) else list(label or ())
-    for column in used + labels + [c for c in (id, split, group) if c] + list(where or {}):
+    for column in used + labels + [c for c in (id, split, group) if c] + list(where):
         if column not in cells:
             raise unknown(f"column in {data}", column, cells)
     total = len(next(iter(cells.values()), []))
@@ -188,10 +179,10 @@ def names_of(given: Names) -> dict[str, str]:
     if given is None:
         return {}
     if isinstance(given, Mapping):
-        return dict(given)
+        return {composed(name): composed(column) for name, column in given.items()}
     names = {}
     for one in [given] if isinstance(given, str) else given:
-        name, _, column = one.rpartition("=")
+        name, _, column = composed(one).rpartition("=")
         names[name or column] = column
     return names
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from chiasm.data.cells import is_empty
+from chiasm.data.cells import composed, is_empty
 from chiasm.data.folder import modality_of
 from chiasm.data.read import Names, names_of, read
 from chiasm.data.table import table
@@ -125,7 +125,7 @@ class Source(Part):
         }
         if any(named.values()) and not any(kept.values()):
             raise ChiasmError(f"{data} has none of the columns that {', '.join(views)} were read from at fit.")
-        id_ = self.id if self.id in cells else None
+        id_ = self.id if self.id and composed(self.id) in cells else None
         return read(data, id=id_, encoding=self.encoding, root=root, where=where, **kept)
 
     def read_gallery(self, data: Place, view: str, modality: str, *, root: Place | None = None) -> Views:
@@ -148,10 +148,11 @@ class Source(Part):
                 raise ChiasmError(f"no file {str(data)!r}: wanted a sound, a video, a folder or a table.")
             return Views({view: Column(modality, [str(place.resolve())], labels=[place.name])}, [place.name])
         cells = table(data, self.encoding, [*self._named, view], root).cells
-        id_ = self.id if self.id in cells else None  # another table may lack it: its paths or rows name the hits
+        # Another table may lack the ids: its paths or rows name the hits.
+        id_ = self.id if self.id and composed(self.id) in cells else None
         options: dict[str, Any] = {"number": self.number, "category": self.category}
         if modality != "record":
-            column = names_of(getattr(self, modality)).get(view, view)
+            column = names_of(getattr(self, modality)).get(composed(view), view)
             alone = modality == "vector" and column not in cells and list(cells) == ["vector"]  # an array of NumPy
             options = {modality: {view: "vector" if alone else column}}
         return read(data, id=id_, encoding=self.encoding, root=root, **options)

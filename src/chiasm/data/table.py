@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from chiasm.data.cells import composed
 from chiasm.data.folder import modality_of, read_folder
 from chiasm.data.json_table import json_lines, json_table, nested
 from chiasm.data.notes import Noted
@@ -71,6 +72,7 @@ def table(
             f"cannot read {path.name!r}: wanted a table ({', '.join(TABLES)}; .gz of those that are text) or a folder "
             "of media."
         )
+    named = [composed(name) for name in named]
     try:
         notes = []
         if suffix == ".parquet":
@@ -85,6 +87,7 @@ def table(
                     cells, notes = json_table(file, path)
                 else:
                     cells = json_lines(file, path)
+        cells = {composed(name): values for name, values in cells.items()}
         return Table(cells | nested(cells, named), path.parent, notes)
     except UnicodeDecodeError as error:
         raise ChiasmError(
@@ -143,7 +146,7 @@ def _csv(file: Any, path: Path, separator: str, named: Sequence[str]) -> Cells:
         separator = _separator(first, separator, named)
     try:
         reader = csv.reader(_again(first, file), delimiter=separator, strict=True)
-        header = next(reader)
+        header = [composed(name) for name in next(reader)]
         _check_names(header, path)
         _check_header(header, first, separator, path, named)
         cells: Cells = {name: [] for name in header}
@@ -176,7 +179,7 @@ def _separator(first: str, usual: str, named: Sequence[str]) -> str:
     fields = {}
     for separator in usual + _SEPARATORS.replace(usual, ""):
         try:
-            fields[separator] = next(csv.reader([first], delimiter=separator))
+            fields[separator] = [composed(name) for name in next(csv.reader([first], delimiter=separator))]
         except csv.Error:
             continue
     if not fields:
