@@ -183,7 +183,7 @@ def test_a_subfolder_that_cannot_be_read_is_named() -> None:
         code = (
             "import os, sys, chiasm.data.table as t\n"
             "if os.geteuid() == 0: os.setuid(65534)\n"  # root may read everything
-            "print([(item, note.code) for _, item, note in t.table(sys.argv[1]).notes])"
+            "print([(item, note.code) for _, item, note in t.read_table(sys.argv[1]).notes])"
         )
         done = subprocess.run([sys.executable, "-c", code, made], capture_output=True, text=True, check=False)
         (folder / "shut").chmod(0o755)

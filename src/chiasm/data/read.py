@@ -18,7 +18,7 @@ from chiasm.data.folder import modality_of
 from chiasm.data.notes import sentences
 from chiasm.data.paths import Places
 from chiasm.data.record import record_column
-from chiasm.data.table import Cells, table
+from chiasm.data.table import Cells, read_table
 from chiasm.errors import ChiasmError, ChiasmWarning, unknown
 from chiasm.splits import split_name
 from chiasm.views import ABSENT, Column, Views
@@ -87,7 +87,7 @@ def read(
     numbers, categories = names_of(number), names_of(category)
     fields = [*numbers.values(), *categories.values()]
     facts_of = [*([label] if isinstance(label, str) else label), *(c for c in (id, split, group) if c), *where]
-    cells, base, notes = table(data, encoding, [c for _, c in wanted.values()] + fields + facts_of, root)
+    cells, base, notes = read_table(data, encoding, [c for _, c in wanted.values()] + fields + facts_of, root)
     if fields and "record" in wanted:
         raise ChiasmError(f"two views would be named 'record': rename the {wanted['record'][0]} (NAME=record).")
     if not wanted and not fields:
@@ -130,8 +130,7 @@ def read(
         else:
             columns[name] = item_column(modality, held, column, places, rows)
     if fields:
-        columns["record"], told = record_column(cells, numbers, categories, rows)
-        notes += told
+        columns["record"] = record_column(cells, numbers, categories, rows, notes)
     facts = {}
     if split:
         facts["split"] = np.array([_split(cells[split][r], split, r) for r in rows], dtype=object)
@@ -158,7 +157,7 @@ def read(
 
 def read_split(path: str | os.PathLike[str], views: Views) -> np.ndarray:
     """`(n,)` split names from a csv of `id,split`, as `chiasm fit --write-split` writes it."""
-    cells = table(path, named=("id", "split")).cells
+    cells = read_table(path, named=("id", "split")).cells
     for column in ("id", "split"):
         if column not in cells:
             raise unknown(f"column in {path}", column, cells)

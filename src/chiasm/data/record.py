@@ -10,18 +10,24 @@ from chiasm.data.checks import check_categories
 from chiasm.data.notes import Noted, some
 from chiasm.data.table import Cells
 from chiasm.errors import ChiasmError
+from chiasm.moved import renamed
 from chiasm.views import Column
 
 __all__ = ["record_column"]
 
 
 def record_column(
-    cells: Cells, numbers: Mapping[str, str], categories: Mapping[str, str], rows: Sequence[int]
-) -> tuple[Column, list[Noted]]:
-    """A column of records, one a row, absent where every field is empty; equal records are one item. And notes on it.
+    cells: Cells,
+    numbers: Mapping[str, str],
+    categories: Mapping[str, str],
+    rows: Sequence[int],
+    notes: list[Noted] | None = None,
+) -> Column:
+    """A column of records, one a row, absent where every field is empty; equal records are one item.
 
     Args:
         cells: a table's. numbers, categories: field -> column. rows: `(n,)` the table's row of each row.
+        notes: is added what is odd about a column.
 
     Raises a ChiasmError for texts that are no numbers (all of them told), a list in a cell, a column that is empty in
     every row, and a field that is named twice.
@@ -29,7 +35,7 @@ def record_column(
     if twice := sorted(numbers.keys() & categories.keys()):
         raise ChiasmError(f"wanted {twice[0]!r} as a number or as a category, got both: name it once, or rename one.")
     fields: dict[str, list[Any]] = {}
-    notes: list[Noted] = []
+    notes = [] if notes is None else notes
     wrong: list[str] = []
     for name, column in {**numbers, **categories}.items():
         if name in numbers:
@@ -48,7 +54,11 @@ def record_column(
         )
     records = [dict(zip(fields, values, strict=True)) for values in zip(*fields.values(), strict=True)]
     held = [record if any(value is not None for value in record.values()) else None for record in records]
-    return Column.from_cells("record", [held[row] for row in rows]), notes
+    return Column.from_cells("record", [held[row] for row in rows])
+
+
+def __getattr__(name: str) -> Any:
+    return renamed(__name__, name)
 
 
 def _number(value: Any, column: str, row: int, wrong: list[str]) -> float | None:

@@ -12,7 +12,7 @@ import numpy as np
 from chiasm.data.cells import composed, is_empty
 from chiasm.data.folder import modality_of
 from chiasm.data.read import Names, names_of, read
-from chiasm.data.table import table
+from chiasm.data.table import read_table
 from chiasm.errors import ChiasmError
 from chiasm.media.windows import windows
 from chiasm.part import Part
@@ -117,7 +117,7 @@ class Source(Part):
 
         Raises a ChiasmError where none of the columns is there, and as `read` does.
         """
-        cells = table(data, self.encoding, self._named, root).cells
+        cells = read_table(data, self.encoding, self._named, root).cells
         held = {name for name, values in cells.items() if not all(is_empty(value) for value in values)}
         named = {kind: names_of(getattr(self, kind)) for kind in _KINDS}
         kept: dict[str, Any] = {
@@ -147,7 +147,7 @@ class Source(Part):
             if not place.is_file():
                 raise ChiasmError(f"no file {str(data)!r}: wanted a sound, a video, a folder or a table.")
             return Views({view: Column(modality, [str(place.resolve())], labels=[place.name])}, [place.name])
-        cells = table(data, self.encoding, [*self._named, view], root).cells
+        cells = read_table(data, self.encoding, [*self._named, view], root).cells
         # Another table may lack the ids: its paths or rows name the hits.
         id_ = self.id if self.id and composed(self.id) in cells else None
         options: dict[str, Any] = {"number": self.number, "category": self.category}
@@ -231,6 +231,6 @@ class Source(Part):
             return read(folder, text={view: "text"}, encoding=self.encoding)
         if root is not None and not folder.resolve().is_relative_to(Path(root).expanduser().resolve()):
             root = None
-        cells = table(folder, self.encoding, root=root).cells
+        cells = read_table(folder, self.encoding, root=root).cells
         options: dict[str, Any] = {modality: {view: modality if modality in cells else "path"}}
         return read(folder, encoding=self.encoding, root=root, **options)

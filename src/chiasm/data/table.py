@@ -21,7 +21,7 @@ from chiasm.data.json_table import json_lines, json_table, nested
 from chiasm.data.notes import Noted
 from chiasm.errors import ChiasmError
 
-__all__ = ["Cells", "Table", "table"]
+__all__ = ["Cells", "Table", "modality_of", "read_table", "table"]
 
 Cells = dict[str, list[Any]]
 
@@ -41,7 +41,12 @@ class Table(NamedTuple):
     notes: list[Noted]
 
 
-def table(
+def table(data: str | os.PathLike[str], encoding: str = "utf-8") -> tuple[Cells, Path]:
+    """The cells of a table or folder by column, and the folder that its paths are relative to; see `read_table`."""
+    return read_table(data, encoding)[:2]
+
+
+def read_table(
     data: str | os.PathLike[str],
     encoding: str = "utf-8",
     named: Sequence[str] = (),
