@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from functools import cache
 from typing import Any
 
-__all__ = ["ChiasmError", "not_fitted", "unknown"]
+__all__ = ["ChiasmError", "ChiasmWarning", "not_fitted", "unknown"]
 
 
 class ChiasmError(ValueError):
@@ -16,6 +16,10 @@ class ChiasmError(ValueError):
 
     The command line prints it without a traceback and exits 1.
     """
+
+
+class ChiasmWarning(UserWarning):
+    """What a caller should know of a request that was met all the same; the command line prints it as a line."""
 
 
 def unknown(what: str, name: str, known: Iterable[str]) -> ChiasmError:

@@ -38,6 +38,7 @@ MODULES: dict[str, tuple[str, ...]] = {
 
 NAMES = {
     "chiasm.classification:report": "chiasm.stats.answers:class_report",
+    "chiasm.data.record:MISSING": "chiasm.data.cells:MISSING",
     "chiasm.media:FORMATS": "chiasm.media.images:FORMATS",
     "chiasm.media:IMAGE_SUFFIXES": "chiasm.media.images:IMAGE_SUFFIXES",
     "chiasm.media:check_path": "chiasm.media.images:check_path",

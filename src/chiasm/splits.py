@@ -18,11 +18,11 @@ BY_DESIGN = 3.0
 """A view whose items stand for more things each than this (class names) shares them between splits by design."""
 
 _SPLITS = {"train": "train", "training": "train", "val": "val", "valid": "val", "validation": "val", "dev": "val"}
-_SPLITS |= {"test": "test", "testing": "test"}
+_SPLITS |= {"test": "test", "testing": "test", "restval": "train"}
 
 
 def split_name(name: str) -> str:
-    """The one name of a split; val, valid, validation and dev are synonyms.
+    """The one name of a split; val, valid, validation and dev are synonyms, restval is train (Karpathy).
 
     >>> split_name("Dev")
     'val'

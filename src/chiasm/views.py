@@ -33,6 +33,9 @@ class Views:
     report: Any = None
     """What encoding did, where a task's `transform` gave these Views."""
 
+    notes: Sequence[tuple[str, str, Any]] = ()
+    """(column, item, note) of all that was passed over or is odd in what was read, where `chiasm.read` gave these."""
+
     def __init__(
         self,
         columns: Mapping[str, Column],
@@ -77,7 +80,7 @@ class Views:
             self.ids[key],
             {name: values[key] for name, values in self.facts.items()},
         )
-        some.has_ids = self.has_ids
+        some.has_ids, some.notes = self.has_ids, self.notes
         return some
 
     def __repr__(self) -> str:
@@ -171,7 +174,7 @@ class Views:
     def replace(self, columns: Mapping[str, Column]) -> Views:
         """The same rows, ids and facts with other columns."""
         same = Views(columns, self.ids, self.facts)
-        same.has_ids = self.has_ids
+        same.has_ids, same.notes = self.has_ids, self.notes
         return same
 
     @staticmethod
@@ -194,6 +197,7 @@ class Views:
             facts["group"] = np.concatenate(held)
         stacked = Views(columns, np.concatenate([t.ids for t in tables]), facts)
         stacked.has_ids = all(t.has_ids for t in tables)
+        stacked.notes = [note for t in tables for note in t.notes]
         return stacked
 
 

@@ -322,7 +322,7 @@ def test_a_picture_that_is_gone_is_told_not_drawn(scored):
     table = {**score.table, "errors": [{**e, "items": {**e["items"], "image": "a.png"}} for e in score.table["errors"]]}
     found = Read(page(table, wrong))
     assert "img" not in found.tags
-    assert found.of("p").count("cannot be shown: not one of PNG, JPEG, WEBP, GIF, BMP") == 10
+    assert found.of("p").count("cannot be shown: not one of PNG, JPEG, WEBP, GIF, BMP, TIFF, AVIF, HEIC") == 10
 
 
 def test_a_picture_given_in_memory_is_left_as_it_is():

@@ -9,11 +9,12 @@ import io
 import logging
 import os
 import sys
+import warnings
 from typing import Any
 
 import click
 
-from chiasm.errors import ChiasmError
+from chiasm.errors import ChiasmError, ChiasmWarning
 
 __all__ = ["main"]
 
@@ -77,7 +78,13 @@ def main(argv: list[str] | None = None) -> Any:
         if isinstance(stream, io.TextIOWrapper):  # a lone surrogate in a text must not end the program
             stream.reconfigure(errors="backslashreplace")
     try:
-        done = cli.main(argv, standalone_mode=False)
+        with warnings.catch_warnings():
+            warnings.simplefilter("always", ChiasmWarning)
+            usual = warnings.showwarning
+            warnings.showwarning = lambda message, category, *place, **more: (
+                _warn(str(message)) if issubclass(category, ChiasmWarning) else usual(message, category, *place, **more)
+            )
+            done = cli.main(argv, standalone_mode=False)
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
@@ -94,6 +101,10 @@ def main(argv: list[str] | None = None) -> Any:
     if isinstance(done, int) and done:  # a command's own exit code
         sys.exit(done)
     return done
+
+
+def _warn(sentence: str) -> None:
+    click.echo(f"note: {' '.join(sentence.split())}", err=True)
 
 
 def _fail(sentence: str) -> None:

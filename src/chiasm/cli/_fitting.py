@@ -22,6 +22,7 @@ from chiasm.cli._shared import (
     say_skipped,
     source_of,
 )
+from chiasm.data.notes import sentences
 from chiasm.data.read import read_split
 from chiasm.encoding.cutting import cut_whole
 from chiasm.files import write_atomic
@@ -129,7 +130,7 @@ def fit(
 def _save(model: Any, folder: Path, views: Views, write_split: str | None) -> dict[str, Any]:
     """Save the model and its reports, say what was skipped; what was done as plain values."""
     reports = {
-        "items.csv": notes_csv(model.fit_report),
+        "items.csv": notes_csv(model.fit_report, views.notes),
         "leaks.csv": csv_bytes(["id"], [[i] for i in model.tainted_]),
     }
     recipe.save(model, folder, reports)
@@ -146,5 +147,6 @@ def _save(model: Any, folder: Path, views: Views, write_split: str | None) -> di
         "split": {name: int((model.splits_ == name).sum()) for name in ("train", "val", "test")},
         "views": model.views_,
         "items": model.fit_report.as_dict(),
+        "notes": sentences(views.notes),
         "leaks": model.leaks_,
     }

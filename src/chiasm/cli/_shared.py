@@ -16,6 +16,7 @@ from typing import Any
 
 import click
 
+from chiasm.data.notes import Noted
 from chiasm.data.source import Source
 from chiasm.encoding import Report
 from chiasm.errors import ChiasmError
@@ -173,9 +174,9 @@ def one_line(text: str) -> str:
     return "".join(c for c in " ".join(text.split()) if unicodedata.category(c) != "Cc")
 
 
-def notes_csv(report: Report) -> bytes:
-    """What was skipped or altered, an item a line."""
-    rows = [(view, label, note.code, note.message, note.skipped) for view, label, note in report.notes]
+def notes_csv(report: Report, read: Iterable[Noted] = ()) -> bytes:
+    """What was skipped or altered, and what reading noted before, an item a line."""
+    rows = [(view, label, note.code, note.message, note.skipped) for view, label, note in [*read, *report.notes]]
     return csv_bytes(["view", "item", "code", "message", "skipped"], rows)
 
 

@@ -10,6 +10,7 @@ import click
 
 from chiasm.cache import Cache
 from chiasm.cli._shared import columns, echo_json, encoders_of, notes_csv, progress, say_skipped, source_of
+from chiasm.data.notes import sentences
 from chiasm.data.vectors import write_vectors
 from chiasm.encoding import Encoding
 from chiasm.errors import ChiasmError
@@ -38,9 +39,9 @@ def encode_command(data: str, target: str | None, as_json: bool, **options: Any)
     encoding = Encoding(encoders_of(options["encoder"]) or None).fit(views)
     encoded, report = encoding.apply(views, progress())
     listed = None
-    if report.notes:
+    if report.notes or views.notes:
         listed = Path(target + ".items.csv") if target else Cache().root / "reports" / "items.csv"
-        write_atomic(listed, [notes_csv(report)])
+        write_atomic(listed, [notes_csv(report, views.notes)])
     if target:
         write_vectors(encoded, target)
     say_skipped(report, listed)
@@ -49,6 +50,7 @@ def encode_command(data: str, target: str | None, as_json: bool, **options: Any)
         "rows": len(views),
         "views": report.as_dict(),
         "encoders": encoders,
+        "notes": sentences(views.notes),
         "to": target,
         "seconds": round(time.monotonic() - started, 2),
     }

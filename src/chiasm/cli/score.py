@@ -9,6 +9,7 @@ import click
 
 from chiasm import recipe
 from chiasm.cli._shared import csv_bytes, progress, say_skipped, where_of
+from chiasm.data.notes import sentences
 from chiasm.data.source import Source
 from chiasm.errors import ChiasmError
 from chiasm.files import write_atomic
@@ -80,6 +81,8 @@ def score_command(
         learned = [source.rows_of(name, whole, part.ids_, part.splits_) for name in ("train", "val")]
         train, val = (whole[mask] if mask.any() else None for mask in learned)
         result.table["properties"] = part.properties(views, train, val, allow_train=allow_train)
+    if as_json and whole.notes:
+        result.table["notes"] = sentences(whole.notes)
     click.echo(result.to_json() if as_json else str(result))
     if with_properties and not as_json:
         click.echo("\n".join(["", *lines(result.table["properties"])]))

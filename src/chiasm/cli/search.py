@@ -9,6 +9,7 @@ import click
 
 from chiasm import recipe
 from chiasm.cli._shared import clock, echo_json, one_line, progress, say_skipped
+from chiasm.data.notes import sentences
 from chiasm.data.source import Source
 from chiasm.errors import ChiasmError
 from chiasm.views import Views
@@ -102,6 +103,7 @@ def search_command(
                 "to": target if len(targets) == 1 else targets,
                 "rejected": not hits,
                 "results": hits,
+                "notes": [] if within is None else sentences(within.notes),
             }
         )
         return

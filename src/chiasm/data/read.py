@@ -1,26 +1,29 @@
-"""Read a user's data into Views: csv, tsv, jsonl, Parquet, a folder of pictures with captions or class folders."""
+"""Read a user's data into Views: tables, vectors, a folder of pictures with captions or class folders."""
 
 from __future__ import annotations
 
 import json
-import logging
 import os
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from chiasm.data.cells import composed, is_empty, plain
+from chiasm.data.checks import check_ids, check_labels
+from chiasm.data.columns import item_column, vector_column
+from chiasm.data.folder import modality_of
+from chiasm.data.notes import sentences
+from chiasm.data.paths import Places
 from chiasm.data.record import record_column
-from chiasm.data.table import Cells, modality_of, table
-from chiasm.errors import ChiasmError, unknown
-from chiasm.media.images import check_path
+from chiasm.data.table import Cells, read_table
+from chiasm.errors import ChiasmError, ChiasmWarning, unknown
 from chiasm.splits import split_name
 from chiasm.views import ABSENT, Column, Views
 
-__all__ = ["Names", "is_empty", "names_of", "read", "read_split"]
-
-log = logging.getLogger(__name__)
+__all__ = ["Names", "names_of", "read", "read_split"]
 
 Names = str | Sequence[str] | Mapping[str, str] | None
 """A column, several ("words=caption" renames), or new name -> column."""
@@ -44,7 +47,7 @@ def read(
     root: str | os.PathLike[str] | None = None,
     encoding: str = "utf-8",
 ) -> Views:
-    """Views from a table (csv, tsv, jsonl, Parquet) or a folder of pictures, sounds or videos.
+    """Views from a table (csv, tsv, jsonl, json, Parquet, npy) or a folder of pictures, sounds or videos.
 
     A table: name its columns by modality; `text="caption"` makes a view named caption, `{"words": "caption"}` renames.
     A cell may hold a list (five captions; in csv as JSON): it is spread over rows of one id. Empty cells are absent.
@@ -52,12 +55,14 @@ def read(
     Several views may come of one column: `video={"scene": "file", "motion": "file"}`; one decode serves them all.
     A folder: pictures with same-named .txt files (a caption a line), or one subfolder a class, or pictures alone; or
     sounds, or videos, in the same ways; or several of these, where same-named files are one row.
+    Every file and row is used or told: what was passed over, and what looks odd, is in `notes` of the Views, and warned
+    of as a `ChiasmWarning`, one sentence a reason.
 
     Args:
         text, image, audio, video, vector: column name(s), or new name -> column. Images, audio and video are paths
-            below `root`, or encoded bytes.
+            below `root`, encoded bytes, or base64. "a.b" names what lies as b in a column of objects a.
         number: column name(s), or field -> column: numbers, also as text ("37.5"). Empty, NaN, NA, N/A, null, none,
-            ? and a dash are missing; any other text is an error.
+            ? and a dash are missing, here and among paths and vectors; any other text is an error.
         category: column name(s), or field -> column: anything, as text. Only an empty cell is missing ("NA" is a
             category).
         id: the column of what rows are about; left out: the path where exactly one column holds paths, else the row.
@@ -66,30 +71,27 @@ def read(
         group: a column of what rows belong to (a patient, a film): rows of equal group are not parted by any split; an
             empty cell is a row on its own.
         where: keep the rows in which each column has the given value.
-        root: the folder that paths are relative to and may not leave; left out, that of `data`.
+        root: the folder that paths are relative to and may not leave, by links neither; left out, that of `data`. Where
+            it holds `data`, what is not there is looked for beside `data` too.
         encoding: of text files; a file that is not is refused (Chinese files are often "gb18030").
 
-    Raises a ChiasmError for a wrong column, mixed types, a URL, or a path that leaves the root.
+    Raises a ChiasmError for a wrong column, mixed types, a URL, a path that leaves the root, and a column of paths none
+    of which leads to a file.
     """
     data = Path(data).expanduser()
-    cells, base = table(data, encoding)
-    wanted = {
-        name: (modality, column)
-        for modality, given in (
-            ("text", text),
-            ("image", image),
-            ("audio", audio),
-            ("video", video),
-            ("vector", vector),
-        )
-        for name, column in names_of(given).items()
-    }
+    id, split, group = (name and composed(name) for name in (id, split, group))
+    label = composed(label) if isinstance(label, str) else [composed(name) for name in label or ()]
+    where = {composed(column): value for column, value in (where or {}).items()}
+    given = {"text": text, "image": image, "audio": audio, "video": video, "vector": vector}
+    wanted = {name: (kind, column) for kind, one in given.items() for name, column in names_of(one).items()}
     numbers, categories = names_of(number), names_of(category)
     fields = [*numbers.values(), *categories.values()]
+    facts_of = [*([label] if isinstance(label, str) else label), *(c for c in (id, split, group) if c), *where]
+    cells, base, notes = read_table(data, encoding, [c for _, c in wanted.values()] + fields + facts_of, root)
     if fields and "record" in wanted:
         raise ChiasmError(f"two views would be named 'record': rename the {wanted['record'][0]} (NAME=record).")
     if not wanted and not fields:
-        if not data.is_dir():
+        if not data.is_dir() and list(cells) != ["vector"]:
             raise ChiasmError(
                 "say which columns hold what: --text COL, --image COL, --audio COL, --video COL, --vector COL, "
                 f"--number COL or --category COL. {data} has {', '.join(cells)}."
@@ -98,7 +100,7 @@ def read(
             kind = str(modality_of(cells["path"][0]))
             wanted = {kind: (kind, "path")}
         else:
-            wanted = {kind: (kind, kind) for kind in ("image", "audio", "video") if kind in cells}
+            wanted = {kind: (kind, kind) for kind in ("image", "audio", "video", "vector") if kind in cells}
         wanted |= {"text": ("text", "text")} if "text" in cells else {}
         wanted |= {"class": ("text", "class")} if "class" in cells and label != "class" else {}
     if data.is_dir():
@@ -106,58 +108,66 @@ def read(
         label = label or ("class" if "class" in cells else None)
     used = [column for _, column in wanted.values()] + fields
     labels = [label] if isinstance(label, str) else list(label or ())
-    for column in used + labels + [c for c in (id, split, group) if c] + list(where or {}):
+    for column in used + labels + [c for c in (id, split, group) if c] + list(where):
         if column not in cells:
             raise unknown(f"column in {data}", column, cells)
     total = len(next(iter(cells.values()), []))
     if where:
-        keep = [all(_plain(cells[c][r]) == v for c, v in where.items()) for r in range(total)]
+        keep = [all(plain(cells[c][r]) == plain(v) for c, v in where.items()) for r in range(total)]
         cells = {c: [v for v, k in zip(values, keep, strict=True) if k] for c, values in cells.items()}
         total = sum(keep)
     if not total:
         raise ChiasmError(f"{data} has no rows" + (f" where {dict(where)}." if where else "."))
     source = _rows(cells, [column for modality, column in wanted.values() if modality != "vector"], total)
-    folder = Path(root) if root is not None else base
+    places = Places.of(base, None if root is None else Path(root), data.is_dir())
     rows = [r for r, _ in source]
-    columns = {
-        name: _column(
-            modality,
-            [cells[column][r] if part is None else _at(cells[column][r], part) for r, part in source],
-            column,
-            folder,
-            rows,
-        )
-        for name, (modality, column) in wanted.items()
-    }
+    columns = {}
+    for name, (modality, column) in wanted.items():
+        held = [cells[column][r] if part is None else _at(cells[column][r], part) for r, part in source]
+        if modality == "vector":
+            columns[name], told = vector_column(held, column, places, rows)
+            notes += told
+        else:
+            columns[name] = item_column(modality, held, column, places, rows)
     if fields:
-        columns["record"] = record_column(cells, numbers, categories, rows)
+        columns["record"] = record_column(cells, numbers, categories, rows, notes)
     facts = {}
     if split:
         facts["split"] = np.array([_split(cells[split][r], split, r) for r in rows], dtype=object)
     if isinstance(label, str):
-        facts["label"] = np.array([_plain(cells[label][r]) for r in rows], dtype=object)
+        facts["label"] = np.array([plain(cells[label][r]) for r in rows], dtype=object)
     elif labels:
-        several = [{c: _plain(cells[c][r]) or None for c in labels} for r in rows]
+        several = [{c: plain(cells[c][r]) or None for c in labels} for r in rows]
         facts["label"] = np.array([json.dumps(one, ensure_ascii=False) for one in several], dtype=object)
+    for one in labels:
+        notes += check_labels([plain(value) for value in cells[one]], one)
     if group:
-        held = [None if is_empty(value) else value for value in cells[group]]
-        facts["group"] = np.array([_plain(held[r]).strip() for r in rows], dtype=object)
-    views = Views(columns, _ids(cells, id, rows, wanted), facts)
-    views.has_ids = not all(str(i).startswith("row ") for i in views.ids)  # else numbers of rows
+        of_group = [None if is_empty(value) else value for value in cells[group]]
+        facts["group"] = np.array([plain(of_group[r]) for r in rows], dtype=object)
+    ids, of = _ids(cells, id, rows, wanted, columns)
+    if of and not data.is_dir():
+        first = np.flatnonzero(np.diff(rows, prepend=-1))  # a row of the table may be several here
+        notes += check_ids(ids[first].tolist(), of)
+    views = Views(columns, ids, facts)
+    views.has_ids = not all(str(i).startswith("row ") for i in ids)  # else numbers of rows
+    views.notes = notes
+    for sentence in sentences(notes):
+        warnings.warn(sentence, ChiasmWarning, stacklevel=2)
     return views
 
 
 def read_split(path: str | os.PathLike[str], views: Views) -> np.ndarray:
     """`(n,)` split names from a csv of `id,split`, as `chiasm fit --write-split` writes it."""
-    cells, _ = table(path)
+    cells = read_table(path, named=("id", "split")).cells
     for column in ("id", "split"):
         if column not in cells:
             raise unknown(f"column in {path}", column, cells)
-    known = {str(i): split_name(str(s)) for i, s in zip(cells["id"], cells["split"], strict=True)}
-    missing = [str(i) for i in views.ids if str(i) not in known]
+    known = {plain(i): split_name(str(s)) for i, s in zip(cells["id"], cells["split"], strict=True)}
+    ids = [plain(i) for i in views.ids]
+    missing = [i for i in ids if i not in known]
     if missing:
         raise ChiasmError(f"{path} lacks the split of {len(missing)} ids, for example {missing[0]!r}.")
-    return np.array([known[str(i)] for i in views.ids], dtype=object)
+    return np.array([known[i] for i in ids], dtype=object)
 
 
 def names_of(given: Names) -> dict[str, str]:
@@ -169,10 +179,10 @@ def names_of(given: Names) -> dict[str, str]:
     if given is None:
         return {}
     if isinstance(given, Mapping):
-        return dict(given)
+        return {composed(name): composed(column) for name, column in given.items()}
     names = {}
     for one in [given] if isinstance(given, str) else given:
-        name, _, column = one.rpartition("=")
+        name, _, column = composed(one).rpartition("=")
         names[name or column] = column
     return names
 
@@ -193,95 +203,29 @@ def _at(cell: Any, place: int) -> Any:
     return cell
 
 
-def _column(modality: str, values: list[Any], name: str, root: Path, rows: list[int]) -> Column:
-    """A column of what the cells hold; `rows` are the table's, for a sentence to name."""
-    if modality == "vector":
-        return _vectors(values, name)
-    check = _text_cell if modality == "text" else _media_cell
-    checked = [check(value, name, row) for row, value in zip(rows, values, strict=True)]
-    if all(value is None for value in checked):
-        raise ChiasmError(f"column {name!r} is empty in all {len(values)} rows: nothing to read.")
-    if modality == "text":
-        return Column.from_cells("text", checked)
-    column = Column.from_cells(modality, checked)
-    column.labels = [item if isinstance(item, str) else f"{modality} {i}" for i, item in enumerate(column.items)]
-    column.items = [str(check_path(item, root)) if isinstance(item, str) else item for item in column.items]
-    return column
-
-
-def is_empty(value: Any) -> bool:
-    """Whether a cell holds nothing: None, NaN, or nothing in it."""
-    return value is None or (
-        value != value if isinstance(value, float) else hasattr(value, "__len__") and not len(value)
-    )
-
-
-def _text_cell(value: Any, name: str, row: int) -> str | None:
-    if is_empty(value):
-        return None
-    if not isinstance(value, str):
-        raise ChiasmError(
-            f"column {name!r}, row {row + 1}: wanted text, got {type(value).__name__} ({str(value)[:40]})."
-        )
-    return value if value.strip() else None
-
-
-def _media_cell(value: Any, name: str, row: int) -> str | bytes | None:
-    if isinstance(value, dict):  # the layout in which Hugging Face datasets keep images in Parquet
-        value = value.get("bytes") or value.get("path")
-    if is_empty(value):
-        return None
-    if not isinstance(value, str | bytes):
-        raise ChiasmError(
-            f"column {name!r}, row {row + 1}: wanted a path or encoded bytes, "
-            f"got {type(value).__name__} ({str(value)[:40]})."
-        )
-    return value
-
-
-def _vectors(values: list[Any], name: str) -> Column:
-    present = [i for i, value in enumerate(values) if not is_empty(value)]
-    if not present:
-        raise ChiasmError(f"column {name!r} is empty in all {len(values)} rows: nothing to read.")
-    try:
-        items = np.array([values[i] for i in present], dtype=np.float32)
-    except (ValueError, TypeError):
-        raise ChiasmError(f"column {name!r}: wanted lists of numbers of one length.") from None
-    if items.ndim != 2:
-        raise ChiasmError(f"column {name!r}: wanted a list of numbers a row, got {type(values[present[0]]).__name__}.")
-    finite = np.isfinite(items).all(axis=1)
-    index = np.full(len(values), ABSENT, dtype=np.int64)
-    index[np.array(present)[finite]] = np.arange(finite.sum())
-    if not finite.all():
-        log.warning("column %r: %d vectors that are not finite are left out", name, int((~finite).sum()))
-    if not finite.any():
-        raise ChiasmError(f"column {name!r}: wanted finite numbers, got NaN or infinity in every row.")
-    return Column("vector", items[finite], index)
-
-
-def _ids(cells: Cells, id_: str | None, rows: list[int], wanted: Mapping[str, tuple[str, str]]) -> np.ndarray:
-    media = {source for modality, source in wanted.values() if modality in ("image", "audio", "video")}
+def _ids(
+    cells: Cells, id_: str | None, rows: list[int], wanted: Mapping[str, tuple[str, str]], columns: Mapping[str, Column]
+) -> tuple[np.ndarray, str]:
+    """`(n,)` ids, and the column that they come of; "" where they are the numbers of the rows."""
+    media = {source: name for name, (kind, source) in wanted.items() if kind in ("image", "audio", "video")}
     if id_:
         values = cells[id_]
-        empty = next((r for r in rows if values[r] is None or values[r] == ""), None)
+        empty = next((r for r in rows if plain(values[r]) == ""), None)
         if empty is not None:
             raise ChiasmError(f"column {id_!r}, row {empty + 1}: wanted an id, got nothing.")
-        return np.array([_plain(values[r]) for r in rows], dtype=object)
-    if len(media) == 1:
-        values = cells[media.pop()]
-        return np.array(
-            [values[r] if isinstance(values[r], str) and values[r] else f"row {r + 1}" for r in rows], dtype=object
-        )
-    return np.array([f"row {r + 1}" for r in rows], dtype=object)
+        return np.array([plain(values[r]) for r in rows], dtype=object), id_
+    ids = [f"row {r + 1}" for r in rows]
+    if len(media) != 1:
+        return np.array(ids, dtype=object), ""
+    ((source, name),) = media.items()
+    column, values = columns[name], cells[source]
+    for i, (r, place) in enumerate(zip(rows, column.index.tolist(), strict=True)):
+        if isinstance(values[r], str) and place != ABSENT and isinstance(column.items[place], str):
+            ids[i] = plain(values[r])
+    return np.array(ids, dtype=object), source
 
 
 def _split(value: Any, name: str, row: int) -> str:
     if not isinstance(value, str) or not value.strip():
         raise ChiasmError(f"column {name!r}, row {row + 1}: wanted train, val or test, got {value!r}.")
     return split_name(value)
-
-
-def _plain(value: Any) -> str:
-    if isinstance(value, list | tuple):
-        return json.dumps(list(value), ensure_ascii=False)
-    return "" if value is None or value != value else str(value)

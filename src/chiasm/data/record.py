@@ -5,52 +5,73 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from chiasm.data.cells import is_missing, plain
+from chiasm.data.checks import check_categories
+from chiasm.data.notes import Noted, some
 from chiasm.data.table import Cells
 from chiasm.errors import ChiasmError
+from chiasm.moved import renamed
 from chiasm.views import Column
 
-__all__ = ["MISSING", "record_column"]
-
-MISSING = ("", "na", "n/a", "#n/a", "<na>", "nan", "null", "none", "?", "-", "–", "—")
-"""What stands for no number in a column of numbers, in small or capital letters."""
+__all__ = ["record_column"]
 
 
 def record_column(
-    cells: Cells, numbers: Mapping[str, str], categories: Mapping[str, str], rows: Sequence[int]
+    cells: Cells,
+    numbers: Mapping[str, str],
+    categories: Mapping[str, str],
+    rows: Sequence[int],
+    notes: list[Noted] | None = None,
 ) -> Column:
     """A column of records, one a row, absent where every field is empty; equal records are one item.
 
     Args:
         cells: a table's. numbers, categories: field -> column. rows: `(n,)` the table's row of each row.
+        notes: is added what is odd about a column.
 
-    Raises a ChiasmError for a text that is no number, a list in a cell, a column that is empty in every row, and a
-    field that is named twice.
+    Raises a ChiasmError for texts that are no numbers (all of them told), a list in a cell, a column that is empty in
+    every row, and a field that is named twice.
     """
     if twice := sorted(numbers.keys() & categories.keys()):
         raise ChiasmError(f"wanted {twice[0]!r} as a number or as a category, got both: name it once, or rename one.")
     fields: dict[str, list[Any]] = {}
+    notes = [] if notes is None else notes
+    wrong: list[str] = []
     for name, column in {**numbers, **categories}.items():
-        cell = _number if name in numbers else _category
-        fields[name] = [cell(value, column, row) for row, value in enumerate(cells[column])]
-        if all(value is None for value in fields[name]):
+        if name in numbers:
+            fields[name] = [_number(value, column, row, wrong) for row, value in enumerate(cells[column])]
+        else:
+            fields[name] = [_category(value, column, row) for row, value in enumerate(cells[column])]
+            notes += check_categories(fields[name], column)
+        if not wrong and all(value is None for value in fields[name]):
             raise ChiasmError(f"column {column!r} is empty in all {len(fields[name])} rows: nothing to read.")
+    if wrong:
+        cell, what = ("the cell", "a number") if len(wrong) == 1 else ("the cells", f"numbers in {len(wrong)} cells")
+        raise ChiasmError(
+            f"{wrong[0].partition(': got')[0]}: wanted {what}, got {wrong[0].partition(': got ')[2]}"
+            + (f" (also {some(wrong[1:], 9)})" if wrong[1:] else "")
+            + f": write it as 1234.5, empty {cell}, or read the column with --category."
+        )
     records = [dict(zip(fields, values, strict=True)) for values in zip(*fields.values(), strict=True)]
     held = [record if any(value is not None for value in record.values()) else None for record in records]
     return Column.from_cells("record", [held[row] for row in rows])
 
 
-def _number(value: Any, column: str, row: int) -> float | None:
-    if value is None or (isinstance(value, str) and value.strip().lower() in MISSING):
+def __getattr__(name: str) -> Any:
+    return renamed(__name__, name)
+
+
+def _number(value: Any, column: str, row: int, wrong: list[str]) -> float | None:
+    """A cell of numbers; where it is none, that is added to `wrong`."""
+    if value is None or (isinstance(value, str) and is_missing(value)):
         return None
     try:
         if (isinstance(value, str) and "_" in value) or _several(value):  # Python takes 2020_12 for a number
             raise ValueError
         number = float(value)
     except (ValueError, TypeError):
-        raise ChiasmError(
-            f"column {column!r}, row {row + 1}: wanted a number, got {str(value)[:40]!r}: write it as 1234.5, empty "
-            "the cell, or read the column with --category."
-        ) from None
+        wrong.append(f"column {column!r}, row {row + 1}: got {str(value)[:40]!r}")
+        return None
     except OverflowError:
         number = float("inf")
     return None if number != number else number
@@ -65,7 +86,7 @@ def _category(value: Any, column: str, row: int) -> str | None:
         return None
     if isinstance(value, float) and value.is_integer():  # 2 and an empty cell make a column of 2.0 and NaN
         value = int(value)
-    return str(value).strip() or None
+    return plain(value) or None
 
 
 def _several(value: Any) -> bool:

@@ -9,8 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from chiasm.data.read import Names, is_empty, names_of, read
-from chiasm.data.table import modality_of, table
+from chiasm.data.cells import composed, is_empty
+from chiasm.data.folder import modality_of
+from chiasm.data.read import Names, names_of, read
+from chiasm.data.table import read_table
 from chiasm.errors import ChiasmError
 from chiasm.media.windows import windows
 from chiasm.part import Part
@@ -115,7 +117,7 @@ class Source(Part):
 
         Raises a ChiasmError where none of the columns is there, and as `read` does.
         """
-        cells, _ = table(data, self.encoding)
+        cells = read_table(data, self.encoding, self._named, root).cells
         held = {name for name, values in cells.items() if not all(is_empty(value) for value in values)}
         named = {kind: names_of(getattr(self, kind)) for kind in _KINDS}
         kept: dict[str, Any] = {
@@ -123,7 +125,7 @@ class Source(Part):
         }
         if any(named.values()) and not any(kept.values()):
             raise ChiasmError(f"{data} has none of the columns that {', '.join(views)} were read from at fit.")
-        id_ = self.id if self.id in cells else None
+        id_ = self.id if self.id and composed(self.id) in cells else None
         return read(data, id=id_, encoding=self.encoding, root=root, where=where, **kept)
 
     def read_gallery(self, data: Place, view: str, modality: str, *, root: Place | None = None) -> Views:
@@ -140,16 +142,19 @@ class Source(Part):
         """
         place = Path(data).expanduser()
         if place.is_dir():
-            return self._read_folder(place, view, modality)
+            return self._read_folder(place, view, modality, root)
         if modality in _TIMED and modality_of(place.name) in _TIMED:
             if not place.is_file():
                 raise ChiasmError(f"no file {str(data)!r}: wanted a sound, a video, a folder or a table.")
             return Views({view: Column(modality, [str(place.resolve())], labels=[place.name])}, [place.name])
-        cells, _ = table(data, self.encoding)
-        id_ = self.id if self.id in cells else None  # another table may lack it: its paths or rows name the hits
+        cells = read_table(data, self.encoding, [*self._named, view], root).cells
+        # Another table may lack the ids: its paths or rows name the hits.
+        id_ = self.id if self.id and composed(self.id) in cells else None
         options: dict[str, Any] = {"number": self.number, "category": self.category}
         if modality != "record":
-            options = {modality: {view: names_of(getattr(self, modality)).get(view, view)}}
+            column = names_of(getattr(self, modality)).get(composed(view), view)
+            alone = modality == "vector" and column not in cells and list(cells) == ["vector"]  # an array of NumPy
+            options = {modality: {view: "vector" if alone else column}}
         return read(data, id=id_, encoding=self.encoding, root=root, **options)
 
     def read_moments(
@@ -213,12 +218,19 @@ class Source(Part):
         kept: Views = views[mask]
         return kept
 
-    def _read_folder(self, folder: Path, view: str, modality: str) -> Views:
-        """What a folder holds of a modality, as one view."""
+    @property
+    def _named(self) -> list[str]:
+        """The columns that were named."""
+        return [c for kind in _KINDS for c in names_of(getattr(self, kind)).values()] + ([self.id] if self.id else [])
+
+    def _read_folder(self, folder: Path, view: str, modality: str, root: Place | None) -> Views:
+        """What a folder holds of a modality, as one view; links may lead as far as a `root` that holds the folder."""
         if modality == "record":
             raise ChiasmError(f"view {view!r} holds records, which lie in tables: wanted a table, got a folder.")
         if modality == "text":
             return read(folder, text={view: "text"}, encoding=self.encoding)
-        cells, _ = table(folder, self.encoding)
+        if root is not None and not folder.resolve().is_relative_to(Path(root).expanduser().resolve()):
+            root = None
+        cells = read_table(folder, self.encoding, root=root).cells
         options: dict[str, Any] = {modality: {view: modality if modality in cells else "path"}}
-        return read(folder, encoding=self.encoding, **options)
+        return read(folder, encoding=self.encoding, root=root, **options)

@@ -1,45 +1,99 @@
-"""The cells of a user's table or folder by column: csv, tsv, jsonl, Parquet, folders of media."""
+"""The cells of a user's table or folder by column: csv, tsv, JSON, Parquet, arrays of NumPy, folders of media."""
 
 from __future__ import annotations
 
 import csv
+import gzip
+import io
 import json
 import os
+import re
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+import numpy as np
+
+from chiasm.data.cells import composed
+from chiasm.data.folder import modality_of, read_folder
+from chiasm.data.json_table import json_lines, json_table, nested
+from chiasm.data.notes import Noted
 from chiasm.errors import ChiasmError
-from chiasm.media.clips import AUDIO_SUFFIXES, VIDEO_SUFFIXES
-from chiasm.media.images import IMAGE_SUFFIXES
 
-__all__ = ["Cells", "modality_of", "table"]
+__all__ = ["Cells", "Table", "modality_of", "read_table", "table"]
 
 Cells = dict[str, list[Any]]
 
-TABLES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
-_SUFFIXES = {"image": IMAGE_SUFFIXES, "audio": AUDIO_SUFFIXES, "video": VIDEO_SUFFIXES}
+TABLES = (".csv", ".tsv", ".jsonl", ".ndjson", ".json", ".parquet", ".npy")
+_PACKED = (".csv", ".tsv", ".jsonl", ".ndjson", ".json")
+_SEPARATORS = ",;\t|"
+_MARK = re.compile(r"sep=(.)[\r\n]*")
+_MOST = 1 << 30
+"""Bytes that a packed table may unpack to."""
+
+
+class Table(NamedTuple):
+    """A table's cells by column, the folder that its paths are relative to, and what was passed over or read oddly."""
+
+    cells: Cells
+    base: Path
+    notes: list[Noted]
 
 
 def table(data: str | os.PathLike[str], encoding: str = "utf-8") -> tuple[Cells, Path]:
-    """The cells of a table or folder by column, and the folder that its paths are relative to."""
+    """The cells of a table or folder by column, and the folder that its paths are relative to; see `read_table`."""
+    return read_table(data, encoding)[:2]
+
+
+def read_table(
+    data: str | os.PathLike[str],
+    encoding: str = "utf-8",
+    named: Sequence[str] = (),
+    root: str | os.PathLike[str] | None = None,
+) -> Table:
+    """A table or folder as cells by column.
+
+    Args:
+        data: csv, tsv, jsonl, ndjson or JSON, also packed (.gz); Parquet; .npy (one column, vector); or a folder.
+        encoding: of text files. named: columns that the caller will ask for: of several separators that a csv may have,
+            the one that finds them is taken; "a.b" is made of what lies nested in column a.
+        root: what no link of a folder may lead out of; left out, the folder.
+    """
     path = Path(data).expanduser()
     if not path.exists():
         raise ChiasmError(
             f"no file or folder {str(data)!r}: wanted a table ({', '.join(TABLES)}) or a folder of media."
         )
     if path.is_dir():
-        return _folder(path, encoding), path
+        cells, notes = read_folder(path, encoding, path if root is None else Path(root))
+        return Table(cells, path, notes)
     if not path.is_file():  # a pipe would make us wait for ever
         raise ChiasmError(f"{path.name} is no regular file: save the table as one.")
-    if path.suffix.lower() not in TABLES:
-        raise ChiasmError(f"cannot read {path.name!r}: wanted a table ({', '.join(TABLES)}) or a folder of media.")
+    packed = path.suffix.lower() == ".gz"
+    suffix = Path(path.stem).suffix.lower() if packed else path.suffix.lower()
+    if suffix not in (_PACKED if packed else TABLES):
+        raise ChiasmError(
+            f"cannot read {path.name!r}: wanted a table ({', '.join(TABLES)}; .gz of those that are text) or a folder "
+            "of media."
+        )
+    named = [composed(name) for name in named]
     try:
-        if path.suffix.lower() == ".parquet":
-            return _parquet(path), path.parent
-        with open(path, encoding="utf-8-sig" if encoding == "utf-8" else encoding, newline="") as file:
-            cells = _json_lines(file, path) if path.suffix.lower() in (".jsonl", ".ndjson") else _csv(file, path)
-        return cells, path.parent
+        notes = []
+        if suffix == ".parquet":
+            cells = _parquet(path)
+        elif suffix == ".npy":
+            cells = _array(path)
+        else:
+            with _text(path, packed, encoding) as file:
+                if suffix in (".csv", ".tsv"):
+                    cells = _csv(file, path, "\t" if suffix == ".tsv" else ",", named)
+                elif suffix == ".json":
+                    cells, notes = json_table(file, path)
+                else:
+                    cells = json_lines(file, path)
+        cells = {composed(name): values for name, values in cells.items()}
+        return Table(cells | nested(cells, named), path.parent, notes)
     except UnicodeDecodeError as error:
         raise ChiasmError(
             f"{path.name} is not {encoding} text (byte {error.start}): save it as UTF-8, or say --encoding gb18030 "
@@ -47,24 +101,68 @@ def table(data: str | os.PathLike[str], encoding: str = "utf-8") -> tuple[Cells,
         ) from None
     except PermissionError:
         raise ChiasmError(f"no permission to read {path}.") from None
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise ChiasmError(f"{path.name} is damaged or is not packed by gzip ({str(error)[:80]}).") from None
     except LookupError:
         raise ChiasmError(f"no text encoding named {encoding!r}.") from None
 
 
-def _csv(file: Any, path: Path) -> Cells:
-    csv.field_size_limit(10_000_000)
+def _text(path: Path, packed: bool, encoding: str) -> Any:
+    """A file of text, unpacked where it is packed."""
+    encoding = "utf-8-sig" if encoding.lower() in ("utf-8", "utf8") else encoding
+    if not packed:
+        return open(path, encoding=encoding, newline="")
+    return io.TextIOWrapper(io.BufferedReader(_Unpacked(path)), encoding=encoding, newline="")
+
+
+class _Unpacked(io.RawIOBase):
+    """What a gzip file holds, up to `_MOST` bytes: a small file may unpack to more than there is memory."""
+
+    def __init__(self, path: Path):
+        self.file, self.name, self.done = gzip.GzipFile(path), path.name, 0
+
+    def readable(self) -> bool:
+        """Yes."""
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        """Some bytes more."""
+        found = self.file.read(len(buffer))
+        self.done += len(found)
+        if self.done > _MOST:
+            raise ChiasmError(f"{self.name} unpacks to more than {_MOST >> 30} GiB: unpack it, or read it in parts.")
+        buffer[: len(found)] = found
+        return len(found)
+
+    def close(self) -> None:
+        """Close the file."""
+        self.file.close()
+        super().close()
+
+
+def _csv(file: Any, path: Path, separator: str, named: Sequence[str]) -> Cells:
+    csv.field_size_limit(500_000_000)
+    first = file.readline()
+    if not first.strip():
+        raise ChiasmError(f"{path.name} is empty: wanted a header line with column names.")
+    if marked := _MARK.fullmatch(first):  # as Excel marks it
+        separator, first = marked[1], file.readline()
+    else:
+        separator = _separator(first, separator, named)
     try:
-        reader = csv.reader(file, delimiter="\t" if path.suffix.lower() == ".tsv" else ",", strict=True)
-        header = next(reader, None)
-        if not header:
-            raise ChiasmError(f"{path.name} is empty: wanted a header line with column names.")
+        reader = csv.reader(_again(first, file), delimiter=separator, strict=True)
+        header = [composed(name) for name in next(reader)]
         _check_names(header, path)
+        _check_header(header, first, separator, path, named)
         cells: Cells = {name: [] for name in header}
         for row in reader:
             if not row:
                 continue
             if len(row) != len(header):
-                raise ChiasmError(f"{path.name}, line {reader.line_num}: wanted {len(header)} fields, got {len(row)}.")
+                raise ChiasmError(
+                    f"{path.name}, line {reader.line_num}: wanted {len(header)} fields, got {len(row)} "
+                    f"(between {separator!r})."
+                )
             for name, cell in zip(header, row, strict=True):
                 cells[name].append(_listed(cell))
     except csv.Error as error:
@@ -72,9 +170,58 @@ def _csv(file: Any, path: Path) -> Cells:
     return cells
 
 
+def _again(first: str, file: Any) -> Any:
+    yield first
+    yield from file
+
+
+def _separator(first: str, usual: str, named: Sequence[str]) -> str:
+    """What stands between fields: what finds most of the named columns in the first line, the usual where it does.
+
+    >>> _separator("id;path;caption", ",", ["caption"]), _separator("a;b,c", ",", ["a;b"])
+    (';', ',')
+    """
+    fields = {}
+    for separator in usual + _SEPARATORS.replace(usual, ""):
+        try:
+            fields[separator] = [composed(name) for name in next(csv.reader([first], delimiter=separator))]
+        except csv.Error:
+            continue
+    if not fields:
+        return usual
+    found = {separator: len(set(named) & set(names)) for separator, names in fields.items()}
+    best = max(found, key=lambda separator: found[separator])
+    if found[best] > found.get(usual, 0):
+        return best
+    if found.get(usual) or len(fields.get(usual, ())) > 1:
+        return usual
+    return max(fields, key=lambda separator: len(fields[separator]))
+
+
 def _check_names(header: Sequence[str], path: Path) -> None:
-    if len(set(header)) != len(header):
-        raise ChiasmError(f"{path.name}: two columns have the same name: {', '.join(header)}.")
+    twice = [name for i, name in enumerate(header) if name in header[:i]]
+    if twice:
+        raise ChiasmError(f"{path.name}: two columns have the same name: {', '.join(header)[:200]}.")
+
+
+def _check_header(header: Sequence[str], first: str, separator: str, path: Path, named: Sequence[str]) -> None:
+    """A ChiasmError where the first line has none of the named columns and looks like a row."""
+    if not named or set(named) & set(header) or any("." in name for name in named):
+        return
+    if any(modality_of(cell.partition("#")[0]) or _is_number(cell) for cell in header):
+        wanted = separator.join(dict.fromkeys(named)).replace("\t", "<TAB>")
+        raise ChiasmError(
+            f"{path.name} has no header line: wanted column names, got {first.strip()[:80]!r}: put a line such as "
+            f"{wanted!r} on top, with a name for each of the {len(header)} fields."
+        )
+
+
+def _is_number(cell: str) -> bool:
+    try:
+        float(cell)
+    except ValueError:
+        return False
+    return True
 
 
 def _listed(cell: str) -> Any:
@@ -87,20 +234,17 @@ def _listed(cell: str) -> Any:
     return cell
 
 
-def _json_lines(file: Any, path: Path) -> Cells:
-    rows = []
-    for number, line in enumerate(file, 1):
-        if not line.strip():
-            continue
-        try:
-            row = json.loads(line)
-        except (ValueError, RecursionError):
-            raise ChiasmError(f"{path.name}, line {number}: not a JSON object.") from None
-        if not isinstance(row, dict):
-            raise ChiasmError(f"{path.name}, line {number}: wanted a JSON object, got {type(row).__name__}.")
-        rows.append(row)
-    names = list(dict.fromkeys(name for row in rows for name in row))
-    return {name: [row.get(name) for row in rows] for name in names}
+def _array(path: Path) -> Cells:
+    """Vectors `(n, d)` of NumPy as one column, a row each."""
+    try:
+        held = np.load(path, allow_pickle=False)
+    except (ValueError, OSError, EOFError) as error:
+        if isinstance(error, PermissionError):
+            raise
+        raise ChiasmError(f"{path.name} is damaged or holds no plain array ({str(error)[:80]}).") from None
+    if not isinstance(held, np.ndarray) or held.ndim != 2 or held.dtype.kind not in "fiu":
+        raise ChiasmError(f"{path.name}: wanted vectors, an array (n, d) of numbers, got {getattr(held, 'shape', '')}.")
+    return {"vector": list(held.astype(np.float32))}
 
 
 def _parquet(path: Path) -> Cells:
@@ -133,48 +277,3 @@ def _cells(column: Any) -> list[Any]:
             values = column.combine_chunks().flatten().to_numpy(zero_copy_only=False)
             return list(values.reshape(len(column), lengths["max"]))
     return list(column.to_pylist())
-
-
-def modality_of(name: str) -> str | None:
-    """What a file holds, by its suffix: "image", "audio" or "video"; None for any other."""
-    return next((kind for kind, suffixes in _SUFFIXES.items() if name.lower().endswith(suffixes)), None)
-
-
-def _folder(path: Path, encoding: str) -> Cells:
-    """Media below a folder as a table: id, path, and text (same-named .txt) or class (subfolder).
-
-    Where there are pictures, sounds and videos side by side, same-named files are one row of columns image, audio and
-    video, instead of path.
-    """
-    files = []
-    for base, folders, names in os.walk(path):
-        folders[:] = sorted(f for f in folders if not f.startswith("."))
-        files += [Path(base, f).relative_to(path) for f in sorted(names) if modality_of(f) and not f.startswith(".")]
-    if not files:
-        every = ", ".join(suffix for suffixes in _SUFFIXES.values() for suffix in suffixes)
-        raise ChiasmError(f"no pictures, sounds or videos ({every}) below {path}.")
-    kinds = [modality_of(p.name) for p in files]
-    if len(set(kinds)) == 1:
-        rows = [str(p) for p in files]
-        cells: Cells = {"id": rows, "path": list(rows)}
-    else:
-        rows = list(dict.fromkeys(str(p.with_suffix("")) for p in files))
-        place = {stem: row for row, stem in enumerate(rows)}
-        cells = {"id": rows} | {kind: [None] * len(rows) for kind in _SUFFIXES if kind in kinds}
-        for p, kind in zip(files, kinds, strict=True):
-            cells[str(kind)][place[str(p.with_suffix(""))]] = str(p)
-        files = [Path(f"{stem}.x") for stem in rows]
-    texts = [(path / p).with_suffix(".txt") for p in files]
-    if any(t.is_file() for t in texts):
-        cells["text"] = [_lines(t, encoding) if t.is_file() else None for t in texts]
-    elif len({p.parts[0] for p in files}) > 1 and all(len(p.parts) > 1 for p in files):
-        cells["class"] = [p.parts[0] for p in files]
-    return cells
-
-
-def _lines(path: Path, encoding: str) -> list[str]:
-    try:
-        content = path.read_text(encoding="utf-8-sig" if encoding == "utf-8" else encoding)
-    except UnicodeDecodeError:
-        raise ChiasmError(f"{path} is not {encoding} text: save it as UTF-8, or say --encoding gb18030.") from None
-    return [line.strip() for line in content.splitlines() if line.strip()]

@@ -43,8 +43,8 @@ class TabularRecord(Encoder):
     Choose `chiasm.Column("vector", ...)` where the numbers are alike (spectra, embeddings).
 
     A category that training records lack is noted as altered (unknown_category), a field that they lack too
-    (unknown_field). A record is skipped that holds nothing (empty), a number where texts were learned or the reverse, a
-    list (wrong_type), or a number beyond +-3.4e38 (not_finite).
+    (unknown_field); a number beyond +-3.4e38 is missing, and noted too (not_finite). A record is skipped that holds
+    nothing (empty), nothing but such numbers, a number where texts were learned or the reverse, or a list (wrong_type).
 
     Args:
         most: the most categories of a field that have a column of their own, the commonest first.
@@ -106,7 +106,7 @@ class TabularRecord(Encoder):
         for i, item in enumerate(items):
             record, found = _try(item)
             if record is not None:
-                found = self._judge(record, seen)
+                found = found + self._judge(record, seen)
             records.append({} if record is None or any(note.skipped for note in found) else record)
             if found:
                 notes[i] = found
@@ -115,7 +115,7 @@ class TabularRecord(Encoder):
 
     def content(self, item: Any) -> bytes:
         """The record as JSON: fields in the order of their names, missing ones left out, numbers as floats."""
-        return json.dumps(_record(item), sort_keys=True, ensure_ascii=False).encode("utf-8", "surrogatepass")
+        return json.dumps(_record(item)[0], sort_keys=True, ensure_ascii=False).encode("utf-8", "surrogatepass")
 
     def _judge(self, record: dict[str, Any], seen: dict[str, set[str]]) -> list[Note]:
         """What is wrong with a record, or altered of it; `seen` are the categories of training by field."""
@@ -168,18 +168,22 @@ def _categories(values: list[str], most: int) -> dict[str, Any]:
 def _try(item: Any) -> tuple[dict[str, Any] | None, list[Note]]:
     """The record, or None and the note that says what is wrong with it."""
     try:
-        return _record(item), []
+        return _record(item)
     except MediaError as error:
         return None, [error.note]
 
 
-def _record(item: Any) -> dict[str, float | str]:
-    """The fields that hold a value, numbers as floats; a MediaError where it is no record or cannot be used."""
+def _record(item: Any) -> tuple[dict[str, Any], list[Note]]:
+    """The fields that hold a value, numbers as floats, and notes on those that are left out.
+
+    Raises a MediaError where it is no record or cannot be used.
+    """
     if not isinstance(item, dict):
         raise MediaError("not_a_record", f"wanted a dict of field -> number, text or None, got {type(item).__name__}")
     if odd := [type(name).__name__ for name in item if not isinstance(name, str)]:
         raise MediaError("not_a_record", f"wanted texts as names of fields, got {odd[0]}")
-    record: dict[str, float | str] = {}
+    record: dict[str, Any] = {}
+    notes: list[Note] = []
     for name, value in item.items():
         if isinstance(value, str):
             if value.strip():
@@ -187,16 +191,19 @@ def _record(item: Any) -> dict[str, float | str]:
         elif isinstance(value, Real | np.bool_):
             number = _float(value) + 0.0  # -0.0 is 0.0
             if abs(number) > _LARGEST:
-                raise MediaError("not_finite", f"field {name!r}: wanted a finite number of float range, got {number:g}")
-            if number == number:  # not NaN, which is missing
+                message = f"field {name!r}: wanted a finite number of float range, got {number:g}"
+                notes.append(Note("not_finite", message))
+            elif number == number:  # not NaN, which is missing
                 record[name] = number
         elif value is not None:
             raise MediaError(
                 "wrong_type", f"field {name!r}: wanted a number, a text or None, got {type(value).__name__}"
             )
+    if not record and notes:
+        raise MediaError(notes[0].code, notes[0].message)
     if not record:
         raise MediaError("empty", "a record without a value")
-    return record
+    return record, notes
 
 
 def _float(value: Any) -> float:

@@ -34,8 +34,14 @@ __all__ = [
     "runs",
 ]
 
-AUDIO_SUFFIXES = (".wav", ".flac", ".mp3", ".ogg", ".opus", ".oga", ".m4a", ".aac", ".aif", ".aiff", ".wma")
-VIDEO_SUFFIXES = (".mp4", ".mkv", ".webm", ".mov", ".avi", ".m4v", ".ts", ".mpg", ".mpeg", ".flv", ".wmv", ".3gp")
+AUDIO_SUFFIXES = (
+    *(".wav", ".flac", ".mp3", ".ogg", ".opus", ".oga", ".m4a", ".aac", ".aif", ".aiff", ".wma", ".wave", ".aifc"),
+    *(".au", ".snd", ".caf", ".amr", ".mka", ".weba", ".spx", ".mp2", ".m4b", ".m4r"),
+)
+VIDEO_SUFFIXES = (
+    *(".mp4", ".mkv", ".webm", ".mov", ".avi", ".m4v", ".ts", ".mpg", ".mpeg", ".flv", ".wmv", ".3gp", ".3g2", ".ogv"),
+    *(".mts", ".m2ts", ".vob", ".mpe", ".asf", ".qt", ".f4v", ".divx"),
+)
 _RUN_SECONDS = 60.0
 _RUN_ITEMS = 16
 _MAGIC = (
@@ -323,7 +329,7 @@ def _demuxer(head: bytes) -> str:
     for place, magic, name in _MAGIC:
         if head[place : place + len(magic)] == magic:
             return name
-    if len(head) > 188 and head[0] == 0x47 == head[188]:
+    if (len(head) > 196 and head[4] == 0x47 == head[196]) or (len(head) > 188 and head[0] == 0x47 == head[188]):
         return "mpegts"
     if len(head) > 1 and head[0] == 0xFF and head[1] & 0xE0 == 0xE0:
         return "aac" if head[1] & 0x06 == 0 else "mp3"

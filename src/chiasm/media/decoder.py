@@ -49,7 +49,7 @@ def serve() -> None:
     for line in sys.stdin.buffer:
         request = json.loads(line)
         try:
-            found = _probe(request) if request["do"] == "probe" else _decode(request)
+            found = _ANSWERS[request["do"]](request)
         except RefusedError as refusal:
             found = [({"error": refusal.code, "message": refusal.message}, [])]
         except MemoryError:
@@ -62,6 +62,16 @@ def serve() -> None:
             for _, array in arrays:
                 answers.write(array.tobytes())
         answers.flush()
+
+
+def _picture(request: dict[str, Any]) -> list[tuple[dict[str, Any], list]]:
+    """A still picture, by Pillow."""
+    from chiasm.media.odd import decode_file
+
+    code, message, notes, pixels = decode_file(request["path"], request["size"])
+    if pixels is None:
+        raise RefusedError(code, message)
+    return [({"notes": notes}, [("pixels", pixels)])]
 
 
 def _watch(parent: int) -> None:
@@ -114,6 +124,9 @@ def _decode(request: dict[str, Any]) -> list[tuple[dict[str, Any], list]]:
     if wants["rate"]:
         _sound(request, spans, answers)
     return answers
+
+
+_ANSWERS = {"probe": _probe, "decode": _decode, "picture": _picture}
 
 
 def _pictures(request: dict[str, Any], spans: list[tuple[float, float]], answers: list) -> None:

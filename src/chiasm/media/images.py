@@ -1,12 +1,14 @@
-"""The one place that opens media. Images now: Pillow behind a format list, size caps and reason codes."""
+"""Images: Pillow behind a format list, a bound on memory and reason codes; paths, notes and errors of all media."""
 
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import io
 import os
 import re
 import stat
+import struct
 import threading
 import warnings
 from dataclasses import dataclass
@@ -18,11 +20,32 @@ from PIL import Image, UnidentifiedImageError
 
 from chiasm.errors import ChiasmError
 
-__all__ = ["FORMATS", "IMAGE_SUFFIXES", "MediaError", "Note", "check_path", "content", "decode_image"]
+__all__ = [
+    "FORMATS",
+    "HEIC_SUFFIXES",
+    "IMAGE_SUFFIXES",
+    "MediaError",
+    "Note",
+    "check_path",
+    "content",
+    "decode_here",
+    "decode_image",
+    "odd_format",
+    "reads_heic",
+]
 
-FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP")
-IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp")
-MAX_PIXELS = 50_000_000
+FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
+"""What is always read; MPO is JPEG to Pillow, and HEIC comes with the extra heic."""
+HEIC_SUFFIXES = (".heic", ".heif", ".hif")
+IMAGE_SUFFIXES = (
+    *(".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".webp", ".gif", ".bmp", ".dib", ".apng", ".tif", ".tiff"),
+    *(".avif", *HEIC_SUFFIXES),
+)
+MEMORY = 1 << 30
+"""Bytes that decoding one picture may take."""
+MAX_PIXELS = 300_000_000
+_MAX_WORK = 5_000_000_000
+"""Pixels times scans of a JPEG: some ten seconds."""
 MAX_BYTES = 256 << 20
 MAX_READS = 500_000
 MAX_SCANS = 100
@@ -40,6 +63,11 @@ _one_large = threading.Lock()
 # Damaged EXIF data is no news of an image that decodes. A filter here, since catch_warnings is not safe in threads:
 warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.\w+ImagePlugin$")
 _MARKER = re.compile(rb"\xff[^\x00\x01\xd0-\xd8\xff]")
+
+
+def reads_heic() -> bool:
+    """Whether HEIC pictures can be read: whether pi-heif is there, which the extra heic brings."""
+    return importlib.util.find_spec("pi_heif") is not None
 
 
 @dataclass(frozen=True)
@@ -60,21 +88,32 @@ class MediaError(ChiasmError):
         self.note = Note(code, message, skipped=True)
 
 
-def check_path(cell: str, root: Path) -> Path:
+def check_path(cell: str, root: Path, start: Path | None = None) -> Path:
     """The path that a manifest's cell means: a place below `root`, symbolic links followed.
+
+    Args:
+        cell: a path relative to `start`, left out: to `root`; or an absolute one. root: what it may not leave.
 
     Raises a ChiasmError for a URL and for a path that leaves the root: a manifest is never trusted that far.
     """
+    start = start or root
     if "://" in cell[:16]:
         raise ChiasmError(f"wanted a path of a file, got the URL {cell[:80]!r}: download the media first.")
     try:
         if "\0" in cell or len(os.fsencode(cell)) > 4096:
             raise ValueError
-        path = Path(os.path.realpath(root / cell))
+        path = Path(os.path.realpath(start / cell))
     except ValueError:  # also a lone surrogate, which no file's name can hold
         raise ChiasmError(f"wanted a path of a file, got {cell[:40]!r}.") from None
-    if not path.is_relative_to(os.path.realpath(root)):
-        raise ChiasmError(f"{cell!r} leaves the data's folder {root}: move the file there, or name a wider --root.")
+    top = os.path.realpath(root)
+    if not path.is_relative_to(top):
+        inside = Path(os.path.abspath(start / cell)).is_relative_to(os.path.abspath(root))
+        linked = f" (by a link, to {path})" if inside else ""
+        shown = cell if len(cell) <= 60 else f"{cell[:60]}..."
+        raise ChiasmError(
+            f"{shown!r} leaves the data's folder {root}{linked}: move the file there, or name a wider --root "
+            f"({os.path.commonpath([path, top])} holds both)."
+        )
     return path
 
 
@@ -110,33 +149,80 @@ def decode_image(item: Any, size: int | None) -> tuple[Image.Image, list[Note]]:
         item: as `content` takes it. size: the result has exactly `size x size` pixels (aspect not kept); None keeps
             every pixel, for a model that brings its own way of resizing.
 
-    Rotated as EXIF says, transparent parts on white, 16-bit gray scaled (not clipped), the first frame of a film.
-    Where a size is wanted, large JPEGs are decoded at a reduced scale, not below twice that size.
+    Rotated as EXIF says, transparent parts on white, deep gray scaled (not clipped), the first frame of a film, the
+    first page of a TIFF. Where a size is wanted, large JPEGs are decoded at a reduced scale, not below twice that size.
+    TIFF, AVIF and HEIC are decoded in a child process (`chiasm.media.odd`).
 
-    Raises a MediaError: not_an_image, too_many_pixels, broken (truncated or damaged data), or `content`'s codes.
+    Raises a MediaError: not_an_image, too_many_pixels (they would take more than 1 GiB to decode, or minutes), broken
+    (truncated or damaged data), no_decoder (HEIC without the extra heic), or `content`'s codes.
     """
-    notes: list[Note] = []
     if _is_pixels(item):
         item = Image.fromarray(item)
     data = b"" if isinstance(item, Image.Image) else content(item)
+    if odd_format(data):
+        from chiasm.media.odd import decode_odd
+
+        return decode_odd(data, size)
+    return decode_here(item if isinstance(item, Image.Image) else data, size)
+
+
+def decode_here(item: Image.Image | bytes, size: int | None) -> tuple[Image.Image, list[Note]]:
+    """As `decode_image`, of bytes or a PIL image, in this process whatever the format is."""
+    notes: list[Note] = []
     try:
         if isinstance(item, Image.Image):
             return _to_rgb(item, size, notes), notes
-        with Image.open(_Counted(data), formats=FORMATS) as image:
-            _check_pixels(image)
-            if data[:2] == b"\xff\xd8" and data.count(b"\xff\xda") > MAX_SCANS and _scans(data) > MAX_SCANS:
-                raise MediaError("broken", f"more than {MAX_SCANS} scans")  # 30 ms each: made to hang us
-            if getattr(image, "is_animated", False):  # n_frames would read every frame of a film
+        with _opened(item) as image:
+            several = getattr(image, "is_animated", False)  # n_frames would read every frame of a film
+            if several and image.format == "TIFF":
+                notes.append(Note("first_page", "used the first of several pages"))
+            elif several:
                 notes.append(Note("first_frame", "used the first of several frames"))
-            return _to_rgb(image, size, notes, draft=image.format == "JPEG"), notes
+            if image.format in ("JPEG", "MPO"):
+                most = min(MAX_SCANS, _MAX_WORK // max(image.width * image.height, 1))
+                if item.count(b"\xff\xda") > most and _scans(item) > most:
+                    raise MediaError("broken", f"more than {most} scans")  # 2 ns a pixel each: made to hang us
+                return _to_rgb(image, size, notes, draft=True), notes
+            return _to_rgb(image, size, notes), notes
     except (MediaError, MemoryError):
         raise
-    except (Image.DecompressionBombWarning, Image.DecompressionBombError):
-        raise MediaError("too_many_pixels", f"more than {MAX_PIXELS // 10**6} million pixels") from None
     except UnidentifiedImageError:
-        raise MediaError("not_an_image", f"not one of {', '.join(FORMATS)}") from None
+        if isinstance(item, bytes) and (format := odd_format(item)):
+            raise MediaError("broken", f"a {format} that is damaged or cut short") from None
+        raise MediaError("not_an_image", f"not one of {', '.join(FORMATS)}, HEIC") from None
     except Exception as error:  # decoders of damaged data raise OSError, SyntaxError, struct.error, ...
         raise MediaError("broken", f"damaged or cut short ({str(error)[:80] or type(error).__name__})") from None
+
+
+def odd_format(data: bytes) -> str | None:
+    """ "TIFF", "AVIF" or "HEIF" where data begin as these do: formats that only a child process opens."""
+    if data[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
+        return "TIFF"
+    if data[4:8] != b"ftyp":
+        return None
+    brands = [data[i : i + 4] for i in (8, *range(16, min(int.from_bytes(data[:4], "big"), 64), 4))]
+    if b"avif" in brands or b"avis" in brands:
+        return "AVIF"
+    return "HEIF" if {b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"msf1"} & set(brands) else None
+
+
+def _opened(data: bytes) -> Image.Image:
+    """The image that data are, nothing of it decoded.
+
+    As `Image.open`, without its warning and error on the number of pixels: the bound here is on memory.
+    """
+    Image.preinit()
+    if not Image.OPEN.keys() >= set(FORMATS):
+        Image.init()
+    for name in (*FORMATS, "HEIF"):
+        factory, accept = Image.OPEN.get(name, (None, None))
+        if factory is None or accept is None or accept(data[:16]) is not True:
+            continue
+        try:
+            return factory(_Counted(data), "")
+        except (SyntaxError, IndexError, TypeError, struct.error):  # it begins as one and is none
+            continue
+    raise UnidentifiedImageError
 
 
 class _Counted(io.BytesIO):
@@ -192,29 +278,47 @@ def _file_bytes(path: str | os.PathLike[str]) -> bytes:
         os.close(handle)
 
 
-def _check_pixels(image: Image.Image) -> None:
-    width, height = image.size
-    if width * height > MAX_PIXELS:
-        raise MediaError("too_many_pixels", f"{width} x {height}, over {MAX_PIXELS // 10**6} million pixels")
-    if not width or not height:
+def _check_memory(image: Image.Image, whole: int, turned: bool) -> None:
+    """A MediaError where an image would take more than `MEMORY` bytes to decode.
+
+    Args:
+        image: after `draft`. whole: its pixels before. turned: whether all its pixels will be turned.
+    """
+    pixels = image.width * image.height
+    if not pixels:
         raise MediaError("broken", "an image without pixels")
+    mode = image.mode
+    stored = 1 if mode in ("1", "L", "P") else 2 if mode.startswith("I;16") else 4
+    if mode.startswith("I") or mode == "F":
+        each = 4 * stored + 5  # the array, two steps of scaling, 8 bits, RGB
+    elif _is_clear(image):
+        each = stored + 9  # RGBA, alpha, RGB
+    else:
+        each = stored if mode == "RGB" else stored + 4
+    each += 8 if image.format == "WEBP" else 0  # what its decoder holds
+    each += 4 if turned else 0
+    held = 6 * whole if image.info.get("progressive") else 0  # its coefficients
+    if pixels * each + held > MEMORY or whole > MAX_PIXELS:
+        raise MediaError("too_many_pixels", f"{whole / 1e6:.0f} million pixels, which take over 1 GiB or too long")
+
+
+def _is_clear(image: Image.Image) -> bool:
+    return image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info
 
 
 def _to_rgb(image: Image.Image, size: int | None, notes: list[Note], draft: bool = False) -> Image.Image:
     """Decode, flatten, resize, turn. One large image at a time: each may take most of a gigabyte."""
-    _check_pixels(image)
-    large = image.width * image.height > _LARGE
+    pixels = image.width * image.height
     wanted = size and (2 * size, 2 * size)  # twice, so that resizing still has to smooth
     box = image.draft("RGB", wanted) if draft and wanted else None
-    if not image.info.get("progressive"):
-        large = image.width * image.height > _LARGE  # what is left after draft
+    _check_memory(image, pixels, not size and image.getexif().get(0x0112, 1) in _TURNS)
+    large = (pixels if image.info.get("progressive") else image.width * image.height) > _LARGE
     with _one_large if large else contextlib.nullcontext():
         image.load()
         turn = _TURNS.get(image.getexif().get(0x0112, 1))
         if image.mode.startswith("I") or image.mode == "F":
-            image = _shallow(image)
-            notes.append(Note("depth", "16-bit gray scaled to 8 bits"))
-        if image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
+            image = _shallow(image, notes)
+        if _is_clear(image):
             clear = image if image.mode == "RGBA" else image.convert("RGBA")
             image = Image.new("RGB", clear.size, "white")
             image.paste(clear, mask=clear.getchannel("A"))
@@ -227,12 +331,25 @@ def _to_rgb(image: Image.Image, size: int | None, notes: list[Note], draft: bool
         return image if turn is None else image.transpose(turn)
 
 
-def _shallow(image: Image.Image) -> Image.Image:
-    """Deep gray as 8 bits, its transparent value (if it has one) as white."""
+def _shallow(image: Image.Image, notes: list[Note]) -> Image.Image:
+    """Deep gray as 8 bits, its transparent value (if it has one) as white.
+
+    Sixteen bits are divided by 257. Other values are taken for 0..1, 0..255 or 0..65535 where they lie within one of
+    these (floats), else stretched from the least to the largest.
+    """
     deep = np.asarray(image)
     if not np.isfinite(deep).all():
         raise MediaError("broken", "pixel values that are not finite")
-    gray = np.clip(deep // 257, 0, 255).astype(np.uint8)
+    low, high = float(deep.min()), float(deep.max())
+    bits = image.mode.startswith("I") and low >= 0 and high <= 65535
+    if bits:
+        gray = (deep // 257).astype(np.uint8)
+        notes.append(Note("depth", "16-bit gray scaled to 8 bits"))
+    else:
+        tops = [top for top in (1.0, 255.0, 65535.0) if low >= 0 and high <= top] if image.mode == "F" else []
+        start, end = (0.0, tops[0]) if tops else (low, max(high, low + 1))
+        gray = ((deep - np.float32(start)) * np.float32(255 / (end - start))).astype(np.uint8)
+        notes.append(Note("depth", f"gray values {start:g} to {end:g} scaled to 8 bits"))
     if (hidden := image.info.get("transparency")) is not None:
         gray[deep == hidden] = 255
     return Image.fromarray(gray)

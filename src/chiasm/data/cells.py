@@ -1,0 +1,115 @@
+"""What a cell means: nothing, a text, a number, a path or the bytes of a medium."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import re
+import unicodedata
+from typing import Any
+
+from chiasm.errors import ChiasmError
+
+__all__ = ["MISSING", "composed", "embedded", "is_empty", "is_missing", "media_cell", "plain", "shown", "text_cell"]
+
+MISSING = ("", "na", "n/a", "#n/a", "#na", "<na>", "nan", "nat", "null", "(null)", "none", r"\n", "?", "-", "–", "—")
+"""What programs write where there is no number, path or vector, in small or capital letters."""
+
+_UNSEEN = re.compile(
+    r"[\s\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\u2800\u3164"
+    r"\ufe00-\ufe0f\ufeff\uffa0]+"
+)
+"""Blanks, and characters that show nothing when they stand alone."""
+_LONG = 10_000
+"""Longer texts stay as they are spelled: to compose a hundred thousand accents on one letter takes seconds."""
+_BASE64 = re.compile(r"[A-Za-z0-9+/_\-\s]+=*\s*")
+_STARTS = ("/9j/", "iVBORw0KGgo", "R0lGOD", "UklGR", "Qk", "SUkq", "TU0AK", "AAAA", "SUQz", "T2dnUw", "ZkxhQ", "GkXfo")
+"""How JPEG, PNG, GIF, RIFF, BMP, TIFF, MP4 and AVIF, MP3, Ogg, FLAC and Matroska begin in base64."""
+_LEAST = 100
+_MOST = 360 << 20
+"""More base64 holds more than the 256 MiB that any medium may have."""
+
+
+def is_empty(value: Any) -> bool:
+    """Whether a cell holds nothing: None, NaN, or nothing in it."""
+    return value is None or (
+        value != value if isinstance(value, float) else hasattr(value, "__len__") and not len(value)
+    )
+
+
+def is_missing(value: Any) -> bool:
+    """Whether a cell of numbers, paths or vectors holds nothing, or one of the words for nothing."""
+    return is_empty(value) or (isinstance(value, str) and value.strip().lower() in MISSING)
+
+
+def composed(text: str) -> str:
+    """A text in composed characters (NFC): é is one text, however a system spells it.
+
+    >>> composed("e\\u0301") == "\\u00e9"
+    True
+    """
+    return text if text.isascii() or len(text) > _LONG else unicodedata.normalize("NFC", text)
+
+
+def shown(cell: str, most: int = 60) -> str:
+    """A cell for a sentence: in quotes, cut where it is long."""
+    return repr(cell if len(cell) <= most else f"{cell[:most]}...")
+
+
+def plain(value: Any) -> str:
+    """A cell of ids, labels, groups or conditions as text: composed, without the blanks around it; "" for none."""
+    if isinstance(value, list | tuple):
+        return json.dumps([plain(v) if isinstance(v, str) else v for v in value], ensure_ascii=False)
+    return "" if value is None or value != value else composed(str(value).strip("\u200b\ufeff").strip())
+
+
+def text_cell(value: Any, name: str, row: int) -> str | None:
+    """A cell of a column of texts; None where nothing in it can be seen."""
+    if is_empty(value):
+        return None
+    if not isinstance(value, str):
+        raise ChiasmError(
+            f"column {name!r}, row {row + 1}: wanted text, got {type(value).__name__} ({str(value)[:40]})."
+        )
+    return None if _UNSEEN.fullmatch(value) else composed(value)
+
+
+def media_cell(value: Any, name: str, row: int) -> str | bytes | None:
+    """A cell of a column of pictures, sounds or videos: a path, encoded bytes, or None."""
+    if isinstance(value, dict):  # the layout in which Hugging Face datasets keep images in Parquet
+        value = value.get("bytes") or value.get("path")
+    if is_missing(value):
+        return None
+    if not isinstance(value, str | bytes):
+        raise ChiasmError(
+            f"column {name!r}, row {row + 1}: wanted a path or encoded bytes, "
+            f"got {type(value).__name__} ({str(value)[:40]})."
+        )
+    return value
+
+
+def embedded(cell: str) -> bytes | None:
+    """The medium that a cell holds as a data: URI or as base64, None where it holds none.
+
+    Base64 alone is taken for a medium only where it begins as one does. Raises a ChiasmError for a data: URI that is
+    damaged.
+
+    >>> embedded("data:image/gif;base64,R0lGODlh"), embedded("img/1.png")
+    (b'GIF89a', None)
+    """
+    uri = cell[:5].lower() == "data:"
+    head, _, content = cell.partition(",") if uri else ("", "", cell)
+    if not uri and (len(cell) < _LEAST or not cell.startswith(_STARTS)):
+        return None
+    if len(content) > _MOST or (uri and not head.lower().rstrip().endswith(";base64")):
+        raise ChiasmError(f"wanted a medium as base64 of at most 256 MiB, got {shown(cell)}: write it to a file.")
+    if _BASE64.fullmatch(content):
+        spelled = "".join(content.split()).translate({ord("-"): "+", ord("_"): "/"}).rstrip("=")
+        try:
+            return base64.b64decode(spelled + "=" * (-len(spelled) % 4), validate=True)
+        except binascii.Error:
+            pass
+    if uri:
+        raise ChiasmError(f"wanted a medium as base64, got {shown(cell)}, which is damaged.")
+    return None
