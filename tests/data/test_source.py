@@ -265,7 +265,7 @@ def test_a_long_sound_is_searched_by_moment(tmp_path: Path, window: float | None
 
 def test_who_does_not_know_how_long_a_moment_is_asks(tmp_path: Path) -> None:
     file = tone(tmp_path / "long.wav", 0.1)
-    with pytest.raises(ChiasmError, match=r"how long is a moment.*--window SECONDS"):
+    with pytest.raises(ChiasmError, match=r"how long is a moment.*window=SECONDS"):
         Source().read_moments(file, "sound", "audio")
 
 
@@ -273,7 +273,7 @@ def test_what_has_no_time_has_no_moments(folder: Path) -> None:
     source = Source(**OPTIONS)
     rows = source.read_moments(folder / "t.csv", "path", "image", usual=3.0)
     assert same(rows, source.read_gallery(folder / "t.csv", "path", "image"))
-    with pytest.raises(ChiasmError, match="--window is for sounds and videos; view 'path' holds image"):
+    with pytest.raises(ChiasmError, match="window=SECONDS is for sounds and videos; view 'path' holds image"):
         source.read_moments(folder / "t.csv", "path", "image", window=2.0)
 
 

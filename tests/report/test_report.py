@@ -479,7 +479,7 @@ def test_what_a_screen_leaves_out_is_named(scored):
     table |= {"views_alone": dict.fromkeys(views, entry), "leave_one_out": dict.fromkeys(views, entry)}
     found = lines(table)
     assert len(found) <= MOST_LINES
-    assert found[-1].startswith("left out here, in --json and --report: the table of classes")
+    assert found[-1].startswith("left out here, in the JSON and the HTML report: the table of classes")
 
 
 def test_elements_escape_texts_and_attributes_and_drop_what_html_cannot_hold():

@@ -13,6 +13,7 @@ from typing import Any
 
 import click
 
+from chiasm.cli._words import flags
 from chiasm.errors import ChiasmError
 
 __all__ = ["main"]
@@ -97,5 +98,5 @@ def main(argv: list[str] | None = None) -> Any:
 
 
 def _fail(sentence: str) -> None:
-    click.echo(f"error: {' '.join(sentence.split())}", err=True)
+    click.echo(f"error: {flags(' '.join(sentence.split()))}", err=True)
     sys.exit(1)

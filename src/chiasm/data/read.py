@@ -27,7 +27,7 @@ Names = str | Sequence[str] | Mapping[str, str] | None
 
 
 def read(
-    data: str | os.PathLike[str],
+    data: Any,
     *,
     text: Names = None,
     image: Names = None,
@@ -44,7 +44,7 @@ def read(
     root: str | os.PathLike[str] | None = None,
     encoding: str = "utf-8",
 ) -> Views:
-    """Views from a table (csv, tsv, jsonl, Parquet) or a folder of pictures, sounds or videos.
+    """Views from a table (csv, tsv, jsonl, Parquet), a folder of pictures, sounds or videos, or a DataFrame.
 
     A table: name its columns by modality; `text="caption"` makes a view named caption, `{"words": "caption"}` renames.
     A cell may hold a list (five captions; in csv as JSON): it is spread over rows of one id. Empty cells are absent.
@@ -52,8 +52,11 @@ def read(
     Several views may come of one column: `video={"scene": "file", "motion": "file"}`; one decode serves them all.
     A folder: pictures with same-named .txt files (a caption a line), or one subfolder a class, or pictures alone; or
     sounds, or videos, in the same ways; or several of these, where same-named files are one row.
+    What is in memory (a DataFrame of pandas or polars, an Arrow table, a dict of columns, a list of rows) is a table
+    whose paths are below the working directory.
 
     Args:
+        data: a path, or what is in memory.
         text, image, audio, video, vector: column name(s), or new name -> column. Images, audio and video are paths
             below `root`, or encoded bytes.
         number: column name(s), or field -> column: numbers, also as text ("37.5"). Empty, NaN, NA, N/A, null, none,
@@ -71,8 +74,9 @@ def read(
 
     Raises a ChiasmError for a wrong column, mixed types, a URL, or a path that leaves the root.
     """
-    data = Path(data).expanduser()
     cells, base = table(data, encoding)
+    folder_given = isinstance(data, str | os.PathLike) and Path(data).expanduser().is_dir()
+    data = data if isinstance(data, str | os.PathLike) else f"the {type(data).__name__}"
     wanted = {
         name: (modality, column)
         for modality, given in (
@@ -89,10 +93,10 @@ def read(
     if fields and "record" in wanted:
         raise ChiasmError(f"two views would be named 'record': rename the {wanted['record'][0]} (NAME=record).")
     if not wanted and not fields:
-        if not data.is_dir():
+        if not folder_given:
             raise ChiasmError(
-                "say which columns hold what: --text COL, --image COL, --audio COL, --video COL, --vector COL, "
-                f"--number COL or --category COL. {data} has {', '.join(cells)}."
+                "say which columns hold what: text='COL', image='COL', audio='COL', video='COL', vector='COL', "
+                f"number='COL' or category='COL'. {data} has {', '.join(cells)}."
             )
         if "path" in cells:
             kind = str(modality_of(cells["path"][0]))
@@ -101,7 +105,7 @@ def read(
             wanted = {kind: (kind, kind) for kind in ("image", "audio", "video") if kind in cells}
         wanted |= {"text": ("text", "text")} if "text" in cells else {}
         wanted |= {"class": ("text", "class")} if "class" in cells and label != "class" else {}
-    if data.is_dir():
+    if folder_given:
         id = id or "id"
         label = label or ("class" if "class" in cells else None)
     used = [column for _, column in wanted.values()] + fields

@@ -49,7 +49,7 @@ def _number(value: Any, column: str, row: int) -> float | None:
     except (ValueError, TypeError):
         raise ChiasmError(
             f"column {column!r}, row {row + 1}: wanted a number, got {str(value)[:40]!r}: write it as 1234.5, empty "
-            "the cell, or read the column with --category."
+            "the cell, or read the column as category='COL'."
         ) from None
     except OverflowError:
         number = float("inf")

@@ -173,11 +173,11 @@ class Source(Part):
         rows = self.read_gallery(data, view, modality, root=root)
         if modality not in _TIMED:
             if window is not None:
-                raise ChiasmError(f"--window is for sounds and videos; view {view!r} holds {modality}.")
+                raise ChiasmError(f"window=SECONDS is for sounds and videos; view {view!r} holds {modality}.")
             return rows
         seconds = window or usual
         if not seconds:
-            raise ChiasmError("how long is a moment? The model does not know: say --window SECONDS.")
+            raise ChiasmError("how long is a moment? The model does not know: say window=SECONDS.")
         return windows(rows, view, seconds)
 
     def rows_of(self, split: str, views: Views, ids: Sequence[str], splits: Sequence[str]) -> np.ndarray:
@@ -208,7 +208,7 @@ class Source(Part):
             known = ", ".join(sorted(set(splits)))
             raise ChiasmError(
                 f"no rows of split {split!r} in the data ({model} recorded {known}): "
-                "score other rows with --where COL=VALUE."
+                "score other rows (where={'COL': 'VALUE'})."
             )
         kept: Views = views[mask]
         return kept

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from chiasm import frames
 from chiasm.errors import ChiasmError
 from chiasm.media.clips import AUDIO_SUFFIXES, VIDEO_SUFFIXES
 from chiasm.media.images import IMAGE_SUFFIXES
@@ -21,8 +22,13 @@ TABLES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
 _SUFFIXES = {"image": IMAGE_SUFFIXES, "audio": AUDIO_SUFFIXES, "video": VIDEO_SUFFIXES}
 
 
-def table(data: str | os.PathLike[str], encoding: str = "utf-8") -> tuple[Cells, Path]:
-    """The cells of a table or folder by column, and the folder that its paths are relative to."""
+def table(data: Any, encoding: str = "utf-8") -> tuple[Cells, Path]:
+    """The cells of a table or folder by column, and the folder that its paths are relative to.
+
+    Of what is in memory (a DataFrame, a dict of columns, a list of rows) the working directory.
+    """
+    if not isinstance(data, str | os.PathLike):
+        return {name: frames.cells(values) for name, values in frames.columns_of(data).items()}, Path()
     path = Path(data).expanduser()
     if not path.exists():
         raise ChiasmError(
@@ -42,7 +48,7 @@ def table(data: str | os.PathLike[str], encoding: str = "utf-8") -> tuple[Cells,
         return cells, path.parent
     except UnicodeDecodeError as error:
         raise ChiasmError(
-            f"{path.name} is not {encoding} text (byte {error.start}): save it as UTF-8, or say --encoding gb18030 "
+            f"{path.name} is not {encoding} text (byte {error.start}): save it as UTF-8, or say encoding='gb18030' "
             "(or whichever it is)."
         ) from None
     except PermissionError:
@@ -176,5 +182,5 @@ def _lines(path: Path, encoding: str) -> list[str]:
     try:
         content = path.read_text(encoding="utf-8-sig" if encoding == "utf-8" else encoding)
     except UnicodeDecodeError:
-        raise ChiasmError(f"{path} is not {encoding} text: save it as UTF-8, or say --encoding gb18030.") from None
+        raise ChiasmError(f"{path} is not {encoding} text: save it as UTF-8, or say encoding='gb18030'.") from None
     return [line.strip() for line in content.splitlines() if line.strip()]

@@ -74,7 +74,7 @@ def check_path(cell: str, root: Path) -> Path:
     except ValueError:  # also a lone surrogate, which no file's name can hold
         raise ChiasmError(f"wanted a path of a file, got {cell[:40]!r}.") from None
     if not path.is_relative_to(os.path.realpath(root)):
-        raise ChiasmError(f"{cell!r} leaves the data's folder {root}: move the file there, or name a wider --root.")
+        raise ChiasmError(f"{cell!r} leaves the data's folder {root}: move the file there, or name a wider root='DIR'.")
     return path
 
 

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
 from chiasm import recipe
+from chiasm.data.record import record_column
 from chiasm.data.source import Source
 from chiasm.encoding import Encoding, Progress, Report
 from chiasm.encoding.streams import drop_empty, spread
 from chiasm.errors import ChiasmError
+from chiasm.frames import cells, columns_of, is_frame, is_rows
 from chiasm.part import Part
 from chiasm.splits import check_splits, leaks, row_digests
 from chiasm.tasks._results import recalled, remember
-from chiasm.views import Views
+from chiasm.views import Views, as_views
 
 __all__ = ["KnownRows", "Learned", "strings"]
+
+log = logging.getLogger(__name__)
 
 
 class Learned(NamedTuple):
@@ -93,6 +98,31 @@ class KnownRows(Part):
         self.tainted_ = np.unique(ids[found.tainted].astype(str)).astype(object)
         return Learned(encoded, learn, split, found.tainted)
 
+    def _views(self, data: Any) -> Views:
+        """What a caller asks about as Views: fitted views by their names, and a record's fields by theirs.
+
+        Columns of a DataFrame or of rows that are neither are named in a warning and left out.
+        """
+        if isinstance(data, Views):
+            return data
+        held = columns_of(data)
+        for view, encoder in self.encoding_.encoders_.items():
+            fields = getattr(encoder, "fields_", {})
+            given = {name: cells(held[name]) for name in fields if name in held and name not in self.views_}
+            given = {name: values for name, values in given.items() if any(value is not None for value in values)}
+            if self.views_.get(view) != "record" or view in held or not given:
+                continue
+            texts = {name: name for name in given if "known" in fields[name]}
+            numbers = {name: name for name in given if name not in texts}
+            record = record_column(given, numbers, texts, range(len(next(iter(given.values())))))
+            kept = {name: values for name, values in held.items() if name not in given}
+            if is_frame(data) or is_rows(data):
+                if other := [name for name in kept if name not in self.views_]:
+                    log.warning("not looked at, no fitted view has the name: %s", ", ".join(other))
+                kept = {name: values for name, values in kept.items() if name in self.views_}
+            return as_views({**kept, view: record}, self.modalities_)
+        return as_views(data, self.modalities_)
+
     def _encode(self, views: Views, progress: Progress | None = None) -> tuple[Views, Report]:
         """The rows in the fitted views' features, and what encoding did.
 
@@ -116,7 +146,7 @@ class KnownRows(Part):
         if mine.any() and not allow:
             raise ChiasmError(
                 f"{mine.sum()} of the {len(encoded)} rows are rows that the model was fitted on: score other rows "
-                "(--where split=test), or insist with --allow-train."
+                "(where={'split': 'test'}), or insist with allow_train=True."
             )
         return int(mine.sum())
 

@@ -147,7 +147,7 @@ class Detect(KnownRows):
         if y is not None:
             views = Views(views.columns, views.ids, {**views.facts, "label": np.asarray(y, dtype=object)})
         if self.normal is None and self.learn == LABELS:
-            raise ChiasmError("wanted to know which label is normal, got none: pass normal='...' (--normal).")
+            raise ChiasmError("wanted to know which label is normal, got none: say normal='LABEL'.")
         learn = np.ones(len(views), bool) if views.split is None else check_splits(views.split) != "test"
         normal = learn
         if self.normal is not None:
@@ -157,7 +157,7 @@ class Detect(KnownRows):
                 known = sorted({str(one) for one in labels[learn].tolist() if one is not None})[:10]
                 raise ChiasmError(
                     f"wanted training rows labeled {self.normal!r}, got {', '.join(known) or 'no labels'}: name their "
-                    "column (--label), or leave `normal` out to learn from all rows."
+                    "column (label='COL'), or leave `normal` out to learn from all rows."
                 )
         if normal.sum() < LEAST:
             raise ChiasmError(f"wanted at least {LEAST} normal rows to learn from, got {normal.sum()}.")
@@ -261,7 +261,7 @@ class Detect(KnownRows):
         unless `allow_train`.
         """
         self.check_fitted()
-        views = as_views(views, self.modalities_)
+        views = self._views(views)
         if y is not None:
             views = Views(views.columns, views.ids, {**views.facts, "label": np.asarray(y, dtype=object)})
         encoded, report = self._encode(views, progress)
@@ -304,7 +304,7 @@ class Detect(KnownRows):
 
     def _encoded(self, views: Any, progress: Progress | None) -> tuple[Views, Report]:
         self.check_fitted()
-        return self._encode(as_views(views, self.modalities_), progress)
+        return self._encode(self._views(views), progress)
 
     def _figures(self, encoded: Views) -> np.ndarray:
         """`(n, signs)` the figures of encoded rows; those of rows that were learned from are out of fold."""

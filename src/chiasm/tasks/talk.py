@@ -167,7 +167,7 @@ class Talk(KnownRows):
     def _said(self, views: Any, progress: Progress | None) -> tuple[dict[str, np.ndarray], Report]:
         """By slot `(n, c)` probabilities, and what encoding did."""
         self.check_fitted()
-        encoded, report = self._encode(as_views(views, self.modalities_), progress)
+        encoded, report = self._encode(self._views(views), progress)
         return {slot: fuser.outputs(encoded) for slot, fuser in self.fusers_.items()}, report
 
     def turn(self, dialogue: Dialogue, views: Any) -> Reply:
@@ -212,7 +212,7 @@ class Talk(KnownRows):
         Raises a ChiasmError when rows that the model was fitted on are among them, unless `allow_train`.
         """
         self.check_fitted()
-        views = _with_slots(as_views(views, self.modalities_), slots)
+        views = _with_slots(self._views(views), slots)
         encoded, report = self._encode(views, progress)
         self._learned_from(encoded, allow_train)
         draws = Draws(encoded.clusters)
