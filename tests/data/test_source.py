@@ -194,7 +194,7 @@ def test_another_table_may_lack_the_ids_and_name_its_column_as_the_view(folder: 
     table = write(folder / "new.csv", ["path", "0001.png", "0000.png"])
     views = Source(image=["picture"], id="key").read_gallery(table, "path", "image")
     assert (views.names, views.ids.tolist()) == (["path"], ["0001.png", "0000.png"])
-    with pytest.raises(ChiasmError, match=r"no column in .* named 'picture'"):
+    with pytest.raises(ChiasmError, match=r"no column 'picture', from which view .*column='COL'\): path"):
         Source(image=["path=picture"]).read_gallery(table, "path", "image")
 
 
@@ -246,7 +246,7 @@ def test_one_sound_is_a_gallery_of_its_own(tmp_path: Path) -> None:
     views = Source().read_gallery(file, "sound", "audio")
     assert (cells(views, "sound"), views.ids.tolist()) == (["long.wav"], ["long.wav"])
     assert views["sound"].items == [str(file.resolve())]
-    with pytest.raises(ChiasmError, match=r"no file .*none\.wav.*wanted a sound, a video, a folder or a table"):
+    with pytest.raises(ChiasmError, match=r"no file .*none\.wav.*wanted a media file, a folder or a table"):
         Source().read_gallery(tmp_path / "none.wav", "sound", "audio")
 
 

@@ -6,8 +6,10 @@ import difflib
 import errno
 import importlib
 import io
+import json
 import logging
 import os
+import re
 import sys
 from typing import Any
 
@@ -23,6 +25,7 @@ _COMMANDS = {
     "fit": ("chiasm.cli.fit", "Learn from a table or folder and save a model."),
     "score": ("chiasm.cli.score", "Score a saved model on rows that it did not learn from."),
     "answer": ("chiasm.cli.answer", "Answer the rows of a table with a saved model: classes, numbers, tags."),
+    "match": ("chiasm.cli.match", "Whether the forms of each row belong together, and how probably."),
     "compare": ("chiasm.cli.compare", "Compare methods on the same pairs, with intervals."),
     "search": ("chiasm.cli.search", "Search with words or a picture."),
     "summarize": ("chiasm.cli.summarize", "The few moments that stand for a film; a contact sheet."),
@@ -80,6 +83,7 @@ def main(argv: list[str] | None = None) -> Any:
     try:
         done = cli.main(argv, standalone_mode=False)
     except click.ClickException as error:
+        error.message = _quoted(error)
         error.show()
         sys.exit(error.exit_code)
     except click.Abort:
@@ -95,6 +99,19 @@ def main(argv: list[str] | None = None) -> Any:
     if isinstance(done, int) and done:  # a command's own exit code
         sys.exit(done)
     return done
+
+
+def _quoted(error: click.ClickException) -> str:
+    """The message of a wrong command line; of words too many, what they are with the quotes that they may lack."""
+    context = getattr(error, "ctx", None)
+    extra = re.fullmatch(r"Got unexpected extra arguments? \((.*)\)", error.message, re.DOTALL)
+    places = [one for one in context.command.params if isinstance(one, click.Argument)] if context else []
+    if context is None or extra is None or not places:
+        return error.message
+    last, words = places[-1], extra[1]
+    few = "1 word" if len(words.split()) == 1 else f"{len(words.split())} words"
+    quoted = json.dumps(f"{context.params.get(last.name) or ''} {words}".strip(), ensure_ascii=False)
+    return f"got {few} more than {last.make_metavar(context).strip('[]')}: quote what belongs together: {quoted}."
 
 
 def _fail(sentence: str) -> None:

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import click
+import numpy as np
 
 from chiasm.data.source import Source
 from chiasm.encoding import Report
@@ -24,6 +25,7 @@ from chiasm.scale import Progress
 
 __all__ = [
     "about",
+    "answers_csv",
     "clock",
     "columns",
     "csv_bytes",
@@ -160,12 +162,28 @@ def clock(seconds: float) -> str:
 
 
 def csv_bytes(header: Iterable[str], rows: Iterable[Iterable[Any]]) -> bytes:
-    """A small csv as bytes."""
+    """A small csv as bytes; a name that the header has already gets a number, so that no two columns share one."""
     out = io.StringIO()
     writer = csv.writer(out)
-    writer.writerow(header)
+    names: list[str] = []
+    for name in header:
+        several = (name, *(f"{name} {i}" for i in range(2, len(names) + 3)))
+        names.append(next(one for one in several if one not in names))
+    writer.writerow(names)
     writer.writerows(rows)
     return out.getvalue().encode("utf-8", "surrogatepass")
+
+
+def answers_csv(answers: Any) -> bytes:
+    """What a task answered as a csv, a line a row: probabilities in a column each, tags as a JSON list."""
+
+    def cell(value: Any) -> Any:
+        if isinstance(value, list | tuple):
+            return json.dumps(list(value), ensure_ascii=False)
+        return round(float(value), 6) if isinstance(value, float | np.floating) else value
+
+    columns = answers.columns
+    return csv_bytes(columns, (map(cell, row) for row in zip(*columns.values(), strict=True)))
 
 
 def one_line(text: str) -> str:

@@ -7,7 +7,7 @@ import re
 __all__ = ["flags"]
 
 _NAMES = """
-text image audio video vector number category date label id group split encoding root to window normal space
+text image audio video vector number category date label id group split encoding column root to window normal space
 allow_leaks allow_train
 """.split()
 _OTHER = {"space": "model"}

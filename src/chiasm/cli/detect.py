@@ -87,7 +87,7 @@ def _table(part: Detect, names: Any, texts: list[str], data: str, options: dict[
     rows = ranked(part, views, signs, answers[1], names=names, texts=texts)
     unusual = [row for row in rows if row["unusual"]]
     if options["target"]:
-        head = ["id", "p", "unusual", *signs, *views.names]
+        head = ["id", "p", "unusual", *(f"p({sign})" for sign in signs), *views.names]
         cells = [[r["id"], r["p"], r["unusual"], *r["signs"].values(), *map(r["items"].get, views.names)] for r in rows]
         write_atomic(Path(options["target"]), [csv_bytes(head, cells)])
         click.echo(f"wrote {len(rows)} rows, the most unusual first, to {options['target']}", err=True)

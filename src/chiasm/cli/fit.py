@@ -88,6 +88,29 @@ _answering(
 )
 
 
+@fit_command.command("match")
+@click.argument("data")
+@options_of_fit
+@click.option("--align", default="auto", show_default=True, help="The aligner (chiasm list align).")
+@click.option(
+    "--prior", default=0.5, show_default=True, help="The share of right pairs among those that will be asked about."
+)
+def match_command(data: str, **options: Any) -> None:
+    """Learn from the pairs in DATA to say of other rows whether their forms belong together, and how probably.
+
+    Wrong pairs are made by dealing items to other rows, at random and to rows that are alike.
+    """
+    own = {name: options[name] for name in ("align", "prior")}
+    fitted = fit("match", data, options, own, parts=ANSWER_PARTS)
+    folder, counts = fitted.folder, fitted.counts
+    following = [f"score {folder} {data}"] if counts["test"] else []
+    fitted.say(
+        {"aligner": {"name": options["align"], **fitted.model.aligner_.choices()}, "prior": options["prior"]},
+        [f"learned from {counts['train'] + counts['val']} of {fitted.shown}; saved {folder}"],
+        [*following, f"match {folder} {data}"],
+    )
+
+
 @fit_command.command("detect")
 @click.argument("data")
 @options_of_fit

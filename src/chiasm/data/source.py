@@ -126,14 +126,17 @@ class Source(Part):
         id_ = self.id if self.id in cells else None
         return read(data, id=id_, encoding=self.encoding, root=root, where=where, **kept)
 
-    def read_gallery(self, data: Place, view: str, modality: str, *, root: Place | None = None) -> Views:
+    def read_gallery(
+        self, data: Place, view: str, modality: str, *, column: str | None = None, root: Place | None = None
+    ) -> Views:
         """Rows to search in: of `data` what view `view` can find, and nothing else.
 
         Of a folder its pictures, sounds, videos or texts; of a table the column that the view was read from, else the
-        column of its name; or one sound or video. The ids are read where their column is there.
+        column of its name; or one picture, sound or video. The ids are read where their column is there.
 
         Args:
-            data: a table, a folder, or a file of sound or video. view, modality: a fitted view.
+            data: a table, a folder, or a media file. view, modality: a fitted view.
+            column: the column of a table; left out, the one that the view was read from.
             root: the folder that a table's paths are below; left out, that of `data`.
 
         Raises a ChiasmError where `data` holds nothing of the kind.
@@ -141,15 +144,22 @@ class Source(Part):
         place = Path(data).expanduser()
         if place.is_dir():
             return self._read_folder(place, view, modality)
-        if modality in _TIMED and modality_of(place.name) in _TIMED:
+        kind = modality_of(place.name)
+        if kind is not None and (kind == modality or (modality in _TIMED and kind in _TIMED)):
             if not place.is_file():
-                raise ChiasmError(f"no file {str(data)!r}: wanted a sound, a video, a folder or a table.")
+                raise ChiasmError(f"no file {str(data)!r}: wanted a media file, a folder or a table.")
             return Views({view: Column(modality, [str(place.resolve())], labels=[place.name])}, [place.name])
         cells, _ = table(data, self.encoding)
         id_ = self.id if self.id in cells else None  # another table may lack it: its paths or rows name the hits
         options: dict[str, Any] = {"number": self.number, "category": self.category}
         if modality != "record":
-            options = {modality: {view: names_of(getattr(self, modality)).get(view, view)}}
+            name = column or names_of(getattr(self, modality)).get(view, view)
+            if name not in cells:
+                raise ChiasmError(
+                    f"{place.name} has no column {name!r}, from which view {view!r} was read: say which of its columns "
+                    f"holds {modality} (column='COL'): {', '.join(cells)}."
+                )
+            options = {modality: {view: name}}
         return read(data, id=id_, encoding=self.encoding, root=root, **options)
 
     def read_moments(
@@ -160,17 +170,18 @@ class Source(Part):
         *,
         window: float | None = None,
         usual: float | None = None,
+        column: str | None = None,
         root: Place | None = None,
     ) -> Views:
         """As `read_gallery`, long sounds and videos by moment: see `chiasm.media.windows.windows`.
 
         Args:
-            data, view, modality, root: as there. window: a moment's seconds; left out, `usual`.
+            data, view, modality, column, root: as there. window: a moment's seconds; left out, `usual`.
             usual: how long the clips are that a model learned from (its `seconds_`), None where it does not know.
 
         Raises a ChiasmError for a window where there is no time, and where nobody knows how long a moment is.
         """
-        rows = self.read_gallery(data, view, modality, root=root)
+        rows = self.read_gallery(data, view, modality, column=column, root=root)
         if modality not in _TIMED:
             if window is not None:
                 raise ChiasmError(f"window=SECONDS is for sounds and videos; view {view!r} holds {modality}.")

@@ -215,7 +215,9 @@ class Detect(KnownRows):
         """Whether each row is unusual, booleans `(n,)` (p at most `rate`), and its surprise `(n,)` in nats."""
         encoded, report = self._encoded(views, progress)
         found = self._surprise(self._figures(encoded))
-        return Answers((found >= self.threshold, found), report, ids=encoded.ids)
+        unusual = found >= self.threshold
+        told = {"id": encoded.ids, "unusual": unusual, "p": np.exp(-found), "surprise": found}
+        return Answers((unusual, found), report, ids=encoded.ids, columns=told)
 
     def events(self, views: Any) -> np.ndarray:
         """`(n,)` of a detector that learned labels, each row's likeliest label, the normal one among them."""

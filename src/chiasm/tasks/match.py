@@ -148,7 +148,9 @@ class Match(KnownRows):
         encoded, report = self._encode(self._views(views), progress)
         odds = self._odds(self.aligner_.transform(encoded)) + np.log(self.prior / (1 - self.prior))
         sure = _sigmoid(odds)
-        return Answers((sure >= 0.5, sure), report, ids=encoded.ids)
+        there = np.sum([encoded.present(name) for name in encoded.names], axis=0)
+        told = {"id": encoded.ids, "answer": sure >= 0.5, "probability": sure, "views": there}
+        return Answers((sure >= 0.5, sure), report, ids=encoded.ids, columns=told)
 
     def score(
         self,

@@ -120,7 +120,7 @@ class Retrieve(KnownRows):
             if row:
                 labels[i, : len(row)] = [hit["item"] for hit in row]
                 scores[i, : len(row)] = [hit["score"] for hit in row]
-        return Answers((labels, scores), found.report)
+        return Answers((labels, scores), found.report, columns=found.columns)
 
     def hits(
         self,

@@ -156,9 +156,9 @@ class Talk(KnownRows):
         found, report = self._said(views, progress)
         names = {slot: [None if v == NOT_SAID else v for v in f.target_.names_] for slot, f in self.fusers_.items()}
         values = [np.array(names[slot], dtype=object)[one.argmax(axis=1)] for slot, one in found.items()]
-        return Answers(
-            (np.stack(values, axis=1), np.stack([one.max(axis=1) for one in found.values()], axis=1)), report
-        )
+        sure = [one.max(axis=1) for one in found.values()]
+        told = dict(zip(found, values, strict=True)) | {f"p({slot})": p for slot, p in zip(found, sure, strict=True)}
+        return Answers((np.stack(values, axis=1), np.stack(sure, axis=1)), report, columns=told)
 
     def probabilities(self, views: Any, *, progress: Progress | None = None) -> dict[str, np.ndarray]:
         """By slot `(n, c)` the probabilities of its classes in n utterances, each on its own; views may be absent."""
