@@ -215,3 +215,49 @@ def test_without_pandas_the_error_says_what_to_install(monkeypatch: pytest.Monke
     monkeypatch.setitem(__import__("sys").modules, "pandas", None)
     with pytest.raises(chiasm.ChiasmError, match="pip install pandas"):
         chiasm.score.Score(0.5, {"rows": 3}).to_pandas()
+
+
+def test_pairs_and_what_is_absent_are_counted_and_told(chiasm_: Chiasm, home: Path, tmp_path: Path) -> None:
+    few = [None if row % 6 else one for row, one in enumerate(B.tolist())]
+    moods = ["" if row == 7 else mood for row, mood in enumerate(MOODS.tolist())]
+    split = ["test" if row >= 120 else "train" for row in range(160)]
+    parquet.write_table(
+        pa.table({"左": A.tolist(), "b": few, "mood": moods, "s": split, "id": list(range(160))}),
+        tmp_path / "few.parquet",
+    )
+    named = (tmp_path / "few.parquet", "--vector", "左", "--vector", "b", "--split", "s")
+    code, out, err = chiasm_("fit", "retrieve", *named, "--align", "cca", "--to", tmp_path / "r")
+    assert code == 0, err
+    first, *others = out.splitlines()
+    assert first.startswith("learned from 20 of 160 things (120 train, 40 test)")
+    assert "pairs: 27 of 160 things have 左 + b, 20 of them learned from" in others
+    assert "b: absent in 133 of 160 rows" in others
+    out = chiasm_("fit", "match", *named, "--align", "cca", "--to", tmp_path / "m")[1]
+    assert out.startswith("learned from 20 of 160 things")
+    told = chiasm_("fit", "classify", *named, "--label", "mood", "--fuse", "late", "--to", tmp_path / "c", "--json")
+    counts = json.loads(told[1])["counts"]
+    assert counts["absent"] == {"左": 0, "b": 133}
+    assert counts["pairs"] == {"左 + b": {"all": 27, "learned": 20}}
+    assert counts["unlabeled"] == 1
+    out = chiasm_("fit", "classify", *named, "--label", "mood", "--fuse", "late", "--to", tmp_path / "c")[1]
+    assert "b: absent in 133 of 160 rows" in out
+    assert "label: absent in 1 of 160 rows" in out
+    assert chiasm.load(tmp_path / "c").counts_ == counts
+
+
+def test_of_three_views_each_pair_is_counted_and_of_whole_rows_nothing_is_told() -> None:
+    from chiasm.measure.coverage import coverage, told
+    from chiasm.views import Column, Views
+
+    cells = {"a": ["x", "y", None, "z"], "b": ["u", None, "v", "w"], "c": [None, None, None, "t"]}
+    views = Views({name: Column.from_cells("text", held) for name, held in cells.items()}, ["1", "2", "2", "3"])
+    found = coverage(views, np.array([True, True, True, False]))
+    assert found["pairs"] == {
+        "a + b": {"all": 3, "learned": 2},  # thing 2 has its two views in two rows
+        "a + c": {"all": 1, "learned": 0},
+        "b + c": {"all": 1, "learned": 0},
+    }
+    assert found["whole"] == {"all": 3, "learned": 2}
+    assert "pairs: 1 of 3 things have a + c, 0 of them learned from" in told(found, pairs=True)
+    whole = Views({"a": Column("text", ["x", "y"]), "b": Column("text", ["u", "v"])})
+    assert told(coverage(whole, np.ones(2, bool)), pairs=True) == []

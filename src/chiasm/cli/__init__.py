@@ -83,8 +83,7 @@ def main(argv: list[str] | None = None) -> Any:
     try:
         done = cli.main(argv, standalone_mode=False)
     except click.ClickException as error:
-        error.message = _quoted(error)
-        error.show()
+        (_quoted(error) or error).show()
         sys.exit(error.exit_code)
     except click.Abort:
         sys.exit(130)
@@ -101,17 +100,18 @@ def main(argv: list[str] | None = None) -> Any:
     return done
 
 
-def _quoted(error: click.ClickException) -> str:
-    """The message of a wrong command line; of words too many, what they are with the quotes that they may lack."""
+def _quoted(error: click.ClickException) -> click.UsageError | None:
+    """Of words too many an error that shows them with the quotes that they may lack."""
     context = getattr(error, "ctx", None)
     extra = re.fullmatch(r"Got unexpected extra arguments? \((.*)\)", error.message, re.DOTALL)
     places = [one for one in context.command.params if isinstance(one, click.Argument)] if context else []
     if context is None or extra is None or not places:
-        return error.message
+        return None
     last, words = places[-1], extra[1]
     few = "1 word" if len(words.split()) == 1 else f"{len(words.split())} words"
     quoted = json.dumps(f"{context.params.get(last.name) or ''} {words}".strip(), ensure_ascii=False)
-    return f"got {few} more than {last.make_metavar(context).strip('[]')}: quote what belongs together: {quoted}."
+    name = last.make_metavar(context).strip("[]")
+    return click.UsageError(f"got {few} more than {name}: quote what belongs together: {quoted}.", context)
 
 
 def _fail(sentence: str) -> None:

@@ -15,7 +15,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import click
-import numpy as np
 
 from chiasm.data.source import Source
 from chiasm.encoding import Report
@@ -180,7 +179,8 @@ def answers_csv(answers: Any) -> bytes:
     def cell(value: Any) -> Any:
         if isinstance(value, list | tuple):
             return json.dumps(list(value), ensure_ascii=False)
-        return round(float(value), 6) if isinstance(value, float | np.floating) else value
+        plain = value.item() if hasattr(value, "item") else value
+        return round(plain, 6) if isinstance(plain, float) else plain
 
     columns = answers.columns
     return csv_bytes(columns, (map(cell, row) for row in zip(*columns.values(), strict=True)))

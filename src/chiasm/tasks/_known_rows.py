@@ -15,6 +15,7 @@ from chiasm.encoding import Encoding, Progress, Report
 from chiasm.encoding.streams import drop_empty, spread
 from chiasm.errors import ChiasmError
 from chiasm.frames import cells, columns_of, is_frame, is_rows
+from chiasm.measure.coverage import coverage
 from chiasm.part import Part
 from chiasm.splits import check_splits, leaks, row_digests
 from chiasm.tasks._results import recalled, remember
@@ -47,8 +48,8 @@ class KnownRows(Part):
     """A task that encodes raw rows, learns from some of them, and knows them again.
 
     Learned: `encoding_`, `views_` (modality by view), `ids_` and `splits_`, `fitted_` (a hash of each row), `leaks_`,
-    `tainted_` (ids that share an item with rows that were learned from). `fit_report` is what encoding did in `fit`;
-    it is not saved.
+    `counts_` (what the rows hold: `chiasm.measure.coverage`), `tainted_` (ids that share an item with rows that were
+    learned from). `fit_report` is what encoding did in `fit`; it is not saved.
     """
 
     encoders: Mapping[str, Any] | None
@@ -64,6 +65,7 @@ class KnownRows(Part):
     encoding_: Encoding
     views_: dict[str, str]
     leaks_: dict[str, Any]
+    counts_: dict[str, Any]
     source_: Source | dict[str, Any]
     """How DATA was read, to read more of it the same way; `Source.of` takes either."""
     fit_report: Report
@@ -90,6 +92,7 @@ class KnownRows(Part):
         remember(self, report=report)
         self.leaks_ = found.as_dict()
         self.views_ = {name: column.modality for name, column in encoded.columns.items()}
+        self.counts_ = coverage(encoded, learn)
         ids = strings(encoded.ids)
         first = np.unique(ids, return_index=True)[1]
         self.ids_, self.splits_ = ids[first], split[first]

@@ -79,7 +79,7 @@ class Hits(list[Any]):
         """Name -> values, a line a hit; of a search with `query`, the number of what was asked, from 0."""
         found: list[dict[str, Any]] = []
         for place, one in enumerate(self):
-            found += [one] if isinstance(one, Mapping) else [{"query": place, **hit} for hit in one]
+            found += [dict(one)] if isinstance(one, Mapping) else [{"query": place, **hit} for hit in one]
         names = list(dict.fromkeys(name for hit in found for name in hit))
         return {name: [hit.get(name) for hit in found] for name in names}
 
