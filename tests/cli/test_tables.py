@@ -221,10 +221,8 @@ def test_pairs_and_what_is_absent_are_counted_and_told(chiasm_: Chiasm, home: Pa
     few = [None if row % 6 else one for row, one in enumerate(B.tolist())]
     moods = ["" if row == 7 else mood for row, mood in enumerate(MOODS.tolist())]
     split = ["test" if row >= 120 else "train" for row in range(160)]
-    parquet.write_table(
-        pa.table({"左": A.tolist(), "b": few, "mood": moods, "s": split, "id": list(range(160))}),
-        tmp_path / "few.parquet",
-    )
+    held = {"左": A.tolist(), "b": few, "mood": moods, "s": split}
+    parquet.write_table(pa.table(held), tmp_path / "few.parquet")
     named = (tmp_path / "few.parquet", "--vector", "左", "--vector", "b", "--split", "s")
     code, out, err = chiasm_("fit", "retrieve", *named, "--align", "cca", "--to", tmp_path / "r")
     assert code == 0, err

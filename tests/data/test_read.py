@@ -322,7 +322,7 @@ REFUSED: list[tuple[str, Any, dict[str, Any], str]] = [
     ("no file", lambda d: d / "none.csv", {"text": "a"}, r"no file or folder .*none\.csv.*wanted a table"),
     ("unknown suffix", lambda d: _file(d, "t.xlsx", b"PK"), {"text": "a"}, r"cannot read 't\.xlsx': wanted a table"),
     ("a pipe", _pipe, {"text": "a"}, r"t\.csv.* is no regular file"),
-    ("no columns named", lambda d: _file(d, "t.csv", CSV), {}, r"text='COL', .* or category='COL'\. .* has a, b"),
+    ("no columns named", lambda d: _file(d, "t.csv", CSV), {}, r"text='COL', .* or date='COL'\. .* has a, b"),
     ("wrong column", lambda d: _file(d, "t.csv", "caption\nx\n"), {"text": "captoin"}, r"did you mean 'caption'\?"),
     ("wrong id column", lambda d: _file(d, "t.csv", CSV), {"text": "a", "id": "c"}, r"named 'c'.* Known: a, b"),
     ("no such rows", lambda d: _file(d, "t.csv", CSV), {"text": "a", "where": {"b": "z"}}, r"no rows where .*'z'"),

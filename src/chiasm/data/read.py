@@ -36,6 +36,7 @@ def read(
     vector: Names = None,
     number: Names = None,
     category: Names = None,
+    date: Names = None,
     id: str | None = None,
     split: str | None = None,
     label: str | Sequence[str] | None = None,
@@ -63,6 +64,8 @@ def read(
             ? and a dash are missing; any other text is an error.
         category: column name(s), or field -> column: anything, as text. Only an empty cell is missing ("NA" is a
             category).
+        date: column name(s), or name -> column: dates, also as text (2024-03-05 14:30, 2024/3/5, 2024年3月5日): each is
+            several fields, such as its year, month and weekday (`chiasm.data.dates.date_parts`).
         id: the column of what rows are about; left out: the path where exactly one column holds paths, else the row.
         split: a column of train / val / test. label: a column of classes, numbers or lists of tags;
             several make one label a row, a JSON object of their values (the slots of `talk`).
@@ -88,15 +91,15 @@ def read(
         )
         for name, column in names_of(given).items()
     }
-    numbers, categories = names_of(number), names_of(category)
-    fields = [*numbers.values(), *categories.values()]
+    numbers, categories, dates = names_of(number), names_of(category), names_of(date)
+    fields = [*numbers.values(), *categories.values(), *dates.values()]
     if fields and "record" in wanted:
         raise ChiasmError(f"two views would be named 'record': rename the {wanted['record'][0]} (NAME=record).")
     if not wanted and not fields:
         if not folder_given:
             raise ChiasmError(
                 "say which columns hold what: text='COL', image='COL', audio='COL', video='COL', vector='COL', "
-                f"number='COL' or category='COL'. {data} has {', '.join(cells)}."
+                f"number='COL', category='COL' or date='COL'. {data} has {', '.join(cells)}."
             )
         if "path" in cells:
             kind = str(modality_of(cells["path"][0]))
@@ -134,7 +137,7 @@ def read(
         for name, (modality, column) in wanted.items()
     }
     if fields:
-        columns["record"] = record_column(cells, numbers, categories, rows)
+        columns["record"] = record_column(cells, numbers, categories, rows, dates)
     facts = {}
     if split:
         facts["split"] = np.array([_split(cells[split][r], split, r) for r in rows], dtype=object)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from chiasm.data.dates import date_parts
 from chiasm.data.table import Cells
 from chiasm.errors import ChiasmError
 from chiasm.views import Column
@@ -16,15 +17,20 @@ MISSING = ("", "na", "n/a", "#n/a", "<na>", "nan", "null", "none", "?", "-", "â€
 
 
 def record_column(
-    cells: Cells, numbers: Mapping[str, str], categories: Mapping[str, str], rows: Sequence[int]
+    cells: Cells,
+    numbers: Mapping[str, str],
+    categories: Mapping[str, str],
+    rows: Sequence[int],
+    dates: Mapping[str, str] | None = None,
 ) -> Column:
     """A column of records, one a row, absent where every field is empty; equal records are one item.
 
     Args:
         cells: a table's. numbers, categories: field -> column. rows: `(n,)` the table's row of each row.
+        dates: name -> column; each makes several fields (`chiasm.data.dates.PARTS`).
 
-    Raises a ChiasmError for a text that is no number, a list in a cell, a column that is empty in every row, and a
-    field that is named twice.
+    Raises a ChiasmError for a text that is no number or no date, a list in a cell, a column that is empty in every
+    row, and a field that is named twice.
     """
     if twice := sorted(numbers.keys() & categories.keys()):
         raise ChiasmError(f"wanted {twice[0]!r} as a number or as a category, got both: name it once, or rename one.")
@@ -34,6 +40,13 @@ def record_column(
         fields[name] = [cell(value, column, row) for row, value in enumerate(cells[column])]
         if all(value is None for value in fields[name]):
             raise ChiasmError(f"column {column!r} is empty in all {len(fields[name])} rows: nothing to read.")
+    for name, column in (dates or {}).items():
+        parts = date_parts(cells[column], column, MISSING)
+        if parts is None:
+            raise ChiasmError(f"column {column!r} is empty in all {len(cells[column])} rows: nothing to read.")
+        if twice := sorted({f"{name} {part}" for part in parts} & fields.keys()):
+            raise ChiasmError(f"two fields would be named {twice[0]!r}: rename one.")
+        fields |= {f"{name} {part}": values for part, values in parts.items()}
     records = [dict(zip(fields, values, strict=True)) for values in zip(*fields.values(), strict=True)]
     held = [record if any(value is not None for value in record.values()) else None for record in records]
     return Column.from_cells("record", [held[row] for row in rows])

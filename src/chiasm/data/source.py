@@ -19,7 +19,7 @@ from chiasm.views import Column, Views
 __all__ = ["Source"]
 
 _TIMED = ("audio", "video")
-_KINDS = ("text", "image", "audio", "video", "vector", "number", "category")
+_KINDS = ("text", "image", "audio", "video", "vector", "number", "category", "date")
 
 Place = str | os.PathLike[str]
 
@@ -31,7 +31,7 @@ class Source(Part):
     is passed in as plain values, so that the command line and a server read alike.
 
     Args:
-        text, image, audio, video, vector, number, category: columns, as `chiasm.data.read.read` takes them.
+        text, image, audio, video, vector, number, category, date: columns, as `chiasm.data.read.read` takes them.
         id, split, group: a column each. label: a column, or several.
         encoding: of text files.
 
@@ -60,6 +60,7 @@ class Source(Part):
         label: str | Sequence[str] | None = None,
         group: str | None = None,
         encoding: str = "utf-8",
+        date: Names = None,
     ):
         self.text = text
         self.image = image
@@ -73,6 +74,7 @@ class Source(Part):
         self.label = label
         self.group = group
         self.encoding = encoding
+        self.date = date
 
     @classmethod
     def of(cls, part: Any) -> Source:
@@ -151,7 +153,7 @@ class Source(Part):
             return Views({view: Column(modality, [str(place.resolve())], labels=[place.name])}, [place.name])
         cells, _ = table(data, self.encoding)
         id_ = self.id if self.id in cells else None  # another table may lack it: its paths or rows name the hits
-        options: dict[str, Any] = {"number": self.number, "category": self.category}
+        options: dict[str, Any] = {"number": self.number, "category": self.category, "date": self.date}
         if modality != "record":
             name = column or names_of(getattr(self, modality)).get(view, view)
             if name not in cells:

@@ -9,6 +9,7 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 
 from chiasm import recipe
+from chiasm.data.dates import PARTS
 from chiasm.data.record import record_column
 from chiasm.data.source import Source
 from chiasm.encoding import Encoding, Progress, Report
@@ -113,11 +114,13 @@ class KnownRows(Part):
             fields = getattr(encoder, "fields_", {})
             given = {name: cells(held[name]) for name in fields if name in held and name not in self.views_}
             given = {name: values for name, values in given.items() if any(value is not None for value in values)}
+            dates = {name: name for name in held if f"{name} {PARTS[0]}" in fields}
+            given |= {name: cells(held[name]) for name in dates}
             if self.views_.get(view) != "record" or view in held or not given:
                 continue
-            texts = {name: name for name in given if "known" in fields[name]}
-            numbers = {name: name for name in given if name not in texts}
-            record = record_column(given, numbers, texts, range(len(next(iter(given.values())))))
+            texts = {name: name for name in given if "known" in fields.get(name, ())}
+            numbers = {name: name for name in given if name not in texts and name not in dates}
+            record = record_column(given, numbers, texts, range(len(next(iter(given.values())))), dates)
             kept = {name: values for name, values in held.items() if name not in given}
             if is_frame(data) or is_rows(data):
                 if other := [name for name in kept if name not in self.views_]:
