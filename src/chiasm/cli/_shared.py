@@ -9,7 +9,6 @@ import json
 import os
 import shutil
 import sys
-import time
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
@@ -20,7 +19,6 @@ from chiasm.data.source import Source
 from chiasm.encoding import Report
 from chiasm.errors import ChiasmError
 from chiasm.media.images import MediaError
-from chiasm.scale import Progress
 
 __all__ = [
     "about",
@@ -33,7 +31,6 @@ __all__ = [
     "notes_csv",
     "one_line",
     "program",
-    "progress",
     "say_skipped",
     "source_of",
     "where_of",
@@ -116,26 +113,6 @@ def program() -> str:
     if shutil.which("chiasm"):
         return "chiasm"
     return "python -m chiasm" if sys.argv[0].endswith("__main__.py") else os.path.relpath(sys.argv[0])
-
-
-def progress() -> Progress:
-    """A progress bar on a terminal; elsewhere a line now and then. What it counts is on disk."""
-    bars: dict[str, Any] = {}
-    told: dict[str, float] = {}
-
-    def show(view: str, done: int, total: int) -> None:
-        if sys.stderr.isatty():
-            from tqdm import tqdm
-
-            bar = bars.setdefault(view, tqdm(total=total, desc=f"encode {view}", unit=" items", dynamic_ncols=True))
-            bar.update(done - bar.n)
-            if done == total:
-                bar.close()
-        elif done == total or time.monotonic() - told.get(view, 0) > 1:
-            told[view] = time.monotonic()
-            click.echo(f"encode {view}: {done} of {total}", err=True)
-
-    return show
 
 
 def say_skipped(report: Report, place: Any = None) -> None:
