@@ -93,6 +93,14 @@ def test_a_frame_gives_the_columns_that_are_named_and_facts_of_others():
     assert arrow.present("t").tolist() == [True, False]
 
 
+def test_views_are_taken_too_and_given_other_facts():
+    views = Views.of({"a": A[:3]}, id=["x", "y", "z"], split=["train", "train", "test"])
+    again = Views.of(views, label=pd.Series([["p", "q"], [], ["p", "r"]]))
+    assert again.ids.tolist() == ["x", "y", "z"]
+    assert again.split.tolist() == views.split.tolist()
+    assert again.label.tolist() == [["p", "q"], [], ["p", "r"]]
+
+
 def test_rows_may_lack_what_others_have():
     views = as_views(
         [{"words": "a"}, {"v": [1.0, 2.0]}, {"words": "b", "v": [3.0, 4.0]}], {"words": "text", "v": "vector"}

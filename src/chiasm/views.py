@@ -85,6 +85,10 @@ class Views:
         >>> views.names, views.ids.tolist(), views.present("words").tolist()
         (['words', 'v'], [7, 8], [True, False])
         """
+        if isinstance(data, Views):
+            told = {"split": split, "label": label, "group": group}
+            given = {name: _objects(cells(values)) for name, values in told.items() if values is not None}
+            return cls(data.columns, data.ids if id is None else cells(id), data.facts | given)
         held = columns_of(data)
         facts: dict[str, list[Any]] = {}
         for name, given in (("id", id), ("split", split), ("label", label), ("group", group)):
@@ -100,7 +104,7 @@ class Views:
         ids = facts.pop("id", None)
         if ids is not None and (empty := [row for row, one in enumerate(ids) if one is None]):
             raise ChiasmError(f"ids, row {empty[0] + 1}: wanted an id, got nothing: give each row one.")
-        arrays = {name: np.fromiter(values, dtype=object, count=len(values)) for name, values in facts.items()}
+        arrays = {name: _objects(values) for name, values in facts.items()}
         return cls({name: _column(name, values, known.get(name)) for name, values in held.items()}, ids, arrays)
 
     def __len__(self) -> int:
@@ -262,6 +266,11 @@ def connected(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     group = connected_components(links, directed=False)[1][a]
     joined: np.ndarray = np.unique(group, return_inverse=True)[1]
     return joined
+
+
+def _objects(values: Sequence[Any]) -> np.ndarray:
+    """`(n,)` values as they are, lists of tags too."""
+    return np.fromiter(values, dtype=object, count=len(values))
 
 
 def _numbered(ids: np.ndarray) -> np.ndarray:
