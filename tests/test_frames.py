@@ -217,6 +217,20 @@ def test_labels_may_be_a_series_in_any_order_with_gaps(moods):
         Classify().fit(held, frame[["mood", "sex"]])
 
 
+def test_no_rows_and_columns_without_any_item_are_answered_too(moods):
+    frame, _, model = moods
+    assert len(model.answer(frame[:0])[0]) == 0
+    bare = pd.DataFrame({"v": [None, None], "age": [30.0, 60.0]})
+    assert model.answer(bare)[0].tolist() == model.answer(chiasm.read(bare, number="age"))[0].tolist()
+    with pytest.raises(ChiasmError, match="got list without rows"):
+        model.answer([])
+
+
+def test_a_name_that_is_no_view_is_told_with_those_that_are(moods):
+    with pytest.raises(ChiasmError, match=r"column 'typo' has no known modality \(known are v, record\)"):
+        moods[2].answer({"v": np.zeros((2, 3)), "typo": ["x", "y"]})
+
+
 def test_a_frame_without_any_fitted_column_is_told(moods):
     with pytest.raises(ChiasmError, match="wanted some of the columns v, record, got words"):
         moods[2].answer(pd.DataFrame({"words": ["a"]}))

@@ -53,7 +53,9 @@ def columns_of(data: Any) -> dict[str, Any]:
         at = data.iloc if hasattr(data, "iloc") else data
         pairs = [(name, cells(at[:, i])) for i, name in enumerate(data.columns)]
     else:
-        inside = f" of {type(data[0]).__name__}" if isinstance(data, list | tuple) and data else ""
+        inside = ""
+        if isinstance(data, list | tuple):
+            inside = f" of {type(data[0]).__name__}" if data else " without rows"
         raise ChiasmError(
             f"wanted Views, a dict of columns, a list of rows or a DataFrame, got {type(data).__name__}{inside}: name "
             "what it holds, for example {'caption': ['a dog']}."
@@ -123,10 +125,12 @@ def matrix(name: str, values: Any) -> Any:
     rows = list(values) if len(shape) == 2 else cells(values)
     if any(v is not None and not hasattr(v, "__len__") for v in rows):
         raise ChiasmError(
-            f"column {name!r}: wanted vectors (n, d), got one number a row: reshape(-1, 1) makes vectors of it, "
-            "chiasm.read(table, number=...) fields of a record."
+            f"column {name!r}: wanted vectors (n, d), got one number a row: one vector alone is a list of it, [v]; "
+            "numbers are made vectors by reshape(-1, 1), or fields of a record by chiasm.read(table, number=...)."
         )
     width = next((len(v) for v in rows if v is not None), 0)
+    if not width:  # absent in every row
+        return np.zeros((len(rows), 0), dtype=np.float32)
     try:
         return np.array([np.full(width, np.nan) if v is None else _dense(v) for v in rows], dtype=np.float32)
     except (ValueError, TypeError):

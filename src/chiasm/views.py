@@ -105,7 +105,7 @@ class Views:
         if ids is not None and (empty := [row for row, one in enumerate(ids) if one is None]):
             raise ChiasmError(f"ids, row {empty[0] + 1}: wanted an id, got nothing: give each row one.")
         arrays = {name: _objects(values) for name, values in facts.items()}
-        return cls({name: _column(name, values, known.get(name)) for name, values in held.items()}, ids, arrays)
+        return cls({name: _column(name, values, known) for name, values in held.items()}, ids, arrays)
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -268,6 +268,10 @@ def connected(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return joined
 
 
+def _list(names: Mapping[str, str]) -> str:
+    return f" (known are {', '.join(names)})" if names else ""
+
+
 def _objects(values: Sequence[Any]) -> np.ndarray:
     """`(n,)` values as they are, lists of tags too."""
     return np.fromiter(values, dtype=object, count=len(values))
@@ -327,8 +331,9 @@ def as_views(data: Any, modalities: Mapping[str, str] | None = None) -> Views:
     return Views.of(data, modalities)
 
 
-def _column(name: str, values: Any, modality: str | None) -> Column:
-    """The column of some values."""
+def _column(name: str, values: Any, known: Mapping[str, str]) -> Column:
+    """The column of some values; `known` are modalities by name."""
+    modality = known.get(name)
     if isinstance(values, Column):
         return values
     if isinstance(values, str | bytes):
@@ -344,8 +349,9 @@ def _column(name: str, values: Any, modality: str | None) -> Column:
             several = is_vector(next((v for v in values if not missing(v)), None))
         if not several:
             raise ChiasmError(
-                f"column {name!r} has no known modality: arrays (n, d) are vectors; for others say what they hold, for "
-                f"example chiasm.Views.of(data, {{{name!r}: 'text'}}), or chiasm.read(frame, text={name!r})."
+                f"column {name!r} has no known modality{_list(known)}: arrays (n, d) are vectors; for others say "
+                f"what they hold, for example chiasm.Views.of(data, {{{name!r}: 'text'}}), or chiasm.read(frame, "
+                f"text={name!r})."
             )
         modality = "vector"
     if modality == "vector" or len(getattr(values, "shape", ())) == 2:
