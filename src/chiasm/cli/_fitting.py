@@ -11,11 +11,20 @@ from typing import Any
 import click
 
 from chiasm import recipe, registry
-from chiasm.cli._shared import columns, csv_bytes, echo_json, encoders_of, notes_csv, program, say_skipped, source_of
+from chiasm.cli._shared import (
+    columns,
+    csv_bytes,
+    echo_json,
+    encoders_of,
+    notes_csv,
+    program,
+    progress,
+    say_skipped,
+    source_of,
+)
 from chiasm.data.read import read_split
 from chiasm.encoding.cutting import cut_whole
 from chiasm.files import write_atomic
-from chiasm.scale import Bars
 from chiasm.splits import leak_warning
 from chiasm.views import Views
 
@@ -117,7 +126,7 @@ def fit(
     elif parts is not None and views.split is None:
         views.facts["split"] = cut_whole(views, parts, seed, encoders)
     model = registry.get("tasks", task)(encoders=encoders, allow_leaks=options["allow_leaks"], seed=seed, **own)
-    model.fit(views, progress=Bars())
+    model.fit(views, progress=progress())
     model.source_ = source
     done = _save(model, folder, views, options["write_split"])
     return Fitted(model, views, folder, done, options["as_json"], started)

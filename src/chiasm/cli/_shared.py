@@ -19,6 +19,7 @@ from chiasm.data.source import Source
 from chiasm.encoding import Report
 from chiasm.errors import ChiasmError
 from chiasm.media.images import MediaError
+from chiasm.scale import Bars
 
 __all__ = [
     "about",
@@ -31,6 +32,7 @@ __all__ = [
     "notes_csv",
     "one_line",
     "program",
+    "progress",
     "say_skipped",
     "source_of",
     "where_of",
@@ -113,6 +115,11 @@ def program() -> str:
     if shutil.which("chiasm"):
         return "chiasm"
     return "python -m chiasm" if sys.argv[0].endswith("__main__.py") else os.path.relpath(sys.argv[0])
+
+
+def progress() -> Bars:
+    """How far the work is, on standard error."""
+    return Bars()
 
 
 def say_skipped(report: Report, place: Any = None) -> None:

@@ -8,11 +8,10 @@ from typing import Any
 import click
 
 from chiasm import recipe
-from chiasm.cli._shared import answers_csv, echo_json, one_line, say_skipped, where_of
+from chiasm.cli._shared import answers_csv, echo_json, one_line, progress, say_skipped, where_of
 from chiasm.data.source import Source
 from chiasm.errors import ChiasmError
 from chiasm.files import write_atomic
-from chiasm.scale import Bars
 from chiasm.tasks import Answering
 
 SHOWN = 20
@@ -38,7 +37,7 @@ def answer_command(
         asks = {"retrieve": "search"}.get(task, task)
         raise ChiasmError(f"{model} is a {task} model, it does not answer rows: chiasm {asks} {model} ... asks it.")
     views = Source.of(part).read_present(data, part.views_, root=root, where=where_of(where))
-    answers = part.answer(views, progress=Bars())
+    answers = part.answer(views, progress=progress())
     say_skipped(answers.report)
     rows = part.rows(answers.ids, answers.outputs)
     if to:

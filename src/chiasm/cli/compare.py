@@ -9,12 +9,11 @@ from typing import Any
 
 import click
 
-from chiasm.cli._shared import columns, echo_json, encoders_of, say_skipped, source_of
+from chiasm.cli._shared import columns, echo_json, encoders_of, progress, say_skipped, source_of
 from chiasm.compare import Comparison, compare_align, compare_fuse
 from chiasm.compare.fusers import TASKS
 from chiasm.compare.plot import check_plot
 from chiasm.compare.runs import Tell
-from chiasm.scale import Bars
 from chiasm.splits import leak_warning
 
 
@@ -103,7 +102,7 @@ def _compare(data: str, compare: Callable[..., Comparison], options: dict[str, A
         allow_leaks=options["allow_leaks"],
         to=options["to"],
         source=data,
-        progress=Bars(),
+        progress=progress(),
         tell=_tell(),
         **more,
     )

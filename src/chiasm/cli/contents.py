@@ -7,9 +7,8 @@ from typing import Any
 import click
 
 from chiasm import recipe
-from chiasm.cli._shared import about, echo_json, one_line
+from chiasm.cli._shared import about, echo_json, one_line, progress
 from chiasm.errors import ChiasmError
-from chiasm.scale import Bars
 
 
 @click.command("contents")
@@ -25,7 +24,7 @@ def contents_command(file: str, hearing: str | None, step: float, top: int, movi
 
     task = Contents(step=step, hearing=None if hearing is None else _hearing(hearing), top=top)
     with about(file, "a picture, a film or a sound"):
-        found = task.answer(file, progress=Bars())
+        found = task.answer(file, progress=progress())
         if moving:
             from chiasm.media.regions import passages
 

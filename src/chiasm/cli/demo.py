@@ -10,11 +10,10 @@ from typing import Any
 import click
 
 from chiasm import recipe
-from chiasm.cli._shared import echo_json, program
+from chiasm.cli._shared import echo_json, program, progress
 from chiasm.data.openmoji import ATTRIBUTION, openmoji
 from chiasm.encoding.cutting import PARTS
 from chiasm.report.sheet import sheet
-from chiasm.scale import Bars
 from chiasm.score import Score
 from chiasm.splits import cut
 from chiasm.tasks.retrieve import Retrieve
@@ -55,7 +54,7 @@ def demo_command(target: str, seed: int, as_json: bool) -> None:
         f"{views.things} things (one picture each, no skin tones, no gendered doubles) with {len(views['name'].used)} "
         f"names: {counts['train']} to learn from, {counts['val']} to choose on, {counts['test']} unseen"
     )
-    model = Retrieve(seed=seed).fit(views, progress=Bars())
+    model = Retrieve(seed=seed).fit(views, progress=progress())
     scores = {lang: model.score(_test(views, lang), split="test") for lang in LANGUAGES}
     folder = Path(target) / "openmoji.chiasm"
     recipe.save(model, folder)

@@ -10,13 +10,12 @@ from typing import Any
 import click
 
 from chiasm import recipe
-from chiasm.cli._shared import about, csv_bytes, echo_json, one_line, say_skipped, where_of
+from chiasm.cli._shared import about, csv_bytes, echo_json, one_line, progress, say_skipped, where_of
 from chiasm.data.source import Source
 from chiasm.errors import ChiasmError
 from chiasm.files import write_atomic
 from chiasm.media.clips import AUDIO_SUFFIXES, VIDEO_SUFFIXES
 from chiasm.media.frames import gray_frames
-from chiasm.scale import Bars
 from chiasm.tasks.detect import Alarm, Detect, Name, alarm_name, ranked
 
 SHOWN = 20
@@ -82,7 +81,7 @@ def detect_command(model: str, data: str | None, as_json: bool, **options: Any) 
 
 def _table(part: Detect, names: Any, texts: list[str], data: str, options: dict[str, Any], as_json: bool) -> None:
     views = Source.of(part).read_present(data, part.views_, root=options["root"], where=where_of(options["where"]))
-    answers = part.answer(views, progress=Bars())
+    answers = part.answer(views, progress=progress())
     say_skipped(answers.report)
     signs = part.signs(views)
     rows = ranked(part, views, signs, answers[1], names=names, texts=texts)
@@ -112,7 +111,7 @@ def _table(part: Detect, names: Any, texts: list[str], data: str, options: dict[
 def _film(part: Detect, names: Any, texts: list[str], film: str, window: float | None, as_json: bool) -> None:
     watch = part.watch(window=window, names=None if hasattr(names, "hits") else names)
     with about(film, "a film"):
-        times, scores, alarms = watch.film(film, progress=Bars())
+        times, scores, alarms = watch.film(film, progress=progress())
     name = alarm_name(part, names, texts, film)
     told = [{**alarm.as_dict(), "event": name(alarm)} for alarm in alarms]
     if as_json:

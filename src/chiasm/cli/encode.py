@@ -9,12 +9,11 @@ from typing import Any
 import click
 
 from chiasm.cache import Cache
-from chiasm.cli._shared import columns, echo_json, encoders_of, notes_csv, say_skipped, source_of
+from chiasm.cli._shared import columns, echo_json, encoders_of, notes_csv, progress, say_skipped, source_of
 from chiasm.data.vectors import write_vectors
 from chiasm.encoding import Encoding
 from chiasm.errors import ChiasmError
 from chiasm.files import write_atomic
-from chiasm.scale import Bars
 
 
 @click.command("encode")
@@ -37,7 +36,7 @@ def encode_command(data: str, target: str | None, as_json: bool, **options: Any)
         raise ChiasmError(f"wanted a file name that ends in .parquet, got {target!r}.")
     views = source_of(options).read(data, root=options["root"])
     encoding = Encoding(encoders_of(options["encoder"]) or None).fit(views)
-    encoded, report = encoding.apply(views, Bars())
+    encoded, report = encoding.apply(views, progress())
     listed = None
     if report.notes:
         listed = Path(target + ".items.csv") if target else Cache().root / "reports" / "items.csv"

@@ -8,9 +8,17 @@ from typing import Any
 import click
 
 from chiasm import registry
-from chiasm.cli._shared import columns, csv_bytes, echo_json, encoders_of, one_line, say_skipped, source_of
+from chiasm.cli._shared import (
+    columns,
+    csv_bytes,
+    echo_json,
+    encoders_of,
+    one_line,
+    progress,
+    say_skipped,
+    source_of,
+)
 from chiasm.files import write_atomic
-from chiasm.scale import Bars
 
 SHOWN = 20
 
@@ -38,7 +46,7 @@ def labels_command(data: str, target: str | None, as_json: bool, top: int, seed:
     registry.get("fuse", options["fuse"])  # a wrong name is told before the work, not after
     views = source_of(options).read(data, root=options["root"])
     encoders = encoders_of(options["encoder"]) or None
-    found = label_errors(views, encoders=encoders, fuse=options["fuse"], seed=seed, progress=Bars())
+    found = label_errors(views, encoders=encoders, fuse=options["fuse"], seed=seed, progress=progress())
     say_skipped(found.report)
     if target:
         rows = found.ranked()

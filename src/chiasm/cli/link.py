@@ -8,10 +8,9 @@ from typing import Any
 import click
 
 from chiasm import registry
-from chiasm.cli._shared import columns, csv_bytes, echo_json, encoders_of, say_skipped, source_of
+from chiasm.cli._shared import columns, csv_bytes, echo_json, encoders_of, progress, say_skipped, source_of
 from chiasm.errors import ChiasmError
 from chiasm.files import write_atomic
-from chiasm.scale import Bars
 from chiasm.tasks.link import Link, has_all, hide, to_link
 
 
@@ -56,7 +55,7 @@ def link_command(data: str, pairs: str, target: str, as_json: bool, seed: int, *
             "pairs, hide some: --pairs N."
         )
     model = Link(encoders_of(options["encoder"]) or None, options["align"], seed=seed)
-    model.fit(hide(views, alone), progress=Bars())
+    model.fit(hide(views, alone), progress=progress())
     say_skipped(model.fit_report)
     lone = views[alone]
     found = model.links(*(lone.replace({name: lone.columns[name]}) for name in (a, b)))

@@ -7,11 +7,10 @@ from pathlib import Path
 import click
 
 from chiasm import recipe
-from chiasm.cli._shared import answers_csv, echo_json, one_line, say_skipped, where_of
+from chiasm.cli._shared import answers_csv, echo_json, one_line, progress, say_skipped, where_of
 from chiasm.data.source import Source
 from chiasm.errors import ChiasmError
 from chiasm.files import write_atomic
-from chiasm.scale import Bars
 from chiasm.tasks.match import Match
 
 SHOWN = 20
@@ -43,7 +42,7 @@ def match_command(
             "--to FOLDER makes one."
         )
     views = Source.of(part).read_present(data, part.views_, root=root, where=where_of(where))
-    answers = part.answer(views, progress=Bars())
+    answers = part.answer(views, progress=progress())
     say_skipped(answers.report)
     rows = answers.as_rows()
     alone = sum(row["views"] < 2 for row in rows)

@@ -8,12 +8,11 @@ from typing import Any
 import click
 
 from chiasm import recipe
-from chiasm.cli._shared import csv_bytes, say_skipped, where_of
+from chiasm.cli._shared import csv_bytes, progress, say_skipped, where_of
 from chiasm.data.source import Source
 from chiasm.errors import ChiasmError
 from chiasm.files import write_atomic
 from chiasm.report.properties import lines
-from chiasm.scale import Bars
 from chiasm.splits import split_name
 from chiasm.tasks import Answering
 
@@ -65,7 +64,7 @@ def score_command(
     views = whole
     if split is not None:
         views = source.of_split(split_name(split), whole, part.ids_, part.splits_, model=model)
-    result = part.score(views, allow_train=allow_train, split=split or "all", progress=Bars())
+    result = part.score(views, allow_train=allow_train, split=split or "all", progress=progress())
     say_skipped(result.report)
     if report:
         from chiasm.report.page import page

@@ -8,10 +8,9 @@ from typing import Any
 import click
 
 from chiasm import recipe
-from chiasm.cli._shared import clock, echo_json, one_line, say_skipped
+from chiasm.cli._shared import clock, echo_json, one_line, progress, say_skipped
 from chiasm.data.source import Source
 from chiasm.errors import ChiasmError
-from chiasm.scale import Bars
 from chiasm.views import Views
 
 
@@ -94,7 +93,7 @@ def search_command(
         within = Source.of(part).read_moments(
             inside, target, part.views_[target], window=window, usual=usual, column=column, root=root
         )
-    found = part.hits({name: [query]}, targets, k, within, reject, progress=Bars())
+    found = part.hits({name: [query]}, targets, k, within, reject, progress=progress())
     (hits,) = found
     say_skipped(found.report)
     if sheet_file and hits:

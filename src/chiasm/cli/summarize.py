@@ -8,9 +8,8 @@ from typing import Any
 import click
 
 from chiasm import recipe
-from chiasm.cli._shared import about, echo_json, one_line
+from chiasm.cli._shared import about, echo_json, one_line, progress
 from chiasm.errors import ChiasmError
-from chiasm.scale import Bars
 
 _COLUMNS = 6
 """Pictures in a line of the sheet."""
@@ -47,7 +46,7 @@ def summarize_command(
     space = None if model is None else _space(model)
     task = Summarize(space=space, step=step, sound=sound)
     with about(film, "a film"):
-        found = task.answer(film, k, words, progress=Bars())
+        found = task.answer(film, k, words, progress=progress())
     moments = sorted(found, key=lambda moment: moment["time"])
     if sheet_file:
         _draw(moments, Path(film).name if words is None else f"{Path(film).name}: {words}", Path(sheet_file))
