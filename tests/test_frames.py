@@ -64,6 +64,10 @@ def test_vectors_in_any_holder_are_those_of_the_array(kind):
     assert np.allclose(Procrustes(k=4).fit({"a": KINDS[kind], "b": B}).transform({"a": A})["a"].items, plain, atol=1e-5)
 
 
+def test_a_matrix_alone_is_one_view_called_x():
+    assert np.array_equal(Views.of(A)["x"].items, A)
+
+
 def test_a_tensor_that_learns_is_taken_as_its_numbers():
     torch = pytest.importorskip("torch")
     assert np.array_equal(Views.of({"a": torch.tensor(A, requires_grad=True)})["a"].items, A)

@@ -37,16 +37,21 @@ def is_rows(data: Any) -> bool:
 def columns_of(data: Any) -> dict[str, Any]:
     """Name -> column of a frame, of rows (a name that a row lacks is None in it), or of a dict, whose values stay.
 
+    A matrix alone is one column, "x".
+
     Raises a ChiasmError for anything else, and where two columns have one name.
 
     >>> columns_of([{"words": "a"}, {"words": "b", "size": 3}])
     {'words': ['a', 'b'], 'size': [None, 3]}
     """
+    pairs: list[tuple[Any, Any]]
     if is_rows(data):
         names = list(dict.fromkeys(name for row in data for name in row))
         pairs = [(name, cells([row.get(name) for row in data])) for name in names]
     elif isinstance(data, Mapping):
         pairs = list(data.items())
+    elif isinstance(data, np.ndarray) and data.ndim == 2:
+        pairs = [("x", data)]
     elif _is_arrow(data):
         pairs = [(name, cells(data.column(i))) for i, name in enumerate(data.column_names)]
     elif _is_data_frame(data):
@@ -132,7 +137,7 @@ def matrix(name: str, values: Any) -> Any:
     if not width:  # absent in every row
         return np.zeros((len(rows), 0), dtype=np.float32)
     try:
-        return np.array([np.full(width, np.nan) if v is None else _dense(v) for v in rows], dtype=np.float32)
+        return np.array([np.full(width, np.nan) if v is None else _dense(v) for v in rows], dtype=np.float64)
     except (ValueError, TypeError):
         raise ChiasmError(f"column {name!r}: wanted lists of numbers of one length, one a row.") from None
 
