@@ -310,8 +310,8 @@ SEARCHES: dict[str, tuple[tuple[str, ...], str]] = {
     "an unknown start": (("a", "--from", "captoin"), "did you mean 'caption'?"),
     "nowhere": (("a", "--in", "none"), "no file or folder 'none'"),
     "a folder without pictures": (("a", "--in", "toy.chiasm"), "no pictures, sounds or videos (.png, "),
-    "a sheet of texts": (("--image", "pictures/0000.png", "--sheet", "s.png"), "--sheet draws pictures"),
-    "a sheet of pictures elsewhere": (("a", "--sheet", "s.png"), "name DATA's folder with --root"),
+    "a sheet of texts": (("--image", "pictures/0000.png", "--sheet", "s.png"), "a sheet draws pictures"),
+    "a sheet of pictures elsewhere": (("a", "--sheet", "s.png"), "name the data's folder (--root DIR)"),
 }
 
 

@@ -116,7 +116,7 @@ class Table:
 
 def told(line: str) -> int:
     """How many pictures a line of progress acknowledges."""
-    match = re.fullmatch(r"encode path: (\d+) of \d+\n?", line)
+    match = re.fullmatch(r"encode path: (\d+) of \d+( \(.*from the cache\))?\n?", line)
     return int(match[1]) if match else 0
 
 

@@ -63,6 +63,16 @@ def test_the_make_targets_of_the_readme_exist():
     assert set(named) <= set(targets)
 
 
+def test_the_python_snippet_of_the_commands_runs(capsys):
+    pytest.importorskip("pandas")
+    (snippet,) = blocks(ROOT / "docs" / "commands.md", "python")
+    held = {}
+    exec(compile(snippet, "commands.md", "exec"), held)
+    assert held["answers"][0].tolist() == ["+", "-"]
+    assert "p(+)" in capsys.readouterr().out
+    assert held["vectors"].names == ["v", "words"]
+
+
 @pytest.mark.slow
 def test_the_python_snippets_of_the_readme_run(tmp_path, monkeypatch):
     splits = ["train"] * 8 + ["val"] + ["test"] * 3

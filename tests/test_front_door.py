@@ -1,14 +1,21 @@
 """After `import chiasm` alone all is within reach, and nothing heavy has been imported."""
 
+import ast
 import inspect
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 import chiasm
 from chiasm import registry
+from chiasm.cli._words import flags
 from chiasm.data.read import read
+from chiasm.errors import ChiasmError
+
+SOURCE = Path(chiasm.__file__).parent
 
 FOLDERS = (*registry.KINDS, "compare", "contracts", "data", "encoding", "measure", "media", "report", "stats")
 
@@ -63,3 +70,46 @@ def test_a_name_that_is_not_there_is_an_attribute_error():
 
 def test_names_without_a_kind_are_those_of_all():
     assert chiasm.names() == {kind: chiasm.names(kind) for kind in registry.KINDS}
+
+
+def test_no_sentence_of_the_library_tells_a_python_caller_of_command_line_options():
+    told = []
+    for path in sorted(SOURCE.rglob("*.py")):
+        if path.parent.name == "cli":
+            continue
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and ast.unparse(node.func).rsplit(".")[-1] in ("ChiasmError", "MediaError"):
+                words = " ".join(
+                    n.value for n in ast.walk(node) if isinstance(n, ast.Constant) and type(n.value) is str
+                )
+                told += (
+                    [f"{path.name}:{node.lineno}"] if re.search(r"(?<![-\w])--[a-z]", words.split("pip ")[0]) else []
+                )
+    assert not told
+
+
+@pytest.mark.parametrize(
+    ("said", "wanted"),
+    [
+        ("name a column (text='COL', image='COL')", "name a column (--text COL, --image COL)"),
+        ("insist with allow_train=True.", "insist with --allow-train."),
+        ("score others (where={'split': 'test'}) now", "score others (--where split=test) now"),
+        ("say window=SECONDS.", "say --window SECONDS."),
+        ("save it as UTF-8, or say encoding='gb18030'", "save it as UTF-8, or say --encoding gb18030"),
+        ("a cell with my_text='x', or '\u8bf4\u660e'", "a cell with my_text='x', or '\u8bf4\u660e'"),
+        ("no column named 'to=x'", "no column named 'to=x'"),
+    ],
+)
+def test_the_command_line_says_parameters_as_options(said, wanted):
+    assert flags(said) == wanted
+
+
+def test_one_error_has_the_words_of_the_door_that_was_taken(tmp_path, run):
+    table = tmp_path / "t.csv"
+    table.write_text("a,b\nx,y\n")
+    with pytest.raises(ChiasmError, match=r"text='COL', image='COL'"):
+        chiasm.read(table)
+    done = run("encode", table)
+    assert done.returncode == 1
+    assert "--text COL, --image COL" in done.stderr
+    assert "='COL'" not in done.stderr

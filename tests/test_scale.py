@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 import tracemalloc
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -15,6 +16,8 @@ from threadpoolctl import threadpool_info, threadpool_limits
 
 from chiasm import scale
 from chiasm.encode.e5_text import E5Text
+from chiasm.encoding import Encoding
+from chiasm.views import Column, Views
 
 
 def square(x: int) -> tuple[int, int]:
@@ -180,3 +183,63 @@ def test_a_text_is_encoded_on_one_thread_and_importing_changes_no_setting(said_n
         "import os; a = dict(os.environ); import chiasm.tasks.retrieve, chiasm.encode.e5_text; assert a == os.environ"
     )
     subprocess.run([sys.executable, "-c", script], check=True)
+
+
+class Clock:
+    """A clock that the test moves."""
+
+    now = 100.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+
+def test_lines_of_progress_are_few_and_the_last_of_each_view_comes(monkeypatch, capsys):
+    clock = Clock()
+    monkeypatch.setattr(scale.time, "monotonic", clock.monotonic)
+    show = scale.Bars()
+    for done in range(1, 36_001):  # an hour of ten items a second, of two views
+        clock.now += 0.1
+        show("图", done, 36_000)
+        show("caption", done, 36_000)
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) < 70
+    assert lines[0] == "encode 图: 1 of 36000"
+    assert lines[-2:] == ["encode 图: 36000 of 36000", "encode caption: 36000 of 36000"]
+
+
+def test_never_two_lines_in_a_second_but_for_the_last(monkeypatch, capsys):
+    clock, told = Clock(), []
+    monkeypatch.setattr(scale.time, "monotonic", clock.monotonic)
+    show = scale.Bars()
+    for done in range(1, 1000):
+        clock.now += 0.01
+        show("a" if done % 2 else "b", done, 1000)
+        told += [clock.now] * len(capsys.readouterr().err.splitlines())
+    assert min(b - a for a, b in pairwise(told)) > 0.99
+
+
+def test_what_is_in_the_cache_is_said_to_come_from_there(cache, capsys):
+    views = Views({"说明": Column("text", [f"text {i}" for i in range(60)])})
+    Encoding({"text": "hashed_text"}).fit(views).apply(views[:40], scale.Bars())
+    assert capsys.readouterr().err.splitlines() == ["encode 说明: 40 of 40"]
+    Encoding({"text": "hashed_text"}).fit(views).apply(views[:40], scale.Bars())
+    assert capsys.readouterr().err.splitlines() == ["encode 说明: 40 of 40 (from the cache)"]
+    Encoding({"text": "hashed_text"}).fit(views).apply(views, scale.Bars())
+    assert capsys.readouterr().err.splitlines() == ["encode 说明: 60 of 60 (40 from the cache)"]
+
+
+def test_a_plain_function_is_told_as_before():
+    told = []
+    scale.tell(lambda *what: told.append(what), "a", 1, 2, 1)
+    scale.tell(None, "a", 2, 2, 2)
+    assert told == [("a", 1, 2)]
+
+
+def test_bars_are_drawn_in_a_notebook(monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "ipykernel", scale)
+    show = scale.Bars()
+    show("a", 1, 2)
+    show.found("a", 2)
+    show("a", 2, 2)
+    assert "2/2" in capsys.readouterr().err

@@ -138,8 +138,10 @@ class Column:
 
 
 def missing(value: Any) -> bool:
-    """Whether a cell holds nothing: None or NaN."""
-    return value is None or (isinstance(value, float) and value != value)
+    """Whether a cell holds nothing: None or NaN, also that of NumPy and pandas."""
+    if value is None or type(value).__name__ in ("NAType", "NaTType"):
+        return True
+    return bool(isinstance(value, float | np.floating | np.datetime64) and value != value)
 
 
 def _key(cell: Any) -> Any:

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import os
+import sys
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sized
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from contextvars import copy_context
-from typing import TypeVar
+from typing import Any, TypeVar
 
-__all__ = ["Progress", "cores", "one_thread", "openmp_alone", "openmp_cores", "processes", "threads"]
+__all__ = ["Bars", "Progress", "cores", "one_thread", "openmp_alone", "openmp_cores", "processes", "tell", "threads"]
 
 Progress = Callable[[str, int, int], None]
 """Called with (view, items done, items in all); an item is counted when it is on disk."""
 
 _MANY = 8192
 _SAID = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+LONGEST = 60.0
+"""Seconds between two lines of a long run that is not watched."""
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -88,3 +92,63 @@ def threads(function: Callable[[T], R], items: Iterable[T], workers: int | None 
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()
+
+
+def tell(progress: Progress | None, view: str, done: int, total: int, found: int) -> None:
+    """Call `progress`; one that asks (it has `found`) is told before how many of the items were in the cache."""
+    if progress is None:
+        return
+    if hasattr(progress, "found"):
+        progress.found(view, found)
+    progress(view, done, total)
+
+
+class Bars:
+    """How far the work is, on standard error: bars on a terminal and in a notebook, elsewhere a few lines.
+
+    Lines come at most one a second, then ever more rarely, down to one a minute; the last of a view always comes. What
+    was in the cache is said to come from there.
+
+    Args:
+        verb: what is done to the views.
+
+    >>> from contextlib import redirect_stderr
+    >>> with redirect_stderr(sys.stdout):
+    ...     show = Bars()
+    ...     show.found("caption", 3)
+    ...     show("caption", 3, 3)
+    encode caption: 3 of 3 (from the cache)
+    """
+
+    def __init__(self, verb: str = "encode"):
+        self.verb = verb
+        self._found: dict[str, int] = {}
+        self._bars: dict[str, Any] = {}
+        self._told, self._gap = float("-inf"), 0.5
+
+    def found(self, view: str, count: int) -> None:
+        """So many of the view's items that are done were in the cache."""
+        self._found[view] = count
+
+    def __call__(self, view: str, done: int, total: int) -> None:
+        """Show that so many of the view's items are done."""
+        found = self._found.get(view, 0)
+        note = f" ({'' if found == done else f'{found} '}from the cache)" if found else ""
+        if sys.stderr.isatty() or "ipykernel" in sys.modules:
+            self._draw(view, done, total, note)
+        elif done == total or (found < done and time.monotonic() - self._told >= self._gap):
+            if done < total:
+                self._told, self._gap = time.monotonic(), min(max(1.0, 2 * self._gap), LONGEST)
+            print(f"{self.verb} {view}: {done} of {total}{note if done == total else ''}", file=sys.stderr, flush=True)
+
+    def _draw(self, view: str, done: int, total: int, note: str) -> None:
+        from tqdm.auto import tqdm
+
+        if view not in self._bars:
+            self._bars[view] = tqdm(total=total, desc=f"{self.verb} {view}", unit=" items", dynamic_ncols=True)
+        bar = self._bars[view]
+        bar.update(done - bar.n)
+        if done == total:
+            bar.set_postfix_str(note.strip(" ()"))
+            bar.close()
+            del self._bars[view]

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import html
 import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from chiasm import moved
+from chiasm import frames, moved
 
 __all__ = ["Score", "percent"]
 
@@ -63,8 +64,40 @@ class Score(float):
         """The table as JSON: fractions in 0..1, null for what does not exist."""
         return json.dumps(self.table, ensure_ascii=False, indent=indent)
 
+    def to_pandas(self) -> Any:
+        """A DataFrame, a line a figure: its name (`accuracy`, `directions.0.R@1`), value, low and high.
+
+        Texts and lists stay in `table`. Raises a ChiasmError where pandas is not installed.
+        """
+        return frames.to_pandas(figures(self.table))
+
+    def _repr_html_(self) -> str:
+        return f"<pre>{html.escape(str(self))}</pre>"
+
     def __str__(self) -> str:
         return "\n".join(self._shown(self.table))
+
+
+def figures(table: Mapping[str, Any]) -> dict[str, list[Any]]:
+    """Every number of a table, nested ones by the path that leads there: columns figure, value, low, high.
+
+    >>> figures({"task": "guess", "rows": 4, "by": [{"accuracy": {"value": 0.5, "low": 0.2, "high": 0.8}}]})
+    {'figure': ['rows', 'by.0.accuracy'], 'value': [4, 0.5], 'low': [None, 0.2], 'high': [None, 0.8]}
+    """
+    found: list[tuple[str, Any, Any, Any]] = []
+
+    def walk(value: Any, path: str) -> None:
+        if isinstance(value, Mapping) and _is_interval(value):
+            found.append((path, value["value"], value["low"], value["high"]))
+        elif isinstance(value, Mapping | list):
+            inside = value.items() if isinstance(value, Mapping) else enumerate(value)
+            for name, one in inside:
+                walk(one, f"{path}.{name}" if path else str(name))
+        elif isinstance(value, int | float) and not isinstance(value, bool):
+            found.append((path, value, None, None))
+
+    walk(table, "")
+    return {name: [one[i] for one in found] for i, name in enumerate(("figure", "value", "low", "high"))}
 
 
 def entries(table: Mapping[str, Any], indent: str = "") -> list[str]:

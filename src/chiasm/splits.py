@@ -152,11 +152,13 @@ class Leaks:
     def fatal(self) -> str:
         """The sentence to refuse with, or an empty string."""
         if self.ids:
-            return f"{self.ids} ids stand in more than one split: give rows of one thing one split, or --allow-leaks."
+            return (
+                f"{self.ids} ids stand in more than one split: give rows of one thing one split, or allow_leaks=True."
+            )
         if self.groups:
-            return f"{self.groups} groups stand in more than one split: give each one split, or --allow-leaks."
+            return f"{self.groups} groups stand in more than one split: give each one split, or allow_leaks=True."
         if self.rows:
-            return f"{self.rows} held-out rows equal a training row in every view: remove them, or --allow-leaks."
+            return f"{self.rows} held-out rows equal a training row in every view: remove them, or allow_leaks=True."
         return ""
 
     def as_dict(self) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -9,9 +10,12 @@ import numpy as np
 
 from chiasm.column import ABSENT, MODALITIES, Column, missing
 from chiasm.errors import ChiasmError, unknown
+from chiasm.frames import cells, columns_of, is_frame, is_rows, is_vector, matrix
 from chiasm.tokens import Tokens
 
 __all__ = ["ABSENT", "MODALITIES", "Column", "Views", "as_views", "connected", "normalize"]
+
+log = logging.getLogger(__name__)
 
 
 class Views:
@@ -42,6 +46,11 @@ class Views:
         ids: Sequence[Any] | np.ndarray | None = None,
         facts: Mapping[str, np.ndarray] | None = None,
     ):
+        if not isinstance(columns, Mapping) or not all(isinstance(column, Column) for column in columns.values()):
+            raise ChiasmError(
+                "wanted a dict of name -> chiasm.Column: chiasm.Views.of takes arrays, lists and DataFrames, "
+                "chiasm.read tables."
+            )
         if not columns:
             raise ChiasmError("wanted at least one column, got none.")
         self.columns = dict(columns)
@@ -56,6 +65,54 @@ class Views:
             if len(values) != n:
                 raise ChiasmError(f"wanted {n} {name}, one a row, got {len(values)}.")
         self._codes: np.ndarray | None = None
+
+    @classmethod
+    def of(
+        cls,
+        data: Any,
+        modalities: Mapping[str, str] | None = None,
+        *,
+        id: Any = None,
+        split: Any = None,
+        label: Any = None,
+        group: Any = None,
+    ) -> Views:
+        """Views of what is in memory: a dict of columns, a list of rows, a DataFrame (pandas, polars), an Arrow table.
+
+        A column is a list, an array, a Series, a sparse matrix, a DataFrame of numbers (a vector a row), or a `Column`.
+        Arrays `(n, d)` and lists of numbers are vectors; what anything else holds stands in `modalities`: nothing
+        guesses. Cells that are None, NaN or NA are absent; a row of vectors that is wholly NaN is absent.
+
+        Args:
+            data: the columns, of one length. modalities: name -> modality (`MODALITIES`); of a DataFrame and of rows,
+                these columns are taken and no others.
+            id, split, label, group: a value a row, or the name of a column of `data`, which is then no view.
+
+        >>> views = Views.of({"words": ["a dog", None], "v": np.eye(2), "who": [7, 8]}, {"words": "text"}, id="who")
+        >>> views.names, views.ids.tolist(), views.present("words").tolist()
+        (['words', 'v'], [7, 8], [True, False])
+        """
+        if isinstance(data, Views):
+            told = {"split": split, "label": label, "group": group}
+            given = {name: _objects(cells(values)) for name, values in told.items() if values is not None}
+            return cls(data.columns, data.ids if id is None else cells(id), data.facts | given)
+        held = columns_of(data)
+        facts: dict[str, list[Any]] = {}
+        for name, given in (("id", id), ("split", split), ("label", label), ("group", group)):
+            if isinstance(given, str):
+                if given not in held:
+                    raise unknown("column", given, held)
+                facts[name] = cells(held.pop(given))
+            elif given is not None:
+                facts[name] = cells(given)
+        known = dict(modalities or {})
+        if known and (is_frame(data) or is_rows(data)):
+            held = {name: values for name, values in held.items() if name in known}
+        ids = facts.pop("id", None)
+        if ids is not None and (empty := [row for row, one in enumerate(ids) if one is None]):
+            raise ChiasmError(f"ids, row {empty[0] + 1}: wanted an id, got nothing: give each row one.")
+        arrays = {name: _objects(values) for name, values in facts.items()}
+        return cls({name: _column(name, values, known) for name, values in held.items()}, ids, arrays)
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -129,7 +186,7 @@ class Views:
             if ids.dtype.kind in "iu" and len(ids) and np.array_equal(ids, np.arange(ids[0], ids[0] + len(ids))):
                 self._codes = np.arange(len(ids))
             else:
-                self._codes = np.unique(ids, return_inverse=True)[1].astype(np.int64)
+                self._codes = _numbered(ids)
         return self._codes
 
     @property
@@ -225,6 +282,27 @@ def connected(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return joined
 
 
+def _list(names: Mapping[str, str]) -> str:
+    return f" (known are {', '.join(names)})" if names else ""
+
+
+def _objects(values: Sequence[Any]) -> np.ndarray:
+    """`(n,)` values as they are, lists of tags too."""
+    return np.fromiter(values, dtype=object, count=len(values))
+
+
+def _numbered(ids: np.ndarray) -> np.ndarray:
+    """`(n,)` integers 0..m-1: equal ids share one; ids of several types are compared as text."""
+    try:
+        return np.unique(ids, return_inverse=True)[1].astype(np.int64)
+    except TypeError:
+        if empty := [row for row, one in enumerate(ids) if missing(one)]:
+            raise ChiasmError(
+                f"ids, row {empty[0] + 1}: wanted an id, got nothing: give each row one, or leave the ids out."
+            ) from None
+        return np.unique([str(one) for one in ids], return_inverse=True)[1].astype(np.int64)
+
+
 def _stack(parts: Sequence[Column | None], lengths: Sequence[int]) -> Column:
     """One column from a column (or None: absent) of each table."""
     held = [part for part in parts if part is not None]
@@ -252,52 +330,49 @@ def _stack(parts: Sequence[Column | None], lengths: Sequence[int]) -> Column:
 
 
 def as_views(data: Any, modalities: Mapping[str, str] | None = None) -> Views:
-    """Views from Views, a mapping of name to values, or a DataFrame: what every public door accepts.
+    """Views from Views, a mapping of name to values, rows, or a DataFrame: what every public door accepts.
 
-    Arrays `(n, d)` are vectors. Anything else needs its modality in `modalities` (name to modality): nothing guesses.
-    A matrix `(n, d)` alone is one view, "x". Cells that are None or NaN are absent;
-    a row of vectors that is wholly NaN is absent.
+    As `Views.of`; of a frame and of rows, columns that are not in `modalities` are named in a warning and left out.
     """
     if isinstance(data, Views):
         return data
-    known = dict(modalities or {})
-    if hasattr(data, "columns") and hasattr(data, "to_dict"):
-        data = {str(name): data[name].to_list() for name in data.columns}
-    if isinstance(data, np.ndarray) and data.ndim == 2:
-        data = {"x": data}
-    if not isinstance(data, Mapping):
-        raise ChiasmError(f"wanted Views, a dict of columns or a DataFrame, got {type(data).__name__}.")
-    columns: dict[str, Column] = {}
-    for name, values in data.items():
-        if isinstance(values, Column):
-            columns[name] = values
-            continue
-        shape = getattr(values, "shape", ())
-        modality = known.get(name) or ("vector" if len(shape) == 2 else None)
-        if modality is None:
+    if modalities and (is_frame(data) or is_rows(data)):
+        names = list(columns_of(data))
+        if other := [name for name in names if name not in modalities]:
+            if len(other) == len(names):
+                raise ChiasmError(f"wanted some of the columns {', '.join(modalities)}, got {', '.join(names)}.")
+            log.warning("not looked at, no fitted view has the name: %s", ", ".join(other))
+    return Views.of(data, modalities)
+
+
+def _column(name: str, values: Any, known: Mapping[str, str]) -> Column:
+    """The column of some values; `known` are modalities by name."""
+    modality = known.get(name)
+    if isinstance(values, Column):
+        return values
+    if isinstance(values, str | bytes):
+        raise ChiasmError(f"column {name!r}: wanted a list of items, got one string: put it in a list.")
+    if modality == "record" and is_frame(values):
+        held = columns_of(values)
+        values = [dict(zip(held, row, strict=True)) for row in zip(*held.values(), strict=True)]
+    if (hasattr(values, "to_list") or hasattr(values, "to_pylist")) and not is_frame(values):
+        values = cells(values)
+    if modality is None:
+        several = len(getattr(values, "shape", ())) > 1 or is_frame(values)
+        if not several and hasattr(values, "__iter__"):
+            several = is_vector(next((v for v in values if not missing(v)), None))
+        if not several:
             raise ChiasmError(
-                f"column {name!r} has no known modality: pass arrays (n, d) for vectors, "
-                "or chiasm.Column(modality, items)."
+                f"column {name!r} has no known modality{_list(known)}: arrays (n, d) are vectors; for others say "
+                f"what they hold, for example chiasm.Views.of(data, {{{name!r}: 'text'}}), or chiasm.read(frame, "
+                f"text={name!r})."
             )
-        if modality == "vector" and len(shape) != 2:
-            values = _matrix(name, values)
-            shape = values.shape
-        if len(shape) == 2:
-            columns[name] = _vectors(modality, values)
-        else:
-            if isinstance(values, str):
-                raise ChiasmError(f"column {name!r}: wanted a list of items, got one string: put it in a list.")
-            columns[name] = Column.from_cells(modality, [None if missing(v) else v for v in values])
-    return Views(columns)
-
-
-def _matrix(name: str, values: Any) -> np.ndarray:
-    """Lists of numbers as `(n, d)`; one that is missing is a row of NaN."""
-    width = next((len(v) for v in values if not missing(v) and hasattr(v, "__len__")), 0)
-    try:
-        return np.array([np.full(width, np.nan) if missing(v) else v for v in values], dtype=np.float64)
-    except (ValueError, TypeError):
-        raise ChiasmError(f"column {name!r}: wanted lists of numbers of one length, one a row.") from None
+        modality = "vector"
+    if modality == "vector" or len(getattr(values, "shape", ())) == 2:
+        return _vectors(modality, values if isinstance(values, Tokens) else matrix(name, values))
+    if not hasattr(values, "__iter__"):
+        raise ChiasmError(f"column {name!r}: wanted a list of items, got {type(values).__name__}.")
+    return Column.from_cells(modality, cells(values))
 
 
 def _vectors(modality: str, values: Any) -> Column:

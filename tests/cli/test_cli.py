@@ -227,6 +227,23 @@ def test_another_table_is_searched(run: Run, toy: Toy, tmp_path: Path) -> None:
     assert "a red" in words.stdout
 
 
+def test_a_table_whose_column_is_called_otherwise_and_one_picture_are_searched(
+    run: Run, toy: Toy, tmp_path: Path
+) -> None:
+    pairs = make_pictures(tmp_path, 8, seed=8)
+    (tmp_path / "other.csv").write_text("\n".join(["图片,k", *(f"{name},1" for name, _ in pairs)]), encoding="utf-8")
+    ask = ("search", toy.model, "a red circle", "--in")
+    done = run(*ask, tmp_path / "other.csv")
+    assert done.returncode == 1
+    assert "other.csv has no column 'path'" in done.stderr
+    assert "(--column COL): 图片, k." in done.stderr
+    found = answered(run(*ask, tmp_path / "other.csv", "--column", "图片", "--k", 3, "--json"))
+    assert len(found["results"]) == 3
+    alone = answered(run(*ask, tmp_path / "0003.png", "--json"))
+    assert [hit["item"] for hit in alone["results"]] == ["0003.png"]
+    assert "wanted --column together with --in" in run(*ask[:3], "--column", "x").stderr
+
+
 def test_the_models_own_pictures_are_drawn_below_a_root(run: Run, toy: Toy, tmp_path: Path) -> None:
     done = run("search", toy.model, "a red circle", "--sheet", tmp_path / "s.png", "--root", toy.folder)
     assert done.returncode == 0, done.stderr

@@ -106,7 +106,7 @@ def test_text_in_brackets_that_is_no_json_stays_text(tmp_path: Path) -> None:
 
 def test_a_file_of_another_encoding_is_refused_and_read_when_named(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_bytes("caption,other\n雪地里的狗,x\n".encode("gb18030"))
-    with pytest.raises(ChiasmError, match=r"t\.csv is not utf-8 text .*--encoding gb18030"):
+    with pytest.raises(ChiasmError, match=r"t\.csv is not utf-8 text .*encoding='gb18030'"):
         chiasm.read(tmp_path / "t.csv", text=["caption", "other"])
     views = chiasm.read(tmp_path / "t.csv", text=["caption", "other"], encoding="gb18030")
     assert cells(views, "caption") == ["雪地里的狗"]
@@ -322,7 +322,7 @@ REFUSED: list[tuple[str, Any, dict[str, Any], str]] = [
     ("no file", lambda d: d / "none.csv", {"text": "a"}, r"no file or folder .*none\.csv.*wanted a table"),
     ("unknown suffix", lambda d: _file(d, "t.xlsx", b"PK"), {"text": "a"}, r"cannot read 't\.xlsx': wanted a table"),
     ("a pipe", _pipe, {"text": "a"}, r"t\.csv.* is no regular file"),
-    ("no columns named", lambda d: _file(d, "t.csv", CSV), {}, r"--text COL, .* or --category COL\. .* has a, b"),
+    ("no columns named", lambda d: _file(d, "t.csv", CSV), {}, r"text='COL', .* or date='COL'\. .* has a, b"),
     ("wrong column", lambda d: _file(d, "t.csv", "caption\nx\n"), {"text": "captoin"}, r"did you mean 'caption'\?"),
     ("wrong id column", lambda d: _file(d, "t.csv", CSV), {"text": "a", "id": "c"}, r"named 'c'.* Known: a, b"),
     ("no such rows", lambda d: _file(d, "t.csv", CSV), {"text": "a", "where": {"b": "z"}}, r"no rows where .*'z'"),
@@ -348,7 +348,7 @@ REFUSED: list[tuple[str, Any, dict[str, Any], str]] = [
         "text of another encoding",
         lambda d: make_pictures(d, 1) and _file(d, "0000.txt", b"\xb9\xb7").parent,
         {},
-        r"0000\.txt is not utf-8 text.*--encoding gb18030",
+        r"0000\.txt is not utf-8 text.*encoding='gb18030'",
     ),
     (
         "all absent",
@@ -390,7 +390,7 @@ REFUSED: list[tuple[str, Any, dict[str, Any], str]] = [
         "no number",
         lambda d: _file(d, "t.csv", "体温,b\n37.5,x\n未知,y\n"),
         {"number": "体温"},
-        r"column '体温', row 2: wanted a number, got '未知': .*empty the cell, or read the column with --category\.",
+        r"column '体温', row 2: wanted a number, got '未知': .*empty the cell, or read the column as category='COL'\.",
     ),
     ("a decimal comma", lambda d: _file(d, "t.csv", 'n,b\n"1,5",x\n'), {"number": "n"}, r"row 1: .* got '1,5'"),
     ("an underscore", lambda d: _file(d, "t.csv", "n\n2020_12\n"), {"number": "n"}, r"row 1: .* got '2020_12'"),

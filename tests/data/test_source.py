@@ -194,7 +194,7 @@ def test_another_table_may_lack_the_ids_and_name_its_column_as_the_view(folder: 
     table = write(folder / "new.csv", ["path", "0001.png", "0000.png"])
     views = Source(image=["picture"], id="key").read_gallery(table, "path", "image")
     assert (views.names, views.ids.tolist()) == (["path"], ["0001.png", "0000.png"])
-    with pytest.raises(ChiasmError, match=r"no column in .* named 'picture'"):
+    with pytest.raises(ChiasmError, match=r"no column 'picture', from which view .*column='COL'\): path"):
         Source(image=["path=picture"]).read_gallery(table, "path", "image")
 
 
@@ -246,7 +246,7 @@ def test_one_sound_is_a_gallery_of_its_own(tmp_path: Path) -> None:
     views = Source().read_gallery(file, "sound", "audio")
     assert (cells(views, "sound"), views.ids.tolist()) == (["long.wav"], ["long.wav"])
     assert views["sound"].items == [str(file.resolve())]
-    with pytest.raises(ChiasmError, match=r"no file .*none\.wav.*wanted a sound, a video, a folder or a table"):
+    with pytest.raises(ChiasmError, match=r"no file .*none\.wav.*wanted a media file, a folder or a table"):
         Source().read_gallery(tmp_path / "none.wav", "sound", "audio")
 
 
@@ -265,7 +265,7 @@ def test_a_long_sound_is_searched_by_moment(tmp_path: Path, window: float | None
 
 def test_who_does_not_know_how_long_a_moment_is_asks(tmp_path: Path) -> None:
     file = tone(tmp_path / "long.wav", 0.1)
-    with pytest.raises(ChiasmError, match=r"how long is a moment.*--window SECONDS"):
+    with pytest.raises(ChiasmError, match=r"how long is a moment.*window=SECONDS"):
         Source().read_moments(file, "sound", "audio")
 
 
@@ -273,7 +273,7 @@ def test_what_has_no_time_has_no_moments(folder: Path) -> None:
     source = Source(**OPTIONS)
     rows = source.read_moments(folder / "t.csv", "path", "image", usual=3.0)
     assert same(rows, source.read_gallery(folder / "t.csv", "path", "image"))
-    with pytest.raises(ChiasmError, match="--window is for sounds and videos; view 'path' holds image"):
+    with pytest.raises(ChiasmError, match="window=SECONDS is for sounds and videos; view 'path' holds image"):
         source.read_moments(folder / "t.csv", "path", "image", window=2.0)
 
 

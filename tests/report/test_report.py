@@ -4,14 +4,17 @@ import base64
 import io
 import re
 from html.parser import HTMLParser
+from pathlib import Path
 from xml.etree import ElementTree
 
+import matplotlib
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageFont
 
 from chiasm.errors import ChiasmError
 from chiasm.report.html import el
+from chiasm.report.matrix import matrix
 from chiasm.report.page import page
 from chiasm.report.plots import coverage_points
 from chiasm.report.text import MOST_LINES, MOST_WIDE, lines, wide
@@ -440,6 +443,60 @@ def test_many_classes_fold_their_table_and_list_the_commonest_confusions(scored)
     assert [len(row) for row in fifty.table("true \\ answered")] == [51] * 51
 
 
+CLASSES = {
+    "short": lambda i: f"c{i}",
+    "words": lambda i: f"Positive number {i}",
+    "long": lambda i: f"{i} a very long name of a class that nobody would like to read in a table head",
+    "中文": lambda i: f"第{i}类很长很长的中文类别名称很长很长",
+    "CAPITALS": lambda i: f"CLASS IN CAPITAL LETTERS {i}",
+}
+LATIN = ImageFont.truetype(Path(matplotlib.get_data_path(), "fonts/ttf/DejaVuSans.ttf"), 100)
+
+
+def pixels(text, size):
+    """How wide a text is in Noto Sans (nine tenths of DejaVu Sans); a Chinese character is as wide as high."""
+    plain = "".join(c for c in text if wide(c) == 1)
+    return 0.9 * size / 100 * LATIN.getlength(plain) + size * (len(text) - len(plain))
+
+
+def drawn_width(names, counts):
+    """The pixels of the confusion matrix by the rules of the style sheet; and whether it stands in half the page."""
+    html, beside = matrix(names, counts)
+    kinds = re.search(r'class="(heat[^"]*)"', html)[1].split()
+    size, pad, cell, inner = (
+        (9, 4, 16, 0) if "dense" in kinds else (11, 10, 26, 4) if "tall" in kinds else (13, 16, 4.2 * 13, 8)
+    )
+    found = Read(html.encode())
+    head, *rows = found.table("true \\ answered")
+    row_heads = max(pixels(row[0], size) for row in [*rows, ["answered"]]) + pad
+    width = row_heads
+    for j in range(1, len(head)):
+        figures = [pixels(re.sub(r"(?<=\d)(\d\d?|100|<1) %$", "", row[j]), size) for row in rows]
+        standing = size * 1.2 if "standing" in kinds else pixels(head[j], size)
+        width += max(cell, standing + pad, max(figures, default=0) + inner) + 1
+    return width, beside
+
+
+@pytest.mark.parametrize("name", CLASSES)
+@pytest.mark.parametrize("most", [9, 950, 120_000])
+def test_the_confusion_matrix_fits_its_card_for_any_names_and_counts(name, most):
+    for n in (2, 3, 5, 6, 7, 12, 14, 15, 30, 31, 50):
+        counts = np.full((n, n), max(most // 20, 1)) + most * np.eye(n, dtype=int)
+        width, beside = drawn_width([CLASSES[name](i) for i in range(n)], counts.tolist())
+        assert width <= (443 if beside else 942), (n, width, beside)
+
+
+def test_six_short_classes_still_stand_beside_their_table_and_six_long_ones_below_it():
+    assert matrix([f"c{i}" for i in range(6)], np.eye(6, dtype=int).tolist())[1]
+    assert not matrix([CLASSES["long"](i) for i in range(6)], np.eye(6, dtype=int).tolist())[1]
+
+
+def test_of_sixty_classes_the_list_of_confusions_fits_too(scored):
+    html = matrix([CLASSES["long"](i) for i in range(60)], (1 + np.eye(60, dtype=int)).tolist())[0]
+    row = Read(html.encode()).table("of the true class")[1]
+    assert sum(pixels(cell, 13) * 15 / 13 + 24 for cell in row) <= 942
+
+
 def test_long_names_leave_a_page_and_a_screen_of_the_promised_size(scored):
     score = scored[1]
     long = {
@@ -479,7 +536,7 @@ def test_what_a_screen_leaves_out_is_named(scored):
     table |= {"views_alone": dict.fromkeys(views, entry), "leave_one_out": dict.fromkeys(views, entry)}
     found = lines(table)
     assert len(found) <= MOST_LINES
-    assert found[-1].startswith("left out here, in --json and --report: the table of classes")
+    assert found[-1].startswith("left out here, in the JSON and the HTML report: the table of classes")
 
 
 def test_elements_escape_texts_and_attributes_and_drop_what_html_cannot_hold():

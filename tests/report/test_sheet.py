@@ -22,7 +22,7 @@ def test_the_models_own_pictures_lie_below_a_folder(tmp_path: Path) -> None:
     make_pictures(tmp_path, 2)
     found = drawable(["0001.png", "gone.png"], "picture", "image", folder=tmp_path)
     assert found == [str(tmp_path / "0001.png"), str(tmp_path / "gone.png")]  # one that is gone is an empty frame
-    with pytest.raises(ChiasmError, match=r"none of the pictures found is below .*: name .* --root"):
+    with pytest.raises(ChiasmError, match=r"none of the pictures found is below .*: name .*root='DIR'"):
         drawable(["gone.png"], "picture", "image", folder=tmp_path)
 
 

@@ -159,7 +159,7 @@ def test_a_model_of_something_else_is_refused_in_words(tmp_path):
     sound = wav(tmp_path / "s.wav", hiss(3))
     rng = np.random.default_rng(0)
     numbers = Classify(fuse="early").fit({"a": rng.normal(size=(40, 3))}, np.array(["p", "q"] * 20, dtype=object))
-    with pytest.raises(ChiasmError, match="--audio"):
+    with pytest.raises(ChiasmError, match="audio='COL'"):
         Contents(hearing=numbers).answer(sound)
     with pytest.raises(MediaError):
         Contents().answer(tmp_path / "none.mp4")

@@ -118,7 +118,7 @@ def test_words_lead_to_the_scene_that_they_name(film):
 
 
 def test_words_without_a_space_are_refused_in_words(film, task):
-    with pytest.raises(ChiasmError, match="--model"):
+    with pytest.raises(ChiasmError, match="space=MODEL"):
         task.answer(film, 3, "a red circle")
 
 

@@ -6,14 +6,17 @@ import difflib
 import errno
 import importlib
 import io
+import json
 import logging
 import os
+import re
 import sys
 import warnings
 from typing import Any
 
 import click
 
+from chiasm.cli._words import flags
 from chiasm.errors import ChiasmError, ChiasmWarning
 
 __all__ = ["main"]
@@ -23,6 +26,7 @@ _COMMANDS = {
     "fit": ("chiasm.cli.fit", "Learn from a table or folder and save a model."),
     "score": ("chiasm.cli.score", "Score a saved model on rows that it did not learn from."),
     "answer": ("chiasm.cli.answer", "Answer the rows of a table with a saved model: classes, numbers, tags."),
+    "match": ("chiasm.cli.match", "Whether the forms of each row belong together, and how probably."),
     "compare": ("chiasm.cli.compare", "Compare methods on the same pairs, with intervals."),
     "search": ("chiasm.cli.search", "Search with words or a picture."),
     "summarize": ("chiasm.cli.summarize", "The few moments that stand for a film; a contact sheet."),
@@ -86,7 +90,7 @@ def main(argv: list[str] | None = None) -> Any:
             )
             done = cli.main(argv, standalone_mode=False)
     except click.ClickException as error:
-        error.show()
+        (_quoted(error) or error).show()
         sys.exit(error.exit_code)
     except click.Abort:
         sys.exit(130)
@@ -104,9 +108,23 @@ def main(argv: list[str] | None = None) -> Any:
 
 
 def _warn(sentence: str) -> None:
-    click.echo(f"note: {' '.join(sentence.split())}", err=True)
+    click.echo(f"note: {' '.join(flags(sentence).split())}", err=True)
+
+
+def _quoted(error: click.ClickException) -> click.UsageError | None:
+    """Of words too many an error that shows them with the quotes that they may lack."""
+    context = getattr(error, "ctx", None)
+    extra = re.fullmatch(r"Got unexpected extra arguments? \((.*)\)", error.message, re.DOTALL)
+    places = [one for one in context.command.params if isinstance(one, click.Argument)] if context else []
+    if context is None or extra is None or not places:
+        return None
+    last, words = places[-1], extra[1]
+    few = "1 word" if len(words.split()) == 1 else f"{len(words.split())} words"
+    quoted = json.dumps(f"{context.params.get(last.name) or ''} {words}".strip(), ensure_ascii=False)
+    name = last.make_metavar(context).strip("[]")
+    return click.UsageError(f"got {few} more than {name}: quote what belongs together: {quoted}.", context)
 
 
 def _fail(sentence: str) -> None:
-    click.echo(f"error: {' '.join(sentence.split())}", err=True)
+    click.echo(f"error: {flags(' '.join(sentence.split()))}", err=True)
     sys.exit(1)

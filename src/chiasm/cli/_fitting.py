@@ -80,6 +80,12 @@ class Fitted:
         told = ", ".join(f"{n} {name}" for name, n in self.counts.items() if n)
         return f"{self.views.things} things ({told})"
 
+    @property
+    def paired(self) -> int:
+        """The things that were learned from in two views or more."""
+        whole: dict[str, int] = self.model.counts_["whole"]
+        return whole["learned"]
+
     def say(self, facts: Mapping[str, Any], lines: list[str], following: list[str]) -> None:
         """The last words: what was done and `facts` as JSON, or `lines` and the commands that can follow."""
         if self.as_json:
@@ -146,6 +152,7 @@ def _save(model: Any, folder: Path, views: Views, write_split: str | None) -> di
         "things": views.things,
         "split": {name: int((model.splits_ == name).sum()) for name in ("train", "val", "test")},
         "views": model.views_,
+        "counts": model.counts_,
         "items": model.fit_report.as_dict(),
         "notes": sentences(views.notes),
         "leaks": model.leaks_,

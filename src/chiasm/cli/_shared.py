@@ -9,7 +9,6 @@ import json
 import os
 import shutil
 import sys
-import time
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
@@ -21,10 +20,11 @@ from chiasm.data.source import Source
 from chiasm.encoding import Report
 from chiasm.errors import ChiasmError
 from chiasm.media.images import MediaError
-from chiasm.scale import Progress
+from chiasm.scale import Bars
 
 __all__ = [
     "about",
+    "answers_csv",
     "clock",
     "columns",
     "csv_bytes",
@@ -49,6 +49,7 @@ _COLUMNS = [
     click.option("--vector", multiple=True, metavar="[NAME=]COL", help="A column of vectors made elsewhere."),
     click.option("--number", multiple=True, metavar="[NAME=]COL", help="A column of numbers, a field of the record."),
     click.option("--category", multiple=True, metavar="[NAME=]COL", help="A column of categories, a field too."),
+    click.option("--date", multiple=True, metavar="[NAME=]COL", help="A column of dates: year, weekday … are fields."),
     click.option("--id", "id_", metavar="COL", help="What rows are about; default: the file's path, or the row."),
     click.option("--group", metavar="COL", help="Rows of equal value (a patient) stay on one side of every split."),
     click.option("--root", type=click.Path(), metavar="DIR", help="Paths are below this folder; default: DATA's."),
@@ -83,6 +84,7 @@ def source_of(options: Mapping[str, Any]) -> Source:
         vector=list(options["vector"]),
         number=list(options["number"]),
         category=list(options["category"]),
+        date=list(options["date"]),
         id=options["id_"],
         split=options.get("split"),
         label=list(label) if isinstance(label, tuple) else label,
@@ -116,24 +118,9 @@ def program() -> str:
     return "python -m chiasm" if sys.argv[0].endswith("__main__.py") else os.path.relpath(sys.argv[0])
 
 
-def progress() -> Progress:
-    """A progress bar on a terminal; elsewhere a line now and then. What it counts is on disk."""
-    bars: dict[str, Any] = {}
-    told: dict[str, float] = {}
-
-    def show(view: str, done: int, total: int) -> None:
-        if sys.stderr.isatty():
-            from tqdm import tqdm
-
-            bar = bars.setdefault(view, tqdm(total=total, desc=f"encode {view}", unit=" items", dynamic_ncols=True))
-            bar.update(done - bar.n)
-            if done == total:
-                bar.close()
-        elif done == total or time.monotonic() - told.get(view, 0) > 1:
-            told[view] = time.monotonic()
-            click.echo(f"encode {view}: {done} of {total}", err=True)
-
-    return show
+def progress() -> Bars:
+    """How far the work is, on standard error."""
+    return Bars()
 
 
 def say_skipped(report: Report, place: Any = None) -> None:
@@ -161,12 +148,29 @@ def clock(seconds: float) -> str:
 
 
 def csv_bytes(header: Iterable[str], rows: Iterable[Iterable[Any]]) -> bytes:
-    """A small csv as bytes."""
+    """A small csv as bytes; a name that the header has already gets a number, so that no two columns share one."""
     out = io.StringIO()
     writer = csv.writer(out)
-    writer.writerow(header)
+    names: list[str] = []
+    for name in header:
+        several = (name, *(f"{name} {i}" for i in range(2, len(names) + 3)))
+        names.append(next(one for one in several if one not in names))
+    writer.writerow(names)
     writer.writerows(rows)
     return out.getvalue().encode("utf-8", "surrogatepass")
+
+
+def answers_csv(answers: Any) -> bytes:
+    """What a task answered as a csv, a line a row: probabilities in a column each, tags as a JSON list."""
+
+    def cell(value: Any) -> Any:
+        if isinstance(value, list | tuple):
+            return json.dumps(list(value), ensure_ascii=False)
+        plain = value.item() if hasattr(value, "item") else value
+        return round(plain, 6) if isinstance(plain, float) else plain
+
+    columns = answers.columns
+    return csv_bytes(columns, (map(cell, row) for row in zip(*columns.values(), strict=True)))
 
 
 def one_line(text: str) -> str:

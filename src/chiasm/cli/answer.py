@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from chiasm import recipe
-from chiasm.cli._shared import csv_bytes, echo_json, one_line, progress, say_skipped, where_of
+from chiasm.cli._shared import answers_csv, echo_json, one_line, progress, say_skipped, where_of
 from chiasm.data.source import Source
 from chiasm.errors import ChiasmError
 from chiasm.files import write_atomic
@@ -34,29 +34,24 @@ def answer_command(
     part = recipe.load(model)
     if not isinstance(part, Answering):
         task = type(part).__name__.lower()
-        asks = {"retrieve": "search", "match": "score"}.get(task, task)
+        asks = {"retrieve": "search"}.get(task, task)
         raise ChiasmError(f"{model} is a {task} model, it does not answer rows: chiasm {asks} {model} ... asks it.")
     views = Source.of(part).read_present(data, part.views_, root=root, where=where_of(where))
     answers = part.answer(views, progress=progress())
     say_skipped(answers.report)
     rows = part.rows(answers.ids, answers.outputs)
     if to:
-        names = list(dict.fromkeys(name for row in rows for name in row))
-        write_atomic(Path(to), [csv_bytes(names, [[_cell(row[name]) for name in names] for row in rows])])
+        write_atomic(Path(to), [answers_csv(answers)])
         click.echo(f"wrote {len(rows)} answers to {to}", err=True)
     if as_json:
         echo_json(rows)
     elif not to:
         for row in rows[:SHOWN]:
             sure = f"{100 * row['confidence']:5.1f} %  " if "confidence" in row else ""
-            click.echo(f"{one_line(str(row['id']))[:60]}  {sure}{_cell(row['answer'])}")
+            click.echo(f"{one_line(str(row['id']))[:60]}  {sure}{_shown(row['answer'])}")
         if len(rows) > SHOWN:
             click.echo(f"and {len(rows) - SHOWN} more rows: --to FILE.csv writes them all, --json prints them")
 
 
-def _cell(value: Any) -> Any:
-    if isinstance(value, list):
-        return "; ".join(value)
-    if isinstance(value, dict):
-        return "; ".join(f"{name} {p:.3f}" for name, p in value.items())
-    return value
+def _shown(answer: Any) -> str:
+    return one_line("; ".join(answer) if isinstance(answer, list) else str(answer))

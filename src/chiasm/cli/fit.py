@@ -9,6 +9,7 @@ import click
 from chiasm.cli._fitting import fit, options_of_fit
 from chiasm.encoding.cutting import ANSWER_PARTS, PARTS
 from chiasm.errors import ChiasmError
+from chiasm.measure.coverage import told
 from chiasm.views import Views
 
 
@@ -44,7 +45,7 @@ def retrieve_command(data: str, **options: Any) -> None:
         following.append(f'search {folder} "{_example(model, text)}"')
     fitted.say(
         {"aligner": {"name": options["align"], **model.aligner_.choices()}},
-        [f"learned from {counts['train']} of {fitted.shown}; saved {folder}"],
+        [f"learned from {fitted.paired} of {fitted.shown}; saved {folder}", *told(model.counts_, pairs=True)],
         following,
     )
 
@@ -75,6 +76,7 @@ def _answering(name: str, doc: str) -> None:
         }
         fuser = chosen.get("fuser", options["fuse"])
         lines = [f"learned from {counts['train'] + counts['val']} of {fitted.shown} with {fuser}; saved {folder}"]
+        lines += told(model.counts_)
         lines += [f"out of fold: {one['verdict']}" for one in model.crossed_.get("leave_one_out", {}).values()]
         following = [f"score {folder} {data}"] if counts["test"] else []
         fitted.say(facts, lines, [*following, f"answer {folder} {data} --to answers.csv"])
@@ -86,6 +88,29 @@ _answering(
     "tag",
     "Learn to give each row of DATA all the tags that fit: its label is a JSON list, or tags between semicolons.",
 )
+
+
+@fit_command.command("match")
+@click.argument("data")
+@options_of_fit
+@click.option("--align", default="auto", show_default=True, help="The aligner (chiasm list align).")
+@click.option(
+    "--prior", default=0.5, show_default=True, help="The share of right pairs among those that will be asked about."
+)
+def match_command(data: str, **options: Any) -> None:
+    """Learn from the pairs in DATA to say of other rows whether their forms belong together, and how probably.
+
+    Wrong pairs are made by dealing items to other rows, at random and to rows that are alike.
+    """
+    own = {name: options[name] for name in ("align", "prior")}
+    fitted = fit("match", data, options, own, parts=ANSWER_PARTS)
+    folder, counts = fitted.folder, fitted.counts
+    following = [f"score {folder} {data}"] if counts["test"] else []
+    fitted.say(
+        {"aligner": {"name": options["align"], **fitted.model.aligner_.choices()}, "prior": options["prior"]},
+        [f"learned from {fitted.paired} of {fitted.shown}; saved {folder}", *told(fitted.model.counts_, pairs=True)],
+        [*following, f"match {folder} {data}"],
+    )
 
 
 @fit_command.command("detect")
@@ -110,7 +135,10 @@ def detect_command(data: str, **options: Any) -> None:
     signs = fitted.model.signs_
     fitted.say(
         {"signs": signs},
-        [f"learned from {len(fitted.model.marks_)} rows by {', '.join(signs)}; saved {fitted.folder}"],
+        [
+            f"learned from {len(fitted.model.marks_)} rows by {', '.join(signs)}; saved {fitted.folder}",
+            *told(fitted.model.counts_),
+        ],
         [f"detect {fitted.folder} {data}"],
     )
 
@@ -129,7 +157,11 @@ def talk_command(data: str, **options: Any) -> None:
     slots, doubts = fitted.model.slots, fitted.model.doubts()
     fitted.say(
         {"slots": slots, "doubts": doubts},
-        [f"learned {', '.join(slots)} from {fitted.counts['train']} rows; saved {fitted.folder}", *doubts],
+        [
+            f"learned {', '.join(slots)} from {fitted.counts['train']} rows; saved {fitted.folder}",
+            *told(fitted.model.counts_),
+            *doubts,
+        ],
         [f"talk {fitted.folder}"],
     )
 

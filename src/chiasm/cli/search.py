@@ -37,6 +37,7 @@ from chiasm.views import Views
     metavar="SECONDS",
     help="Long media of --in are searched by moments so long; default: as long as the clips learned from.",
 )
+@click.option("--column", metavar="COL", help="The column of --in DATA to search; default: as at fit.")
 @click.option(
     "--root",
     type=click.Path(),
@@ -57,6 +58,7 @@ def search_command(
     reject: float | None,
     inside: str | None,
     window: float | None,
+    column: str | None,
     root: str | None,
     sheet_file: str | None,
     as_json: bool,
@@ -83,12 +85,14 @@ def search_command(
     within = None
     if window is not None and inside is None:
         raise ChiasmError("wanted --window together with --in, whose long media it cuts.")
+    if column is not None and inside is None:
+        raise ChiasmError("wanted --column together with --in, whose column it names.")
     if inside is not None:
         if len(targets) > 1:
             raise ChiasmError("wanted one --to together with --in, got several.")
         usual = getattr(part, "seconds_", {}).get(target)
         within = Source.of(part).read_moments(
-            inside, target, part.views_[target], window=window, usual=usual, root=root
+            inside, target, part.views_[target], window=window, usual=usual, column=column, root=root
         )
     found = part.hits({name: [query]}, targets, k, within, reject, progress=progress())
     (hits,) = found

@@ -181,7 +181,7 @@ def _labeled(views: Views, y: Any, kind: str) -> tuple[Views, int]:
     """The rows that have a label, and how many have none."""
     y = views.label if y is None else y
     if y is None:
-        raise ChiasmError("wanted labels, got none: pass y, one a row, or name the column of labels (--label).")
+        raise ChiasmError("wanted labels, got none: pass y, one a row, or name the column of labels (label='COL').")
     if len(y) != len(views):
         raise ChiasmError(f"wanted {len(views)} labels, one a row, got {len(y)}.")
     known = ~np.isnan(Target(kind).fit(y).encode(y)).any(axis=1)

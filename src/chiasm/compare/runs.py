@@ -46,6 +46,8 @@ class Run:
         self.errors: dict[tuple[str, str], str] = {}
         self.drawn: dict[str, list[int]] = {size: [] for size in sizes}
         """By size, how much was drawn for each seed."""
+        self.short: dict[str, str] = {}
+        """By size, why there was too little to draw from."""
         self.code: dict[str, str] = {}
         self.done, self.total = 0, seeds * len(self.cells)
 
@@ -69,6 +71,7 @@ class Run:
                 self.drawn[size].append(count(rows))
             except ChiasmError as error:
                 self.drawn[size].append(0 if size == "all" else int(size))
+                self.short[size] = str(error)
                 self.errors |= {(name, size): str(error) for name in self.parts}
             for name in self.parts:
                 if self.tell:
@@ -85,9 +88,11 @@ class Run:
                     self.errors[name, size] = str(error)
 
     def finish(self) -> None:
-        """Tell that all is done."""
+        """Tell that all is done; a ChiasmError where there was too little to learn from at every size."""
         if self.tell:
             self.tell(self.total, self.total, "")
+        if self.short.keys() == self.drawn.keys():
+            raise ChiasmError(f"nothing to compare: {'; '.join(dict.fromkeys(self.short.values()))}")
 
     def outcomes(self) -> dict[tuple[str, str], Sequence[Cell] | str]:
         """By (method, size) the cells, or why there are none."""

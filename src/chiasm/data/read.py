@@ -30,7 +30,7 @@ Names = str | Sequence[str] | Mapping[str, str] | None
 
 
 def read(
-    data: str | os.PathLike[str],
+    data: Any,
     *,
     text: Names = None,
     image: Names = None,
@@ -39,6 +39,7 @@ def read(
     vector: Names = None,
     number: Names = None,
     category: Names = None,
+    date: Names = None,
     id: str | None = None,
     split: str | None = None,
     label: str | Sequence[str] | None = None,
@@ -47,7 +48,7 @@ def read(
     root: str | os.PathLike[str] | None = None,
     encoding: str = "utf-8",
 ) -> Views:
-    """Views from a table (csv, tsv, jsonl, json, Parquet, npy) or a folder of pictures, sounds or videos.
+    """Views from a table (csv, tsv, jsonl, json, Parquet, npy), a folder of pictures, sounds or videos, or a DataFrame.
 
     A table: name its columns by modality; `text="caption"` makes a view named caption, `{"words": "caption"}` renames.
     A cell may hold a list (five captions; in csv as JSON): it is spread over rows of one id. Empty cells are absent.
@@ -57,14 +58,19 @@ def read(
     sounds, or videos, in the same ways; or several of these, where same-named files are one row.
     Every file and row is used or told: what was passed over, and what looks odd, is in `notes` of the Views, and warned
     of as a `ChiasmWarning`, one sentence a reason.
+    What is in memory (a DataFrame of pandas or polars, an Arrow table, a dict of columns, a list of rows) is a table
+    whose paths are below the working directory.
 
     Args:
+        data: a path, or what is in memory.
         text, image, audio, video, vector: column name(s), or new name -> column. Images, audio and video are paths
             below `root`, encoded bytes, or base64. "a.b" names what lies as b in a column of objects a.
         number: column name(s), or field -> column: numbers, also as text ("37.5"). Empty, NaN, NA, N/A, null, none,
             ? and a dash are missing, here and among paths and vectors; any other text is an error.
         category: column name(s), or field -> column: anything, as text. Only an empty cell is missing ("NA" is a
             category).
+        date: column name(s), or name -> column: dates, also as text (2024-03-05 14:30, 2024/3/5, 2024年3月5日): each is
+            several fields, such as its year, month and weekday (`chiasm.data.dates.date_parts`).
         id: the column of what rows are about; left out: the path where exactly one column holds paths, else the row.
         split: a column of train / val / test. label: a column of classes, numbers or lists of tags;
             several make one label a row, a JSON object of their values (the slots of `talk`).
@@ -78,23 +84,24 @@ def read(
     Raises a ChiasmError for a wrong column, mixed types, a URL, a path that leaves the root, and a column of paths none
     of which leads to a file.
     """
-    data = Path(data).expanduser()
+    in_folder = isinstance(data, str | os.PathLike) and Path(data).expanduser().is_dir()
     id, split, group = (name and composed(name) for name in (id, split, group))
     label = composed(label) if isinstance(label, str) else [composed(name) for name in label or ()]
     where = {composed(column): value for column, value in (where or {}).items()}
     given = {"text": text, "image": image, "audio": audio, "video": video, "vector": vector}
     wanted = {name: (kind, column) for kind, one in given.items() for name, column in names_of(one).items()}
-    numbers, categories = names_of(number), names_of(category)
-    fields = [*numbers.values(), *categories.values()]
+    numbers, categories, dates = names_of(number), names_of(category), names_of(date)
+    fields = [*numbers.values(), *categories.values(), *dates.values()]
     facts_of = [*([label] if isinstance(label, str) else label), *(c for c in (id, split, group) if c), *where]
     cells, base, notes = read_table(data, encoding, [c for _, c in wanted.values()] + fields + facts_of, root)
+    data = data if isinstance(data, str | os.PathLike) else f"the {type(data).__name__}"
     if fields and "record" in wanted:
         raise ChiasmError(f"two views would be named 'record': rename the {wanted['record'][0]} (NAME=record).")
     if not wanted and not fields:
-        if not data.is_dir() and list(cells) != ["vector"]:
+        if not in_folder and list(cells) != ["vector"]:
             raise ChiasmError(
-                "say which columns hold what: --text COL, --image COL, --audio COL, --video COL, --vector COL, "
-                f"--number COL or --category COL. {data} has {', '.join(cells)}."
+                "say which columns hold what: text='COL', image='COL', audio='COL', video='COL', vector='COL', "
+                f"number='COL', category='COL' or date='COL'. {data} has {', '.join(cells)}."
             )
         if "path" in cells:
             kind = str(modality_of(cells["path"][0]))
@@ -103,7 +110,7 @@ def read(
             wanted = {kind: (kind, kind) for kind in ("image", "audio", "video", "vector") if kind in cells}
         wanted |= {"text": ("text", "text")} if "text" in cells else {}
         wanted |= {"class": ("text", "class")} if "class" in cells and label != "class" else {}
-    if data.is_dir():
+    if in_folder:
         id = id or "id"
         label = label or ("class" if "class" in cells else None)
     used = [column for _, column in wanted.values()] + fields
@@ -119,7 +126,7 @@ def read(
     if not total:
         raise ChiasmError(f"{data} has no rows" + (f" where {dict(where)}." if where else "."))
     source = _rows(cells, [column for modality, column in wanted.values() if modality != "vector"], total)
-    places = Places.of(base, None if root is None else Path(root), data.is_dir())
+    places = Places.of(base, None if root is None else Path(root), in_folder)
     rows = [r for r, _ in source]
     columns = {}
     for name, (modality, column) in wanted.items():
@@ -130,7 +137,7 @@ def read(
         else:
             columns[name] = item_column(modality, held, column, places, rows)
     if fields:
-        columns["record"] = record_column(cells, numbers, categories, rows, notes)
+        columns["record"] = record_column(cells, numbers, categories, rows, notes, dates)
     facts = {}
     if split:
         facts["split"] = np.array([_split(cells[split][r], split, r) for r in rows], dtype=object)
@@ -145,7 +152,7 @@ def read(
         of_group = [None if is_empty(value) else value for value in cells[group]]
         facts["group"] = np.array([plain(of_group[r]) for r in rows], dtype=object)
     ids, of = _ids(cells, id, rows, wanted, columns)
-    if of and not data.is_dir():
+    if of and not in_folder:
         first = np.flatnonzero(np.diff(rows, prepend=-1))  # a row of the table may be several here
         notes += check_ids(ids[first].tolist(), of)
     views = Views(columns, ids, facts)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from chiasm.data.cells import is_missing, plain
+from chiasm.data.cells import MISSING, is_missing, plain
 from chiasm.data.checks import check_categories
+from chiasm.data.dates import date_parts
 from chiasm.data.notes import Noted, some
 from chiasm.data.table import Cells
 from chiasm.errors import ChiasmError
@@ -22,15 +23,17 @@ def record_column(
     categories: Mapping[str, str],
     rows: Sequence[int],
     notes: list[Noted] | None = None,
+    dates: Mapping[str, str] | None = None,
 ) -> Column:
     """A column of records, one a row, absent where every field is empty; equal records are one item.
 
     Args:
         cells: a table's. numbers, categories: field -> column. rows: `(n,)` the table's row of each row.
-        notes: is added what is odd about a column.
+        notes: is added what is odd about a column. dates: name -> column; each makes several fields
+            (`chiasm.data.dates.PARTS`).
 
-    Raises a ChiasmError for texts that are no numbers (all of them told), a list in a cell, a column that is empty in
-    every row, and a field that is named twice.
+    Raises a ChiasmError for texts that are no numbers (all of them told) or no dates, a list in a cell, a column that
+    is empty in every row, and a field that is named twice.
     """
     if twice := sorted(numbers.keys() & categories.keys()):
         raise ChiasmError(f"wanted {twice[0]!r} as a number or as a category, got both: name it once, or rename one.")
@@ -50,8 +53,15 @@ def record_column(
         raise ChiasmError(
             f"{wrong[0].partition(': got')[0]}: wanted {what}, got {wrong[0].partition(': got ')[2]}"
             + (f" (also {some(wrong[1:], 9)})" if wrong[1:] else "")
-            + f": write it as 1234.5, empty {cell}, or read the column with --category."
+            + f": write it as 1234.5, empty {cell}, or read the column as category='COL'."
         )
+    for name, column in (dates or {}).items():
+        parts = date_parts(cells[column], column, MISSING)
+        if parts is None:
+            raise ChiasmError(f"column {column!r} is empty in all {len(cells[column])} rows: nothing to read.")
+        if twice := sorted({f"{name} {part}" for part in parts} & fields.keys()):
+            raise ChiasmError(f"two fields would be named {twice[0]!r}: rename one.")
+        fields |= {f"{name} {part}": values for part, values in parts.items()}
     records = [dict(zip(fields, values, strict=True)) for values in zip(*fields.values(), strict=True)]
     held = [record if any(value is not None for value in record.values()) else None for record in records]
     return Column.from_cells("record", [held[row] for row in rows])

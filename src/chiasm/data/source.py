@@ -21,7 +21,7 @@ from chiasm.views import Column, Views
 __all__ = ["Source"]
 
 _TIMED = ("audio", "video")
-_KINDS = ("text", "image", "audio", "video", "vector", "number", "category")
+_KINDS = ("text", "image", "audio", "video", "vector", "number", "category", "date")
 
 Place = str | os.PathLike[str]
 
@@ -33,7 +33,7 @@ class Source(Part):
     is passed in as plain values, so that the command line and a server read alike.
 
     Args:
-        text, image, audio, video, vector, number, category: columns, as `chiasm.data.read.read` takes them.
+        text, image, audio, video, vector, number, category, date: columns, as `chiasm.data.read.read` takes them.
         id, split, group: a column each. label: a column, or several.
         encoding: of text files.
 
@@ -62,6 +62,7 @@ class Source(Part):
         label: str | Sequence[str] | None = None,
         group: str | None = None,
         encoding: str = "utf-8",
+        date: Names = None,
     ):
         self.text = text
         self.image = image
@@ -75,6 +76,7 @@ class Source(Part):
         self.label = label
         self.group = group
         self.encoding = encoding
+        self.date = date
 
     @classmethod
     def of(cls, part: Any) -> Source:
@@ -128,14 +130,17 @@ class Source(Part):
         id_ = self.id if self.id and composed(self.id) in cells else None
         return read(data, id=id_, encoding=self.encoding, root=root, where=where, **kept)
 
-    def read_gallery(self, data: Place, view: str, modality: str, *, root: Place | None = None) -> Views:
+    def read_gallery(
+        self, data: Place, view: str, modality: str, *, column: str | None = None, root: Place | None = None
+    ) -> Views:
         """Rows to search in: of `data` what view `view` can find, and nothing else.
 
         Of a folder its pictures, sounds, videos or texts; of a table the column that the view was read from, else the
-        column of its name; or one sound or video. The ids are read where their column is there.
+        column of its name; or one picture, sound or video. The ids are read where their column is there.
 
         Args:
-            data: a table, a folder, or a file of sound or video. view, modality: a fitted view.
+            data: a table, a folder, or a media file. view, modality: a fitted view.
+            column: the column of a table; left out, the one that the view was read from.
             root: the folder that a table's paths are below; left out, that of `data`.
 
         Raises a ChiasmError where `data` holds nothing of the kind.
@@ -143,18 +148,25 @@ class Source(Part):
         place = Path(data).expanduser()
         if place.is_dir():
             return self._read_folder(place, view, modality, root)
-        if modality in _TIMED and modality_of(place.name) in _TIMED:
+        kind = modality_of(place.name)
+        if kind is not None and (kind == modality or (modality in _TIMED and kind in _TIMED)):
             if not place.is_file():
-                raise ChiasmError(f"no file {str(data)!r}: wanted a sound, a video, a folder or a table.")
+                raise ChiasmError(f"no file {str(data)!r}: wanted a media file, a folder or a table.")
             return Views({view: Column(modality, [str(place.resolve())], labels=[place.name])}, [place.name])
-        cells = read_table(data, self.encoding, [*self._named, view], root).cells
+        cells = read_table(data, self.encoding, [*self._named, column or view], root).cells
         # Another table may lack the ids: its paths or rows name the hits.
         id_ = self.id if self.id and composed(self.id) in cells else None
-        options: dict[str, Any] = {"number": self.number, "category": self.category}
+        options: dict[str, Any] = {"number": self.number, "category": self.category, "date": self.date}
         if modality != "record":
-            column = names_of(getattr(self, modality)).get(composed(view), view)
-            alone = modality == "vector" and column not in cells and list(cells) == ["vector"]  # an array of NumPy
-            options = {modality: {view: "vector" if alone else column}}
+            name = composed(column or names_of(getattr(self, modality)).get(composed(view), view))
+            if modality == "vector" and name not in cells and list(cells) == ["vector"]:  # an array of NumPy
+                name = "vector"
+            if name not in cells:
+                raise ChiasmError(
+                    f"{place.name} has no column {name!r}, from which view {view!r} was read: say which of its columns "
+                    f"holds {modality} (column='COL'): {', '.join(cells)}."
+                )
+            options = {modality: {view: name}}
         return read(data, id=id_, encoding=self.encoding, root=root, **options)
 
     def read_moments(
@@ -165,24 +177,25 @@ class Source(Part):
         *,
         window: float | None = None,
         usual: float | None = None,
+        column: str | None = None,
         root: Place | None = None,
     ) -> Views:
         """As `read_gallery`, long sounds and videos by moment: see `chiasm.media.windows.windows`.
 
         Args:
-            data, view, modality, root: as there. window: a moment's seconds; left out, `usual`.
+            data, view, modality, column, root: as there. window: a moment's seconds; left out, `usual`.
             usual: how long the clips are that a model learned from (its `seconds_`), None where it does not know.
 
         Raises a ChiasmError for a window where there is no time, and where nobody knows how long a moment is.
         """
-        rows = self.read_gallery(data, view, modality, root=root)
+        rows = self.read_gallery(data, view, modality, column=column, root=root)
         if modality not in _TIMED:
             if window is not None:
-                raise ChiasmError(f"--window is for sounds and videos; view {view!r} holds {modality}.")
+                raise ChiasmError(f"window=SECONDS is for sounds and videos; view {view!r} holds {modality}.")
             return rows
         seconds = window or usual
         if not seconds:
-            raise ChiasmError("how long is a moment? The model does not know: say --window SECONDS.")
+            raise ChiasmError("how long is a moment? The model does not know: say window=SECONDS.")
         return windows(rows, view, seconds)
 
     def rows_of(self, split: str, views: Views, ids: Sequence[str], splits: Sequence[str]) -> np.ndarray:
@@ -213,7 +226,7 @@ class Source(Part):
             known = ", ".join(sorted(set(splits)))
             raise ChiasmError(
                 f"no rows of split {split!r} in the data ({model} recorded {known}): "
-                "score other rows with --where COL=VALUE."
+                "score other rows (where={'COL': 'VALUE'})."
             )
         kept: Views = views[mask]
         return kept

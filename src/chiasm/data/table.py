@@ -15,13 +15,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from chiasm import frames
 from chiasm.data.cells import composed
 from chiasm.data.folder import modality_of, read_folder
 from chiasm.data.json_table import json_lines, json_table, nested
 from chiasm.data.notes import Noted
 from chiasm.errors import ChiasmError
 
-__all__ = ["Cells", "Table", "modality_of", "read_table", "table"]
+__all__ = ["Cells", "Table", "modality_of", "read_table"]
 
 Cells = dict[str, list[Any]]
 
@@ -41,13 +42,8 @@ class Table(NamedTuple):
     notes: list[Noted]
 
 
-def table(data: str | os.PathLike[str], encoding: str = "utf-8") -> tuple[Cells, Path]:
-    """The cells of a table or folder by column, and the folder that its paths are relative to; see `read_table`."""
-    return read_table(data, encoding)[:2]
-
-
 def read_table(
-    data: str | os.PathLike[str],
+    data: Any,
     encoding: str = "utf-8",
     named: Sequence[str] = (),
     root: str | os.PathLike[str] | None = None,
@@ -55,11 +51,15 @@ def read_table(
     """A table or folder as cells by column.
 
     Args:
-        data: csv, tsv, jsonl, ndjson or JSON, also packed (.gz); Parquet; .npy (one column, vector); or a folder.
+        data: csv, tsv, jsonl, ndjson or JSON, also packed (.gz); Parquet; .npy (one column, vector); a folder; or what
+            is in memory (a DataFrame, a dict of columns, a list of rows), whose paths are below the working directory.
         encoding: of text files. named: columns that the caller will ask for: of several separators that a csv may have,
             the one that finds them is taken; "a.b" is made of what lies nested in column a.
         root: what no link of a folder may lead out of; left out, the folder.
     """
+    if not isinstance(data, str | os.PathLike):
+        held = {composed(name): frames.cells(values) for name, values in frames.columns_of(data).items()}
+        return Table(held | nested(held, [composed(name) for name in named]), Path(), [])
     path = Path(data).expanduser()
     if not path.exists():
         raise ChiasmError(
@@ -96,7 +96,7 @@ def read_table(
         return Table(cells | nested(cells, named), path.parent, notes)
     except UnicodeDecodeError as error:
         raise ChiasmError(
-            f"{path.name} is not {encoding} text (byte {error.start}): save it as UTF-8, or say --encoding gb18030 "
+            f"{path.name} is not {encoding} text (byte {error.start}): save it as UTF-8, or say encoding='gb18030' "
             "(or whichever it is)."
         ) from None
     except PermissionError:

@@ -12,7 +12,7 @@ from chiasm.cache import Cache, Scratch, SideBySide, Stored, key_of
 from chiasm.encoding.joined import Joined, members
 from chiasm.media.clips import one_decode
 from chiasm.media.images import MediaError, Note
-from chiasm.scale import Progress
+from chiasm.scale import Progress, tell
 from chiasm.tokens import Tokens
 from chiasm.views import ABSENT, Column
 
@@ -29,9 +29,8 @@ def drive(runs: Mapping[str, Passes], positions: np.ndarray, progress: Progress 
             for run in runs.values():
                 run.take(batch)
         done += len(batch)
-        if progress:
-            for name in runs:
-                progress(name, done, len(positions))
+        for name, run in runs.items():
+            tell(progress, name, done, len(positions), run.found)
     for run in runs.values():
         run.end()
 
@@ -52,6 +51,11 @@ class Passes:
             told += one.take(batch)
             batch = [position for position in batch if position in one.keys]
         self.notes += dict.fromkeys(told)
+
+    @property
+    def found(self) -> int:
+        """How many of the items that were taken no encoder had to encode; of several encoders at most so many."""
+        return len(self.passes[-1].keys) - max(len(one.fresh) for one in self.passes)
 
     def end(self) -> None:
         """No item follows: find what is equal, and what had to be encoded."""

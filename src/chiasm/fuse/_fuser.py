@@ -69,7 +69,7 @@ class Fuser(Part):
         views = checked(views)
         y = views.label if y is None else y
         if y is None:
-            raise ChiasmError("wanted labels, got none: pass y, one a row, or name the column of labels (--label).")
+            raise ChiasmError("wanted labels, got none: pass y, one a row, or name the column of labels (label='COL').")
         if len(y) != len(views):
             raise ChiasmError(f"wanted {len(views)} labels, one a row, got {len(y)}.")
         self.target_ = Target(self.kind).fit(y)

@@ -163,7 +163,7 @@ def label_errors(
     views = as_views(views)
     y = views.label if y is None else y
     if y is None:
-        raise ChiasmError("wanted labels to judge, got none: name their column (--label), or pass y, one a row.")
+        raise ChiasmError("wanted labels to judge, got none: name their column (label='COL'), or pass y, one a row.")
     encoded, report = Encoding(encoders).learn(views, np.ones(len(views), bool), progress)
     whole = _fuser(fuse, seed).fit(encoded, y)
     rows = whole.folds_.rows_

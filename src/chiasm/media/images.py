@@ -111,7 +111,7 @@ def check_path(cell: str, root: Path, start: Path | None = None) -> Path:
         linked = f" (by a link, to {path})" if inside else ""
         shown = cell if len(cell) <= 60 else f"{cell[:60]}..."
         raise ChiasmError(
-            f"{shown!r} leaves the data's folder {root}{linked}: move the file there, or name a wider --root "
+            f"{shown!r} leaves the data's folder {root}{linked}: move the file there, or name a wider root='DIR' "
             f"({os.path.commonpath([path, top])} holds both)."
         )
     return path

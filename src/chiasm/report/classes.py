@@ -2,27 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from chiasm.report import plots as plots
-from chiasm.report.html import Html, card, el, grid, join, percent, plot, section
-from chiasm.report.text import cut, wide
+from chiasm.report.html import Html, card, el, grid, percent, plot, section
+from chiasm.report.matrix import matrix
 
 __all__ = ["confidence", "numbers", "of_classes"]
 
-MOST_MATRIX = 50
-"""With more classes the confusion matrix gives way to a list of the commonest confusions."""
-ROOMY_MATRIX = 14
-"""With more classes a cell of the matrix shows its count alone, its share by color."""
-DENSE_MATRIX = 30
-"""With more classes the cells are as small as their figures can be read."""
-MOST_BESIDE = 6
-"""With more classes the matrix stands below their table, not beside it."""
 MOST_ROWS = 60
 """A longer table of classes or tags is folded away under its averages."""
-MOST_CONFUSED = 25
-
 Table = Mapping[str, Any]
 
 
@@ -48,54 +38,9 @@ def of_classes(table: Table) -> Html | None:
         )
         return section("Tag by tag", note, *tables)
     note = f"Balanced accuracy (the mean recall of the classes) is {percent(report['balanced_accuracy'])}."
-    parts = [*tables, card(_matrix(names, table["confusion"]))]
-    return section(
-        "Class by class", note, *([el("div", *parts, class_="pair")] if len(names) <= MOST_BESIDE else parts)
-    )
-
-
-def _matrix(names: Sequence[str], counts: Sequence[Sequence[int]]) -> Html:
-    """The confusion matrix: right answers blue, wrong ones red, as dark as their share of the row."""
-    if len(names) > MOST_MATRIX:
-        return _confused(names, counts)
-    roomy, dense = len(names) <= ROOMY_MATRIX, len(names) > DENSE_MATRIX
-    room = 16 if dense else 24
-    lines = []
-    for i, row in enumerate(counts):
-        whole = sum(row)
-        cells = []
-        for j, count in enumerate(row):
-            share = count / whole if whole else 0.0
-            kind = " ".join(["right"] * (i == j) + ["full"] * (share > 0.8))
-            known = {"class_": kind} if kind else {}
-            percent = f"{100 * share:.0f} %" if share >= 0.005 else "<1 %"
-            if not count:
-                cells.append(el("td"))
-                continue
-            inner = [str(count), *([el("small", percent)] if roomy else [])]
-            known["title"] = f"{names[i]} answered as {names[j]}: {count} of {whole} ({100 * share:.1f} %)"
-            cells.append(el("td", *inner, **known, style=f"--p:{0.06 + 0.94 * share:.3f}"))
-        lines.append(el("tr", el("th", cut(names[i], room), scope="row", title=names[i]), *cells))
-    standing = not roomy or any(wide(name) > 10 for name in names)
-    titles = [(name, {"class_": "turned"} if standing and wide(name) == len(name) else {}) for name in names]
-    heads = [el("th", el("span", cut(name, room), **turned), scope="col", title=name) for name, turned in titles]
-    head = el("tr", el("th", "true \\ answered"), *heads)
-    kinds = ["heat", *["standing"] * standing, *["tall"] * (not roomy), *["dense"] * dense]
-    table = el("table", el("thead", head), el("tbody", *lines), class_=" ".join(kinds))
-    key = "A row is a true class, a column an answer: rows counted, as a share of the true class by color"
-    more = " and below." if roomy else "; the share stands in each cell's tooltip."
-    return join(
-        [el("h3", "What was answered as what"), el("div", table, class_="scroll"), el("p", key + more, class_="key")]
-    )
-
-
-def _confused(names: Sequence[str], counts: Sequence[Sequence[int]]) -> Html:
-    """The commonest confusions, for more classes than a matrix can show."""
-    pairs = [(n, i, j) for i, row in enumerate(counts) for j, n in enumerate(row) if n and i != j]
-    worst = sorted(pairs, key=lambda pair: (-pair[0], pair[1], pair[2]))[:MOST_CONFUSED]
-    rows = [[names[i], names[j], str(n), percent(n / sum(counts[i]))] for n, i, j in worst]
-    title = f"The commonest of {len(pairs)} confusions"
-    return join([el("h3", title), grid(["true", "answered", "rows", "of the true class"], rows)])
+    drawn, beside = matrix(names, table["confusion"])
+    parts = [*tables, card(drawn)]
+    return section("Class by class", note, *([el("div", *parts, class_="pair")] if beside else parts))
 
 
 def confidence(table: Table) -> Html | None:

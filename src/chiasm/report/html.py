@@ -165,8 +165,8 @@ table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
 .heat.tall th { padding: 1px 5px; }
 .heat.tall td { min-width: 26px; padding: 3px 2px; border-color: var(--line); }
 .heat.dense { font-size: 9px; }
-.heat.dense th { padding: 0 3px; }
-.heat.dense td { min-width: 17px; padding: 2px 0; }
+.heat.dense th { padding: 0 2px; }
+.heat.dense td { min-width: 16px; padding: 2px 0; }
 .key { font-size: 13px; color: var(--soft); margin: 10px 0 0; }
 .errors { display: grid; grid-template-columns: 1fr 1fr; gap: 14px; margin-top: 14px; }
 .error { background: var(--card); border: 1px solid var(--line); border-radius: 10px; padding: 14px 16px;

@@ -85,7 +85,7 @@ def drawable(
     a video that cannot be read.
     """
     if modality not in ("image", "video"):
-        raise ChiasmError(f"--sheet draws pictures and videos; view {view!r} holds {modality}.")
+        raise ChiasmError(f"a sheet draws pictures and videos, view {view!r} holds {modality}.")
     files: dict[str, Any]
     if within is not None:
         files = {within.label(p): within.items[p] for p in within.used.tolist()}
@@ -93,7 +93,7 @@ def drawable(
         files = {item: str(Path(folder) / item) for item in items}
         if files and not any(Path(file).is_file() for file in files.values()):
             raise ChiasmError(
-                f"--sheet: none of the pictures found is below {Path(folder)}: name DATA's folder with --root."
+                f"a sheet: none of the pictures found is below {Path(folder)}: name the data's folder (root='DIR')."
             )
     if modality == "video":
         middle = Wants(pictures=1, size=_SIZE)

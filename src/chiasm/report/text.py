@@ -51,7 +51,7 @@ def lines(table: Mapping[str, Any]) -> list[str]:
         if sum(map(len, blocks.values())) + bool(left) > MOST_LINES and blocks[name]:
             left.append(name)
             blocks[name] = []
-    told = [f"left out here, in --json and --report: {', '.join(left)}"] if left else []
+    told = [f"left out here, in the JSON and the HTML report: {', '.join(left)}"] if left else []
     return [line for block in blocks.values() for line in block] + told
 
 
@@ -157,7 +157,7 @@ def _of_tags(table: Mapping[str, Any]) -> list[str]:
     rows += [[kind, *_four(report[kind])] for kind in ("micro", "macro", "weighted")]
     left = len(tags) - MOST_CLASSES
     out = _grid([["  " + row[0], *row[1:]] for row in rows])
-    return out + ([f"  and {left} more tags: --json"] if left > 0 else [])
+    return out + ([f"  and {left} more tags, in the JSON"] if left > 0 else [])
 
 
 def _four(entry: Mapping[str, Any]) -> list[str]:

@@ -85,7 +85,7 @@ def check_pairs(views: Views, least: int = 2) -> None:
     if len(views.columns) < 2:
         raise ChiasmError(
             f"wanted at least two views that pair up, got only {', '.join(views.names)}: name a second column. "
-            "Aligning needs some hundred captioned examples; with none, reuse an existing model (chiasm search --in)."
+            "Aligning needs some hundred captioned examples; with none, search with a model of other data."
         )
     present = {name: np.unique(views.codes[views.present(name)]) for name in views.columns}
     for name, codes in present.items():

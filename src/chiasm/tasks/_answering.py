@@ -10,6 +10,7 @@ import numpy as np
 from chiasm import recipe, registry
 from chiasm.encoding import Progress, Report
 from chiasm.errors import ChiasmError
+from chiasm.frames import cells
 from chiasm.measure.evidence import evidence, held_out, suspects
 from chiasm.measure.truth import PRIMARY, Truth
 from chiasm.part import Part
@@ -110,7 +111,7 @@ class Answering(KnownRows):
     def _said(self, views: Any, progress: Progress | None) -> tuple[np.ndarray, Report, np.ndarray]:
         """`(n, c)` outputs, what encoding did, and the rows' ids."""
         self.check_fitted()
-        given = as_views(views, self.modalities_)
+        given = self._views(views)
         encoded, report = self._encode(given, progress)
         return self.fuser_.outputs(encoded), report, given.ids
 
@@ -136,7 +137,7 @@ class Answering(KnownRows):
         Raises a ChiasmError when rows that the model was fitted on are among them, unless `allow_train`.
         """
         self.check_fitted()
-        views = _labeled(as_views(views, self.modalities_), y)
+        views = _labeled(self._views(views), y)
         started = time.perf_counter()
         encoded, report = self._encode(views, progress)
         mine = self._learned_from(encoded, allow_train)
@@ -190,8 +191,9 @@ def _only(views: Views, names: list[str]) -> Views:
 def _labeled(views: Views, y: Any) -> Views:
     if y is None:
         if views.label is None:
-            raise ChiasmError("wanted labels, got none: name the column of labels (--label), or pass y, one a row.")
+            raise ChiasmError("wanted labels, got none: name the column of labels (label='COL'), or pass y, one a row.")
         return views
+    y = cells(y)
     if len(y) != len(views):
         raise ChiasmError(f"wanted {len(views)} labels, one a row, got {len(y)}.")
     label = np.empty(len(y), dtype=object)

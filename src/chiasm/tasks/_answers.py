@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 
-__all__ = ["rows"]
+__all__ = ["columns", "rows"]
+
+
+def columns(names: Sequence[str], outputs: np.ndarray) -> dict[str, np.ndarray]:
+    """A column `p(NAME)` of probabilities for each class or tag, from `(n, c)` outputs.
+
+    >>> columns(["cat", "a; b"], np.array([[0.75, 0.25]]))
+    {'p(cat)': array([0.75]), 'p(a; b)': array([0.25])}
+    """
+    return {f"p({name})": outputs[:, place] for place, name in enumerate(names)}
 
 
 def rows(task: Any, ids: Iterable[Any], outputs: np.ndarray) -> list[dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from typing import Any, ClassVar, NamedTuple
 
@@ -9,16 +10,22 @@ import numpy as np
 
 from chiasm import recipe
 from chiasm.allowed import FLAG, PART, SEED, SIZE, Allowed, number
+from chiasm.data.dates import PARTS
+from chiasm.data.record import record_column
 from chiasm.data.source import Source
 from chiasm.encoding import Encoding, Progress, Report
 from chiasm.encoding.streams import drop_empty, spread
 from chiasm.errors import ChiasmError
+from chiasm.frames import cells, columns_of, is_frame, is_rows
+from chiasm.measure.coverage import coverage
 from chiasm.part import Part
 from chiasm.splits import check_splits, leaks, row_digests
 from chiasm.tasks._results import recalled, remember
-from chiasm.views import Views
+from chiasm.views import Views, as_views
 
 __all__ = ["KnownRows", "Learned", "strings"]
+
+log = logging.getLogger(__name__)
 
 
 class Learned(NamedTuple):
@@ -43,8 +50,8 @@ class KnownRows(Part):
     """A task that encodes raw rows, learns from some of them, and knows them again.
 
     Learned: `encoding_`, `views_` (modality by view), `ids_` and `splits_`, `fitted_` (a hash of each row), `leaks_`,
-    `tainted_` (ids that share an item with rows that were learned from). `fit_report` is what encoding did in `fit`;
-    it is not saved.
+    `counts_` (what the rows hold: `chiasm.measure.coverage`), `tainted_` (ids that share an item with rows that were
+    learned from). `fit_report` is what encoding did in `fit`; it is not saved.
     """
 
     encoders: Mapping[str, Any] | None
@@ -74,6 +81,7 @@ class KnownRows(Part):
     encoding_: Encoding
     views_: dict[str, str]
     leaks_: dict[str, Any]
+    counts_: dict[str, Any]
     source_: Source | dict[str, Any]
     """How DATA was read, to read more of it the same way; `Source.of` takes either."""
     fit_report: Report
@@ -100,6 +108,7 @@ class KnownRows(Part):
         remember(self, report=report)
         self.leaks_ = found.as_dict()
         self.views_ = {name: column.modality for name, column in encoded.columns.items()}
+        self.counts_ = coverage(encoded, learn)
         ids = strings(encoded.ids)
         first = np.unique(ids, return_index=True)[1]
         self.ids_, self.splits_ = ids[first], split[first]
@@ -107,6 +116,33 @@ class KnownRows(Part):
         self.fitted_ = np.frombuffer(b"".join(known), np.uint8).reshape(-1, 16)
         self.tainted_ = np.unique(ids[found.tainted].astype(str)).astype(object)
         return Learned(encoded, learn, split, found.tainted)
+
+    def _views(self, data: Any) -> Views:
+        """What a caller asks about as Views: fitted views by their names, and a record's fields by theirs.
+
+        Columns of a DataFrame or of rows that are neither are named in a warning and left out.
+        """
+        if isinstance(data, Views):
+            return data
+        held = columns_of(data)
+        for view, encoder in self.encoding_.encoders_.items():
+            fields = getattr(encoder, "fields_", {})
+            given = {name: cells(held[name]) for name in fields if name in held and name not in self.views_}
+            given = {name: values for name, values in given.items() if any(value is not None for value in values)}
+            dates = {name: name for name in held if f"{name} {PARTS[0]}" in fields}
+            given |= {name: cells(held[name]) for name in dates}
+            if self.views_.get(view) != "record" or view in held or not given:
+                continue
+            texts = {name: name for name in given if "known" in fields.get(name, ())}
+            numbers = {name: name for name in given if name not in texts and name not in dates}
+            record = record_column(given, numbers, texts, range(len(next(iter(given.values())))), None, dates)
+            kept = {name: values for name, values in held.items() if name not in given}
+            if is_frame(data) or is_rows(data):
+                if other := [name for name in kept if name not in self.views_]:
+                    log.warning("not looked at, no fitted view has the name: %s", ", ".join(other))
+                kept = {name: values for name, values in kept.items() if name in self.views_}
+            return as_views({**kept, view: record}, self.modalities_)
+        return as_views(data, self.modalities_)
 
     def _encode(self, views: Views, progress: Progress | None = None) -> tuple[Views, Report]:
         """The rows in the fitted views' features, and what encoding did.
@@ -131,7 +167,7 @@ class KnownRows(Part):
         if mine.any() and not allow:
             raise ChiasmError(
                 f"{mine.sum()} of the {len(encoded)} rows are rows that the model was fitted on: score other rows "
-                "(--where split=test), or insist with --allow-train."
+                "(where={'split': 'test'}), or insist with allow_train=True."
             )
         return int(mine.sum())
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from chiasm.encoding import Progress
 from chiasm.tasks._answering import Answering
+from chiasm.tasks._answers import columns
 from chiasm.tasks._results import Answers
 
 __all__ = ["Classify"]
@@ -53,4 +54,7 @@ class Classify(Answering):
         Views may be absent in any row, or altogether; a row without any view gets the commonest training class.
         """
         outputs, report, ids = self._said(views, progress)
-        return Answers((self.fuser_.target_.decode(outputs), outputs.max(axis=1)), report, outputs, ids)
+        target = self.fuser_.target_
+        labels, sure = target.decode(outputs), outputs.max(axis=1)
+        told = {"id": ids, "answer": labels, "confidence": sure, **columns(target.names_, outputs)}
+        return Answers((labels, sure), report, outputs, ids, told)

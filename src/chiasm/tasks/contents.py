@@ -135,8 +135,8 @@ class Contents(Part):
         views = [name for name, modality in self.hearing.modalities_.items() if modality == "audio"]
         if len(views) != 1:
             raise ChiasmError(
-                f"wanted a model fitted on one column of sounds (--audio), got {len(views)} such columns: fit classify "
-                "on sounds alone."
+                f"wanted a model fitted on one column of sounds (audio='COL'), got {len(views)} such columns: fit "
+                "classify on sounds alone."
             )
         return views[0]
 

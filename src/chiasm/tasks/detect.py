@@ -148,7 +148,7 @@ class Detect(KnownRows):
         if y is not None:
             views = Views(views.columns, views.ids, {**views.facts, "label": np.asarray(y, dtype=object)})
         if self.normal is None and self.learn == LABELS:
-            raise ChiasmError("wanted to know which label is normal, got none: pass normal='...' (--normal).")
+            raise ChiasmError("wanted to know which label is normal, got none: say normal='LABEL'.")
         learn = np.ones(len(views), bool) if views.split is None else check_splits(views.split) != "test"
         normal = learn
         if self.normal is not None:
@@ -158,7 +158,7 @@ class Detect(KnownRows):
                 known = sorted({str(one) for one in labels[learn].tolist() if one is not None})[:10]
                 raise ChiasmError(
                     f"wanted training rows labeled {self.normal!r}, got {', '.join(known) or 'no labels'}: name their "
-                    "column (--label), or leave `normal` out to learn from all rows."
+                    "column (label='COL'), or leave `normal` out to learn from all rows."
                 )
         if normal.sum() < LEAST:
             raise ChiasmError(f"wanted at least {LEAST} normal rows to learn from, got {normal.sum()}.")
@@ -216,7 +216,9 @@ class Detect(KnownRows):
         """Whether each row is unusual, booleans `(n,)` (p at most `rate`), and its surprise `(n,)` in nats."""
         encoded, report = self._encoded(views, progress)
         found = self._surprise(self._figures(encoded))
-        return Answers((found >= self.threshold, found), report, ids=encoded.ids)
+        unusual = found >= self.threshold
+        told = {"id": encoded.ids, "unusual": unusual, "p": np.exp(-found), "surprise": found}
+        return Answers((unusual, found), report, ids=encoded.ids, columns=told)
 
     def events(self, views: Any) -> np.ndarray:
         """`(n,)` of a detector that learned labels, each row's likeliest label, the normal one among them."""
@@ -282,7 +284,7 @@ class Detect(KnownRows):
         unless `allow_train`.
         """
         self.check_fitted()
-        views = as_views(views, self.modalities_)
+        views = self._views(views)
         if y is not None:
             views = Views(views.columns, views.ids, {**views.facts, "label": np.asarray(y, dtype=object)})
         encoded, report = self._encode(views, progress)
@@ -325,7 +327,7 @@ class Detect(KnownRows):
 
     def _encoded(self, views: Any, progress: Progress | None) -> tuple[Views, Report]:
         self.check_fitted()
-        return self._encode(as_views(views, self.modalities_), progress)
+        return self._encode(self._views(views), progress)
 
     def _figures(self, encoded: Views) -> np.ndarray:
         """`(n, signs)` the figures of encoded rows; those of rows that were learned from are out of fold."""

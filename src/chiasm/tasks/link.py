@@ -122,7 +122,8 @@ class Link(Part):
         """
         found = self.links(left, right, progress=progress)
         labels = [np.array([link[side] for link in found], dtype=object) for side in ("left", "right")]
-        return Answers((*labels, np.array([link["confidence"] for link in found])), found.report)
+        sure = np.array([link["confidence"] for link in found])
+        return Answers((*labels, sure), found.report, columns=found.columns)
 
     def links(self, left: Any, right: Any = None, *, progress: Progress | None = None) -> Hits:
         """As `answer`, each link a dict with left, right, confidence, left_id and right_id."""

@@ -145,10 +145,12 @@ class Match(KnownRows):
     def answer(self, views: Any, *, progress: Progress | None = None) -> Answers:
         """Whether each row is right, booleans `(n,)` (a probability of .5 or more), and the probability `(n,)`."""
         self.check_fitted()
-        encoded, report = self._encode(as_views(views, self.modalities_), progress)
+        encoded, report = self._encode(self._views(views), progress)
         odds = self._odds(self.aligner_.transform(encoded)) + np.log(self.prior / (1 - self.prior))
         sure = _sigmoid(odds)
-        return Answers((sure >= 0.5, sure), report, ids=encoded.ids)
+        there = np.sum([encoded.present(name) for name in encoded.names], axis=0)
+        told = {"id": encoded.ids, "answer": sure >= 0.5, "probability": sure, "views": there}
+        return Answers((sure >= 0.5, sure), report, ids=encoded.ids, columns=told)
 
     def score(
         self,
@@ -168,7 +170,7 @@ class Match(KnownRows):
         Raises a ChiasmError when rows that the model was fitted on are among them, unless `allow_train`.
         """
         self.check_fitted()
-        views = as_views(views, self.modalities_)
+        views = self._views(views)
         encoded, report = self._encode(views, progress)
         mine = self._learned_from(encoded, allow_train)
         measured = self._measure(encoded)

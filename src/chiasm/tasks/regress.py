@@ -57,4 +57,6 @@ class Regress(Answering):
         average over rows like the training rows; for a row that lacks views it is too narrow.
         """
         outputs, report, ids = self._said(views, progress)
-        return Answers((outputs[:, 0], np.full(len(outputs), self.half_width_)), report, outputs, ids)
+        values, widths = outputs[:, 0], np.full(len(outputs), self.half_width_)
+        told = {"id": ids, "answer": values, "plus_minus_90": widths}
+        return Answers((values, widths), report, outputs, ids, told)

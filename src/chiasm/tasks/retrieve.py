@@ -124,7 +124,7 @@ class Retrieve(KnownRows):
             if row:
                 labels[i, : len(row)] = [hit["item"] for hit in row]
                 scores[i, : len(row)] = [hit["score"] for hit in row]
-        return Answers((labels, scores), found.report)
+        return Answers((labels, scores), found.report, columns=found.columns)
 
     def hits(
         self,
@@ -160,7 +160,7 @@ class Retrieve(KnownRows):
         for view in targets:
             index, table = self.indexes_[view], self.items_[view]
             if within is not None:
-                index, table, read = self._gallery(as_views(within, self.modalities_), view, progress)
+                index, table, read = self._gallery(self._views(within), view, progress)
                 report |= read
             each[view] = best(index, table, vectors, k)
         remember(self, report=report)
@@ -175,7 +175,7 @@ class Retrieve(KnownRows):
     def transform(self, views: Any, *, progress: Progress | None = None) -> Views:
         """The views in the shared space: raw items -> columns of one width."""
         self.check_fitted()
-        encoded, report = self._encode(as_views(views, self.modalities_), progress)
+        encoded, report = self._encode(self._views(views), progress)
         mapped: Views = self.aligner_.transform(encoded)
         mapped.report = report
         return mapped
@@ -198,7 +198,7 @@ class Retrieve(KnownRows):
         Raises a ChiasmError when rows that the model was fitted on are among them, unless `allow_train`.
         """
         self.check_fitted()
-        views = as_views(views, self.modalities_)
+        views = self._views(views)
         encoded, report = self._encode(views, progress)
         check_pairs(encoded)
         mine = self._learned_from(encoded, allow_train)
@@ -240,7 +240,7 @@ class Retrieve(KnownRows):
         from chiasm.measure.properties import properties, statistics_space
 
         self.check_fitted()
-        views = as_views(views, self.modalities_)
+        views = self._views(views)
         encoded, _ = self._encode(views)
         self._learned_from(encoded, allow_train)
         plain = None if train is None else statistics_space(train, views, self.aligner_, val=val)
@@ -258,7 +258,7 @@ class Retrieve(KnownRows):
             return self.view(to)
         others = [view for view in self.views_ if view != start]
         if len(others) != 1:
-            raise ChiasmError(f"say which view to answer with (--to): {', '.join(others)}.")
+            raise ChiasmError(f"say which view to answer with (to='VIEW'): {', '.join(others)}.")
         return others[0]
 
     def view(self, name: str) -> str:
@@ -269,7 +269,7 @@ class Retrieve(KnownRows):
         if len(same) == 1:
             return same[0]
         if same:
-            raise ChiasmError(f"{name!r} could mean {' or '.join(same)}: say which (--from, --to).")
+            raise ChiasmError(f"{name!r} could mean {' or '.join(same)}: say which view by its name.")
         raise unknown("fitted view", name, self.views_)
 
     def _record(self, views: Views, known: Learned) -> None:

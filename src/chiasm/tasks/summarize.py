@@ -98,9 +98,7 @@ class Summarize(Part):
     def read(self, film: Any, words: str | None = None, *, progress: Progress | None = None) -> Film:
         """The film's features and loudness over time, decoded once; `moments` chooses from them, as often as asked."""
         if words is not None and self.space is None:
-            raise ChiasmError(
-                "wanted a fitted space of pictures and texts to look for words: Summarize(space=model), or --model M."
-            )
+            raise ChiasmError("wanted a fitted space of pictures and texts to look for words: name one (space=MODEL).")
         encoder = self._encoder()
         size = int(getattr(encoder, "size", 224))
         return read_film(film, encoder.encode, size, self.step, listen=self.sound > 0, progress=progress)

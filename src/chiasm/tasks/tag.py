@@ -10,6 +10,7 @@ import numpy as np
 from chiasm.encoding import Progress
 from chiasm.stats.calibration import Thresholds
 from chiasm.tasks._answering import Answering
+from chiasm.tasks._answers import columns
 from chiasm.tasks._results import Answers
 
 __all__ = ["Tag"]
@@ -61,4 +62,4 @@ class Tag(Answering):
         found = np.empty(len(outputs), dtype=object)
         for row, (mask, sure) in enumerate(zip(chosen, outputs, strict=True)):
             found[row] = tuple(names[t] for t in np.argsort(-sure, kind="stable") if mask[t])
-        return Answers((found, outputs), report, outputs, ids)
+        return Answers((found, outputs), report, outputs, ids, {"id": ids, "answer": found, **columns(names, outputs)})

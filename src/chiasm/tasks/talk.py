@@ -169,9 +169,9 @@ class Talk(KnownRows):
         found, report = self._said(views, progress)
         names = {slot: [None if v == NOT_SAID else v for v in f.target_.names_] for slot, f in self.fusers_.items()}
         values = [np.array(names[slot], dtype=object)[one.argmax(axis=1)] for slot, one in found.items()]
-        return Answers(
-            (np.stack(values, axis=1), np.stack([one.max(axis=1) for one in found.values()], axis=1)), report
-        )
+        sure = [one.max(axis=1) for one in found.values()]
+        told = dict(zip(found, values, strict=True)) | {f"p({slot})": p for slot, p in zip(found, sure, strict=True)}
+        return Answers((np.stack(values, axis=1), np.stack(sure, axis=1)), report, columns=told)
 
     def probabilities(self, views: Any, *, progress: Progress | None = None) -> dict[str, np.ndarray]:
         """By slot `(n, c)` the probabilities of its classes in n utterances, each on its own; views may be absent."""
@@ -180,7 +180,7 @@ class Talk(KnownRows):
     def _said(self, views: Any, progress: Progress | None) -> tuple[dict[str, np.ndarray], Report]:
         """By slot `(n, c)` probabilities, and what encoding did."""
         self.check_fitted()
-        encoded, report = self._encode(as_views(views, self.modalities_), progress)
+        encoded, report = self._encode(self._views(views), progress)
         return {slot: fuser.outputs(encoded) for slot, fuser in self.fusers_.items()}, report
 
     def turn(self, dialogue: Dialogue, views: Any) -> Reply:
@@ -278,7 +278,7 @@ class Talk(KnownRows):
         Raises a ChiasmError when rows that the model was fitted on are among them, unless `allow_train`.
         """
         self.check_fitted()
-        views = with_slots(as_views(views, self.modalities_), slots)
+        views = with_slots(self._views(views), slots)
         encoded, report = self._encode(views, progress)
         self._learned_from(encoded, allow_train)
         draws = Draws(encoded.clusters)

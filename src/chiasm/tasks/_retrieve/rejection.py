@@ -69,7 +69,7 @@ def rejected(
     if known is None:
         raise ChiasmError(
             f"wanted validation rows with {start!r} and {to!r} to know what a match scores, got a model that was "
-            "fitted without: fit it with a split that has val rows, or search without --reject."
+            "fitted without: fit it with a split that has val rows, or search without rejecting."
         )
     best = known["best"]
     if gallery is not None:
