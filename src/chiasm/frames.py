@@ -147,7 +147,7 @@ def to_pandas(columns: Mapping[str, Any]) -> Any:
     try:
         import pandas  # type: ignore[import-untyped,unused-ignore]
     except ImportError:
-        raise ChiasmError("wanted a DataFrame, but pandas is not installed: pip install pandas.") from None
+        raise ChiasmError("wanted a DataFrame, but pandas is not installed: pip install 'chiasm[pandas]'.") from None
     return pandas.DataFrame({name: list(values) for name, values in columns.items()})
 
 

@@ -414,7 +414,7 @@ def test_a_model_that_gray_frames_cannot_feed_is_refused_before_the_first_frame(
     only = Detect({"video": "frames_video:image=pixel_image"}).fit(
         Views({"video": Column("video", [str(Path(street[2]).parent / f"{i}.mp4") for i in range(24)])})
     )
-    with pytest.raises(ChiasmError, match=r"needs pictures \(video\).*--encoder video=motion_video:grid"):
+    with pytest.raises(ChiasmError, match=r"needs pictures \(video\).*encoder motion_video:grid for video"):
         only.watch(feeds=("gray",))
     with pytest.raises(ChiasmError, match="got one that needs"):
         seen[0].watch(feeds=("sound",))

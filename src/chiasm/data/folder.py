@@ -187,7 +187,7 @@ def _lines(path: Path, encoding: str) -> list[str]:
     try:
         content = path.read_text(encoding="utf-8-sig" if encoding == "utf-8" else encoding)
     except UnicodeDecodeError:
-        raise ChiasmError(f"{path} is not {encoding} text: save it as UTF-8, or say --encoding gb18030.") from None
+        raise ChiasmError(f"{path} is not {encoding} text: save it as UTF-8, or say encoding='gb18030'.") from None
     except OSError as error:
         raise ChiasmError(f"cannot read the text {path} ({error.strerror}): let it be read, or move it away.") from None
     return [line.strip() for line in content.splitlines() if line.strip()]

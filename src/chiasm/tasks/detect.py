@@ -260,7 +260,7 @@ class Detect(KnownRows):
         kept = [i for i, name in enumerate(self.signs_) if name in known]
         if not kept:
             of = f"wanted a detector that knows {', '.join(views)} alone, got one of {', '.join(self.signs_)}"
-            raise ChiasmError(f"{of}: fit with --learn views.")
+            raise ChiasmError(f"{of}: fit with learn='views'.")
         made = copy.copy(self)
         made.signs_, made.crossed_ = [self.signs_[i] for i in kept], self.crossed_[:, kept]
         made.tails_ = {name: self.tails_[name] for name in made.signs_}

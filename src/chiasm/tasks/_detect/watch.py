@@ -310,8 +310,8 @@ def _encoders(task: Any, feeds: Sequence[str]) -> tuple[dict[str, Any], dict[str
     if not fed:
         raise ChiasmError(
             f"wanted a model of {' and '.join(_SAID[kind] for kind in feeds)}, which is what comes, got one that needs "
-            f"{', '.join(f'{what} ({name})' for name, what in unfed.items())}: for gray frames fit with --encoder "
-            f"{next(iter(found))}=motion_video:grid."
+            f"{', '.join(f'{what} ({name})' for name, what in unfed.items())}: for gray frames fit with the "
+            f"encoder motion_video:grid for {next(iter(found))}."
         )
     return fed, unfed
 

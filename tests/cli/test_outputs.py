@@ -97,7 +97,7 @@ def test_no_two_columns_of_a_csv_share_a_name(chiasm_: Chiasm, home: Path, tmp_p
     model = fit(chiasm_, home, "detect")
     assert chiasm_("detect", model, home / "v.parquet", "--to", tmp_path / "d.csv")[0] == 0
     head = next(csv.reader(io.StringIO((tmp_path / "d.csv").read_text(encoding="utf-8"))))
-    assert head == ["id", "p", "unusual", "p(左)", "p(b)", "p(左, b)", "左", "b"]
+    assert head == ["id", "p", "surprise", "unusual", "p of 左", "p of b", "p of 左, b", "左", "b"]
     assert csv_bytes(["id", "p", "id", "id 2", "id"], []) == b"id,p,id 2,id 2 2,id 3\r\n"
 
 
@@ -213,7 +213,7 @@ def test_a_table_of_a_notebook_escapes_what_the_data_holds() -> None:
 
 def test_without_pandas_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "pandas", None)
-    with pytest.raises(chiasm.ChiasmError, match="pip install pandas"):
+    with pytest.raises(chiasm.ChiasmError, match=r"pip install 'chiasm\[pandas\]'"):
         chiasm.score.Score(0.5, {"rows": 3}).to_pandas()
 
 
