@@ -27,12 +27,21 @@ from chiasm.tasks.retrieve import Retrieve
 ROUNDS, TIMES = 5, 60
 ALONE, BESIDE, RATIO = "alone", "beside busy processes", "ratio over the share"
 FIGURES = [
-    Figure("alone", (ALONE,), "one new text answered, nothing else asked of the cores", "s", ".3f", "{n} answers"),
-    Figure("beside", (BESIDE,), "one new text answered beside a busy process a core", "s", ".3f", "{n} answers"),
-    Figure(
-        "ratio", (RATIO,), "the same over what it takes alone, in units of what the share of cores explains", "", ".2f"
-    ),
+    Figure(short, (key,), what, "s", ".3f", "{n} answers", interval="5 to 95 % of answers")
+    for short, key, what in (
+        ("alone", ALONE, "one new text answered, nothing else asked of the cores"),
+        ("beside", BESIDE, "one new text answered beside a busy process a core"),
+    )
 ]
+FIGURES.append(
+    Figure(
+        "ratio",
+        (RATIO,),
+        "the same over what it takes alone, in units of what the share of cores explains",
+        format=".2f",
+        interval="least and most",
+    )
+)
 
 
 @contextmanager

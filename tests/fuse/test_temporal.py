@@ -163,7 +163,7 @@ def test_a_head_over_time_learns_which_event_came_first_and_a_mean_over_time_can
     x, y = ordered(400)
     fresh, truth = ordered(300, seed=1)
     fused = Temporal(steps=STEPS, head=head).fit({"x": flat(x)}, y)
-    assert fused.score({"x": flat(fresh)}, truth) > 0.9
+    assert fused.score({"x": flat(fresh)}, truth) > (0.9 if head == "attention" else 0.95)
     if head == "gru":
         blind = Early().fit({"x": x.mean(axis=1)}, y)
         assert abs(float(blind.score({"x": fresh.mean(axis=1)}, truth)) - 0.5) < 0.1
