@@ -261,3 +261,13 @@ def test_a_table_written_elsewhere_finds_names_with_other_accents(tmp_path: Path
         views = chiasm.read(folder / "t.csv", image="f", text="c")
         assert os.path.exists(views["f"].items[0])
         assert views.ids.tolist() == [unicodedata.normalize("NFC", f"été/{name}")]
+
+
+def test_media_that_a_search_does_not_ask_for_are_told(tmp_path: Path) -> None:
+    make_pictures(tmp_path, 1)
+    (tmp_path / "clip.mp4").write_bytes(b"not looked at")
+    (tmp_path / "猫.wav").write_bytes(b"neither")
+    with pytest.warns(ChiasmWarning, match="2 files of other kinds passed over"):
+        views = Source(image="path").read_gallery(tmp_path, "path", "image")
+    assert {item for _, item, note in views.notes if note.skipped} == {"clip.mp4", "猫.wav"}
+    assert views["path"].present.sum() == 1

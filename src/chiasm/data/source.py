@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,9 +12,11 @@ import numpy as np
 
 from chiasm.data.cells import composed, is_empty
 from chiasm.data.folder import modality_of
+from chiasm.data.notes import sentences
 from chiasm.data.read import Names, names_of, read
 from chiasm.data.table import read_table
-from chiasm.errors import ChiasmError
+from chiasm.errors import ChiasmError, ChiasmWarning
+from chiasm.media.images import Note
 from chiasm.media.windows import windows
 from chiasm.part import Part
 from chiasm.views import Column, Views
@@ -21,6 +24,7 @@ from chiasm.views import Column, Views
 __all__ = ["Source"]
 
 _TIMED = ("audio", "video")
+_MEDIA = ("image", *_TIMED)
 _KINDS = ("text", "image", "audio", "video", "vector", "number", "category", "date")
 
 Place = str | os.PathLike[str]
@@ -246,4 +250,11 @@ class Source(Part):
             root = None
         cells = read_table(folder, self.encoding, root=root).cells
         options: dict[str, Any] = {modality: {view: modality if modality in cells else "path"}}
-        return read(folder, encoding=self.encoding, root=root, **options)
+        views = read(folder, encoding=self.encoding, root=root, **options)
+        unasked = Note("other_kind", f"not searched: view {view!r} holds {modality}", skipped=True)
+        others = [cell for kind in _MEDIA if kind != modality for cell in cells.get(kind, ()) if cell]
+        told = [(view, cell, unasked) for cell in others]
+        views.notes = [*views.notes, *told]
+        for sentence in sentences(told):
+            warnings.warn(sentence, ChiasmWarning, stacklevel=2)
+        return views
