@@ -114,7 +114,7 @@ FITS: dict[str, tuple[Callable[[Path], Path], tuple[str, ...], str]] = {
     "no picture readable": (
         lambda d: table(d, [{**row, "path": f"none{i}.png"} for i, row in enumerate(plain())]),
         COLUMNS,
-        "view 'path' is absent in every row",
+        "column 'path': none of the 20 files that it names was found",
     ),
     "pairs of no id": (
         lambda d: table(d, [{"path": row["path"]} for row in plain(10)] + [{"caption": r["caption"]} for r in plain()]),

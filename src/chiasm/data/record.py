@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from chiasm.data.cells import MISSING, is_missing, plain
+from chiasm.data.cells import MISSING as EMPTY
+from chiasm.data.cells import is_missing, plain
 from chiasm.data.checks import check_categories
 from chiasm.data.dates import date_parts
 from chiasm.data.notes import Noted, some
@@ -56,7 +57,7 @@ def record_column(
             + f": write it as 1234.5, empty {cell}, or read the column as category='COL'."
         )
     for name, column in (dates or {}).items():
-        parts = date_parts(cells[column], column, MISSING)
+        parts = date_parts(cells[column], column, EMPTY)
         if parts is None:
             raise ChiasmError(f"column {column!r} is empty in all {len(cells[column])} rows: nothing to read.")
         if twice := sorted({f"{name} {part}" for part in parts} & fields.keys()):

@@ -22,7 +22,7 @@ from chiasm.data.json_table import json_lines, json_table, nested
 from chiasm.data.notes import Noted
 from chiasm.errors import ChiasmError
 
-__all__ = ["Cells", "Table", "modality_of", "read_table"]
+__all__ = ["Cells", "Table", "modality_of", "read_table", "table"]
 
 Cells = dict[str, list[Any]]
 
@@ -40,6 +40,11 @@ class Table(NamedTuple):
     cells: Cells
     base: Path
     notes: list[Noted]
+
+
+def table(data: Any, encoding: str = "utf-8") -> tuple[Cells, Path]:
+    """The cells of a table or folder by column, and the folder that its paths are relative to; see `read_table`."""
+    return read_table(data, encoding)[:2]
 
 
 def read_table(

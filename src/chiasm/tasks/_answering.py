@@ -193,7 +193,7 @@ def _labeled(views: Views, y: Any) -> Views:
         if views.label is None:
             raise ChiasmError("wanted labels, got none: name the column of labels (label='COL'), or pass y, one a row.")
         return views
-    y = cells(y)
+    y = y if isinstance(y, np.ndarray) else cells(y)
     if len(y) != len(views):
         raise ChiasmError(f"wanted {len(views)} labels, one a row, got {len(y)}.")
     label = np.empty(len(y), dtype=object)
