@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from chiasm.column import missing
 from chiasm.errors import ChiasmError, unknown
 from chiasm.part import Part
 
@@ -120,7 +121,7 @@ class Target(Part):
 
 
 def _missing(value: Any) -> bool:
-    return value is None or value == "" or (isinstance(value, float | np.floating) and value != value)
+    return missing(value) or (isinstance(value, str) and not value)
 
 
 def _classes(y: Any) -> list[str | None]:
@@ -130,7 +131,7 @@ def _classes(y: Any) -> list[str | None]:
 def _dtype(y: Any) -> str:
     """The type of class labels: of an array its own, of other rows that of their values; "object" for texts."""
     own = getattr(y, "dtype", None)
-    if getattr(own, "kind", "") in tuple("biuf"):
+    if isinstance(own, np.dtype) and own.kind in "biuf":
         return str(own)
     known = [value for value in np.asarray(y, dtype=object).tolist() if not _missing(value)]
     held = {type(value) for value in known}

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import chiasm
 from chiasm import ChiasmError
 from chiasm.data.source import Source
+from chiasm.errors import ChiasmWarning
 from conftest import make_pictures
 
 
@@ -103,10 +106,84 @@ def test_a_wider_root_is_still_a_root(tmp_path: Path) -> None:
     table = lines(tmp_path / "wide" / "data", "0000.png", "../../out/0000.png")
     with pytest.raises(ChiasmError, match="leaves the data's folder"):
         found(table, tmp_path / "wide")
-    table = lines(tmp_path / "wide" / "data", "0000.png", "link.png")
+    table = lines(tmp_path / "wide" / "data", "link.png")
     (tmp_path / "wide" / "data" / "link.png").symlink_to(tmp_path / "out" / "0000.png")
     with pytest.raises(ChiasmError, match="leaves the data's folder"):
         found(table, tmp_path / "wide")
+
+
+@pytest.mark.parametrize("stray", ["l.png", "folder/0000.png", "子/猫.png"])
+def test_one_link_out_of_the_folder_is_told_and_the_other_rows_are_used(tmp_path: Path, stray: str) -> None:
+    make_pictures(tmp_path / "data", 2)
+    make_pictures(tmp_path / "out", 1)
+    table = lines(tmp_path / "data", "0000.png", stray, "0001.png", stray)
+    target = tmp_path / "out" if stray.startswith("folder") else tmp_path / "out" / "0000.png"
+    link = tmp_path / "data" / (stray.split("/")[0] if target.is_dir() else stray)
+    link.parent.mkdir(exist_ok=True)
+    link.symlink_to(target)
+    with pytest.warns(ChiasmWarning, match=rf"1 file \({stray}\): passed over, .*{tmp_path} holds both"):
+        views = chiasm.read(table, text="caption", image="path")
+    assert views["path"].labels == ["0000.png", "0001.png"]
+    assert views.present("path").tolist() == [True, False, True, False]
+    assert views.ids.tolist() == ["0000.png", "row 2", "0001.png", "row 4"]
+    assert [(name, item, note.code, note.skipped) for name, item, note in views.notes] == [
+        ("path", stray, "link", True)
+    ]
+    assert len(found(table, tmp_path)) == 3
+
+
+def test_one_link_among_paths_of_vectors_is_told_too(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    np.save(tmp_path / "data" / "a.npy", np.ones(2))
+    np.save(tmp_path / "o.npy", np.ones(2))
+    (tmp_path / "data" / "l.npy").symlink_to(tmp_path / "o.npy")
+    (tmp_path / "data" / "t.csv").write_text("v,t\na.npy,x\nl.npy,y\n", encoding="utf-8")
+    with pytest.warns(ChiasmWarning, match=r"1 file \(l\.npy\): passed over"):
+        views = chiasm.read(tmp_path / "data" / "t.csv", vector="v", text="t")
+    assert views.present("v").tolist() == [True, False]
+    with pytest.raises(ChiasmError, match="leaves the data's folder"):
+        chiasm.read(tmp_path / "data" / "t.csv", vector="v", where={"t": "y"})
+
+
+LAYOUTS = {  # where a link of the table lies, and where it leads
+    "annex": ("repo/data/img/{i}.png", "repo/.git/annex/objects/0{i}/Kz/SHA256E-s{i}.png/SHA256E-s{i}.png"),
+    "DVC": ("repo/data/img/{i}.png", "cache/files/md5/0{i}/ab4c"),
+    "hub": ("hub/snapshots/abc/{i}.png", "hub/blobs/e3b0c{i}"),
+}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("absolute", [True, False])
+def test_the_advice_on_links_works_for_every_tool_that_lays_them(tmp_path: Path, layout: str, absolute: bool) -> None:
+    make_pictures(tmp_path / "made", 2)
+    for i in range(2):
+        link, blob = (tmp_path / place.format(i=i) for place in LAYOUTS[layout])
+        link.parent.mkdir(parents=True, exist_ok=True)
+        blob.parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "made" / f"000{i}.png").rename(blob)
+        link.symlink_to(blob if absolute else os.path.relpath(blob, link.parent))
+    table = lines(link.parent, "0.png", "1.png")
+    with pytest.raises(ChiasmError, match="leaves the data's folder") as caught:
+        found(table)
+    advised = Path(re.search(r"\((\S+) holds both\)", str(caught.value))[1])
+    assert found(table, advised) == [str(tmp_path / LAYOUTS[layout][1].format(i=i)) for i in range(2)]
+
+
+@pytest.mark.parametrize("encoding", ["gb18030", "big5", "latin-1"])
+@pytest.mark.parametrize("written", ["utf-8", "the same"])
+def test_names_that_are_no_utf8_are_found_by_what_they_say(tmp_path: Path, encoding: str, written: str) -> None:
+    folder, name = ("été", "café.png") if encoding == "latin-1" else ("照片", "一隻貓.png")
+    make_pictures(tmp_path, 2)
+    inside = os.fsencode(tmp_path) + b"/" + folder.encode(encoding)
+    os.mkdir(inside)
+    os.rename(tmp_path / "0000.png", inside + b"/" + name.encode(encoding))
+    os.rename(tmp_path / "0001.png", inside + b"/plain.png")
+    encoding = "utf-8" if written == "utf-8" else encoding
+    (tmp_path / "t.csv").write_bytes(f"p,c\n{folder}/{name},x\n{folder}\\plain.png,{folder}\n".encode(encoding))
+    views = chiasm.read(tmp_path / "t.csv", image="p", text="c", encoding=encoding)
+    assert [os.path.exists(path) for path in views["p"].items] == [True, True]
+    assert views["p"].labels[0] == f"{folder}/{name}"
+    assert views["c"].items[1] == folder
 
 
 def test_absolute_paths_inside_the_folder_are_read_and_others_refused(tmp_path: Path) -> None:

@@ -11,17 +11,22 @@ from chiasm.data.cells import is_missing, shown
 from chiasm.data.notes import Noted, some
 from chiasm.media.images import Note
 
-__all__ = ["check_categories", "check_ids", "check_labels"]
+__all__ = ["check_categories", "check_groups", "check_ids", "check_labels"]
 
 _MANY = 10
 _FEW = 2
 
 
 def check_ids(ids: Sequence[str], column: str) -> list[Noted]:
-    """A note where one id, one thing therefore, has many more rows than the others (five times the median and 10)."""
+    """A note where one id, one thing therefore, has many more rows than the others (five times the median and 10).
+
+    Of a word for nothing ("NaN") two rows are many.
+    """
     counts = Counter(ids)
     usual = float(np.median(list(counts.values()))) if counts else 0.0
-    most = [(name, n) for name, n in counts.most_common(3) if n >= _MANY and (n > 5 * usual or is_missing(name))]
+    words = [(name, n) for name, n in counts.most_common() if n > 1 and is_missing(name)]
+    many = [(name, n) for name, n in counts.most_common(3) if n >= max(_MANY, 5 * usual + 1) and not is_missing(name)]
+    most = words[:3] + many
     if not most or len(counts) == 1:
         return []
     told = ", ".join(f"{shown(name)} in {n}" for name, n in most)
@@ -30,6 +35,19 @@ def check_ids(ids: Sequence[str], column: str) -> list[Noted]:
         "empty those cells of a path, or name another --id"
     )
     return [(column, "", Note("shared_id", message))]
+
+
+def check_groups(groups: Sequence[str], column: str) -> list[Noted]:
+    """A note where words for nothing ("NaN", "null") stand for a group: such rows are no group."""
+    words = Counter(group for group in groups if group and is_missing(group))
+    if not words:
+        return []
+    told = some([f"{shown(word)} in {n}" for word, n in words.most_common()])
+    message = (
+        f"column {column!r}: {sum(words.values())} of {len(groups)} rows have no group ({told}): each is one of its "
+        "own, and splits may part them"
+    )
+    return [(column, "", Note("no_group", message))]
 
 
 def check_labels(labels: Sequence[str], column: str) -> list[Noted]:

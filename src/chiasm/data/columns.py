@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from chiasm.data.cells import is_missing, media_cell, shown, text_cell
 from chiasm.data.notes import Noted, some
 from chiasm.data.paths import Places
 from chiasm.errors import ChiasmError
-from chiasm.media.images import Note
+from chiasm.media.images import LinkOut, Note
 from chiasm.views import ABSENT, Column
 
 __all__ = ["item_column", "vector_column"]
@@ -19,8 +20,10 @@ __all__ = ["item_column", "vector_column"]
 _WIDEST = 1 << 24
 
 
-def item_column(modality: str, values: list[Any], name: str, places: Places, rows: list[int]) -> Column:
-    """A column of texts or media.
+def item_column(
+    modality: str, values: list[Any], name: str, places: Places, rows: list[int]
+) -> tuple[Column, list[Noted]]:
+    """A column of texts or media, and a note on each path that a link leads out of the root, which is absent then.
 
     Args:
         values: a cell a row of the Views. name: the table's column. rows: the table's row of each, for a sentence.
@@ -33,34 +36,55 @@ def item_column(modality: str, values: list[Any], name: str, places: Places, row
         raise ChiasmError(f"column {name!r} is empty in all {len(values)} rows: nothing to read.")
     column = Column.from_cells(modality, checked)
     if modality == "text":
-        return column
-    cells = column.items
-    found = [places.find(cell) if isinstance(cell, str) else (cell, True) for cell in cells]
-    if not any(there for _, there in found):
+        return column, []
+    cells, items, there = [], [], []
+    led: dict[str, LinkOut] = {}
+    moved = np.full(len(column.items) + 1, ABSENT)  # the last serves index -1
+    for place, cell in enumerate(column.items):
+        try:
+            means, is_there = places.find(cell) if isinstance(cell, str) else (cell, True)
+        except LinkOut as error:
+            led[cell] = error
+            continue
+        moved[place] = len(items)
+        cells.append(cell)
+        items.append(means)
+        there.append(is_there)
+    if not items:
+        raise next(iter(led.values()))
+    if not any(there):
         raise places.nowhere(cells, name)
-    column.items = [means for means, _ in found]
-    column.labels = [
+    labels = [
         str(cell) if isinstance(means, str) else f"{modality} {i}"
-        for i, (cell, means) in enumerate(zip(cells, column.items, strict=True))
+        for i, (cell, means) in enumerate(zip(cells, items, strict=True))
     ]
-    return column
+    return Column(modality, items, moved[column.index], labels=labels), _left_out(name, led)
 
 
 def vector_column(values: list[Any], name: str, places: Places, rows: list[int]) -> tuple[Column, list[Noted]]:
-    """A column of vectors, from lists of numbers or paths of .npy files, and a note on those that are not finite.
+    """A column of vectors, from lists of numbers or paths of .npy files, and notes on those that are left out.
+
+    These are not finite, or a link leads to them out of the root.
 
     Raises a ChiasmError that tells every cell which is no vector, or is one of another length.
     """
     held: dict[int, np.ndarray] = {}
+    led: dict[str, LinkOut] = {}
     wrong: list[tuple[int, str]] = []
     for i, value in enumerate(values):
         if is_missing(value):
             continue
-        made = _vector(value, places)
+        try:
+            made = _vector(value, places)
+        except LinkOut as error:
+            led[value] = error
+            continue
         if isinstance(made, str):
             wrong.append((rows[i], made))
         else:
             held[i] = made
+    if led and not held and not wrong:
+        raise next(iter(led.values()))
     if not held and not wrong:
         raise ChiasmError(f"column {name!r} is empty in all {len(values)} rows: nothing to read.")
     usual = Counter(map(len, held.values())).most_common(1)[0][0] if held else 0
@@ -77,12 +101,17 @@ def vector_column(values: list[Any], name: str, places: Places, rows: list[int])
         raise ChiasmError(f"column {name!r}: wanted finite numbers, got NaN or infinity in every row.")
     index = np.full(len(values), ABSENT, dtype=np.int64)
     index[np.array(list(held))[finite]] = np.arange(finite.sum())
-    notes: list[Noted] = []
+    notes = _left_out(name, led)
     if not finite.all():
         bad = some([str(rows[i] + 1) for i, good in zip(held, finite, strict=True) if not good])
         message = f"column {name!r}: {int((~finite).sum())} vectors that are not finite are left out (row {bad})"
         notes.append((name, "", Note("not_finite", message, skipped=True)))
     return Column("vector", items[finite], index), notes
+
+
+def _left_out(name: str, led: Mapping[str, LinkOut]) -> list[Noted]:
+    """A note on each cell whose path a link leads out of the root."""
+    return [(name, cell, Note("link", str(error).rstrip("."), skipped=True)) for cell, error in led.items()]
 
 
 def _vector(value: Any, places: Places) -> np.ndarray | str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 from collections.abc import Sequence
@@ -17,13 +18,16 @@ __all__ = ["Places"]
 _DRIVE = re.compile(r"[A-Za-z]:[\\/]|\\\\")
 _MOST = 4096
 """Longer than any path."""
+_ENCODINGS = ("gb18030", "big5", "shift_jis", "euc_kr", "latin-1")
+"""Of names that are not UTF-8, such as those that a zip of Chinese Windows unpacks to."""
 
 
 class Places:
     """Finds the files that cells mean, below `root` and nowhere else.
 
     A path is looked for below the first of the starts, then below the next; as it stands, then with backslashes as
-    separators and with accents as the folder has them (a table written on Windows or macOS).
+    separators, with accents as the folder has them, and with names that are not UTF-8 read as Windows wrote them (a
+    table written on another system, a zip of Chinese Windows).
 
     Args:
         root: what no path may leave, links followed. starts: the folders that paths are relative to.
@@ -93,7 +97,10 @@ class Places:
                 names = os.listdir(folder) if inside else []
             except OSError:
                 names = []
-            self._listed[folder] = {composed(name): name for name in names}
+            self._listed[folder] = {}
+            for name in sorted(names, key=_is_foreign):
+                for spelled in _readings(name):
+                    self._listed[folder].setdefault(composed(spelled), name)
         return self._listed[folder]
 
     def nowhere(self, cells: Sequence[str], name: str) -> ChiasmError:
@@ -122,3 +129,19 @@ class Places:
                         return f"{start} has {lies!r}: write the paths as they lie there, or move the files"
         back = " (their backslashes were tried as separators too)" if "\\" in cell else ""
         return f"name the folder that they lie below with --root DIR, or put back what was moved{back}"
+
+
+def _is_foreign(name: str) -> bool:
+    """Whether a file's name is not UTF-8."""
+    return any("\ud800" <= character <= "\udfff" for character in name)
+
+
+def _readings(name: str) -> list[str]:
+    """What a file's name may say: itself, and where it is not UTF-8 what it says in other encodings."""
+    if not _is_foreign(name):
+        return [name]
+    readings = [name]
+    for encoding in _ENCODINGS:
+        with contextlib.suppress(UnicodeDecodeError):
+            readings.append(os.fsencode(name).decode(encoding))
+    return readings

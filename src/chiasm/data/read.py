@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from chiasm.data.cells import composed, is_empty, plain
-from chiasm.data.checks import check_ids, check_labels
+from chiasm.data.cells import composed, is_missing, plain
+from chiasm.data.checks import check_groups, check_ids, check_labels
 from chiasm.data.columns import item_column, vector_column
 from chiasm.data.folder import modality_of
 from chiasm.data.notes import sentences
@@ -75,7 +75,7 @@ def read(
         split: a column of train / val / test. label: a column of classes, numbers or lists of tags;
             several make one label a row, a JSON object of their values (the slots of `talk`).
         group: a column of what rows belong to (a patient, a film): rows of equal group are not parted by any split; an
-            empty cell is a row on its own.
+            empty cell, or a word for one ("NaN"), is a row on its own.
         where: keep the rows in which each column has the given value.
         root: the folder that paths are relative to and may not leave, by links neither; left out, that of `data`. Where
             it holds `data`, what is not there is looked for beside `data` too.
@@ -133,9 +133,9 @@ def read(
         held = [cells[column][r] if part is None else _at(cells[column][r], part) for r, part in source]
         if modality == "vector":
             columns[name], told = vector_column(held, column, places, rows)
-            notes += told
         else:
-            columns[name] = item_column(modality, held, column, places, rows)
+            columns[name], told = item_column(modality, held, column, places, rows)
+        notes += told
     if fields:
         columns["record"] = record_column(cells, numbers, categories, rows, notes, dates)
     facts = {}
@@ -149,8 +149,8 @@ def read(
     for one in labels:
         notes += check_labels([plain(value) for value in cells[one]], one)
     if group:
-        of_group = [None if is_empty(value) else value for value in cells[group]]
-        facts["group"] = np.array([plain(of_group[r]) for r in rows], dtype=object)
+        notes += check_groups([plain(value) for value in cells[group]], group)
+        facts["group"] = np.array(["" if is_missing(cells[group][r]) else plain(cells[group][r]) for r in rows], object)
     ids, of = _ids(cells, id, rows, wanted, columns)
     if of and not in_folder:
         first = np.flatnonzero(np.diff(rows, prepend=-1))  # a row of the table may be several here

@@ -100,8 +100,9 @@ def read_table(
         cells = {composed(name): values for name, values in cells.items()}
         return Table(cells | nested(cells, named), path.parent, notes)
     except UnicodeDecodeError as error:
+        likely = "utf-16" if error.object[:2] in (b"\xff\xfe", b"\xfe\xff") else "gb18030"
         raise ChiasmError(
-            f"{path.name} is not {encoding} text (byte {error.start}): save it as UTF-8, or say encoding='gb18030' "
+            f"{path.name} is not {encoding} text (byte {error.start}): save it as UTF-8, or say encoding={likely!r} "
             "(or whichever it is)."
         ) from None
     except PermissionError:

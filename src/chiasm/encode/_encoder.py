@@ -40,6 +40,10 @@ class Encoder(Part):
 
     def encode(self, items: Sequence[Any]) -> Any:
         """`(n, d)` float32 vectors of n items, or their `Tokens`; a ChiasmError names the first that cannot be read."""
+        return self.encode_told(items)[0]
+
+    def encode_told(self, items: Sequence[Any]) -> tuple[Any, dict[int, list[Note]]]:
+        """As `encode`, and the notes on what was altered, by position."""
         values, notes = self.attempt(items)
         for position, found in notes.items():
             for note in found:
@@ -48,7 +52,7 @@ class Encoder(Part):
                     raise ChiasmError(
                         f"cannot encode {self.modality} {str(shown)[:200]!r}: {note.message} [{note.code}]."
                     )
-        return values
+        return values, notes
 
     def fit(self, items: Sequence[Any]) -> Encoder:
         """Learn from training items, where the encoder learns at all. Returns self."""

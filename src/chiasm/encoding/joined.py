@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from chiasm.cache import key_of
+from chiasm.media.images import Note
 from chiasm.part import Part
 
 __all__ = ["Joined", "members"]
@@ -59,9 +60,19 @@ class Joined(Part):
 
     def encode(self, items: Sequence[Any]) -> np.ndarray:
         """The vectors of n items; a ChiasmError that names the first item that one of the encoders cannot encode."""
+        return self.encode_told(items)[0]
+
+    def encode_told(self, items: Sequence[Any]) -> tuple[np.ndarray, dict[int, list[Note]]]:
+        """As `encode`, and the notes of all encoders on what was altered, by position."""
         self.check_fitted()
-        blocks = [e.encode(items) / scale for e, scale in zip(self.encoders_, self.scales_, strict=True)]
-        return np.concatenate(blocks, axis=1)
+        blocks = []
+        notes: dict[int, list[Note]] = {}
+        for encoder, scale in zip(self.encoders_, self.scales_, strict=True):
+            values, told = encoder.encode_told(items)
+            blocks.append(values / scale)
+            for place, found in told.items():
+                notes[place] = notes.get(place, []) + found
+        return np.concatenate(blocks, axis=1), notes
 
     def content(self, item: Any) -> bytes:
         """The bytes that make an item what it is: those that its encoders agree on, else a hash of each."""

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from chiasm.column import missing
 from chiasm.errors import ChiasmError
 from chiasm.stats.resample import bootstrap, interval
 from chiasm.views import Views, normalize
@@ -61,7 +62,7 @@ def sample(space: Views) -> Sample:
         )
     numbers = np.full(len(space), -1)
     if space.label is not None:
-        named = np.array([value is not None and value == value and value != "" for value in space.label.tolist()])
+        named = np.array([not missing(value) and str(value) != "" for value in space.label.tolist()])
         numbers[named] = np.unique(space.label[named].astype(str), return_inverse=True)[1]
     rows = [column.first_rows for column in columns.values()]
     return Sample(

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from chiasm.column import missing
 from chiasm.errors import ChiasmError
 from chiasm.views import Views
 
@@ -53,4 +54,4 @@ def _object(label: Any) -> dict[str, Any]:
 
 
 def _lacking(value: Any) -> bool:
-    return value is None or value == "" or (isinstance(value, float) and value != value)
+    return missing(value) or (isinstance(value, str) and not value)

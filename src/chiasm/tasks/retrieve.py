@@ -152,11 +152,11 @@ class Retrieve(KnownRows):
         column = views.columns[views.names[0]]
         if not column.present.all():
             raise ChiasmError(f"wanted something to ask with, got an empty query ({start}).")
-        vectors = self._place(start, column.take(column.index))
+        vectors, report = self._place(start, column)
         targets = [self.target(start, one) for one in ([to] if to is None or isinstance(to, str) else to)]
         if len(targets) > 1 and reject is not None:
             raise ChiasmError("wanted one view to reject by, got several: ask each view on its own.")
-        report, each = Report(), {}
+        each = {}
         for view in targets:
             index, table = self.indexes_[view], self.items_[view]
             if within is not None:
@@ -294,12 +294,19 @@ class Retrieve(KnownRows):
             calibrate(mapped[split == "val"], self.indexes_, self.aligner_) if (split == "val").any() else {}
         )
 
-    def _place(self, name: str, items: Any) -> np.ndarray:
-        """Raw items (or vectors) of a view -> `(n, k)` in the shared space; strict: an unreadable item is an error."""
-        encoder = self.encoding_.encoders_.get(name)
-        vectors = np.asarray(items) if encoder is None else encoder.encode(items)
-        mapped = self.aligner_.transform(Views({name: Column(self.views_[name], vectors)}))
-        return np.asarray(mapped[name].items)
+    def _place(self, name: str, queries: Column) -> tuple[np.ndarray, Report]:
+        """Raw items (or vectors) of a view -> `(n, k)` in the shared space, and what was altered of them.
+
+        Raises a ChiasmError for an item that cannot be read.
+        """
+        encoder, items = self.encoding_.encoders_.get(name), queries.take(queries.index)
+        report = Report()
+        if encoder is not None:
+            items, notes = encoder.encode_told(items)
+            report = Report({name: len(queries.index)}, {name: len(queries.index)}, {name: 0})
+            report.notes = [(name, queries.label(int(queries.index[i])), note) for i in notes for note in notes[i]]
+        mapped = self.aligner_.transform(Views({name: Column(self.views_[name], np.asarray(items))}))
+        return np.asarray(mapped[name].items), report
 
     def _gallery(self, views: Views, to: str, progress: Progress | None) -> tuple[Index, dict[str, np.ndarray], Report]:
         """An index of other rows' items, what is known of each, and what encoding did."""
