@@ -12,7 +12,9 @@ from chiasm.errors import ChiasmError, unknown
 
 __all__ = [
     "COUNT",
+    "ENCODERS",
     "FLAG",
+    "MODEL",
     "NOT_NEGATIVE",
     "PART",
     "POSITIVE",
@@ -92,6 +94,8 @@ TEXT = Allowed("a text", lambda value: isinstance(value, str))
 PART = Allowed(
     "a name or a part", lambda value: isinstance(value, str) or hasattr(value, "fit") or hasattr(value, "add")
 )
+ENCODERS = Allowed("a dict by view or modality, or None", lambda held: held is None or hasattr(held, "items"))
+MODEL = Allowed("a fitted part, or None", lambda value: value is None or hasattr(value, "check_fitted"))
 PRECISION = choice("float32", "float64")
 
 

@@ -12,7 +12,7 @@ from chiasm.data.cells import is_missing, media_cell, shown, text_cell
 from chiasm.data.notes import Noted, some
 from chiasm.data.paths import Places
 from chiasm.errors import ChiasmError
-from chiasm.media.images import LinkOut, Note
+from chiasm.media.images import LinkError, Note
 from chiasm.views import ABSENT, Column
 
 __all__ = ["item_column", "vector_column"]
@@ -38,12 +38,12 @@ def item_column(
     if modality == "text":
         return column, []
     cells, items, there = [], [], []
-    led: dict[str, LinkOut] = {}
+    led: dict[str, LinkError] = {}
     moved = np.full(len(column.items) + 1, ABSENT)  # the last serves index -1
     for place, cell in enumerate(column.items):
         try:
             means, is_there = places.find(cell) if isinstance(cell, str) else (cell, True)
-        except LinkOut as error:
+        except LinkError as error:
             led[cell] = error
             continue
         moved[place] = len(items)
@@ -69,14 +69,14 @@ def vector_column(values: list[Any], name: str, places: Places, rows: list[int])
     Raises a ChiasmError that tells every cell which is no vector, or is one of another length.
     """
     held: dict[int, np.ndarray] = {}
-    led: dict[str, LinkOut] = {}
+    led: dict[str, LinkError] = {}
     wrong: list[tuple[int, str]] = []
     for i, value in enumerate(values):
         if is_missing(value):
             continue
         try:
             made = _vector(value, places)
-        except LinkOut as error:
+        except LinkError as error:
             led[value] = error
             continue
         if isinstance(made, str):
@@ -109,7 +109,7 @@ def vector_column(values: list[Any], name: str, places: Places, rows: list[int])
     return Column("vector", items[finite], index), notes
 
 
-def _left_out(name: str, led: Mapping[str, LinkOut]) -> list[Noted]:
+def _left_out(name: str, led: Mapping[str, LinkError]) -> list[Noted]:
     """A note on each cell whose path a link leads out of the root."""
     return [(name, cell, Note("link", str(error).rstrip("."), skipped=True)) for cell, error in led.items()]
 

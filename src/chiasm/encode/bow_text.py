@@ -7,10 +7,11 @@ Chinese counts characters and pairs of neighboring characters. Source: Harris, D
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
+from chiasm.allowed import COUNT
 from chiasm.encode._encoder import Encoder
 from chiasm.encode._words import commonest, counts, readable
 from chiasm.errors import ChiasmError
@@ -41,6 +42,8 @@ class BowText(Encoder):
 
     modality = "text"
     near = 0.95
+
+    allowed: ClassVar = {"most": COUNT}
 
     def __init__(self, most: int = 4096):
         self.most = most

@@ -9,11 +9,12 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Sequence
 from importlib.metadata import version
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from chiasm import scale
+from chiasm.allowed import COUNT
 from chiasm.encode._encoder import Encoder
 from chiasm.media.images import Note
 
@@ -40,6 +41,8 @@ class E5Text(Encoder):
     modality = "text"
     near = 0.98
     batch = 64
+
+    allowed: ClassVar = {"width": COUNT}
 
     def __init__(self, width: int = 512):
         self.width = width

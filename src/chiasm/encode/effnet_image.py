@@ -13,10 +13,11 @@ import sys
 from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
+from chiasm.allowed import number
 from chiasm.cache import Cache
 from chiasm.encode._encoder import Encoder, each
 from chiasm.errors import ChiasmError
@@ -43,6 +44,8 @@ class EffnetImage(Encoder):
     modality = "image"
     near = 0.92
     batch = 128
+
+    allowed: ClassVar = {"size": number(32, 4096, whole=True)}
 
     def __init__(self, size: int = 288):
         self.size = size

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from chiasm import registry
+from chiasm.allowed import COUNT, PART, SIZE
 from chiasm.encode._timed import Steps, Timed
 from chiasm.media.clips import Decoded, Wants
 from chiasm.media.images import MediaError
@@ -31,6 +32,8 @@ class FramesVideo(Timed):
 
     modality = "video"
     batch = 16
+
+    allowed: ClassVar = {"pictures": COUNT, "image": PART, "steps": SIZE}
 
     def __init__(self, pictures: int = 8, image: str = "effnet_image", steps: int = 0):
         self.pictures = pictures

@@ -8,11 +8,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from math import log
-from typing import Any
+from typing import Any, ClassVar
 from zlib import crc32
 
 import numpy as np
 
+from chiasm.allowed import COUNT
 from chiasm.encode._encoder import Encoder
 from chiasm.encode._words import fold, readable
 from chiasm.media.images import Note
@@ -45,6 +46,8 @@ class HashedText(Encoder):
 
     modality = "text"
     near = 0.95
+
+    allowed: ClassVar = {"dimensions": COUNT, "longest": COUNT}
 
     def __init__(self, dimensions: int = 2048, longest: int = 4):
         self.dimensions = dimensions

@@ -9,9 +9,11 @@ Baevski et al., wav2vec 2.0, NeurIPS 2020; Radford et al., Whisper, ICML 2023.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 
+from chiasm.allowed import SIZE, TEXT
 from chiasm.encode._hf import Opened
 from chiasm.encode._hf_time import HfTime, hear, listener, probe
 from chiasm.encode._timed import Steps
@@ -52,6 +54,8 @@ class HfAudio(HfTime):
 
     modality = "audio"
     kinds = ("audio-spectrogram-transformer", "clap", "hubert", "wav2vec2", "whisper")
+
+    allowed: ClassVar = {"model": TEXT, "steps": SIZE}
 
     def __init__(self, model: str = "", steps: int = 0):
         self.model = model

@@ -9,10 +9,11 @@ Source: Wu et al., CLAP, ICASSP 2023.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
+from chiasm.allowed import TEXT, choice
 from chiasm.encode._hf import Opened
 from chiasm.encode._hf_time import HfTowers, hear, listener, probe, unit
 from chiasm.encode._timed import Steps
@@ -48,6 +49,8 @@ class HfAudioText(HfTowers):
     """
 
     kinds = ("clap",)
+
+    allowed: ClassVar = {"model": TEXT, "modality": choice("text", "audio")}
 
     def __init__(self, model: str = "", modality: str = "audio"):
         self.model = model

@@ -8,10 +8,11 @@ Sources: He et al., ResNet, CVPR 2016; Dosovitskiy et al., ViT, ICLR 2021; Oquab
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
+from chiasm.allowed import TEXT
 from chiasm.encode._hf import Hf, Opened, configuration, network, processor
 from chiasm.encode._hf_read import accepted, patches, read_image
 from chiasm.errors import ChiasmError
@@ -49,6 +50,8 @@ class HfImage(Hf):
 
     modality = "image"
     batch = 64
+
+    allowed: ClassVar = {"model": TEXT}
 
     def __init__(self, model: str = ""):
         self.model = model

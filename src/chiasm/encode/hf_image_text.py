@@ -9,10 +9,11 @@ Yang et al., Chinese CLIP, 2022.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
+from chiasm.allowed import TEXT, choice
 from chiasm.encode._hf import Hf, Opened, configuration, network, processor, tokenizer
 from chiasm.encode._hf_read import longest, patches, read_image, read_text
 from chiasm.errors import ChiasmError, unknown
@@ -51,6 +52,8 @@ class HfImageText(Hf):
 
     modality: str  # type: ignore[misc]  # the one encoder of which a parameter says what it reads
     batch = 64
+
+    allowed: ClassVar = {"model": TEXT, "modality": choice(*_TOWERS)}
 
     def __init__(self, model: str = "", modality: str = "image"):
         self.model = model

@@ -8,10 +8,11 @@ Sources: Devlin et al., BERT, NAACL 2019; Reimers & Gurevych, Sentence-BERT, EMN
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
+from chiasm.allowed import TEXT, choice
 from chiasm.encode._hf import Hf, Opened, configuration, network, tokenizer
 from chiasm.encode._hf_files import loaded, part
 from chiasm.encode._hf_read import accepted, longest, read_text
@@ -53,6 +54,8 @@ class HfText(Hf):
 
     modality = "text"
     batch = 64
+
+    allowed: ClassVar = {"model": TEXT, "pool": choice(*_POOLS)}
 
     def __init__(self, model: str = "", pool: str = "auto"):
         self.model = model

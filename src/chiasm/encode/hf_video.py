@@ -8,9 +8,11 @@ Sources: Tong et al., VideoMAE, NeurIPS 2022; Ni et al., X-CLIP, ECCV 2022.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 
+from chiasm.allowed import SIZE, TEXT
 from chiasm.encode._hf import Opened, processor
 from chiasm.encode._hf_time import HfTime, pictures, probe, watch
 from chiasm.encode._timed import Steps
@@ -50,6 +52,8 @@ class HfVideo(HfTime):
     modality = "video"
     kinds = ("videomae", "xclip")
     batch = 16
+
+    allowed: ClassVar = {"model": TEXT, "steps": SIZE}
 
     def __init__(self, model: str = "", steps: int = 0):
         self.model = model

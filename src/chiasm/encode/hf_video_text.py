@@ -9,10 +9,11 @@ Source: Ni et al., X-CLIP, ECCV 2022.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
+from chiasm.allowed import TEXT, choice
 from chiasm.encode._hf import Opened, processor
 from chiasm.encode._hf_time import HfTowers, pictures, probe, unit, watch
 from chiasm.encode._timed import Steps
@@ -50,6 +51,8 @@ class HfVideoText(HfTowers):
 
     kinds = ("xclip",)
     batch = 16
+
+    allowed: ClassVar = {"model": TEXT, "modality": choice("text", "video")}
 
     def __init__(self, model: str = "", modality: str = "video"):
         self.model = model

@@ -7,9 +7,11 @@ Sources: Davis & Mermelstein 1980 (mel cepstrum); Eyben et al. 2016, GeMAPS (fun
 from __future__ import annotations
 
 from itertools import pairwise
+from typing import ClassVar
 
 import numpy as np
 
+from chiasm.allowed import SIZE
 from chiasm.encode._sound import HOP, RATE, cepstrum, log_mel, mel_of, modulation, pitch, slope
 from chiasm.encode._timed import Steps, Timed
 from chiasm.media.clips import Decoded, Wants
@@ -48,6 +50,8 @@ class MelAudio(Timed):
 
     modality = "audio"
     batch = 128
+
+    allowed: ClassVar = {"steps": SIZE}
 
     def __init__(self, steps: int = 0):
         self.steps = steps

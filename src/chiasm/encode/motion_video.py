@@ -7,9 +7,11 @@ displacement and of its boundaries); Tuzel, Porikli & Meer 2006 (products of loc
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import ClassVar
 
 import numpy as np
 
+from chiasm.allowed import POSITIVE, SIZE, choice
 from chiasm.encode._motion import change_summary, changes, direction_summary, displacement_summary, thinned
 from chiasm.encode._timed import Steps, Timed
 from chiasm.errors import unknown
@@ -49,6 +51,8 @@ class MotionVideo(Timed):
     """
 
     modality = "video"
+
+    allowed: ClassVar = {"stream": choice(*_STREAMS), "steps": SIZE, "fps": POSITIVE}
 
     def __init__(self, stream: str = "both", steps: int = 0, fps: float = 15.0):
         self.stream = stream

@@ -7,10 +7,11 @@ Ojala et al. 2002 (uniform local binary patterns).
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
+from chiasm.allowed import choice, number
 from chiasm.encode._encoder import Encoder, each
 from chiasm.errors import unknown
 from chiasm.media.images import Note, decode_image
@@ -35,6 +36,8 @@ class PixelImage(Encoder):
     modality = "image"
     near = 0.975
     batch = 512
+
+    allowed: ClassVar = {"groups": choice("color", "edge", "texture").each(), "size": number(16, 4096, whole=True)}
 
     def __init__(self, groups: tuple[str, ...] = ("color", "edge", "texture"), size: int = 64):
         self.groups = groups

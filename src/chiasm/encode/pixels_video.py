@@ -7,9 +7,11 @@ components and changes, read beside the sound).
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import ClassVar
 
 import numpy as np
 
+from chiasm.allowed import COUNT, POSITIVE, SIZE, choice
 from chiasm.encode._timed import Steps, Timed
 from chiasm.errors import ChiasmError, unknown
 from chiasm.media.clips import Decoded, Wants
@@ -45,6 +47,14 @@ class PixelsVideo(Timed):
     """
 
     modality = "video"
+
+    allowed: ClassVar = {
+        "height": COUNT,
+        "width": COUNT,
+        "fps": POSITIVE,
+        "parts": choice("pixels", "change").each(),
+        "steps": SIZE,
+    }
 
     def __init__(
         self,

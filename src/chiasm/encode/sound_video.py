@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from chiasm import registry
+from chiasm.allowed import PART, SIZE
 from chiasm.encode._timed import Steps, Timed
 from chiasm.errors import ChiasmError
 from chiasm.media.clips import Decoded, Wants
@@ -31,6 +32,8 @@ class SoundVideo(Timed):
 
     modality = "video"
     batch = 64
+
+    allowed: ClassVar = {"audio": PART, "steps": SIZE}
 
     def __init__(self, audio: str = "spectrogram_audio", steps: int = 0):
         self.audio = audio

@@ -5,11 +5,12 @@ Sources: Palanisamy, Singhania & Yao 2020 (ImageNet networks on spectrograms); B
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from chiasm import registry
+from chiasm.allowed import PART, POSITIVE, SIZE
 from chiasm.encode._sound import HOP, RATE, log_mel
 from chiasm.encode._timed import Steps, Timed
 from chiasm.media.clips import Decoded, Wants
@@ -52,6 +53,8 @@ class SpectrogramAudio(Timed):
 
     modality = "audio"
     batch = 64
+
+    allowed: ClassVar = {"seconds": POSITIVE, "image": PART, "steps": SIZE}
 
     def __init__(self, seconds: float = 2.0, image: str = "effnet_image", steps: int = 0):
         self.seconds = seconds

@@ -9,11 +9,12 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from importlib.metadata import version
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from chiasm import registry
+from chiasm.allowed import PART, SIZE, TEXT, Allowed
 from chiasm.encode._encoder import Encoder
 from chiasm.encode._hf_files import checksum, find
 from chiasm.encode._timed import Steps, Timed
@@ -25,6 +26,9 @@ from chiasm.media.speech import RATE, Heard, transcribe
 __all__ = ["SpeechAudio"]
 
 requires = ("pocketsphinx",)
+
+
+_WORDS = Allowed("a grammar, or a list of texts", lambda held: isinstance(held, str) or TEXT.each().holds(held))
 
 
 class SpeechAudio(Timed):
@@ -46,6 +50,8 @@ class SpeechAudio(Timed):
     """
 
     modality = "audio"
+
+    allowed: ClassVar = {"text": PART, "recognizer": TEXT, "words": _WORDS.or_none(), "steps": SIZE}
 
     def __init__(
         self,

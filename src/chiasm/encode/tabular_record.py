@@ -10,10 +10,11 @@ import json
 from collections import Counter
 from collections.abc import Sequence
 from numbers import Real
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
+from chiasm.allowed import COUNT
 from chiasm.encode._encoder import Encoder
 from chiasm.errors import ChiasmError
 from chiasm.media.images import MediaError, Note
@@ -61,6 +62,8 @@ class TabularRecord(Encoder):
 
     modality = "record"
     batch = 4096
+
+    allowed: ClassVar = {"most": COUNT}
 
     def __init__(self, most: int = 50):
         self.most = most

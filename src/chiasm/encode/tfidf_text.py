@@ -7,10 +7,11 @@ Deerwester et al. 1990 (latent semantic analysis).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
+from chiasm.allowed import COUNT
 from chiasm.encode._encoder import Encoder
 from chiasm.errors import ChiasmError
 from chiasm.media.images import Note
@@ -34,6 +35,8 @@ class TfidfText(Encoder):
 
     modality = "text"
     near = 0.96
+
+    allowed: ClassVar = {"dimensions": COUNT, "longest": COUNT, "most": COUNT}
 
     def __init__(self, dimensions: int = 256, longest: int = 4, most: int = 50_000):
         self.dimensions = dimensions

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from chiasm import scale
+from chiasm.allowed import TEXT, choice
 from chiasm.encode._encoder import Encoder, each
 from chiasm.encode._hf import one_thread
 from chiasm.encode._hf_files import file_checksum
@@ -55,6 +56,8 @@ class Vgg16Image(Encoder):
 
     modality = "image"
     batch = 64
+
+    allowed: ClassVar = {"file": TEXT, "layer": choice("pooled", "dense")}
 
     def __init__(self, file: str = "", layer: str = "pooled"):
         self.file = file

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
+from chiasm.allowed import COUNT
 from chiasm.encode._encoder import Encoder
 from chiasm.encode._words import commonest, counts, readable, words
 from chiasm.errors import ChiasmError
@@ -60,6 +61,8 @@ class WordvecText(Encoder):
 
     modality = "text"
     near = 0.995
+
+    allowed: ClassVar = {"dimensions": COUNT, "window": COUNT, "most": COUNT}
 
     def __init__(self, dimensions: int = 256, window: int = 10, most: int = 20_000):
         self.dimensions = dimensions

@@ -24,7 +24,7 @@ __all__ = [
     "FORMATS",
     "HEIC_SUFFIXES",
     "IMAGE_SUFFIXES",
-    "LinkOut",
+    "LinkError",
     "MediaError",
     "Note",
     "check_path",
@@ -89,7 +89,7 @@ class MediaError(ChiasmError):
         self.note = Note(code, message, skipped=True)
 
 
-class LinkOut(ChiasmError):
+class LinkError(ChiasmError):
     """A path that leaves its root by a link."""
 
 
@@ -115,7 +115,7 @@ def check_path(cell: str, root: Path, start: Path | None = None) -> Path:
         inside = Path(os.path.abspath(start / cell)).is_relative_to(os.path.abspath(root))
         linked = f" (by a link, to {path})" if inside else ""
         shown = cell if len(cell) <= 60 else f"{cell[:60]}..."
-        raise (LinkOut if inside else ChiasmError)(
+        raise (LinkError if inside else ChiasmError)(
             f"{shown!r} leaves the data's folder {root}{linked}: move the file there, or name a wider root='DIR' "
             f"({os.path.commonpath([path, top])} holds both)."
         )

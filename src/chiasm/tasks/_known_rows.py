@@ -9,7 +9,7 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 
 from chiasm import recipe
-from chiasm.allowed import FLAG, PART, SEED, SIZE, Allowed, number
+from chiasm.allowed import ENCODERS, FLAG, PART, SEED, SIZE, number
 from chiasm.data.dates import PARTS
 from chiasm.data.record import record_column
 from chiasm.data.source import Source
@@ -58,7 +58,7 @@ class KnownRows(Part):
     allow_leaks: bool
 
     allowed: ClassVar = {
-        "encoders": Allowed("a dict by view or modality, or None", lambda held: held is None or hasattr(held, "items")),
+        "encoders": ENCODERS,
         "align": PART,
         "fuse": PART,
         "index": PART,

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
+from chiasm.allowed import COUNT, MODEL, POSITIVE
 from chiasm.encode.effnet_image import EffnetImage
 from chiasm.errors import ChiasmError
 from chiasm.media.clips import Clip, probe
@@ -45,6 +46,8 @@ class Contents(Part):
     Source: Russakovsky et al. 2015 (ImageNet's classes).
     """
 
+    allowed: ClassVar = {"step": POSITIVE, "hearing": MODEL, "window": POSITIVE, "top": COUNT}
+
     def __init__(self, step: float = 0.5, hearing: Any = None, window: float = 4.0, top: int = 5):
         self.step = step
         self.hearing = hearing
@@ -64,6 +67,7 @@ class Contents(Part):
 
         Raises a MediaError where nothing can be read.
         """
+        self.check_params()
         if not isinstance(item, Clip | str | Path):
             return self._picture(item)
         clip = clip_of(item)

@@ -6,11 +6,12 @@ import copy
 import hashlib
 from collections.abc import Mapping, Sequence
 from itertools import permutations
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from chiasm import recipe, registry
+from chiasm.allowed import Allowed, choice
 from chiasm.encoding import Progress, Report
 from chiasm.errors import ChiasmError
 from chiasm.media.windows import typical_seconds
@@ -84,6 +85,11 @@ class Detect(KnownRows):
     Sources: Ramaswamy et al. 2000 (neighbors); Hotelling 1936 (alignment); Wilson 2019 (harmonic mean p).
     """
 
+    allowed: ClassVar = {
+        "normal": Allowed("a label, or None", lambda held: held is None or isinstance(held, str | int | np.generic)),
+        "learn": choice(*WAYS),
+    }
+
     signs_: list[str]
     tails_: dict[str, Tail]
     normals_: dict[str, unusual.Normal]
@@ -141,8 +147,6 @@ class Detect(KnownRows):
 
     def _checked(self, views: Views, y: Any) -> Views:
         """The rows to learn from and to score, with their labels; what cannot be asked for is told."""
-        if self.learn not in WAYS:
-            raise ChiasmError(f"wanted learn={' or '.join(map(repr, WAYS))}, got {self.learn!r}.")
         if not 0 < self.rate < 1:
             raise ChiasmError(f"wanted a rate between 0 and 1 (the share of false alarms), got {self.rate}.")
         if y is not None:

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 
 from chiasm import recipe, registry
-from chiasm.allowed import PART, SEED, SIZE
+from chiasm.allowed import ENCODERS, PART, SEED, SIZE
 from chiasm.encoding import Encoding, Report
 from chiasm.errors import ChiasmError
 from chiasm.part import Part
@@ -69,7 +69,7 @@ class Link(Part):
     """What encoding did in `fit`; it is not saved."""
     report = recalled("report", "the report of what was returned, or fit_report")
 
-    allowed: ClassVar = {"align": PART, "rounds": SIZE, "seed": SEED}
+    allowed: ClassVar = {"encoders": ENCODERS, "align": PART, "rounds": SIZE, "seed": SEED}
 
     def __init__(self, encoders: Mapping[str, Any] | None = None, align: Any = "auto", rounds: int = 0, seed: int = 0):
         self.encoders = encoders

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from chiasm import registry
+from chiasm.allowed import MODEL, NOT_NEGATIVE, PART, POSITIVE
 from chiasm.errors import ChiasmError
 from chiasm.media.film import Film, picture_at, read_film
 from chiasm.media.images import Note
@@ -63,6 +64,8 @@ class Summarize(Part):
     Sources: Lin & Bilmes 2011 (coverage); Gygli, Grabner & Van Gool 2015 (films).
     """
 
+    allowed: ClassVar = {"encoder": PART, "space": MODEL, "step": POSITIVE, "sound": NOT_NEGATIVE}
+
     def __init__(self, encoder: Any = "effnet_image", space: Any = None, step: float = 0.5, sound: float = 1.0):
         self.encoder = encoder
         self.space = space
@@ -97,6 +100,7 @@ class Summarize(Part):
 
     def read(self, film: Any, words: str | None = None, *, progress: Progress | None = None) -> Film:
         """The film's features and loudness over time, decoded once; `moments` chooses from them, as often as asked."""
+        self.check_params()
         if words is not None and self.space is None:
             raise ChiasmError("wanted a fitted space of pictures and texts to look for words: name one (space=MODEL).")
         encoder = self._encoder()
