@@ -6,6 +6,7 @@ import pickle
 import warnings
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.base import clone, is_classifier, is_regressor
 from sklearn.exceptions import NotFittedError
@@ -24,6 +25,7 @@ from chiasm.target import Target
 from chiasm.tasks.classify import Classify
 from chiasm.tasks.regress import Regress
 from chiasm.tasks.retrieve import Retrieve
+from chiasm.tasks.talk import Talk
 from chiasm.views import Column, Views
 
 
@@ -68,6 +70,53 @@ def test_lists_and_missing_labels_keep_their_type():
     old = Target().fit(["b", "a"])
     del old.dtype_  # as saved before
     assert old.decode(np.eye(2)).tolist() == ["a", "b"]
+
+
+def holed(values, dtype):
+    """The values with nothing in row 3, as pandas holds them."""
+    y = pd.Series(list(values), dtype=dtype)
+    y[3] = pd.NaT if dtype == "object" and values[0] == "q" else pd.NA
+    return y
+
+
+HOLES = {
+    "Int64": holed([8, 11] * 30, "Int64"),
+    "boolean": holed([True, False] * 30, "boolean"),
+    "string": holed(["猫", "狗"] * 30, "string"),
+    "category": holed(["猫", "狗"] * 30, "category"),
+    "object": holed(["猫", "狗"] * 30, "object"),
+    "NaT": holed(["q", "p"] * 30, "object"),
+    "array": holed(["猫", "狗"] * 30, "object").to_numpy(),
+    "list": holed([8, 11] * 30, "object").tolist(),
+}
+
+
+@pytest.mark.parametrize("kind", HOLES)
+def test_rows_whose_label_is_pandas_na_are_rows_without_a_label(kind):
+    y = HOLES[kind]
+    model = Early().fit(VIEWS, y)
+    known = np.array([value for row, value in enumerate(y) if row != 3]).tolist()
+    assert model.classes_.tolist() == sorted(set(known))
+    assert type(model.classes_.tolist()[0]) is type(known[0])
+    assert model.unlabeled_ == 1
+    assert 0 <= float(model.score(VIEWS, y)) <= 1
+
+
+def test_a_task_takes_labels_that_are_pandas_na_too():
+    model = Classify(fuse="early").fit(VIEWS, HOLES["array"])
+    assert model.fuser_.unlabeled_ == model.counts_["unlabeled"] == 1
+    assert model.score(VIEWS, HOLES["NaT"].to_numpy(), allow_train=True).table["unlabeled"] == 1
+
+
+def test_numbers_tags_and_slots_that_are_pandas_na_are_absent_too():
+    size = pd.Series(SIZE, dtype="Float64")
+    tags: list = [["红"], ["绿"]] * 30
+    said = pd.Series(["red", "blue"] * 30, dtype="string")
+    size[3], tags[3], said[3] = pd.NA, pd.NA, pd.NA
+    assert Early(kind="numbers").fit(VIEWS, size).unlabeled_ == 1
+    assert Early(kind="tags").fit(VIEWS, tags).unlabeled_ == 1
+    talk = Talk(fuse="early").fit(VIEWS, {"color": said})
+    assert "<NA>" not in talk.fusers_["color"].classes_.tolist()
 
 
 @pytest.mark.parametrize(

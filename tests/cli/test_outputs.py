@@ -259,3 +259,30 @@ def test_of_three_views_each_pair_is_counted_and_of_whole_rows_nothing_is_told()
     assert "pairs: 1 of 3 things have a + c, 0 of them learned from" in told(found, pairs=True)
     whole = Views({"a": Column("text", ["x", "y"]), "b": Column("text", ["u", "v"])})
     assert told(coverage(whole, np.ones(2, bool)), pairs=True) == []
+
+
+@pytest.mark.parametrize("task", ["classify", "tag", "match"])
+def test_the_rows_of_an_answer_in_json_tell_what_of_them_was_altered_or_could_not_be_read(
+    chiasm_: Chiasm, tmp_path: Path, task: str
+) -> None:
+    rows = [{"说": f"{'red' if i % 2 else 'blue'} {i}", "v": B[i].tolist(), "k": "ab"[i % 2]} for i in range(60)]
+    rows = [row | {"k": [row["k"]]} if task == "tag" else row for row in rows]
+    (tmp_path / "t.jsonl").write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+    options = ["--label", "k", "--fuse", "late"] if task != "match" else ["--align", "cca"]
+    columns = ("--text", "说", "--vector", "v", "--encoder", "说=hashed_text")
+    assert chiasm_("fit", task, tmp_path / "t.jsonl", *columns, *options, "--to", tmp_path / "m")[0] == 0
+    asked = [{"说": "red", "v": B[0].tolist()}, {"说": "red " * 9000, "v": B[1].tolist()}, {"v": B[2].tolist()}]
+    (tmp_path / "n.jsonl").write_text("\n".join(map(json.dumps, asked)), encoding="utf-8")
+    command = "match" if task == "match" else "answer"
+    code, out, err = chiasm_(command, tmp_path / "m", tmp_path / "n.jsonl", "--json")
+    assert code == 0, err
+    told = json.loads(out)
+    assert [row.get("notes") for row in told] == [None, ["说: read the first 20000 of 36000 characters [cut]"], None]
+
+
+def test_notes_of_reading_stand_in_the_json_of_detect(chiasm_: Chiasm, home: Path, tmp_path: Path) -> None:
+    model = fit(chiasm_, home, "detect")
+    mixed = [one if row else [float("nan")] * len(one) for row, one in enumerate(A[:12].tolist())]
+    parquet.write_table(pa.table({"左": mixed, "b": B[:12].tolist()}), tmp_path / "new.parquet")
+    told = json.loads(chiasm_("detect", model, tmp_path / "new.parquet", "--json")[1])
+    assert told["notes"] == ["column '左': 1 vectors that are not finite are left out (row 1)"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import json
 import unicodedata
 from pathlib import Path
 from typing import Any
@@ -73,6 +74,30 @@ def test_an_id_that_many_rows_share_is_warned_of(tmp_path: Path) -> None:
     assert codes(chiasm.read(table(tmp_path, spread, "t.jsonl"), text="t", id="k")) == []  # one row, a list of texts
 
 
+@pytest.mark.parametrize(
+    ("ids", "said"),
+    [
+        (["null", "null", "a", "b"], "'null' in 2"),
+        (["病人"] * 30 + [f"p{i}" for i in range(30)], "'病人' in 30"),
+        (["0"] * 15 + ["n/a"] * 3 + [f"{i}" for i in range(1, 9)], "'n/a' in 3, '0' in 15"),
+    ],
+)
+def test_other_ids_that_many_rows_share_are_warned_of_too(tmp_path: Path, ids: list[str], said: str) -> None:
+    rows = "".join(f"{one},text {i}\n" for i, one in enumerate(ids))
+    with pytest.warns(ChiasmWarning, match=said):
+        chiasm.read(table(tmp_path, f"k,t\n{rows}"), text="t", id="k")
+
+
+@pytest.mark.parametrize("word", ["NaN", "null", "NA", "n/a", "None", "<NA>"])
+def test_a_word_for_nothing_is_no_group_that_rows_share(tmp_path: Path, word: str) -> None:
+    rows = table(tmp_path, f"g,t\n{word},a\n{word},b\n病人 1,c\n病人 1,d\n,e\n")
+    with pytest.warns(ChiasmWarning, match=rf"column 'g': 2 of 5 rows have no group \('{word}' in 2\): each is one"):
+        views = chiasm.read(rows, text="t", group="g")
+    assert views.group.tolist() == ["", "", "病人 1", "病人 1", ""]
+    assert views.clusters.tolist() == [0, 1, 2, 2, 3]
+    assert codes(views) == ["no_group"]
+
+
 @quiet
 def test_blanks_around_labels_are_no_part_of_them(tmp_path: Path) -> None:
     for blank in (" ", "\u3000", "\t", "\u00a0", "\u200b"):
@@ -102,6 +127,28 @@ def test_spellings_of_one_label_are_warned_of_with_counts_and_never_merged(tmp_p
 def test_classes_of_one_or_two_rows_are_warned_of(tmp_path: Path) -> None:
     with pytest.warns(ChiasmWarning, match=r"column 'k': 2 of 3 classes have one or two rows.*'猫' 2, 'bird' 1"):
         labelled(tmp_path, ["dog"] * 9 + ["猫"] * 2 + ["bird"])
+
+
+@pytest.mark.parametrize(
+    ("labels", "said"),
+    [
+        (["1"] * 12 + ["2"], r"1 of 2 classes have one or two rows.*'2' 1"),
+        (["是"] * 12 + ["否"] * 12 + ["不确定"] * 2, r"1 of 3 classes .*'不确定' 2"),
+        (list("abcdefghijkl"), r"12 of 12 classes .*'a' 1, 'b' 1, 'c' 1 and 9 more"),
+    ],
+)
+def test_small_classes_of_every_kind_are_warned_of(tmp_path: Path, labels: list[str], said: str) -> None:
+    with pytest.warns(ChiasmWarning, match=said):
+        labelled(tmp_path, labels)
+
+
+@pytest.mark.parametrize("kind", ["numbers", "with holes", "renamed"])
+def test_every_kind_of_category_of_its_own_is_warned_of(tmp_path: Path, kind: str) -> None:
+    held = [None if kind == "with holes" and i == 5 else i if kind == "numbers" else f"编号{i}" for i in range(14)]
+    rows = "\n".join(json.dumps({"用户": one, "t": "x"}) for one in held)
+    named = {"who": "用户"} if kind == "renamed" else "用户"
+    with pytest.warns(ChiasmWarning, match=r"column '用户': each of its 1[34] rows has a category of its own"):
+        chiasm.read(table(tmp_path, rows, "t.jsonl"), text="t", category=named)
 
 
 @pytest.mark.filterwarnings("error::chiasm.errors.ChiasmWarning")

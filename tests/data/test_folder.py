@@ -173,21 +173,29 @@ def test_a_folder_of_links_alone_says_which_root_lets_them_lead(tmp_path: Path) 
     assert len(Source().read_gallery(tmp_path / "img", "image", "image", root=tmp_path)) == 2
 
 
-def test_a_subfolder_that_cannot_be_read_is_named() -> None:
+@pytest.mark.parametrize(
+    ("shut", "mode", "told"),
+    [
+        ("shut", 0, [("shut/", "denied")]),
+        ("open/照片", 0, [("open/照片/", "denied")]),
+        ("shut", 0o311, [("shut/", "denied")]),  # may be entered, not listed
+    ],
+)
+def test_a_subfolder_that_cannot_be_read_is_named(shut: str, mode: int, told: list[tuple[str, str]]) -> None:
     with tempfile.TemporaryDirectory() as made:  # below /tmp, which everybody may enter
         folder = Path(made)
         folder.chmod(0o755)
         make_pictures(folder / "open", 1)
-        make_pictures(folder / "shut", 1)
-        (folder / "shut").chmod(0)
+        make_pictures(folder / shut, 1, seed=1)
+        (folder / shut).chmod(mode)
         code = (
             "import os, sys, chiasm.data.table as t\n"
             "if os.geteuid() == 0: os.setuid(65534)\n"  # root may read everything
             "print([(item, note.code) for _, item, note in t.read_table(sys.argv[1]).notes])"
         )
         done = subprocess.run([sys.executable, "-c", code, made], capture_output=True, text=True, check=False)
-        (folder / "shut").chmod(0o755)
-    assert done.stdout.strip() == "[('shut/', 'denied')]", done.stderr
+        (folder / shut).chmod(0o755)
+    assert done.stdout.strip() == str(told), done.stderr
 
 
 def test_names_that_are_no_utf8_are_read(tmp_path: Path) -> None:

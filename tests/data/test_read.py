@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import json
 import os
 from collections.abc import Sequence
@@ -318,6 +319,25 @@ def _pipe(folder: Path) -> Path:
 
 
 CSV = "a,b\nx,y\n"
+
+
+@pytest.mark.parametrize(("encoding", "advised"), [("gb18030", "gb18030"), ("utf-16", "utf-16"), ("gbk", "gb18030")])
+@pytest.mark.parametrize("suffix", ["csv", "tsv", "jsonl", "csv.gz"])
+def test_the_encoding_that_a_refusal_advises_reads_the_table(
+    tmp_path: Path, encoding: str, advised: str, suffix: str
+) -> None:
+    text = (
+        '{"说明": "雪地里的狗"}\n'
+        if suffix == "jsonl"
+        else "说明,x\n雪地里的狗,1\n".replace(",", "\t" if suffix == "tsv" else ",")
+    )
+    content = text.encode(encoding)
+    (tmp_path / f"t.{suffix}").write_bytes(gzip.compress(content) if suffix.endswith("gz") else content)
+    with pytest.raises(ChiasmError, match=rf"encoding='{advised}'"):
+        chiasm.read(tmp_path / f"t.{suffix}", text="说明")
+    assert cells(chiasm.read(tmp_path / f"t.{suffix}", text="说明", encoding=advised), "说明") == ["雪地里的狗"]
+
+
 REFUSED: list[tuple[str, Any, dict[str, Any], str]] = [
     ("no file", lambda d: d / "none.csv", {"text": "a"}, r"no file or folder .*none\.csv.*wanted a table"),
     ("unknown suffix", lambda d: _file(d, "t.xlsx", b"PK"), {"text": "a"}, r"cannot read 't\.xlsx': wanted a table"),

@@ -148,6 +148,14 @@ def test_karpathy_splits_are_read(tmp_path: Path) -> None:
     assert views.facts["split"].tolist() == ["train"] * 2 + ["val"] * 2 + ["test"] * 2
 
 
+@pytest.mark.parametrize("word", ["restval", "RestVal", " restval "])
+@pytest.mark.parametrize("suffix", ["csv", "jsonl"])
+def test_the_rest_of_val_is_learned_from(tmp_path: Path, word: str, suffix: str) -> None:
+    rows = [{"t": "x", "s": word}, {"t": "y", "s": "val"}]
+    text = f"t,s\nx,{word}\ny,val\n" if suffix == "csv" else "\n".join(map(json.dumps, rows))
+    assert chiasm.read(put(tmp_path, f"t.{suffix}", text), text="t", split="s").split.tolist() == ["train", "val"]
+
+
 @pytest.mark.parametrize("suffix", ["jsonl", "json", "parquet"])
 def test_dotted_names_reach_what_lies_inside(tmp_path: Path, suffix: str) -> None:
     rows = [{"a": {"b": "x", "deep": {"c": "一"}}, "d.e": "k"}, {"a": None, "d.e": "l"}]

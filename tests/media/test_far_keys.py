@@ -34,7 +34,8 @@ def one_key(path: Path, seconds: float, fps: int) -> str:
     """A film that grows brighter, all of whose frames need those before."""
     with av.open(str(path), "w") as out:
         stream = out.add_stream(
-            {".ts": "mpeg2video", ".mpg": "mpeg2video", ".flv": "flv"}.get(path.suffix, "mpeg4"), rate=fps
+            {".ts": "mpeg2video", ".mpg": "mpeg2video", ".vob": "mpeg2video", ".flv": "flv"}.get(path.suffix, "mpeg4"),
+            rate=fps,
         )
         stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
         stream.codec_context.gop_size, stream.codec_context.bit_rate = 600, 2_000_000
@@ -48,7 +49,7 @@ def one_key(path: Path, seconds: float, fps: int) -> str:
     return str(path)
 
 
-@pytest.mark.parametrize(("kind", "fps"), [("ts", 25), ("mpg", 25), ("mp4", 10), ("flv", 10), ("avi", 10)])
+@pytest.mark.parametrize(("kind", "fps"), [("ts", 25), ("mpg", 25), ("vob", 25), ("mp4", 10), ("flv", 10), ("avi", 10)])
 def test_a_film_of_one_key_frame_is_read_to_its_end(kind: str, fps: int, tmp_path: Path) -> None:
     path = one_key(tmp_path / f"a.{kind}", 20.0, fps)
     with av.open(path) as file:

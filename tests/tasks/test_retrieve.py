@@ -1,10 +1,12 @@
 """The task: what it refuses, what it reports, and that its scores are those of a slow, separate computation."""
 
+import io
+
 import numpy as np
 import pytest
 
 import chiasm
-from chiasm.data.toy import planted_pair
+from chiasm.data.toy import planted_pair, shape_image
 from chiasm.errors import ChiasmError
 from chiasm.tasks.retrieve import Retrieve
 from chiasm.views import Column, Views
@@ -160,3 +162,26 @@ def test_a_model_answers_in_a_process_without_torch_and_sklearn(views, tmp_path)
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == str(known.tolist())
+
+
+@pytest.mark.parametrize("encoder", ["hashed_text", "hashed_text+bow_text"])
+def test_a_query_that_is_cut_is_told_in_the_report(encoder):
+    texts = [f"{name} number {i}" for i in range(40) for name in ("dog", "猫")]
+    columns = {"words": Column("text", texts), "v": Column("vector", np.random.default_rng(0).normal(size=(80, 5)))}
+    model = Retrieve({"words": encoder}, align="ridge", baseline=False).fit(Views(columns))
+    for ask in (model.hits, model.answer):
+        found = ask({"words": ["猫 " * 15_000, "dog"]}, k=1)
+        assert {(view, note.code, note.skipped) for view, _, note in found.report.notes} == {("words", "cut", False)}
+        assert found.report.as_dict()["words"]["notes"]["cut"] >= 1
+        assert not ask({"words": ["dog"]}, k=1).report.notes
+
+
+def test_a_picture_that_is_asked_with_and_altered_is_told_too():
+    film = io.BytesIO()
+    frames = [shape_image("red", "bar", seed=i) for i in range(3)]
+    frames[0].save(film, "GIF", save_all=True, append_images=frames[1:])
+    stills = [shape_image("blue", "circle", seed=i) for i in range(30)]
+    views = Views({"图": Column("image", stills), "v": Column("vector", np.random.default_rng(0).normal(size=(30, 4)))})
+    model = Retrieve({"图": "pixel_image"}, align="ridge", baseline=False).fit(views)
+    found = model.hits({"图": [film.getvalue()]}, k=1)
+    assert [(view, note.code) for view, _, note in found.report.notes] == [("图", "first_frame")]

@@ -10,7 +10,7 @@ import os
 import shutil
 import sys
 import unicodedata
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import click
@@ -21,6 +21,7 @@ from chiasm.encoding import Report
 from chiasm.errors import ChiasmError
 from chiasm.media.images import MediaError
 from chiasm.scale import Bars
+from chiasm.views import Views
 
 __all__ = [
     "about",
@@ -29,6 +30,7 @@ __all__ = [
     "columns",
     "csv_bytes",
     "echo_json",
+    "echo_rows",
     "encoders_of",
     "notes_csv",
     "one_line",
@@ -182,6 +184,11 @@ def notes_csv(report: Report, read: Iterable[Noted] = ()) -> bytes:
     """What was skipped or altered, and what reading noted before, an item a line."""
     rows = [(view, label, note.code, note.message, note.skipped) for view, label, note in [*read, *report.notes]]
     return csv_bytes(["view", "item", "code", "message", "skipped"], rows)
+
+
+def echo_rows(rows: Sequence[Mapping[str, Any]], report: Report, views: Views) -> None:
+    """A list of rows as JSON, `notes` in those of which something was skipped or altered."""
+    echo_json([{**row, "notes": told} if told else row for row, told in zip(rows, report.by_row(views), strict=True)])
 
 
 def echo_json(value: Any) -> None:

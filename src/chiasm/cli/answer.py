@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from chiasm import recipe
-from chiasm.cli._shared import answers_csv, echo_json, one_line, progress, say_skipped, where_of
+from chiasm.cli._shared import answers_csv, echo_rows, one_line, progress, say_skipped, where_of
 from chiasm.data.source import Source
 from chiasm.errors import ChiasmError
 from chiasm.files import write_atomic
@@ -44,7 +44,7 @@ def answer_command(
         write_atomic(Path(to), [answers_csv(answers)])
         click.echo(f"wrote {len(rows)} answers to {to}", err=True)
     if as_json:
-        echo_json(rows)
+        echo_rows(rows, answers.report, views)
     elif not to:
         for row in rows[:SHOWN]:
             sure = f"{100 * row['confidence']:5.1f} %  " if "confidence" in row else ""

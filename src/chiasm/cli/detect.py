@@ -11,6 +11,7 @@ import click
 
 from chiasm import recipe
 from chiasm.cli._shared import about, csv_bytes, echo_json, one_line, progress, say_skipped, where_of
+from chiasm.data.notes import sentences
 from chiasm.data.source import Source
 from chiasm.errors import ChiasmError
 from chiasm.files import write_atomic
@@ -91,7 +92,8 @@ def _table(part: Detect, names: Any, texts: list[str], data: str, options: dict[
         write_atomic(Path(options["target"]), [csv_bytes(*columns_of(rows, views.names))])
         click.echo(f"wrote {len(rows)} rows, the most unusual first, to {options['target']}", err=True)
     if as_json:
-        echo_json({"rows": len(rows), "rate": part.rate, "unusual": unusual})
+        notes = sentences(views.notes)
+        echo_json({"rows": len(rows), "rate": part.rate, "unusual": unusual, "notes": notes})
         return
     click.echo(
         f"{len(unusual)} of {len(rows)} rows are unusual, {part.rate * len(rows):.0f} would be by chance (rate "

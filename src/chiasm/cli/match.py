@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from chiasm import recipe
-from chiasm.cli._shared import answers_csv, echo_json, one_line, progress, say_skipped, where_of
+from chiasm.cli._shared import answers_csv, echo_rows, one_line, progress, say_skipped, where_of
 from chiasm.data.source import Source
 from chiasm.errors import ChiasmError
 from chiasm.files import write_atomic
@@ -52,7 +52,7 @@ def match_command(
     if alone:
         click.echo(f"{alone} of {len(rows)} rows have fewer than two forms that can be read: not judged", err=True)
     if as_json:
-        echo_json(rows)
+        echo_rows(rows, answers.report, views)
     elif not to:
         for row in rows[:SHOWN]:
             said = "together" if row["answer"] else "apart"

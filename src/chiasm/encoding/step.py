@@ -64,6 +64,20 @@ class Report:
         """The notes of items that could not be used."""
         return [entry for entry in self.notes if entry[2].skipped]
 
+    def by_row(self, views: Views) -> list[list[str]]:
+        """What was skipped or altered in each row of the views that were encoded: ["photo: no such file [missing]"]."""
+        told: list[list[str]] = [[] for _ in range(len(views))]
+        places: dict[str, dict[str, int]] = {}
+        for name, label, note in self.notes:
+            view = name if name in views.columns else name.rpartition(".")[0]  # the motion and sound of a video
+            if view not in views.columns:
+                continue
+            column = views[view]
+            at = places.setdefault(view, {column.label(int(item)): int(item) for item in column.used})
+            for row in np.flatnonzero(column.index == at.get(label, len(column.items))).tolist():
+                told[row].append(f"{name}: {note.message} [{note.code}]")
+        return told
+
     def as_dict(self) -> dict[str, Any]:
         """Counts by view, and by reason code."""
         codes: dict[str, dict[str, int]] = {}
