@@ -14,6 +14,7 @@ __all__ = [
     "COUNT",
     "ENCODERS",
     "FLAG",
+    "LABEL",
     "MODEL",
     "NOT_NEGATIVE",
     "PART",
@@ -95,6 +96,7 @@ PART = Allowed(
     "a name or a part", lambda value: isinstance(value, str) or hasattr(value, "fit") or hasattr(value, "add")
 )
 ENCODERS = Allowed("a dict by view or modality, or None", lambda held: held is None or hasattr(held, "items"))
+LABEL = Allowed("a label, or None", lambda value: value is None or isinstance(value, str | int | np.generic))
 MODEL = Allowed("a fitted part, or None", lambda value: value is None or hasattr(value, "check_fitted"))
 PRECISION = choice("float32", "float64")
 

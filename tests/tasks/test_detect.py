@@ -171,7 +171,7 @@ def test_what_cannot_be_learned_is_told():
         Detect(normal="fine").fit({"x": x})
     with pytest.raises(ChiasmError, match="which label is normal"):
         Detect(learn="labels").fit({"x": x})
-    with pytest.raises(ChiasmError, match="'views'"):
+    with pytest.raises(ChiasmError, match="no learn named 'nothing'.*views"):
         Detect(learn="nothing").fit({"x": x})
     with pytest.raises(ChiasmError, match="two views"):
         Detect(learn="pairs").fit({"x": x})
@@ -470,6 +470,25 @@ def test_films_foreign_to_a_detector_are_ranked_by_how_foreign_they_are(street):
         scores.append(alarms[0].score)
     assert (np.diff(scores) > 0).all()
     assert min(scores) > 2 * street[0].threshold
+
+
+def test_films_foreign_to_a_detector_of_two_views_are_ranked_too(seen, street):
+    film, scores = Path(street[2]).parent / "foreign.mp4", []
+    for loud in (40, 70, 100):
+        frames = [np.full(SIZE, 128 + (loud - 14) * (-1) ** i, np.uint8) for i in range(30)]
+        scores.append(seen[0].watch().film(write(film, frames))[2][0].score)
+    assert (np.diff(scores) > 0).all()
+
+
+def test_pictures_of_a_stream_foreign_to_a_detector_are_ranked_too(street):
+    rng, scores = np.random.default_rng(7), []
+    for loud in (40, 80, 120):
+        watch = street[0].watch()
+        for i in range(36):
+            frame = 128 + (loud - 14) * (-1) ** i + rng.integers(-1, 2, SIZE)
+            watch.feed(i / FPS, frame.astype(np.uint8))
+        scores.append(watch.finish(3.0)[0].score)
+    assert (np.diff(scores) > 0).all()
 
 
 def test_a_film_whose_sound_outlasts_its_pictures_is_judged_as_far_as_these_go(street, tmp_path):

@@ -37,7 +37,9 @@ def item_column(
     column = Column.from_cells(modality, checked)
     if modality == "text":
         return column, []
-    cells, items, there = [], [], []
+    cells: list[Any] = []
+    items: list[Any] = []
+    there: list[bool] = []
     led: dict[str, LinkError] = {}
     moved = np.full(len(column.items) + 1, ABSENT)  # the last serves index -1
     for place, cell in enumerate(column.items):

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 
 from chiasm import recipe
-from chiasm.allowed import ENCODERS, FLAG, PART, SEED, SIZE, number
+from chiasm.allowed import ENCODERS, FLAG, LABEL, PART, SEED, SIZE, choice, number
 from chiasm.data.dates import PARTS
 from chiasm.data.record import record_column
 from chiasm.data.source import Source
@@ -65,6 +65,8 @@ class KnownRows(Part):
         "allow_leaks": FLAG,
         "baseline": FLAG,
         "prior": number(0, 1),
+        "normal": LABEL,
+        "learn": choice("normal", "views", "pairs", "labels"),
         "rate": number(0, 1),
         "error": number(0, 1),
         "asks": SIZE,

@@ -6,12 +6,11 @@ import copy
 import hashlib
 from collections.abc import Mapping, Sequence
 from itertools import permutations
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 
 from chiasm import recipe, registry
-from chiasm.allowed import Allowed, choice
 from chiasm.encoding import Progress, Report
 from chiasm.errors import ChiasmError
 from chiasm.media.windows import typical_seconds
@@ -37,7 +36,6 @@ LEAST = 20
 """Normal rows from which anything is learned at all."""
 
 LABELS = "labels"
-WAYS = ("normal", "views", "pairs", LABELS)
 
 
 class Detect(KnownRows):
@@ -84,11 +82,6 @@ class Detect(KnownRows):
 
     Sources: Ramaswamy et al. 2000 (neighbors); Hotelling 1936 (alignment); Wilson 2019 (harmonic mean p).
     """
-
-    allowed: ClassVar = {
-        "normal": Allowed("a label, or None", lambda held: held is None or isinstance(held, str | int | np.generic)),
-        "learn": choice(*WAYS),
-    }
 
     signs_: list[str]
     tails_: dict[str, Tail]
