@@ -171,7 +171,7 @@ def test_what_cannot_be_learned_is_told():
         Detect(normal="fine").fit({"x": x})
     with pytest.raises(ChiasmError, match="which label is normal"):
         Detect(learn="labels").fit({"x": x})
-    with pytest.raises(ChiasmError, match="no learn named 'nothing'.*views"):
+    with pytest.raises(ChiasmError, match=r"no learn named 'nothing'.*views"):
         Detect(learn="nothing").fit({"x": x})
     with pytest.raises(ChiasmError, match="two views"):
         Detect(learn="pairs").fit({"x": x})
