@@ -73,7 +73,7 @@ def _linked(folder: Path) -> Path:
     (folder.parent / "outside").mkdir()
     make_pictures(folder.parent / "outside", 1)
     (folder / "linked.png").symlink_to(folder.parent / "outside" / "0000.png")
-    return table(folder, changed(plain(), path="linked.png"))
+    return table(folder, [{**row, "path": "linked.png"} for row in plain()])
 
 
 def _alone(folder: Path) -> Path:
@@ -137,7 +137,7 @@ FITS: dict[str, tuple[Callable[[Path], Path], tuple[str, ...], str]] = {
         COLUMNS,
         "'/etc/passwd' leaves the data's folder",
     ),
-    "a link that leaves": (_linked, COLUMNS, "'linked.png' leaves the data's folder"),
+    "links that leave": (_linked, COLUMNS, "'linked.png' leaves the data's folder"),
     "a URL": (
         lambda d: table(d, changed(plain(), path="https://example.org/1.png")),
         COLUMNS,
