@@ -7,11 +7,11 @@ indexes all; the others ask. 200 times they are halved: one half says what a mat
 besides: 300 texts and pictures each of tweets (mvsa_single) and of Chinese web news (web_news_zh), which are about
 something else, mostly.
 
-`fits`: what one model rejects for good, over 40 refits (coco2k 8, ikea 4) with 50 to 1,000 validation rows (500 others to learn
-from, all the rest asked, both ways): mean, 5 % and 95 % of the fits, and how many are above 10 %; beside it the
-plain conformal threshold, which keeps to 10 % on average. Simulated pairs are asked with 2,000 queries; with the few
-hundred of a pack, chance in what is asked counts too. The bar: of the simulated fits no more than one in ten above 10 %
-(and what 80 fits allow).
+`fits`: what one model rejects for good, over 40 refits (coco2k 8, ikea 4) with 50 to 1,000 validation rows (500
+others to learn from, all the rest asked, both ways): mean, 5 % and 95 % of the fits, and how many are above 10 %;
+beside it the plain conformal threshold, which keeps to 10 % on average. Simulated pairs are asked with 2,000 queries;
+with the few hundred of a pack, chance in what is asked counts too. The bar: of the simulated fits no more than one in
+ten above 10 % (and what 80 fits allow).
 """
 
 from __future__ import annotations

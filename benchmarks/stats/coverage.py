@@ -143,9 +143,7 @@ def redrawn(splits: int, trials: int, rng: np.random.Generator) -> float:
         order = rng.permuted(np.tile(np.arange(60), (splits, 1)), axis=1)
         (a, c), (b, d) = ((v[order[:, :48]], v[order[:, 48:]]) for v in (x, y))
         middle, level = a.mean(axis=1, keepdims=True), b.mean(axis=1, keepdims=True)
-        slope = ((a - middle) * (b - level)).sum(axis=1, keepdims=True) / np.square(a - middle).sum(
-            axis=1, keepdims=True
-        )
+        slope = ((a - middle) * (b - level)).sum(axis=1) / np.square(a - middle).sum(axis=1)
         line = level + slope[:, None] * (c - middle)
         found[trial] = (np.square(d - level) - np.square(d - line)).mean(axis=1)
     truth = float(found.mean())

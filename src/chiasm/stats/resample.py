@@ -90,7 +90,12 @@ class Draws:
     the draws, so two models on the same rows are compared in pairs (`difference`).
 
     Choose it for rows of one test set. It answers "how would the figure move with other rows of this kind", not "with
-    other training rows"; for the latter train again on other splits (`redrawn_interval`). @@COVER@@
+    other training rows"; for the latter train again on other splits (`redrawn_interval`).
+
+    In simulation (`python -m benchmarks.stats.coverage`) 95 % intervals of an accuracy hold the truth 98 / 96 / 94 / 95
+    times in 100 with 10 / 20 / 60 / 200 clusters, of a difference 99 / 97 / 96 / 95, of an AUC 98 / 96 / 95 / 95: with
+    10 clusters they are wider than they need be. These are means; the least is 87, of an accuracy of .95 with 60
+    clusters of very unequal sizes whose rows are much alike (a correlation of .4).
 
     Args:
         clusters: `(n,)` numbers or names; rows of an equal one (a patient, an id) are drawn together.
@@ -329,8 +334,9 @@ def redrawn_interval(differences: np.ndarray, test_share: float, train_share: fl
 
     mean +- t(k - 1, 97.5 %) sqrt((1 / k + test_share / train_share) s^2), s^2 the variance of the differences. The
     second term is there because the splits share rows; without it (1 / k alone) the interval is far too narrow, the
-    more so the more splits. For r times repeated k-fold cross-validation give all r k differences, test_share 1 and
-    train_share k - 1.
+    more so the more splits. It is a rule of thumb: in simulation (60 rows, a line against the mean, 15 splits) it held
+    the truth 90 times in 100, not 95 (`python -m benchmarks.stats.coverage redrawn`). For r times repeated k-fold
+    cross-validation give all r k differences, test_share 1 and train_share k - 1.
 
     Args:
         differences: `(k,)` of one metric, one a split, k >= 2.
