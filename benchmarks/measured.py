@@ -34,6 +34,7 @@ TOPICS = {
     "align": "Align: several forms, one space",
     "fuse": "Fuse: several forms, one answer",
     "time": "Time: audio and video",
+    "stats": "Statistics: what intervals hold",
     "speed": "Speed, memory, durability",
 }
 PARTS = {

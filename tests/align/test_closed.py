@@ -125,12 +125,12 @@ def test_permutations_of_related_views_never_reach_their_agreement():
 
 def test_permutations_of_unrelated_views_give_p_values_that_are_uniform():
     ps = []
-    for seed in range(60):
+    for seed in range(600):
         a, b = planted_pair(60, correlations=(), seed=seed)
-        ps.append(CCA(k=3, ridge=0.3, seed=seed).permutation_test({"a": a, "b": b}, permutations=39)["p"])
+        ps.append(CCA(k=3, ridge=0.3, seed=seed).permutation_test({"a": a, "b": b}, permutations=19)["p"])
     ps = np.array(ps)
-    assert (ps <= 0.05).mean() < 0.15
-    assert 0.35 < ps.mean() < 0.65
+    assert (ps <= 0.05).sum() <= 46  # 30, and three standard errors; a rate of .1 would pass once in 30
+    assert abs(ps.mean() - 0.525) < 0.036  # 1/20, 2/20, ..., 1
     with pytest.raises(ChiasmError, match="at least 1 permutation"):
         CCA().permutation_test({"a": a, "b": b}, permutations=0)
 

@@ -235,15 +235,15 @@ def test_the_interval_covers_the_truth_where_things_alone_would_not():
     covered = {"both": 0, "things": 0}
     things = np.arange(60)
     drawn, once = Resampling(things, 8, resamples=200), Resampling(things, 1, resamples=200)
-    for _ in range(300):
+    for _ in range(2000):
         of_seed, of_thing = rng.normal(0, 0.1, 8), rng.normal(0, 0.3, 60)
         values = [(0.5 + s + of_thing + rng.normal(0, 0.1, 60))[:, None] for s in of_seed]
         both = spread(drawn.means(values, [things] * 8)[:, 0])
         covered["both"] += both["low"] <= 0.5 <= both["high"]
         alone = spread(once.means([np.mean(values, axis=0)], [things])[:, 0])
         covered["things"] += alone["low"] <= 0.5 <= alone["high"]
-    assert 0.9 < covered["both"] / 300 < 0.98
-    assert covered["things"] < covered["both"] - 15
+    assert 0.92 < covered["both"] / 2000 < 0.97  # .936 as with few seeds; .9 would pass once in 1,000
+    assert covered["things"] < covered["both"] - 100
 
 
 def test_a_method_does_not_differ_from_itself_at_all(tmp_path):

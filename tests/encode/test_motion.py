@@ -166,9 +166,9 @@ def test_three_seconds_of_real_film_take_some_hundredths_of_a_second():
 def test_fights_are_told_from_quiet_scenes_far_above_chance():
     folder = pack("surv_fight")
     pytest.importorskip("av")
-    names = sorted(path.name for path in (folder / "video").iterdir())[::10]
+    names = sorted(path.name for path in (folder / "video").iterdir())[::3]
     values = MotionVideo("displacement").encode([str(folder / "video" / name) for name in names])
     speed = values[:, 0]  # the mean over time of the mean logarithm of speed where it moves
     fight = np.array([name.startswith("fi") for name in names])
     above = (speed[fight][:, None] > speed[~fight][None]).mean()
-    assert above > 0.6  # area under the ROC curve of one number; chance is .5
+    assert above > 0.64  # area under the ROC curve of one number; of 50 and 50 clips chance is above it once in 100

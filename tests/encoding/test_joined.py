@@ -298,7 +298,7 @@ def test_the_command_line_takes_encoders_joined_by_plus(toy: Toy, run: Run, tmp_
     done = run("score", model, toy.table, "--json")
     assert done.returncode == 0, done.stderr
     table = json.loads(done.stdout)
-    assert table["directions"][0]["R@10"]["value"] > table["directions"][0]["chance"]["R@10"]
+    assert table["directions"][0]["R@10"]["low"] > table["directions"][0]["chance"]["R@10"]
     done = run("search", model, "a red circle number 12", "--k", "3", "--json")
     assert done.returncode == 0, done.stderr
     again = chiasm.load(model)

@@ -39,6 +39,26 @@ def test_it_is_the_largest_threshold_that_keeps_the_promise(n, alpha):
     assert alarm(largest) >= alpha - 1 / (n + 1)
 
 
+@pytest.mark.parametrize(("n", "alpha"), [(22, 0.1), (50, 0.1), (100, 0.1), (400, 0.1), (100, 0.3)])
+def test_nine_of_ten_calibrations_keep_to_alpha_where_it_is_asked_for(n, alpha):
+    """By simulation, the true share that each calibration rejects; and one rank more would break the promise."""
+    drawn = np.sort(np.random.default_rng(n).random((4000, n)), axis=1)  # of uniform scores t rejects a share t
+    rank = int(np.searchsorted(drawn[0], threshold(drawn[0], alpha, sure=0.9)))
+    assert all(threshold(one, alpha, sure=0.9) == one[rank] for one in drawn[:20])
+    error = 4 * np.sqrt(0.09 / 4000)
+    assert np.mean(drawn[:, rank] <= alpha) >= 0.9 - error
+    assert np.mean(drawn[:, rank + 1] <= alpha) < 0.9 + error
+    assert np.mean(np.sort(drawn[:, rank])[-400:]) < 2 * alpha
+
+
+def test_too_few_scores_for_that_promise_reject_nothing_and_say_so(caplog):
+    assert threshold(np.arange(21), 0.1, sure=0.9) == -math.inf
+    assert "at least 22" in caplog.text
+    assert threshold(np.arange(22), 0.1, sure=0.9) == 0.0
+    with pytest.raises(ChiasmError, match="share of calibrations between 0 and 1"):
+        threshold(np.arange(22), 0.1, sure=1.0)
+
+
 def test_equal_scores_are_rejected_less_never_more():
     rng = np.random.default_rng(0)
     rates = []

@@ -15,6 +15,7 @@ from chiasm.tasks.retrieve import Retrieve
 from chiasm.views import Column, Views
 
 RATE = 0.1
+MEAN = 19 / 251  # of 250 calibration scores the 19th keeps to 0.1 in nine of ten calibrations, and the 20th does not
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +62,7 @@ def halvings(mapped, times):
 
 
 @pytest.mark.parametrize(("start", "to"), [("a", "b"), ("b", "a")])
-def test_over_many_halvings_one_true_query_in_ten_is_rejected(space, start, to):
+def test_over_many_halvings_true_queries_are_rejected_as_often_as_the_promise_needs(space, start, to):
     aligner, mapped, indexes = space
     x = mapped[start].items
     best = indexes[to].search(x, 1)[1][:, 0]
@@ -69,10 +70,10 @@ def test_over_many_halvings_one_true_query_in_ten_is_rejected(space, start, to):
     for known, asked in halvings(mapped, 120):
         found, rows = calibrate(known, indexes, aligner), asked[start].index
         rates.append(rejected(found, aligner, start, to, x[rows], best[rows], RATE).mean())
-    assert 0.09 < np.mean(rates) < 0.11
+    assert abs(np.mean(rates) - MEAN) < 0.01
 
 
-def test_one_true_query_in_ten_is_rejected_in_another_gallery_too(space):
+def test_so_it_is_in_another_gallery_too(space):
     """The gallery is the asked half alone."""
     aligner, mapped, indexes = space
     rates = []
@@ -82,7 +83,7 @@ def test_one_true_query_in_ten_is_rejected_in_another_gallery_too(space):
         best = gallery.search(x, 1)[1][:, 0]
         found = calibrate(known, indexes, aligner)
         rates.append(rejected(found, aligner, "a", "b", x, best, RATE, gallery).mean())
-    assert 0.09 < np.mean(rates) < 0.11
+    assert abs(np.mean(rates) - MEAN) < 0.01
 
 
 def test_the_scores_of_calibration_are_those_of_a_slow_search(space):
@@ -135,7 +136,7 @@ def test_true_queries_are_answered_and_queries_about_something_else_are_rejected
     true = model.hits({"a": planted["a"].items[700:]}, reject=RATE)
     other = model.hits({"a": elsewhere()}, reject=RATE)
     rejected, caught = (np.mean([not row for row in rows]) for rows in (true, other))
-    assert rejected < 0.16  # one calibration on 250 queries, one test on 300: 0.1 and three standard deviations
+    assert rejected < 0.14  # one calibration on 250 queries, one test on 300: the mean and three standard deviations
     assert caught > rejected + 0.3
     assert all(model.hits({"a": elsewhere()}))  # without it everything is answered
 
@@ -174,7 +175,7 @@ def test_within_another_gallery_true_queries_are_answered_and_others_rejected_mo
         np.mean([not row for row in model.hits({"a": rows}, within=planted[700:], reject=RATE)])
         for rows in (planted["a"].items[700:], elsewhere())
     )
-    assert true < 0.16  # as above
+    assert true < 0.14  # as above
     assert other > true + 0.3
 
 
@@ -217,5 +218,5 @@ def test_the_command_line_says_so_in_a_sentence_and_in_json(run, toy):
     assert json.loads(answered.stdout)["rejected"] is False
     assert len(json.loads(answered.stdout)["results"]) == 5
     said = run(*words, "0.99")
-    assert said.stdout == "nothing here matches (of queries that do have a match, 99 in 100 are rejected too)\n"
+    assert said.stdout == "nothing here matches (of queries that do have a match, at most 99 in 100 are rejected too)\n"
     assert run(*words, "1.5").returncode == 2

@@ -30,8 +30,10 @@ class PLS(Closed):
     variance 1; two views that seldom or never meet are linked through a third that meets both, as in `cca`. Unlike
     there nothing is whitened, so that directions of little variance are left alone and no ridge is needed.
 
-    Choose it with very few pairs (a hundred or two), where it is level with `cca` and has no ridge to choose; choose
-    `cca` with more. Directions are not scaled further: powers of s from -1/2 to 1/4 retrieved worse on real features.
+    Choose it with very few pairs (a hundred or less), as it has no ridge to choose: with 100 pairs of captions and
+    pictures its R@1 lay between 1.3 points below `cca`'s and .2 above (four packs, no interval), on lips and voices 15
+    below. With more pairs choose `cca`. Directions are not scaled further: powers of s from -1/2 to 1/4 retrieved worse
+    on real features.
 
     Args:
         k: the shared width; None: chosen by retrieval on validation rows among 16, 32, 64, 128, 256, 512.

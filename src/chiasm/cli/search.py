@@ -28,7 +28,7 @@ from chiasm.views import Views
     "--reject",
     type=click.FloatRange(0, 1, min_open=True, max_open=True),
     metavar="SHARE",
-    help="Say when nothing here matches; SHARE of the queries that do have a match are then rejected too (0.1).",
+    help="Say when nothing here matches; of queries that do have a match at most SHARE are then rejected too (0.1).",
 )
 @click.option("--in", "inside", metavar="FOLDER|DATA|FILE", help="Search these media or rows, not the model's own.")
 @click.option(
@@ -113,7 +113,8 @@ def search_command(
         return
     if not hits:
         click.echo(
-            f"nothing here matches (of queries that do have a match, {100 * (reject or 0):g} in 100 are rejected too)"
+            "nothing here matches (of queries that do have a match, "
+            f"at most {100 * (reject or 0):g} in 100 are rejected too)"
         )
     for hit in hits:
         if "file" in hit:

@@ -15,6 +15,7 @@ from chiasm.compare.cells import Cell
 from chiasm.compare.resampling import Resampling, spread
 from chiasm.encoding import Report
 from chiasm.splits import Leaks
+from chiasm.stats.clusters import Drawn
 
 __all__ = ["AT", "Comparison", "Outcome", "aligned", "looks", "reasons", "tabulate"]
 
@@ -80,7 +81,7 @@ def tabulate(
             methods.setdefault(method, {})[pairs] = {"error": cells}
             continue
         means = {d: drawn.means([_recalls(c.outcomes[d]) for c in cells], [t[d] for t in things]) for d in directions}
-        whole = np.mean(list(means.values()), axis=0)
+        whole = Drawn.of(np.mean(list(means.values()), axis=0), drawn.codes([t[d] for t in things for d in directions]))
         first[method, pairs] = whole[:, 0]
         methods.setdefault(method, {})[pairs] = {
             "rsum": spread(100 * len(means) * whole.sum(axis=1), 3),

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from chiasm.stats.clusters import Drawn, tail
 from chiasm.stats.resample import Draws, Sampled, interval
 
 __all__ = ["Redrawn", "Resampling", "spread"]
@@ -42,7 +43,8 @@ class Resampling:
         Args:
             values: by seed, `(q, c)`, a row a query. things: by seed, `(q,)`, the thing that each query is about.
 
-        Returns `(resamples + 1, c)`; NaN where a resample happened to draw nothing that was scored.
+        Returns `(resamples + 1, c)`; NaN where a resample happened to draw nothing that was scored. They know the
+        things of the queries (`chiasm.stats.clusters.Drawn`).
         """
         total = np.zeros((len(self.ids), values[0].shape[1]))
         weight = np.zeros((len(self.ids), 1))
@@ -55,7 +57,13 @@ class Resampling:
             drawn = self.seeds[:, [seed]] * (queries > 0)
             total += drawn * (self.ids @ sums) / np.maximum(queries, 1)
             weight += drawn
-        return np.where(weight > 0, total, np.nan) / np.maximum(weight, 1)
+        means = np.where(weight > 0, total, np.nan) / np.maximum(weight, 1)
+        return Drawn.of(means, self.codes(things))
+
+    def codes(self, things: Sequence[np.ndarray]) -> np.ndarray:
+        """The numbers 0, 1, ... of the things of these queries, in one row."""
+        found: np.ndarray = np.searchsorted(self.things, np.concatenate(things))
+        return found
 
 
 class Redrawn:
@@ -85,12 +93,15 @@ class Redrawn:
         weights = self.seeds * ~np.isnan(values)
         total = weights.sum(axis=0)
         means = np.where(total > 0, (weights * np.nan_to_num(values)).sum(axis=0) / np.maximum(total, 1), np.nan)
-        return float(means[0]), means[1:]
+        bounded = all(getattr(samples, "bounded", False) for _, samples in found)
+        return float(means[0]), Drawn.of(means[1:], np.concatenate([d.codes for d in self.by_seed]), bounded=bounded)
 
 
 def spread(means: np.ndarray, digits: int = 6) -> dict[str, float]:
-    """Value and 95 % percentile interval of one column of `Resampling.means`, `(resamples + 1,)`."""
-    low, high = np.nanquantile(means[1:], (0.025, 0.975))
+    """Value and 95 % interval of one column of `Resampling.means`, `(resamples + 1,)`: as wide as few things need."""
+    codes = getattr(means, "codes", None)
+    out = 0.025 if codes is None else tail(codes)
+    low, high = np.nanquantile(np.asarray(means[1:]), (out, 1 - out))
     return interval(means[0], low, high, digits)
 
 

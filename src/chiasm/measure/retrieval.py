@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from chiasm.stats.clusters import tail
 from chiasm.stats.ranking import average_precision, chance_recall, ranks
 from chiasm.stats.relevance import relevance
 from chiasm.stats.resample import bootstrap, interval, paired
@@ -98,5 +99,6 @@ def _median_rank(rank: np.ndarray, clusters: np.ndarray, seed: int) -> dict[str,
     for _ in range(400):
         drawn = rng.integers(len(groups), size=len(groups))
         medians.append(np.median(rank[order][drawn] if single else np.concatenate([groups[g] for g in drawn])))
-    low, high = np.quantile(medians, [0.025, 0.975], method="nearest")
+    out = tail(code)
+    low, high = np.quantile(medians, [out, 1 - out], method="nearest")
     return interval(float(np.median(rank)), low, high, 2)

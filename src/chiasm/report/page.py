@@ -124,8 +124,9 @@ def _made(table: Table, command: str) -> Html:
     model = table["model"]
     chosen = model.get("fuser") or {}
     parts = [el("p", f"Chosen out of fold to fuse the views: {chosen['fuser']}.")] if "fuser" in chosen else []
-    facts = f"chiasm {version('chiasm')}, seed {table['seed']}. Intervals are 95 % percentiles of a cluster bootstrap: "
-    parts.append(el("p", facts + "whole ids and groups are drawn again; differences are paired on the same draws."))
+    facts = f"chiasm {version('chiasm')}, seed {table['seed']}. Intervals are 95 % ones of a cluster bootstrap: "
+    drawn = "whole ids and groups are drawn again; differences are paired on the same rows."
+    parts.append(el("p", f"{facts}{drawn} Few ids make them wider."))
     if command:
         parts.append(el("pre", el("code", command)))
     recipe = json.dumps(model, ensure_ascii=False, indent=1)

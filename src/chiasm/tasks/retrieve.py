@@ -113,8 +113,9 @@ class Retrieve(KnownRows):
             queries: one view's items by its name, `{"caption": ["a dog in snow"]}`, or Views.
             to: the view to answer with; needed only when more than one other view was fitted. Several: one gallery.
             within: search these Views instead of what was indexed by `fit`.
-            reject: say that nothing matches, at the price of rejecting this share of the queries that do have a match
-                (0.1: one in ten). Needs validation rows in `fit`; holds for queries like those.
+            reject: say that nothing matches, at the price of rejecting up to this share of the queries that do have a
+                match (0.1: one in ten). Nine of ten fits keep to it, for queries like the validation rows of `fit`;
+                with fewer than 22 ids among those (at 0.1) nothing is rejected, and a warning is logged.
         """
         found = self.hits(queries, to, k, within, reject, progress=progress)
         wide = max((len(row) for row in found), default=0) or k
