@@ -304,7 +304,8 @@ class Retrieve(KnownRows):
         report = Report()
         if encoder is not None:
             items, notes = encoder.encode_told(items)
-            report = Report({name: len(queries.index)}, {name: len(queries.index)}, {name: 0})
+            if notes:
+                report = Report({name: len(queries.index)}, {name: len(queries.index)}, {name: 0})
             report.notes = [(name, queries.label(int(queries.index[i])), note) for i in notes for note in notes[i]]
         mapped = self.aligner_.transform(Views({name: Column(self.views_[name], np.asarray(items))}))
         return np.asarray(mapped[name].items), report
