@@ -272,7 +272,7 @@ def test_what_is_chosen_is_plain_data():
     model = Auto().fit(clustered(200))
     for values in (model.chosen_, model.trials_):
         assert json.loads(json.dumps(values)) == values
-    assert set(model.chosen_) == {"ridge", "share", "power", "temperature"}
+    assert set(model.chosen_) == {"ridge", "share", "power", "temperature", "bridge"}
 
 
 @pytest.mark.parametrize(

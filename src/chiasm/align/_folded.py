@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from itertools import permutations
 from typing import Any
 
@@ -22,10 +23,12 @@ class Folded(Aligner):
     the asking side c; one more a view makes all lengths equal, so that a cosine ranks as the inner product does.
 
     A subclass implements `_unit` and `_bias`, and calls `_keep` at the end of `fit`. Learned: `banks_` by view, known
-    queries `(m, w)`; `levels_`, the mean bias of each ordered pair; `limit_`, the largest deviation from it.
+    queries `(m, w)`, and `counts_`, what each counts, for views in which they differ; `levels_`, the mean bias of each
+    ordered pair; `limit_`, the largest deviation from it.
     """
 
     banks_: dict[str, np.ndarray]
+    counts_: dict[str, np.ndarray]
     levels_: dict[str, dict[str, float]]
     limit_: float
 
@@ -48,20 +51,28 @@ class Folded(Aligner):
         """Rows of a view `(m, d)` -> vectors `(m, w)` of length 1 or less."""
         raise NotImplementedError
 
-    def _bias(self, rows: np.ndarray, bank: np.ndarray) -> np.ndarray:
-        """`(m,)` biases of vectors `(m, w)`, given known queries `(b, w)`."""
+    def _bias(self, rows: np.ndarray, bank: np.ndarray, counts: np.ndarray | None) -> np.ndarray:
+        """`(m,)` biases of vectors `(m, w)`, given known queries `(b, w)` and what each counts `(b,)`."""
         raise NotImplementedError
 
-    def _keep(self, views: Views, most: int, seed: int) -> None:
-        """Keep at most so many known queries of each view, and the sizes of the biases that they make."""
+    def _keep(self, views: Views, most: int, seed: int, more: Mapping[str, tuple[np.ndarray, float]] = {}) -> None:
+        """Keep at most so many known queries of each view, and the sizes of the biases that they make.
+
+        Args:
+            more: by view further queries `(m, d)`, and what all of them together count beside one known query.
+        """
         rng = np.random.default_rng(seed)
-        self.banks_ = {}
+        self.banks_, self.counts_ = {}, {}
         for name, column in views.columns.items():
-            used = rng.permutation(column.used)[:most]
-            self.banks_[name] = self._unit(name, np.asarray(column.items[used])).astype(np.float32)
+            rows = np.asarray(column.items[rng.permutation(column.used)[:most]])
+            if name in more:
+                others, count = more[name]
+                self.counts_[name] = np.repeat([1.0, count / len(others)], [len(rows), len(others)])
+                rows = np.concatenate([rows, others])
+            self.banks_[name] = self._unit(name, rows).astype(np.float32)
         self.levels_, self.limit_ = {name: {} for name in self.banks_}, 1e-6
         for gallery, asker in permutations(self.banks_, 2):
-            bias = self._bias(self.banks_[gallery], self.banks_[asker])
+            bias = self._owing(self.banks_[gallery], asker)
             self.levels_[gallery][asker] = float(bias.mean())
             self.limit_ = max(self.limit_, 1.25 * float(np.abs(bias - bias.mean()).max()))
 
@@ -72,7 +83,7 @@ class Folded(Aligner):
         sides = np.zeros((len(rows), len(views) * (len(views) - 1)))
         for place, (gallery, asker) in enumerate(permutations(views, 2)):
             if gallery == name:
-                bias = self._bias(unit, self.banks_[asker]) - self.levels_[gallery][asker]
+                bias = self._owing(unit, asker) - self.levels_[gallery][asker]
                 sides[:, place] = -np.clip(bias, -self.limit_, self.limit_) / c
             elif asker == name:
                 sides[:, place] = c
@@ -81,3 +92,6 @@ class Folded(Aligner):
         length = (unit**2).sum(axis=1) + (sides**2).sum(axis=1)
         rest[:, views.index(name)] = np.sqrt(np.clip(whole - length, 0, None))
         return (np.concatenate([unit, sides, rest], axis=1) / np.sqrt(whole)).astype(np.float32)
+
+    def _owing(self, rows: np.ndarray, asker: str) -> np.ndarray:
+        return self._bias(rows, self.banks_[asker], vars(self).get("counts_", {}).get(asker))

@@ -120,9 +120,9 @@ class Corrected(Folded):
         unit = normalize(self._inner(name, rows))
         return normalize(unit - self.centers_[name]) if self.chosen_["correction"] == "centering" else unit
 
-    def _bias(self, rows: np.ndarray, bank: np.ndarray) -> np.ndarray:
+    def _bias(self, rows: np.ndarray, bank: np.ndarray, counts: np.ndarray | None) -> np.ndarray:
         if self.chosen_["correction"] == "inverted_softmax":
-            return inverted_softmax(rows, bank, self.chosen_["beta"])
+            return inverted_softmax(rows, bank, self.chosen_["beta"], counts)
         if self.chosen_["correction"] == "csls":
             return csls(rows, bank)
         return np.zeros(len(rows))

@@ -18,7 +18,9 @@ NEIGHBORS = 10
 _CELLS = 8_000_000
 
 
-def inverted_softmax(gallery: np.ndarray, bank: np.ndarray, beta: float) -> np.ndarray:
+def inverted_softmax(
+    gallery: np.ndarray, bank: np.ndarray, beta: float, weights: np.ndarray | None = None
+) -> np.ndarray:
     """b_g = log(mean over the bank of exp(beta q . g)) / beta: how near an item is to queries in general.
 
     Ranking by q . g - b_g is ranking by exp(beta q . g) / sum over the bank of exp(beta q' . g).
@@ -31,7 +33,7 @@ def inverted_softmax(gallery: np.ndarray, bank: np.ndarray, beta: float) -> np.n
 
     Args:
         gallery: `(g, d)` unit vectors. bank: `(m, d)` unit vectors of queries, not those that are asked later.
-        beta: above 0, in units of 1 / cosine.
+        beta: above 0, in units of 1 / cosine. weights: `(m,)` what each query counts; all the same if left out.
 
     Returns `(g,)` float32.
 
@@ -43,11 +45,12 @@ def inverted_softmax(gallery: np.ndarray, bank: np.ndarray, beta: float) -> np.n
     """
     if not beta > 0:
         raise ChiasmError(f"wanted a beta above 0, got {beta}.")
+    shares = np.full(len(bank), 1 / max(len(bank), 1)) if weights is None else weights / weights.sum()
     out = np.empty(len(gallery), np.float32)
     for block, scores in _scores(gallery, bank):
         scores *= beta
         most = scores.max(axis=1, keepdims=True)
-        out[block] = (most[:, 0] + np.log(np.exp(scores - most).mean(axis=1))) / beta
+        out[block] = (most[:, 0] + np.log(np.exp(scores - most) @ shares.astype(scores.dtype))) / beta
     return out
 
 
