@@ -21,6 +21,7 @@ from chiasm.encoding import Report
 from chiasm.errors import ChiasmError
 from chiasm.media.images import MediaError
 from chiasm.scale import Bars
+from chiasm.score import to_json
 
 __all__ = [
     "about",
@@ -186,4 +187,4 @@ def notes_csv(report: Report, read: Iterable[Noted] = ()) -> bytes:
 
 def echo_json(value: Any) -> None:
     """Plain values as JSON on standard output."""
-    click.echo(json.dumps(value, ensure_ascii=False, indent=1))
+    click.echo(to_json(value))

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from chiasm import recipe, registry
+from chiasm.asked import in_order
+from chiasm.checks import some
 from chiasm.encoding import Report
-from chiasm.errors import ChiasmError, unknown
+from chiasm.errors import ChiasmError, ChiasmWarning, unknown
+from chiasm.frames import is_matrix
 from chiasm.index import Index
 from chiasm.measure.retrieval import directions
 from chiasm.media.windows import typical_seconds
@@ -107,7 +111,7 @@ class Retrieve(KnownRows):
     ) -> Answers:
         """The k items of view `to` that fit each query best: labels `(q, k)` and cosines `(q, k)`, falling.
 
-        A query that `reject` finds without a match has None and NaN.
+        A query that `reject` finds without a match has None and NaN, and so has one that is absent.
 
         Args:
             queries: one view's items by its name, `{"caption": ["a dog in snow"]}`, or Views.
@@ -138,21 +142,27 @@ class Retrieve(KnownRows):
     ) -> Hits:
         """As `answer`, a list a query: each hit a dict with rank, score, item, id and split.
 
-        The list of a query that is rejected is empty.
+        The list of a query that is rejected is empty, and so is that of an absent one, which a warning names.
 
         Where `within` holds moments of long media (`chiasm.media.windows.windows`), a hit has `file`, `start` and
         `end` too, and hides what overlaps it. Where `to` names several views, their items are one gallery, ranked by
         cosine, and a hit tells its `view`.
         """
         self.check_fitted()
-        views = as_views(queries, {**{m: m for m in self.views_.values()}, **self.views_})
+        by_modality = {} if is_matrix(queries) else {m: m for m in self.views_.values()}
+        views = as_views(queries, by_modality | self.views_)
         if len(views.columns) != 1:
             raise ChiasmError(f"wanted queries of one view, got {', '.join(views.names)}: ask with one at a time.")
         start = self.view(views.names[0])
-        column = views.columns[views.names[0]]
-        if not column.present.all():
+        views = in_order(views.replace({start: views.columns[views.names[0]]}), vars(self).get("features_", {}))
+        column, asked = views[start], np.flatnonzero(views.present(start))
+        if not len(asked):
             raise ChiasmError(f"wanted something to ask with, got an empty query ({start}).")
-        vectors = self._place(start, column.take(column.index))
+        if len(asked) < len(views):
+            absent = some([str(row + 1) for row in np.flatnonzero(~column.present).tolist()])
+            told = f"{len(views) - len(asked)} of {len(views)} queries are absent ({start}, row {absent})"
+            warnings.warn(f"{told}: they find nothing", ChiasmWarning, stacklevel=2)
+        vectors = self._place(start, column.take(column.index[asked]))
         targets = [self.target(start, one) for one in ([to] if to is None or isinstance(to, str) else to)]
         if len(targets) > 1 and reject is not None:
             raise ChiasmError("wanted one view to reject by, got several: ask each view on its own.")
@@ -170,7 +180,10 @@ class Retrieve(KnownRows):
             gallery = None if within is None else index
             gone = rejected(self.calibration_, self.aligner_, start, targets[0], vectors, scores, reject, gallery)
             found = [[] if none else row for row, none in zip(found, gone.tolist(), strict=True)]
-        return Hits(numbered(found), report)
+        each_row: list[list[dict[str, Any]]] = [[] for _ in range(len(views))]
+        for row, one in zip(asked.tolist(), numbered(found), strict=True):
+            each_row[row] = one
+        return Hits(each_row, report)
 
     def transform(self, views: Any, *, progress: Progress | None = None) -> Views:
         """The views in the shared space: raw items -> columns of one width."""
