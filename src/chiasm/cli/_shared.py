@@ -21,6 +21,7 @@ from chiasm.encoding import Report
 from chiasm.errors import ChiasmError
 from chiasm.media.images import MediaError
 from chiasm.scale import Bars
+from chiasm.score import to_json
 from chiasm.views import Views
 
 __all__ = [
@@ -193,4 +194,4 @@ def echo_rows(rows: Sequence[Mapping[str, Any]], report: Report, views: Views) -
 
 def echo_json(value: Any) -> None:
     """Plain values as JSON on standard output."""
-    click.echo(json.dumps(value, ensure_ascii=False, indent=1))
+    click.echo(to_json(value))

@@ -64,6 +64,9 @@ def read_table(
     """
     if not isinstance(data, str | os.PathLike):
         held = {composed(name): frames.cells(values) for name, values in frames.columns_of(data).items()}
+        lengths = {name: len(values) for name, values in held.items()}
+        if len(set(lengths.values())) > 1:
+            raise ChiasmError(f"wanted columns of one length, got {lengths}: rows must be aligned.")
         return Table(held | nested(held, [composed(name) for name in named]), Path(), [])
     path = Path(data).expanduser()
     if not path.exists():

@@ -9,6 +9,7 @@ import numpy as np
 
 from chiasm import recipe, registry
 from chiasm.allowed import ENCODERS, PART, SEED, SIZE
+from chiasm.asked import features_of, in_order
 from chiasm.encoding import Encoding, Report
 from chiasm.errors import ChiasmError
 from chiasm.part import Part
@@ -94,6 +95,7 @@ class Link(Part):
         encoded, self.fit_report = self.encoding_.learn(views, split == "train", progress)
         remember(self, report=self.fit_report)
         self.views_ = {name: column.modality for name, column in views.columns.items()}
+        self.features_ = features_of(views)
         a, b = views.names
         encoded.facts["split"] = split
         pool = hide(encoded, split == "test")
@@ -226,7 +228,7 @@ class Link(Part):
         given: dict[str, Views] = {}
         whole = Report()
         for one in (left,) if right is None else (left, right):
-            views = as_views(one, self.views_)
+            views = in_order(as_views(one, self.views_), vars(self).get("features_", {}))
             encoded, report = self.encoding_.apply(views, progress)
             whole = whole | report
             given |= dict.fromkeys(encoded.names, encoded)

@@ -8,7 +8,7 @@ from chiasm.errors import ChiasmError
 from chiasm.scale import one_thread
 from chiasm.stats.filtering import Pairs, candidates, greedy, one_to_one
 from chiasm.stats.hubness import csls
-from chiasm.views import ABSENT, Column, Views, normalize
+from chiasm.views import ABSENT, Views, normalize
 
 __all__ = ["assign", "by_shape", "confidence", "hide", "nearest_first", "objective", "records", "similarities"]
 
@@ -31,7 +31,7 @@ def hide(views: Views, rows: np.ndarray) -> Views:
     columns = {}
     for place, (name, column) in enumerate(views.columns.items()):
         index = np.where((of_view == place) | (of_view == -1), column.index[source], ABSENT)
-        columns[name] = Column(column.modality, column.items, index, labels=column.labels, digests=column.digests)
+        columns[name] = column.at(index)
     facts = {name: values[source] for name, values in views.facts.items()}
     ids = views.facts.get("id", views.ids)[source]
     return Views(columns, views.codes[source] + views.things * (of_view + 1), {**facts, "id": ids})
