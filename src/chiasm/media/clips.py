@@ -125,6 +125,10 @@ class Decoded:
     """`(s,)` float32, -1..1."""
     rate: int = 0
     notes: list[Note] = field(default_factory=list)
+    gaps: list[tuple[float, float]] = field(default_factory=list)
+    """From where to where there is no picture: damaged, not begun or ended. What `pictures` has there is a neighbor."""
+    over: bool = False
+    """Whether no picture follows either."""
     absent: dict[str, Note] = field(default_factory=dict)
     """Why there are no "pictures" or no "sound", where they were wanted."""
 
@@ -354,5 +358,7 @@ def _decoded(header: dict[str, Any], arrays: dict[str, np.ndarray], wants: Wants
     found = Decoded(header["seconds"], rate=wants.rate, notes=[Note(*note) for note in header["notes"]])
     for name, array in arrays.items():
         setattr(found, name, array)
+    found.gaps = [(float(start), float(end)) for start, end in header["gaps"]]
+    found.over = bool(header.get("over"))
     found.absent = {what: Note(code, message, skipped=True) for what, (code, message) in header["absent"].items()}
     return found

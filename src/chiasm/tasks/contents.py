@@ -13,7 +13,7 @@ from chiasm.errors import ChiasmError
 from chiasm.media.clips import Clip, probe
 from chiasm.media.film import clip_of, hear, read_film
 from chiasm.media.images import IMAGE_SUFFIXES, Note
-from chiasm.media.shots import changes, directions, spans
+from chiasm.media.shots import pieces
 from chiasm.part import Part
 from chiasm.scale import Progress
 
@@ -88,10 +88,10 @@ class Contents(Part):
         encoder = EffnetImage()
         film = read_film(clip, encoder.encode, encoder.size, self.step, listen=False, progress=progress)
         shares = EffnetImage().class_shares(film.rows)
-        cuts = changes(directions(film.rows))
-        edges = [0, *cuts.tolist(), len(shares)]
+        parts = pieces(film.cuts(), len(shares), len(shares))
+        edges = [*parts[:, 0].tolist(), len(shares)]
         means = np.stack([shares[a:b].mean(axis=0) for a, b in pairwise(edges)])
-        times = clip.start + spans(cuts, len(shares), film.seconds)
+        times = film.spans(parts)
         scenes = [
             {"start": round(start, 3), "end": round(end, 3), "objects": self._named(mean)}
             for (start, end), mean in zip(times.tolist(), means, strict=True)
