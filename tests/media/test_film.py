@@ -1,4 +1,4 @@
-"""A film over time: where it has no pictures (lost to damage, not begun, ended) there is no step, and a note says so."""
+"""A film over time: where it has no pictures (damaged, not begun, ended) there is no step, and a note says so."""
 
 from __future__ import annotations
 

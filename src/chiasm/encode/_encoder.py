@@ -40,6 +40,10 @@ class Encoder(Part):
 
     def encode(self, items: Sequence[Any]) -> Any:
         """`(n, d)` float32 vectors of n items, or their `Tokens`; a ChiasmError names the first that cannot be read."""
+        return self.noted(items)[0]
+
+    def noted(self, items: Sequence[Any]) -> tuple[Any, dict[int, list[Note]]]:
+        """As `encode`, with notes by position of what was altered."""
         values, notes = self.attempt(items)
         for position, found in notes.items():
             for note in found:
@@ -48,7 +52,7 @@ class Encoder(Part):
                     raise ChiasmError(
                         f"cannot encode {self.modality} {str(shown)[:200]!r}: {note.message} [{note.code}]."
                     )
-        return values
+        return values, notes
 
     def fit(self, items: Sequence[Any]) -> Encoder:
         """Learn from training items, where the encoder learns at all. Returns self."""
@@ -137,7 +141,8 @@ def content_of(modality: str, item: Any) -> bytes:
     A record and a vector are their values, as JSON. Raises a ChiasmError for what is no item of the modality.
     """
     if modality == "image":
-        return images.content(item)
+        data = images.content(item)
+        return data + b"gray as of 0.2" if images.is_deep(item, data) else data  # these alone are seen otherwise
     if modality in ("audio", "video"):
         return clip_content(item)
     if modality in ("record", "vector"):

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from chiasm.cache import key_of
+from chiasm.media.images import Note
 from chiasm.part import Part
 
 __all__ = ["Joined", "members"]
@@ -59,9 +60,18 @@ class Joined(Part):
 
     def encode(self, items: Sequence[Any]) -> np.ndarray:
         """The vectors of n items; a ChiasmError that names the first item that one of the encoders cannot encode."""
+        return self.noted(items)[0]
+
+    def noted(self, items: Sequence[Any]) -> tuple[np.ndarray, dict[int, list[Note]]]:
+        """As `encode`, with notes by position of what was altered; what two encoders note alike stands once."""
         self.check_fitted()
-        blocks = [e.encode(items) / scale for e, scale in zip(self.encoders_, self.scales_, strict=True)]
-        return np.concatenate(blocks, axis=1)
+        found = [encoder.noted(items) for encoder in self.encoders_]
+        blocks = [block / scale for (block, _), scale in zip(found, self.scales_, strict=True)]
+        notes: dict[int, list[Note]] = {}
+        for _, told in found:
+            for position, mine in told.items():
+                notes[position] = list(dict.fromkeys([*notes.get(position, []), *mine]))
+        return np.concatenate(blocks, axis=1), notes
 
     def content(self, item: Any) -> bytes:
         """The bytes that make an item what it is: those that its encoders agree on, else a hash of each."""

@@ -29,6 +29,7 @@ __all__ = [
     "clip_content",
     "decode",
     "decode_many",
+    "encoded_kind",
     "one_decode",
     "probe",
     "runs",
@@ -63,6 +64,7 @@ _MAGIC = (
     *((4, kind, "mov,mp4,m4a,3gp,3g2,mj2") for kind in (b"ftyp", b"moov", b"mdat", b"free", b"wide", b"skip")),
 )
 """(place, bytes, FFmpeg's demuxer) that a file may begin with."""
+_OTHER_MAGIC = ((b"YUV4MPEG2 ", "a YUV4MPEG film"), (b"\x89PNG\r\n", "PNG pictures"), (b"GIF8", "a GIF"))
 
 
 @dataclass(frozen=True)
@@ -327,6 +329,26 @@ def _file(item: Any) -> Iterator[tuple[str, str]]:
         with open(_handle(path), "rb") as file:
             head = file.read(1024)
         yield os.path.realpath(path), _demuxer(head)
+
+
+def encoded_kind(head: bytes) -> str:
+    """What encoded film, sound or picture the first bytes of a stream are; "" where they may be pixels.
+
+    Fewer kinds than a file may be: gray pixels can begin as some do by chance.
+
+    >>> encoded_kind(b"\\x1a\\x45\\xdf\\xa3" + bytes(9)), encoded_kind(bytes(400))
+    ('a film (matroska,webm)', '')
+    """
+    if head[:3] == b"\xff\xd8\xff" and head[6:10] in (b"JFIF", b"Exif", b"Lavc"):
+        return "JPEG pictures"
+    for magic, name in _OTHER_MAGIC:
+        if head.startswith(magic):
+            return name
+    for place, magic, name in _MAGIC:
+        if len(magic) > 3 and head[place : place + len(magic)] == magic:
+            return f"a film ({name})"
+    packets = head[: 188 * 4 : 188] if head[:1] == b"G" else head[4 : 4 + 192 * 4 : 192]
+    return "a film (mpegts)" if packets == b"GGGG" and len(set(head[:188])) > 8 else ""
 
 
 def _demuxer(head: bytes) -> str:

@@ -296,9 +296,9 @@ def _sound(request: dict[str, Any], spans: list[tuple[float, float]], answers: l
 
 
 def _listen(request: dict[str, Any], mix: Mix, begin: float, end: float) -> tuple[float | None, str, Frames | None]:
-    """Hear a file from a moment to another; when its first sample is (None: there is none), what went wrong, the reader.
+    """Hear a file from a moment to another: when its first sample is, what went wrong, and the reader.
 
-    Refuses files without sound, and rates that no sound has.
+    Where there is no sample, the first is None. Refuses files without sound, and rates that no sound has.
     """
     import av
 

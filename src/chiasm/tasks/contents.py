@@ -80,9 +80,10 @@ class Contents(Part):
         return found
 
     def _picture(self, item: Any) -> dict[str, Any]:
-        shares = EffnetImage().class_shares(EffnetImage().encode([item]))
-        objects = [{**one, "time": None} for one in self._named(shares[0])]
-        return {"seconds": None, "objects": objects, "scenes": [], "events": [], "notes": []}
+        vectors, notes = EffnetImage().noted([item])
+        objects = [{**one, "time": None} for one in self._named(EffnetImage().class_shares(vectors)[0])]
+        told = [_plain(note) for note in notes.get(0, [])]
+        return {"seconds": None, "objects": objects, "scenes": [], "events": [], "notes": told}
 
     def _seen(self, clip: Clip, progress: Progress | None) -> dict[str, Any]:
         encoder = EffnetImage()

@@ -12,6 +12,7 @@ from chiasm.encoding import Report
 from chiasm.errors import ChiasmError, unknown
 from chiasm.index import Index
 from chiasm.measure.retrieval import directions
+from chiasm.media.images import Note
 from chiasm.media.windows import typical_seconds
 from chiasm.report.scores import retrieved
 from chiasm.scale import Progress
@@ -152,11 +153,12 @@ class Retrieve(KnownRows):
         column = views.columns[views.names[0]]
         if not column.present.all():
             raise ChiasmError(f"wanted something to ask with, got an empty query ({start}).")
-        vectors = self._place(start, column.take(column.index))
+        vectors, notes = self._place(start, column.take(column.index))
         targets = [self.target(start, one) for one in ([to] if to is None or isinstance(to, str) else to)]
         if len(targets) > 1 and reject is not None:
             raise ChiasmError("wanted one view to reject by, got several: ask each view on its own.")
-        report, each = Report(), {}
+        told = [(start, column.label(int(column.index[i])), one) for i, found in notes.items() for one in found]
+        report, each = Report({start: len(column.index)}, {start: len(column.index)}, {start: 0}, told), {}
         for view in targets:
             index, table = self.indexes_[view], self.items_[view]
             if within is not None:
@@ -294,12 +296,15 @@ class Retrieve(KnownRows):
             calibrate(mapped[split == "val"], self.indexes_, self.aligner_) if (split == "val").any() else {}
         )
 
-    def _place(self, name: str, items: Any) -> np.ndarray:
-        """Raw items (or vectors) of a view -> `(n, k)` in the shared space; strict: an unreadable item is an error."""
+    def _place(self, name: str, items: Any) -> tuple[np.ndarray, dict[int, list[Note]]]:
+        """Raw items (or vectors) of a view -> `(n, k)` in the shared space, and notes on altered ones by position.
+
+        Strict: an unreadable item is an error.
+        """
         encoder = self.encoding_.encoders_.get(name)
-        vectors = np.asarray(items) if encoder is None else encoder.encode(items)
+        vectors, notes = (np.asarray(items), {}) if encoder is None else encoder.noted(items)
         mapped = self.aligner_.transform(Views({name: Column(self.views_[name], vectors)}))
-        return np.asarray(mapped[name].items)
+        return np.asarray(mapped[name].items), notes
 
     def _gallery(self, views: Views, to: str, progress: Progress | None) -> tuple[Index, dict[str, np.ndarray], Report]:
         """An index of other rows' items, what is known of each, and what encoding did."""
