@@ -568,3 +568,33 @@ def test_options_that_would_be_ignored_are_refused(given, said, seen):
     done = asked(seen[1], *given)
     assert done.exit_code == 1
     assert said in str(done.exception)
+
+
+@pytest.mark.parametrize("name", ["a.gif", "a.m3u8", "a.txt"])
+def test_what_is_neither_film_nor_table_is_told_that_films_are_wanted(name, seen, tmp_path):
+    (tmp_path / name).write_bytes(b"0")
+    done = asked(seen[1], str(tmp_path / name))
+    assert done.exit_code == 1
+    assert "wanted a film (.mp4, .mkv, .webm, .mov, ...), a sound (.wav, .flac, .mp3, .ogg, ...), a table" in str(
+        done.exception
+    )
+    assert f"got {name}." in str(done.exception)
+
+
+def test_progress_of_a_film_says_no_number_twice(street):
+    told = []
+    street[0].watch().film(street[2], progress=lambda *one: told.append(one))
+    assert len(told) == len(set(told)) > 3
+
+
+def test_fit_says_from_how_many_of_how_many_rows_and_by_which_signs(tmp_path, run):
+    rng = np.random.default_rng(0)
+    z = rng.normal(size=(60, 4))
+    rows = [
+        json.dumps({"左": [*map(float, z[i])], "b": [*map(float, z[i] + 0.1)], "what": "no" if i < 45 else "打"})
+        for i in range(60)
+    ]
+    (tmp_path / "t.jsonl").write_text("\n".join(rows), encoding="utf-8")
+    columns = ("--vector", "左", "--vector", "b", "--label", "what", "--normal", "no")
+    done = run("fit", "detect", tmp_path / "t.jsonl", *columns, "--to", tmp_path / "m.chiasm")
+    assert "learned from 45 of 60 rows by 左; b; 左 with b; saved" in done.stdout, done.stderr

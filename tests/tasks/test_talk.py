@@ -396,3 +396,12 @@ def test_the_command_that_learns_to_talk_says_what_can_never_be_sure(tmp_path, r
     assert "颜色: too few validation rows to be sure of any value at 5 %" in done.stdout, done.stderr
     done = run("talk", tmp_path / "m", "--text", "the red one")
     assert "100 %" not in done.stdout
+
+
+@pytest.mark.parametrize("nothing", ["", "   ", "\n\t", "　"])
+def test_an_empty_utterance_fills_no_slot(nothing, spoken):
+    dialogue = Dialogue()
+    for views in (said(nothing), Views({"words": Column.from_cells("text", [None])})):
+        with pytest.raises(ChiasmError, match="wanted an utterance, got an empty one"):
+            spoken.turn(dialogue, views)
+    assert dialogue == Dialogue()

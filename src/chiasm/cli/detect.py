@@ -23,6 +23,7 @@ from chiasm.cli._shared import (
 )
 from chiasm.data.notes import sentences
 from chiasm.data.source import Source
+from chiasm.data.table import TABLES
 from chiasm.errors import ChiasmError
 from chiasm.files import write_atomic
 from chiasm.media.clips import AUDIO_SUFFIXES, VIDEO_SUFFIXES
@@ -96,7 +97,13 @@ _OF_TABLES = (("target", "--to"), ("where", "--where"), ("root", "--root"))
 
 
 def _check(data: str | None, options: dict[str, Any]) -> None:
-    """A ChiasmError for options that do not go together."""
+    """A ChiasmError for options that do not go together, and for a file that is neither a table nor a film."""
+    place = Path(data or "").expanduser()
+    if place.is_file() and not _is_film(place.name) and not place.name.lower().removesuffix(".gz").endswith(TABLES):
+        raise ChiasmError(
+            f"wanted a film ({', '.join(VIDEO_SUFFIXES[:4])}, ...), a sound ({', '.join(AUDIO_SUFFIXES[:4])}, ...), "
+            f"a table ({', '.join(TABLES)}) or a folder, got {one_line(place.name)}."
+        )
     if options["live"] and data is not None:
         raise ChiasmError(f"wanted DATA or --live, got {one_line(data)} and --live: leave one out.")
     film = bool(options["live"]) or (data is not None and _is_film(data))
@@ -122,7 +129,7 @@ def _table(part: Detect, names: Any, texts: list[str], data: str, options: dict[
     unusual = [row for row in rows if row["unusual"]]
     if options["target"]:
         write_atomic(Path(options["target"]), [csv_bytes(*columns_of(rows, views.names))])
-        click.echo(f"wrote {len(rows)} rows, the most unusual first, to {options['target']}", err=True)
+        click.echo(f"wrote {counted(len(rows), 'row')}, the most unusual first, to {options['target']}", err=True)
     if as_json:
         facts = {"notes": sentences(views.notes), **told_items(answers.report)}
         echo_json({"rows": len(rows), "rate": part.rate, "unusual": unusual, **facts})

@@ -86,8 +86,14 @@ def link_command(data: str, pairs: str, target: str, as_json: bool, seed: int, *
         }
         echo_json(done)
         return
-    start = f"{model.known_} known pairs" if model.start_ == "pairs" else f"shape and {model.known_} known pairs"
-    click.echo(f"linked {len(found)} {a} to {b} from {start}, {model.rounds_} rounds on its own links; wrote {target}")
+    start = (
+        counted(model.known_, "known pair")
+        if model.start_ == "pairs"
+        else f"shape and {counted(model.known_, 'known pair')}"
+    )
+    click.echo(
+        f"linked {len(found)} {a} to {b} from {start}, {counted(model.rounds_, 'round')} on its own links; wrote {target}"
+    )
     if score is not None:
         click.echo(str(score))
 

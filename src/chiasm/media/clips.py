@@ -38,10 +38,11 @@ __all__ = [
 AUDIO_SUFFIXES = (
     *(".wav", ".flac", ".mp3", ".ogg", ".opus", ".oga", ".m4a", ".aac", ".aif", ".aiff", ".wma", ".wave", ".aifc"),
     *(".au", ".snd", ".caf", ".amr", ".mka", ".weba", ".spx", ".mp2", ".m4b", ".m4r"),
+    *(".f4a", ".f4b", ".mpga"),
 )
 VIDEO_SUFFIXES = (
     *(".mp4", ".mkv", ".webm", ".mov", ".avi", ".m4v", ".ts", ".mpg", ".mpeg", ".flv", ".wmv", ".3gp", ".3g2", ".ogv"),
-    *(".mts", ".m2ts", ".vob", ".mpe", ".asf", ".qt", ".f4v", ".divx"),
+    *(".mts", ".m2ts", ".vob", ".mpe", ".asf", ".qt", ".f4v", ".divx", ".m2t", ".mk3d"),
 )
 _RUN_SECONDS = 60.0
 _RUN_ITEMS = 16

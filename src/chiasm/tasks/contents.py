@@ -62,7 +62,7 @@ class Contents(Part):
         Args:
             item: a path, a `Clip`, or one picture as `effnet_image` takes it.
 
-        Raises a MediaError where nothing can be read.
+        Raises a MediaError where nothing can be read, a ChiasmError for a sound without `hearing`.
         """
         if not isinstance(item, Clip | str | Path):
             return self._picture(item)
@@ -70,13 +70,15 @@ class Contents(Part):
         if clip.path.lower().endswith(IMAGE_SUFFIXES):
             return self._picture(clip.path)
         facts = probe(clip.path)
+        if not facts.width and self.hearing is None:
+            raise ChiasmError(
+                f"nothing to name in {clip.path}, a sound: name a classify model of sounds (hearing=MODEL)."
+            )
         found: dict[str, Any] = {"seconds": None, "objects": [], "scenes": [], "events": [], "notes": []}
         if facts.width:
             found |= self._seen(clip, progress)
         if facts.rate and self.hearing is not None:
             found["events"], found["seconds"] = self._heard(clip)
-        elif not facts.width:
-            found["seconds"] = round(facts.seconds, 3)
         return found
 
     def _picture(self, item: Any) -> dict[str, Any]:
