@@ -22,8 +22,7 @@ from chiasm.cli._shared import (
     where_of,
 )
 from chiasm.data.notes import sentences
-from chiasm.data.source import Source
-from chiasm.data.table import TABLES
+from chiasm.data.source import TABLES, Source
 from chiasm.errors import ChiasmError
 from chiasm.files import write_atomic
 from chiasm.media.clips import AUDIO_SUFFIXES, VIDEO_SUFFIXES

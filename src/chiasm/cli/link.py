@@ -86,14 +86,9 @@ def link_command(data: str, pairs: str, target: str, as_json: bool, seed: int, *
         }
         echo_json(done)
         return
-    start = (
-        counted(model.known_, "known pair")
-        if model.start_ == "pairs"
-        else f"shape and {counted(model.known_, 'known pair')}"
-    )
-    click.echo(
-        f"linked {len(found)} {a} to {b} from {start}, {counted(model.rounds_, 'round')} on its own links; wrote {target}"
-    )
+    start = ("" if model.start_ == "pairs" else "shape and ") + counted(model.known_, "known pair")
+    rounds = counted(model.rounds_, "round")
+    click.echo(f"linked {len(found)} {a} to {b} from {start}, {rounds} on its own links; wrote {target}")
     if score is not None:
         click.echo(str(score))
 

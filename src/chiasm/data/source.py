@@ -14,14 +14,14 @@ from chiasm.data.cells import composed, is_empty
 from chiasm.data.folder import modality_of
 from chiasm.data.notes import sentences
 from chiasm.data.read import Names, names_of, read
-from chiasm.data.table import A_FILE, read_table
+from chiasm.data.table import A_FILE, TABLES, read_table
 from chiasm.errors import ChiasmError, ChiasmWarning
 from chiasm.media.images import Note
 from chiasm.media.windows import windows
 from chiasm.part import Part
 from chiasm.views import Column, Views
 
-__all__ = ["Source"]
+__all__ = ["TABLES", "Source"]
 
 _TIMED = ("audio", "video")
 _MEDIA = ("image", *_TIMED)
