@@ -88,8 +88,8 @@ LINES = [
     ),
     (
         "the moment of a word in recordings of a minute, R@1 at an overlap of 0.5",
-        "**{moments.sounds.r1 unit []}**; logistic regression on the same windows {moments.sounds.logistic}; by Chinese "
-        "names that were not learned {moments.sounds.chinese}, by names of classes that were not "
+        "**{moments.sounds.r1 unit []}**; logistic regression on the same windows {moments.sounds.logistic}; by words "
+        "that were not learned: Chinese names {moments.sounds.chinese}, classes kept out of training "
         "{moments.sounds.unseen}; chance {moments.sounds.chance}",
     ),
     (

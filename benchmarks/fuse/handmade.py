@@ -10,13 +10,12 @@ Bengio's (2003) 95 % interval, which knows that splits share rows. Differences a
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedGroupKFold
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 
 from benchmarks._sets import pictures, table
 from benchmarks._trials import Figure, apart, arguments, finish
@@ -69,16 +68,27 @@ FIGURES += [
 ]
 
 
-def classifier(strength: float) -> object:
-    return make_pipeline(StandardScaler(), LogisticRegression(C=strength, max_iter=300, tol=1e-3))
+def fitted(x: np.ndarray, y: np.ndarray, strengths: Sequence[float]) -> Iterator[Callable[[np.ndarray], np.ndarray]]:
+    """Logistic regression on standardized features for each C, as functions from features to answers.
+
+    It sees them in a basis of the space that the rows span, which changes no answer and saves time.
+    """
+    mean, spread = x.mean(axis=0), x.std(axis=0)
+    spread = np.where(spread > 1e-9, spread, np.inf)
+    turn = np.linalg.svd((x - mean) / spread, full_matrices=False)[2].T
+    model = LogisticRegression(max_iter=300, tol=1e-3, warm_start=True)
+    for strength in strengths:
+        model.set_params(C=strength).fit((x - mean) / spread @ turn, y)
+        yield lambda asked: np.asarray(model.predict((asked - mean) / spread @ turn))
 
 
 def accuracy(x: np.ndarray, y: np.ndarray, parts: tuple[np.ndarray, np.ndarray, np.ndarray]) -> float:
     """Accuracy in % on the test rows with the C that is best on the validation rows."""
     train, val, test = parts
-    found = [classifier(c).fit(x[train], y[train]).score(x[val], y[val]) for c in STRENGTHS]
+    found = [float((answer(x[val]) == y[val]).mean()) for answer in fitted(x[train], y[train], STRENGTHS)]
     both = np.concatenate([train, val])
-    return 100 * classifier(STRENGTHS[int(np.argmax(found))]).fit(x[both], y[both]).score(x[test], y[test])
+    (answer,) = fitted(x[both], y[both], [STRENGTHS[int(np.argmax(found))]])
+    return 100 * float((answer(x[test]) == y[test]).mean())
 
 
 def main() -> None:
