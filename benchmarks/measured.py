@@ -88,9 +88,9 @@ LINES = [
     ),
     (
         "the moment of a word in recordings of a minute, R@1 at an overlap of 0.5",
-        "**{moments.sounds.r1 unit []}**; logistic regression on the same windows {moments.sounds.logistic}; by words "
-        "that were not learned: Chinese names {moments.sounds.chinese}, classes kept out of training "
-        "{moments.sounds.unseen}; chance {moments.sounds.chance}",
+        "**{moments.sounds.r1 unit []}**; on the same windows ridge regression {moments.sounds.ridge}, logistic "
+        "{moments.sounds.logistic}; by words that were not learned: Chinese names {moments.sounds.chinese}, classes "
+        "kept out of training {moments.sounds.unseen}; chance {moments.sounds.chance}",
     ),
     (
         "a whole process: `chiasm --help`, a search in 1,997 pictures",

@@ -7,7 +7,7 @@ cepstrum, pitch and loudness (`mel_audio`), both in 75 steps of 40 ms. The parts
 - match: sound <-> face among 75, mean over 10 re-drawn 650/75/75 splits. `synchronous` against `cca` on mean and
   standard deviation over time of the same features, and on each of the two (the mean knows no time: what it finds is
   owed to light, pose and level), and on the principal components of all 75 steps side by side, which do know it (how
-  many, with or without each clip's own mean over time, columns scaled to one variance or not), all choosing on the same
+  many, with or without each clip's own mean over time, streams scaled to one variance or not), all choosing on the same
   validation rows; the test clips' sound moved around by 1 to 40 steps; *who is speaking*: a voice and k faces. Bar: 10
   x chance at R@1 both ways.
 - streams: the same with each stream left out in turn: frame differences, pixels, displacement, loudness, mel. One
@@ -57,7 +57,7 @@ LOOKED_AT = np.random.default_rng(0).permutation(800)[650:725]
 Hits = Callable[[np.ndarray], float]
 WAYS = {"voice": "sound -> face", "face": "face -> sound"}
 POOLED, FLAT = "cca, mean and deviation", "cca, principal components of all steps"
-SIZES = (32, 64, 128, 256, 512)
+SIZES = (32, 64, 128, 256, 512, 640)
 """Principal components that are tried for `FLAT`."""
 MET = "which silent face belongs to a voice, of 75 clips of one talker"
 SAID = "six slots of a command, mean accuracy"
@@ -212,13 +212,27 @@ def pooled(steps: np.ndarray, kind: str) -> np.ndarray:
 class Flat:
     """`cca` on the principal components of all steps of a clip side by side; everything is chosen on validation rows.
 
-    Components are taken from the inner products of the clips, which is the same and quick.
+    Components are taken from inner products of clips, which is the same and quick. Streams: pixels and frame
+    differences; each number of a step of sound.
     """
 
-    def __init__(self, views: Views, train: np.ndarray, val: np.ndarray):
+    def __init__(self, faces: Faces):
+        cells = faces.video.shape[2] // 2
+        sides = {
+            "audio": (faces.audio, [slice(i, i + 1) for i in range(faces.audio.shape[2])]),
+            "video": (faces.video, [slice(cells), slice(cells, None)]),
+        }
+        self.products = {
+            (name, centered): [self._products(steps[..., stream], centered) for stream in streams]
+            for name, (steps, streams) in sides.items()
+            for centered in (True, False)
+        }
+
+    def fit(self, train: np.ndarray, val: np.ndarray) -> Flat:
+        """Learn from `train`; what is free is chosen as `val` is found best."""
         tried = []
         for centered, scaled in product((True, False), (True, False)):
-            parts = {name: self._parts(views[name], train, centered, scaled) for name in views.names}
+            parts = {name: self._parts(self.products[name, centered], train, scaled) for name in ("audio", "video")}
             for size in SIZES:
                 reduced = Views({name: Column("vector", part[:, :size]) for name, part in parts.items()})
                 model = CCA().fit(reduced[train], val=reduced[val])
@@ -226,24 +240,33 @@ class Flat:
                 how = {"centered": centered, "scaled": scaled, "components": size, **model.chosen_}
                 tried.append((best, how, model, reduced))
         _, self.chosen, self.model, self.reduced = max(tried, key=lambda one: one[0])  # the first of equals
-
-    @staticmethod
-    def _parts(column: Column, train: np.ndarray, centered: bool, scaled: bool) -> np.ndarray:
-        """`(n, r)` coordinates of every clip on the principal axes of the training clips, the widest first."""
-        x = column.items.reshape(len(column.items), STEPS, -1)
-        x = (x - x.mean(axis=1, keepdims=True) if centered else x).reshape(len(x), -1)
-        x = x - x[train].mean(axis=0)
-        if scaled:
-            spread = x[train].std(axis=0)
-            x /= np.where(spread > 1e-6 * spread.max(), spread, np.inf)
-        products = (x @ x[train].T).astype(np.float64)
-        values, vectors = np.linalg.eigh(products[train])
-        kept = np.flatnonzero(values > 1e-6 * values[-1])[::-1][: max(SIZES)]
-        return (products @ (vectors[:, kept] / np.sqrt(values[kept]))).astype(np.float32)
+        return self
 
     def ranks(self, rows: np.ndarray) -> dict[str, np.ndarray]:
         """As `ranks`, of some clips."""
         return ranks(self.model.transform(self.reduced[rows]))
+
+    @staticmethod
+    def _products(steps: np.ndarray, centered: bool) -> np.ndarray:
+        """`(n, n)` of a stream's steps side by side, with or without each clip's own mean over time."""
+        x = (steps - steps.mean(axis=1, keepdims=True) if centered else steps).reshape(len(steps), -1)
+        x = x - x.mean(axis=0)
+        return (x @ x.T).astype(np.float64)
+
+    @staticmethod
+    def _parts(streams: list[np.ndarray], train: np.ndarray, scaled: bool) -> np.ndarray:
+        """`(n, r)` coordinates of every clip on the principal axes of the training clips, the widest first.
+
+        `scaled`: each stream to the same variance.
+        """
+        products = np.zeros_like(streams[0])
+        for one in streams:
+            mean = one[:, train].mean(axis=1)
+            one = one - mean - mean[:, None] + mean[train].mean()
+            products += one / np.trace(one[np.ix_(train, train)]) if scaled else one
+        values, vectors = np.linalg.eigh(products[np.ix_(train, train)])
+        kept = np.flatnonzero(values > 1e-6 * values[-1])[::-1][: max(SIZES)]
+        return (products[:, train] @ (vectors[:, kept] / np.sqrt(values[kept]))).astype(np.float32)
 
 
 def match(faces: Faces, count: int) -> dict[str, Any]:
@@ -254,7 +277,7 @@ def match(faces: Faces, count: int) -> dict[str, Any]:
         for kind in ("mean and deviation", "mean", "deviation")
     }
     found: dict[str, list[dict[str, np.ndarray]]] = {}
-    chosen, flat_chosen, seconds = [], [], []
+    flat, chosen, flat_chosen, seconds = Flat(faces), [], [], []
     for train, val, test in splits(faces.n, count):
         started = time.perf_counter()
         model = Synchronous(steps=STEPS).fit(whole[train], val=whole[val])
@@ -267,10 +290,8 @@ def match(faces: Faces, count: int) -> dict[str, Any]:
         for name, views in plain.items():
             learned = CCA().fit(views[train], val=views[val])
             found.setdefault(name, []).append(ranks(learned.transform(views[test])))
-        flat = Flat(whole, train, val)
-        found.setdefault(FLAT, []).append(flat.ranks(test))
+        found.setdefault(FLAT, []).append(flat.fit(train, val).ranks(test))
         flat_chosen.append(flat.chosen)
-        del flat
         say(
             "match",
             {name: round(MEASURES["R@1"](np.concatenate(list(r[-1].values()))), 3) for name, r in found.items()},
