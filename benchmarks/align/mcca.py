@@ -41,9 +41,9 @@ FIGURES = [
     )
 ]
 FIGURES += [
-    Figure("rows", ("rows",), "ikea, three views in one space: rows scored a split", form=".0f", n="{n} splits"),
+    Figure("rows", ("rows",), "ikea, three views in one space: rows scored a split", format=".0f", n="{n} splits"),
     Figure(
-        "clean.rows", ("clean rows",), "of these, rows that share no item with training", form=".0f", n="{n} splits"
+        "clean.rows", ("clean rows",), "of these, rows that share no item with training", format=".0f", n="{n} splits"
     ),
 ]
 
