@@ -63,15 +63,15 @@ LINES = [
     ),
     (
         "Chinese news into 10 classes, words + picture",
-        "**{classes.web_news_zh.both.auto unit}** (sd {classes.web_news_zh.both.auto sd}); less words alone "
-        "{classes.web_news_zh.both.text}: {classes.web_news_zh.both.over_text []}; less logistic regression on both "
-        "{classes.web_news_zh.both.concat}: {classes.web_news_zh.both.gain []}",
+        "**{classes.web_news_zh.auto unit}** (sd {classes.web_news_zh.auto sd}); less words alone by the same head "
+        "{classes.web_news_zh.text}: {classes.web_news_zh.over_text []}; less the best of scikit-learn's, tuned alike, "
+        "{classes.web_news_zh.plain}: {classes.web_news_zh.gain []}",
     ),
     (
         "sentiment of tweets, words + picture, 3 classes",
-        "**{classes.mvsa_single.both.auto unit}** (sd {classes.mvsa_single.both.auto sd}); less words alone "
-        "{classes.mvsa_single.both.text}: {classes.mvsa_single.both.over_text []}; less logistic regression on both "
-        "{classes.mvsa_single.both.concat}: {classes.mvsa_single.both.gain []}",
+        "**{classes.mvsa_single.auto unit}** (sd {classes.mvsa_single.auto sd}); less words alone by the same head "
+        "{classes.mvsa_single.text}: {classes.mvsa_single.over_text []}; less the best of scikit-learn's, tuned alike, "
+        "{classes.mvsa_single.plain}: {classes.mvsa_single.gain []}",
     ),
     (
         "one model with views dropped against one learned without them, least ratio of accuracies",
