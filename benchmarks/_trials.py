@@ -31,11 +31,13 @@ from typing import Any
 
 import numpy as np
 
+from chiasm.encoding import Encoding
 from chiasm.splits import cut
 from chiasm.stats.resample import Draws, difference, interval_of, redrawn_interval
 from chiasm.views import Views
 
 __all__ = [
+    "SHARES",
     "Figure",
     "Runs",
     "again",
@@ -45,14 +47,17 @@ __all__ = [
     "finish",
     "peak",
     "plain_torch",
+    "protocol",
     "ratios",
     "redrawn",
     "say",
+    "spread",
 ]
-__all__ += ["spread"]
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
+SHARES = {"train": 0.6, "val": 0.2, "test": 0.2}
+"""Of the protocol of classes."""
 STARTED = os.getloadavg()[0]
 """The load when the benchmark began."""
 
@@ -69,6 +74,15 @@ def redrawn(
     """(seed, names `(n,)`) of re-drawn splits; rows of equal `twins` stay together."""
     for seed in range(splits):
         yield seed, cut(views, shares, seed, twins, stratify=stratify)
+
+
+def protocol(views: Views, splits: int = 10) -> Iterator[tuple[int, np.ndarray]]:
+    """The one protocol of classes: re-drawn 60/20/20 splits, equal shares of every class, equal rows kept together.
+
+    Methods choose on validation rows (or by cross-validation), then learn from training and validation rows, and are
+    scored on the test rows.
+    """
+    yield from redrawn(views, SHARES, splits, Encoding().twins(views), views.label)
 
 
 def spread(values: Any) -> dict[str, float]:

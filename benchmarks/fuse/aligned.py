@@ -1,8 +1,7 @@
 """Align, then fuse; and weights by row: against plain early fusion, on tweets (3 classes) and Chinese news (10).
 
-`python -m benchmarks.fuse.aligned [--splits 5] [--method NAME ...]`: re-drawn 60/20/20 splits, stratified, of
-mvsa_single and web_news_zh, rows equal in every view kept together. No method needs validation rows, so each learns
-from the 60 and the 20 % and is scored on the other 20 %:
+`python -m benchmarks.fuse.aligned [--splits 10] [--method NAME ...]`: mvsa_single and web_news_zh, by the protocol of
+`benchmarks/fuse/classes.py`: each method learns from training and validation rows and is scored on the others:
 
 - raw concat: `early` on the features as they are;
 - aligned concat: `early` on the views mapped by CCA alone; raw + aligned concat: on both (the default of `aligned`);
@@ -22,8 +21,7 @@ from typing import Any
 from threadpoolctl import threadpool_limits
 
 from benchmarks._sets import encoded, only, pictures
-from benchmarks._trials import Figure, Runs, apart, arguments, finish, redrawn, say
-from chiasm.encoding import Encoding
+from benchmarks._trials import SHARES, Figure, Runs, apart, arguments, finish, protocol, say
 from chiasm.fuse.aligned import Aligned
 from chiasm.fuse.attention import Attention
 from chiasm.fuse.early import Early
@@ -31,7 +29,6 @@ from chiasm.fuse.gated import Gated
 from chiasm.stats.answers import class_report, confusion
 from chiasm.views import Views
 
-SHARES = {"train": 0.6, "val": 0.2, "test": 0.2}
 METHODS: dict[str, Callable[[], Any]] = {
     "raw concat": Early,
     "aligned concat": lambda: Aligned(keep="aligned"),
@@ -91,11 +88,10 @@ def scores(fuser: Any, test: Views) -> dict[str, float]:
 
 def compared(name: str, splits: int, methods: list[str]) -> dict[str, Any]:
     """Every method on the same splits of a pack."""
-    views = pictures(name, label="label")
-    twins = Encoding().twins(views)
-    views = encoded(views)
+    raw = pictures(name, label="label")
+    views = encoded(raw)
     found = Runs()
-    for seed, split in redrawn(views, SHARES, splits, twins, views.label):
+    for seed, split in protocol(raw, splits):
         for method in methods:
             started = time.process_time()
             fuser = METHODS[method]().fit(views[split != "test"])
@@ -114,7 +110,7 @@ def compared(name: str, splits: int, methods: list[str]) -> dict[str, Any]:
 
 def main() -> None:
     parser = arguments(__doc__)
-    parser.add_argument("--splits", type=int, default=5)
+    parser.add_argument("--splits", type=int, default=10)
     parser.add_argument("--method", action="append", choices=list(METHODS))
     args = parser.parse_args()
     with threadpool_limits(1):

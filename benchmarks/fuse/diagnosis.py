@@ -8,7 +8,6 @@ the pooled answers resample whole clusters.
 
 from __future__ import annotations
 
-from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -28,12 +27,12 @@ SEEN = {
     "notes": "notes",
     "record": "record",
     "image+notes": "image + notes",
-    "image+record": "image + record",
     "notes+record": "notes + record",
     "all": "all",
-    "record+days": "record + offset_days",
     "all+days": "all, with offset_days",
 }
+SETS = [("image",), ("notes",), ("record",), ("image", "notes"), ("notes", "record"), ("image", "notes", "record")]
+SETS += [("image", "notes", "record + offset_days")]
 BY = {"auto": "auto", "logistic": "logistic regression"}
 FIGURES = [
     Figure(
@@ -64,16 +63,15 @@ FIGURES += [
 
 
 def diagnosis(repeats: int) -> dict[str, Any]:
-    """AUC of each view, the pairs and all, by `auto` and by plain concatenation."""
+    """AUC of each view, of pairs with the notes and of all, by `auto` and by plain concatenation."""
     views, masked = xrays(offset=False)
     more = xrays(offset=True)[0]["record"]
     say("masked:", dict(masked.most_common()))
     features = encoded(only(views, ["image", "notes"]))
     truth = (views.label == "COVID-19").astype(float)
-    sets = [list(s) for size in (1, 2, 3) for s in combinations(("image", "notes", "record"), size)]
-    sets += [["record + offset_days"], ["image", "notes", "record + offset_days"]]
-    title = {tuple(s): "all" if len(s) == 3 and "record" in s else " + ".join(s) for s in sets}
-    title["image", "notes", "record + offset_days"] = "all, with offset_days"
+    title = {names: " + ".join(names) for names in SETS} | dict(
+        zip(SETS[-2:], ("all", "all, with offset_days"), strict=True)
+    )
     pooled = {(by, t): np.zeros(len(views)) for by in ("auto", "logistic") for t in title.values()}
     areas: dict[tuple[str, str], list[float]] = {key: [] for key in pooled}
     for repeat in range(repeats):
@@ -84,8 +82,8 @@ def diagnosis(repeats: int) -> dict[str, Any]:
             raw = views.replace(records)
             record = Encoding().fit(raw[learn]).transform(raw)  # its scales are learned
             whole = views.replace({**features.columns, **record.columns})
-            for names in sets:
-                part, t = only(whole, names), title[tuple(names)]
+            for names, t in title.items():
+                part = only(whole, names)
                 for by, fuser in (("auto", Auto(seed=repeat)), ("logistic", Concat(seed=repeat))):
                     fuser.fit(part[learn])
                     sure = fuser.outputs(part[test])[:, fuser.target_.names_.index("COVID-19")]

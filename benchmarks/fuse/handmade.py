@@ -3,24 +3,22 @@
 `python -m benchmarks.fuse.handmade`: the product's type from its picture, the 50 commonest types. 10 re-drawn splits,
 three fifths to learn from, a fifth to choose on, a fifth to test, stratified by type; rows of byte-equal pictures stay
 on one side (pictures of one product in two colors do not). Logistic regression on standardized features, C chosen on
-the validation rows, then fitted again on both. A figure is the mean accuracy in % over the splits with its 95 %
-interval by Student's t: splits share rows, so it is somewhat too narrow. Differences are taken split by split.
+the validation rows, then fitted again on both. A figure is the mean accuracy in % over the splits with Nadeau &
+Bengio's (2003) 95 % interval, which knows that splits share rows. Differences are taken split by split.
 """
 
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
-from scipy import stats
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedGroupKFold
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 
 from benchmarks._sets import pictures, table
-from benchmarks._trials import Figure, arguments, finish
+from benchmarks._trials import Figure, apart, arguments, finish
 from chiasm.encode.pixel_image import PixelImage
 from chiasm.encoding import Encoding
 
@@ -38,6 +36,15 @@ FEATURES = {
 }
 """By figure: the features."""
 
+AGAINST = {
+    "gain.all-color": ("all", "all but color"),
+    "gain.all-edge": ("all", "all but edge"),
+    "gain.all-texture": ("all", "all but texture"),
+    "gain.effnet-all": ("effnet_image", "all"),
+    "gain.both-effnet": ("effnet_image + all", "effnet_image"),
+}
+"""By figure: one, and what is taken off it."""
+
 FIGURES = [
     Figure(
         short,
@@ -48,25 +55,40 @@ FIGURES = [
     )
     for short, name in FEATURES.items()
 ]
+FIGURES += [
+    Figure(
+        short,
+        ("difference", f"{one} minus {other}"),
+        f"type of an ikea product from its picture, 50 classes: {one} less {other}",
+        "points",
+        "+.1f",
+        "{n} splits",
+    )
+    for short, (one, other) in AGAINST.items()
+]
 
 
-def interval(values: list[float]) -> dict[str, float]:
-    """Mean and 95 % interval of the mean."""
-    mean, error = float(np.mean(values)), float(stats.sem(values))
-    reach = error * float(stats.t.ppf(0.975, len(values) - 1))
-    return {"value": round(mean, 1), "low": round(mean - reach, 1), "high": round(mean + reach, 1), "n": len(values)}
+def fitted(x: np.ndarray, y: np.ndarray, strengths: Sequence[float]) -> Iterator[Callable[[np.ndarray], np.ndarray]]:
+    """Logistic regression on standardized features for each C, as functions from features to answers.
 
-
-def classifier(strength: float) -> object:
-    return make_pipeline(StandardScaler(), LogisticRegression(C=strength, max_iter=300, tol=1e-3))
+    It sees them in a basis of the space that the rows span, which changes no answer and saves time.
+    """
+    mean, spread = x.mean(axis=0), x.std(axis=0)
+    spread = np.where(spread > 1e-9, spread, np.inf)
+    turn = np.linalg.svd((x - mean) / spread, full_matrices=False)[2].T
+    model = LogisticRegression(max_iter=300, tol=1e-3, warm_start=True)
+    for strength in strengths:
+        model.set_params(C=strength).fit((x - mean) / spread @ turn, y)
+        yield lambda asked: np.asarray(model.predict((asked - mean) / spread @ turn))
 
 
 def accuracy(x: np.ndarray, y: np.ndarray, parts: tuple[np.ndarray, np.ndarray, np.ndarray]) -> float:
     """Accuracy in % on the test rows with the C that is best on the validation rows."""
     train, val, test = parts
-    found = [classifier(c).fit(x[train], y[train]).score(x[val], y[val]) for c in STRENGTHS]
+    found = [float((answer(x[val]) == y[val]).mean()) for answer in fitted(x[train], y[train], STRENGTHS)]
     both = np.concatenate([train, val])
-    return 100 * classifier(STRENGTHS[int(np.argmax(found))]).fit(x[both], y[both]).score(x[test], y[test])
+    (answer,) = fitted(x[both], y[both], [STRENGTHS[int(np.argmax(found))]])
+    return 100 * float((answer(x[test]) == y[test]).mean())
 
 
 def main() -> None:
@@ -103,18 +125,14 @@ def main() -> None:
         for name, x in features.items():
             scores[name].append(accuracy(x, y, parts))
         print(seed, {name: round(values[-1], 1) for name, values in scores.items()}, flush=True)
-    against = {"all": [f"all but {group}" for group in GROUPS], "effnet_image": ["all"]}
-    against["effnet_image + all"] = ["effnet_image"]
     finish(
         {
             "rows": len(rows),
             "pictures": len(np.unique(same_picture)),
             "width": {name: x.shape[1] for name, x in features.items()},
-            "accuracy %": {name: interval(values) for name, values in scores.items()},
+            "accuracy %": {name: apart(values, 0, 0.2, 0.8) for name, values in scores.items()},
             "difference": {
-                f"{one} minus {other}": interval([a - b for a, b in zip(scores[one], scores[other], strict=True)])
-                for one, others in against.items()
-                for other in others
+                f"{one} minus {other}": apart(scores[one], scores[other], 0.2, 0.8) for one, other in AGAINST.values()
             },
         },
         FIGURES,

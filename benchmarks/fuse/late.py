@@ -1,8 +1,8 @@
 """Decision-level fusion of tweets (mvsa_single) and Chinese news (web_news_zh): text and picture, re-drawn splits.
 
-`python -m benchmarks.fuse.late [--splits 10]`. Frozen default features. Each split is 60 / 20 / 20, drawn by id and
-class; train and val rows are learned from, everything is chosen by cross-validation within them, and the test rows are
-scored.
+`python -m benchmarks.fuse.late [--splits 10]`. Frozen default features, the protocol of
+`benchmarks/fuse/classes.py`: train and val rows are learned from, everything is chosen by cross-validation within them,
+and the test rows are scored.
 Accuracy, log loss in nats, and expected calibration error (15 bins) before and after one temperature that is learned
 from out-of-fold answers. The intervals of differences are Nadeau & Bengio's (2003), since re-drawn splits share rows.
 
@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks._sets import only, pictures
-from benchmarks._trials import Figure, Runs, apart, arguments, finish, redrawn
+from benchmarks._trials import SHARES, Figure, Runs, apart, arguments, finish, protocol
 from chiasm.encode.e5_text import E5Text
 from chiasm.encode.effnet_image import EffnetImage
 from chiasm.encoding import Encoding
@@ -30,7 +30,6 @@ from chiasm.stats.answers import ece, log_loss
 from chiasm.stats.calibration import Temperature
 from chiasm.views import Views
 
-SHARES = {"train": 0.6, "val": 0.2, "test": 0.2}
 PACKS = {"mvsa_single": "sentiment of tweets", "web_news_zh": "Chinese news"}
 SHORT = {
     "text": "text",
@@ -134,7 +133,7 @@ def run(name: str, splits: int) -> dict[str, Any]:
     label = np.unique(views.label, return_inverse=True)[1]
     cost = seconds(raw)
     scores = Runs()
-    for seed, split in redrawn(views, SHARES, splits, stratify=views.label):
+    for seed, split in protocol(raw, splits):
         learned, test = views[split != "test"], views[split == "test"]
         truth, inside = label[split == "test"], label[split != "test"]
         for method, (fuser, chosen) in methods().items():

@@ -1,8 +1,9 @@
 """Planted tasks with a known best accuracy: does `auto` find what is best, and never lose to the better view?
 
 `python -m benchmarks.fuse.regimes [--splits N]`; N draws (5), 1,000 rows to learn from and 5,000 to score each. Bars:
-`auto` within a point of the best fixed method, far above chance where only both views together tell (XOR), never below
-the best single view beyond noise.
+`auto` not worse by a point (the margin; the interval's lower end counts) than the best fixed method and than the best
+single view, and far above chance where only both views together tell (XOR). Draws are independent: intervals of
+differences are Student's t over them. Which fixed method is best is seen on the scored rows, which favors it.
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ REGIMES = {
     "xor": "only together (XOR)",
     "one noisy view": "one view is noise",
 }
+MARGIN = 1.0
+"""Points that count as no loss."""
 METHODS = {"concat": "concat + logistic", "early": "early", "bilinear": "bilinear", "auto": "auto"}
 FIGURES = [
     Figure(
@@ -72,7 +75,7 @@ def regimes(seeds: int) -> dict[str, Any]:
             for method, make in _methods(list(views)).items():
                 used, fuser = make(seed)
                 fuser.fit({v: train[v] for v in used}, y[:1000])
-                right.setdefault(method, []).append(100 * float((fuser.predict(test) == y[1000:].astype(str)).mean()))
+                right.setdefault(method, []).append(100 * float((fuser.predict(test) == y[1000:]).mean()))
                 if method == "auto":
                     chosen[fuser.chosen_["fuser"]] += 1
             say(name, seed, {method: round(values[-1], 1) for method, values in right.items()})
@@ -84,8 +87,8 @@ def regimes(seeds: int) -> dict[str, Any]:
             **_verdict(right, [f"{v} alone" for v in views]),
         }
     result["bars"] = {
-        "within a point of the best fixed method": {n: r["within a point"] for n, r in result.items()},
-        "not below the best single view": {n: r["not below a view"] for n, r in result.items()},
+        f"not worse by {MARGIN:.0f} than the best fixed method": {n: r["not worse"] for n, r in result.items()},
+        f"not worse by {MARGIN:.0f} than the best single view": {n: r["not below a view"] for n, r in result.items()},
         "finds XOR": result["xor"]["accuracy %"]["auto"]["mean"] > 50 + 0.8 * (100 * BEST["xor"] - 50),
     }
     return result
@@ -105,21 +108,22 @@ def _methods(views: list[str]) -> dict[str, Callable[[int], tuple[list[str], Any
 def _verdict(right: dict[str, list[float]], alone: list[str]) -> dict[str, Any]:
     fixed = max((m for m in right if m != "auto"), key=lambda m: np.mean(right[m]))
     single = max(alone, key=lambda m: np.mean(right[m]))
-    short = float(np.mean(right["auto"]) - np.mean(right[fixed]))
-    gap = np.array(right["auto"]) - right[single]
-    half = float(stdtrit(len(gap) - 1, 0.975)) * gap.std(ddof=1) / np.sqrt(len(gap)) if len(gap) > 1 else 0.0
+    short, gap = (_over_draws(np.array(right["auto"]) - right[m]) for m in (fixed, single))
     return {
         "best fixed method": fixed,
         "best fixed %": round(float(np.mean(right[fixed])), 3),
         "better view %": round(float(np.mean(right[single])), 3),
-        "auto minus it": round(short, 3),
-        "within a point": short >= -1,
-        "auto minus best single view": {
-            "view": single,
-            **interval(gap.mean(), gap.mean() - half, gap.mean() + half, 3),
-        },
-        "not below a view": bool(gap.mean() + half >= 0),
+        "auto minus it": short,
+        "not worse": short["low"] > -MARGIN,
+        "auto minus best single view": {"view": single, **gap},
+        "not below a view": gap["low"] > -MARGIN,
     }
+
+
+def _over_draws(gap: np.ndarray) -> dict[str, float]:
+    """The mean over independent draws, with Student's t."""
+    half = float(stdtrit(len(gap) - 1, 0.975)) * gap.std(ddof=1) / np.sqrt(len(gap)) if len(gap) > 1 else np.inf
+    return interval(gap.mean(), gap.mean() - half, gap.mean() + half, 3)
 
 
 _SIGNAL, _WIDTH = 1.0, 6

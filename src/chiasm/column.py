@@ -29,6 +29,7 @@ class Column:
         index: `(n,)` integers into `items`; left out, row i holds item i.
         labels: m short strings that name the items to a person (a relative path); texts name themselves.
         digests: `(m, 16)` uint8, one content hash an item, where it is known.
+        names: of vectors, what the caller calls each of the d numbers (the columns of a DataFrame).
     """
 
     def __init__(
@@ -39,6 +40,7 @@ class Column:
         *,
         labels: Sequence[str] | None = None,
         digests: np.ndarray | None = None,
+        names: Sequence[str] | None = None,
     ):
         if modality not in MODALITIES:
             raise unknown("modality", modality, MODALITIES)
@@ -47,6 +49,7 @@ class Column:
         self.index = np.arange(len(items)) if index is None else np.asarray(index, dtype=np.int64)
         self.labels = labels
         self.digests = digests
+        self.names = names
 
     @classmethod
     def from_cells(cls, modality: str, cells: Sequence[Any], labels: Sequence[str] | None = None) -> Column:
@@ -71,7 +74,11 @@ class Column:
         return len(self.index)
 
     def __getitem__(self, rows: Any) -> Column:
-        return Column(self.modality, self.items, self.index[rows], labels=self.labels, digests=self.digests)
+        return self.at(self.index[rows])
+
+    def at(self, index: np.ndarray) -> Column:
+        """The same items in other rows: `(n,)` positions in `items`, -1 where a row has none."""
+        return Column(self.modality, self.items, index, labels=self.labels, digests=self.digests, names=self.names)
 
     @property
     def present(self) -> np.ndarray:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from chiasm.errors import ChiasmError
+from chiasm.frames import is_matrix
 from chiasm.tokens import Tokens
 from chiasm.views import Column, Views, as_views
 
@@ -24,11 +25,11 @@ def checked(data: Any, names: Iterable[str] | None = None) -> Views:
     """`as_views`, every vector of it finite: the door of what learns from vectors or maps them.
 
     Args:
-        names: the views that are looked at; by default all.
+        names: the views that are looked at, one of which numbers without a name are; by default all.
 
     Raises a ChiasmError that names the view and the row. A row that is absent, or of an array wholly NaN, is no fault.
     """
-    views = as_views(data)
+    views = as_views(data, dict.fromkeys(names or (), "vector") if is_matrix(data) else None)
     for name, column in views.columns.items():
         if names is None or name in names:
             check_column(name, column)
@@ -91,7 +92,7 @@ def _fine(values: np.ndarray, what: str) -> bool:
         raise ChiasmError(f"wanted numbers in {what!r}, got {values.dtype}: convert them, or name their modality.")
     if not values.size:
         return True
-    low, high = values.min(), values.max()  # NaN comes through both
+    low, high = float(values.min()), float(values.max())  # NaN comes through both; half precision holds no LARGEST
     return bool(low >= -LARGEST and high <= LARGEST)
 
 

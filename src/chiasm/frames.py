@@ -12,10 +12,29 @@ from typing import Any
 
 import numpy as np
 
-from chiasm.column import missing
+from chiasm.column import ABSENT, Column, missing
 from chiasm.errors import ChiasmError
+from chiasm.tokens import Tokens
 
-__all__ = ["cells", "columns_of", "html_table", "is_frame", "is_rows", "is_vector", "matrix", "to_pandas"]
+__all__ = [
+    "MATRIX",
+    "are_numbers",
+    "cells",
+    "column_of",
+    "columns_of",
+    "html_table",
+    "is_frame",
+    "is_matrix",
+    "is_rows",
+    "is_vector",
+    "matrix",
+    "side_by_side",
+    "to_pandas",
+    "written",
+]
+
+MATRIX = "x"
+"""The view that numbers without a name are."""
 
 MOST_NUMBERS = 2**31
 """The largest sparse matrix, in numbers, that is made dense (8 GiB as float32)."""
@@ -34,10 +53,38 @@ def is_rows(data: Any) -> bool:
     return isinstance(data, list | tuple) and bool(data) and all(isinstance(row, Mapping) for row in data)
 
 
+def is_matrix(data: Any, names: Iterable[str] = ()) -> bool:
+    """Whether it is vectors without a name: an array, a sparse matrix, a tensor, vectors in a list, a frame of numbers.
+
+    A frame that has a column of one of the `names` is columns, not one matrix.
+
+    >>> is_matrix([[1.0, 2.0]]), is_matrix(np.zeros((2, 3))), is_matrix([{"a": 1.0}])
+    (True, True, False)
+    """
+    if is_frame(data):
+        held = columns_of(data)
+        return not set(held) & set(names) and are_numbers(held)
+    if isinstance(data, list | tuple):
+        return is_vector(next((row for row in data if not missing(row)), None))
+    return len(getattr(data, "shape", ())) == 2 and (hasattr(data, "dtype") or hasattr(data, "nnz"))
+
+
+def are_numbers(columns: Mapping[str, Sequence[Any]]) -> bool:
+    """Whether there are columns, and all of them are numbers, or nothing, in every row."""
+    whole = all(missing(v) or isinstance(v, int | float | np.number) for one in columns.values() for v in one)
+    return whole and bool(columns) and not all(missing(v) for one in columns.values() for v in one)
+
+
+def side_by_side(columns: Mapping[str, Sequence[Any]]) -> Column:
+    """Columns of numbers as one column of vectors, whose numbers have their names."""
+    numbers = np.array([[np.nan if missing(v) else v for v in one] for one in columns.values()], dtype=np.float64)
+    column = _vectors("vector", np.ascontiguousarray(numbers.T))
+    column.names = list(columns)
+    return column
+
+
 def columns_of(data: Any) -> dict[str, Any]:
     """Name -> column of a frame, of rows (a name that a row lacks is None in it), or of a dict, whose values stay.
-
-    A matrix alone is one column, "x".
 
     Raises a ChiasmError for anything else, and where two columns have one name.
 
@@ -50,8 +97,6 @@ def columns_of(data: Any) -> dict[str, Any]:
         pairs = [(name, cells([row.get(name) for row in data])) for name in names]
     elif isinstance(data, Mapping):
         pairs = list(data.items())
-    elif isinstance(data, np.ndarray) and data.ndim == 2:
-        pairs = [("x", data)]
     elif _is_arrow(data):
         pairs = [(name, cells(data.column(i))) for i, name in enumerate(data.column_names)]
     elif _is_data_frame(data):
@@ -86,6 +131,10 @@ def cells(values: Any) -> list[Any]:
     if hasattr(values, "toarray"):
         values = values.toarray()
     plain = next((getattr(values, name) for name in ("to_list", "to_pylist") if hasattr(values, name)), None)
+    if plain is None and (not hasattr(values, "__iter__") or getattr(values, "shape", None) == ()):
+        raise ChiasmError(
+            f"wanted a list of values, one a row, got {type(values).__name__}: put it in a list, or leave it out."
+        )
     held = plain() if plain else values.tolist() if getattr(values, "ndim", 0) == 1 else list(values)
     return [None if missing(v) else os.fspath(v) if isinstance(v, os.PathLike) else v for v in held]
 
@@ -108,6 +157,11 @@ def matrix(name: str, values: Any) -> Any:
 
     Raises a ChiasmError that calls the column `name`.
     """
+    if getattr(getattr(values, "dtype", None), "kind", "") == "c":
+        raise ChiasmError(f"column {name!r}: wanted real numbers, got complex ones: take their real parts or lengths.")
+    if isinstance(values, np.ma.MaskedArray):  # what is masked is missing
+        kept = values.data.astype(np.promote_types(values.dtype, np.float32))
+        values = np.where(np.ma.getmaskarray(values), np.nan, kept).astype(kept.dtype)
     if hasattr(values, "toarray") and hasattr(values, "nnz"):  # scipy.sparse
         if np.prod(values.shape, dtype=float) > MOST_NUMBERS:
             raise ChiasmError(
@@ -137,7 +191,10 @@ def matrix(name: str, values: Any) -> Any:
     if not width:  # absent in every row
         return np.zeros((len(rows), 0), dtype=np.float32)
     try:
-        return np.array([np.full(width, np.nan) if v is None else _dense(v) for v in rows], dtype=np.float64)
+        dense = [np.full(width, np.nan) if v is None else _dense(v) for v in rows]
+        if any(np.iscomplexobj(v) for v in dense):
+            raise TypeError
+        return np.array(dense, dtype=np.float64)
     except (ValueError, TypeError):
         raise ChiasmError(f"column {name!r}: wanted lists of numbers of one length, one a row.") from None
 
@@ -148,7 +205,64 @@ def to_pandas(columns: Mapping[str, Any]) -> Any:
         import pandas  # type: ignore[import-untyped,unused-ignore]
     except ImportError:
         raise ChiasmError("wanted a DataFrame, but pandas is not installed: pip install 'chiasm[pandas]'.") from None
-    return pandas.DataFrame({name: list(values) for name, values in columns.items()})
+    held = {name: [written(v) if isinstance(v, str) else v for v in values] for name, values in columns.items()}
+    return pandas.DataFrame(held)
+
+
+def written(text: str) -> str:
+    """A text as every file and library takes it: bytes of a file name that are no UTF-8 are spelled out.
+
+    >>> written("caf\\udce9.jpg")
+    'caf\\\\udce9.jpg'
+    """
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def column_of(name: str, values: Any, known: Mapping[str, str]) -> Column:
+    """The column of some values; `known` are modalities by name."""
+    modality = known.get(name)
+    if isinstance(values, Column):
+        return values
+    if isinstance(values, str | bytes):
+        raise ChiasmError(f"column {name!r}: wanted a list of items, got one string: put it in a list.")
+    if not hasattr(values, "__iter__") and not hasattr(values, "shape") and not is_frame(values):
+        raise ChiasmError(
+            f"column {name!r}: wanted a list of items, got {type(values).__name__}: leave out a view that no row has."
+        )
+    if modality == "record" and is_frame(values):
+        held = columns_of(values)
+        values = [dict(zip(held, row, strict=True)) for row in zip(*held.values(), strict=True)]
+    named = [str(one) for one in values.columns] if is_frame(values) and hasattr(values, "columns") else None
+    if (hasattr(values, "to_list") or hasattr(values, "to_pylist")) and not is_frame(values):
+        values = cells(values)
+    if modality is None:
+        several = len(getattr(values, "shape", ())) > 1 or is_frame(values)
+        if not several and hasattr(values, "__iter__"):
+            several = is_vector(next((v for v in values if not missing(v)), None))
+        if not several:
+            listed = f" (known are {', '.join(known)})" if known else ""
+            raise ChiasmError(
+                f"column {name!r} has no known modality{listed}: arrays (n, d) are vectors; for others say "
+                f"what they hold, for example chiasm.Views.of(data, {{{name!r}: 'text'}}), or chiasm.read(frame, "
+                f"text={name!r})."
+            )
+        modality = "vector"
+    if modality == "vector" or len(getattr(values, "shape", ())) == 2:
+        column = _vectors(modality, values if isinstance(values, Tokens) else matrix(name, values))
+        column.names = named if named and len(set(named)) == len(named) else None
+        return column
+    return Column.from_cells(modality, cells(values))
+
+
+def _vectors(modality: str, values: Any) -> Column:
+    first = np.asarray(values[:1])
+    if first.dtype.kind != "f" or not isinstance(values, np.ndarray) or isinstance(values, np.memmap):
+        return Column(modality, values)
+    absent = np.isnan(values).all(axis=1)
+    if not absent.any():
+        return Column(modality, values)
+    index = np.where(absent, ABSENT, np.cumsum(~absent) - 1)
+    return Column(modality, values[~absent], index)
 
 
 def html_table(columns: Mapping[str, Sequence[Any]]) -> str:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import html
 import json
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from chiasm import frames, moved
 
-__all__ = ["Score", "percent"]
+__all__ = ["Score", "percent", "to_json"]
 
 Shown = Callable[[Mapping[str, Any]], Sequence[str]]
 """A table -> the lines that a person reads."""
@@ -62,7 +63,7 @@ class Score(float):
 
     def to_json(self, indent: int | None = 1) -> str:
         """The table as JSON: fractions in 0..1, null for what does not exist."""
-        return json.dumps(self.table, ensure_ascii=False, indent=indent)
+        return to_json(self.table, indent)
 
     def to_pandas(self) -> Any:
         """A DataFrame, a line a figure: its name (`accuracy`, `directions.0.R@1`), value, low and high.
@@ -76,6 +77,23 @@ class Score(float):
 
     def __str__(self) -> str:
         return "\n".join(self._shown(self.table))
+
+
+def to_json(value: Any, indent: int | None = 1) -> str:
+    """Plain values as JSON; null where a number does not exist or has no end, for which JSON has no word.
+
+    >>> to_json({"r2": float("nan")}, None)
+    '{"r2": null}'
+    """
+    return json.dumps(_finite(value), ensure_ascii=False, indent=indent, allow_nan=False)
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {name: _finite(one) for name, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(one) for one in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def figures(table: Mapping[str, Any]) -> dict[str, list[Any]]:

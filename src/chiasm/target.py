@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import difflib
 import json
+import warnings
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
+from chiasm.checks import some
 from chiasm.column import missing
-from chiasm.errors import ChiasmError, unknown
+from chiasm.errors import ChiasmError, ChiasmWarning, unknown
+from chiasm.finite import LARGEST
+from chiasm.frames import cells
 from chiasm.part import Part
 
 __all__ = ["ANSWER_KINDS", "Target"]
@@ -67,11 +73,14 @@ class Target(Part):
         return self
 
     def encode(self, y: Any) -> np.ndarray:
-        """Labels -> `(n, c)`; a missing label is a row of NaN, a class that `fit` did not meet a row of zeros."""
+        """Labels -> `(n, c)`; a missing label is a row of NaN, a class that `fit` did not meet a row of zeros.
+
+        Where the classes are numbers, or true and false, a label is the class of its value: 1, 1.0, "1" and True.
+        """
         if self.kind == "numbers":
             return _numbers(y)
         place = {name: i for i, name in enumerate(self.names_)}
-        labels = [None if name is None else (name,) for name in _classes(y)] if self.kind == "classes" else _tags(y)
+        labels = self._given(y)
         out = np.zeros((len(labels), len(self.names_)))
         for row, names in enumerate(labels):
             if names is None:
@@ -79,6 +88,54 @@ class Target(Part):
             else:
                 out[row, [place[name] for name in names if name in place]] = 1
         return out
+
+    def check(self, y: Any) -> None:
+        """Look whether labels to score by are those that were learned.
+
+        Raises a ChiasmError where none of them is a class or tag that `fit` met; warns of those that are not.
+        """
+        if self.kind == "numbers":
+            return
+        given = Counter(name for names in self._given(y) if names is not None for name in names)
+        strange = [name for name in given if name not in self.names_]
+        if not strange:
+            return
+        what = "class" if self.kind == "classes" else "tag"
+        near = {name: self._near(name) for name in strange}
+        told = some([f"{n!r} {given[n]}" + (f" (did you mean {near[n]!r}?)" if near[n] else "") for n in strange], 5)
+        if len(strange) == len(given):
+            raise ChiasmError(
+                f"wanted labels as they were learned ({some([repr(name) for name in self.names_], 9)}), got {told}: "
+                "write them the same way."
+            )
+        several = "are no classes" if what == "class" else "are no tags"
+        warnings.warn(
+            f"{sum(given[n] for n in strange)} labels {several} that were learned, and count as wrong: {told}",
+            ChiasmWarning,
+            stacklevel=3,
+        )
+
+    def _near(self, name: str) -> str | None:
+        """The class or tag that a label was perhaps meant to be."""
+        number = _value_of(name)
+        for known in self.names_:
+            if known.casefold().strip() == name.casefold().strip() or (
+                number is not None and _value_of(known) == number
+            ):
+                return str(known)
+        return next(iter(difflib.get_close_matches(name, self.names_, n=1)), None)
+
+    def _given(self, y: Any) -> list[tuple[str, ...] | None]:
+        """The classes or tags of each row; None where it has no label."""
+        if self.kind == "tags":
+            return _tags(y)
+        known, by_value = set(self.names_), {}
+        if np.dtype(vars(self).get("dtype_", "object")).kind in "biuf":
+            by_value = {_value_of(name): name for name in self.names_}
+        return [
+            None if name is None else (name if name in known else by_value.get(_value_of(name), name),)
+            for name in _classes(y)
+        ]
 
     def decode(self, outputs: np.ndarray, thresholds: np.ndarray | None = None) -> np.ndarray:
         """Outputs -> `(n,)` class names, `(n, c)` booleans (tags above their thresholds, .5 by default) or numbers."""
@@ -121,15 +178,29 @@ class Target(Part):
 
 
 def _missing(value: Any) -> bool:
-    return missing(value) or (isinstance(value, str) and not value)
+    return missing(value) or (isinstance(value, str) and value == "")
+
+
+def _listed(y: Any) -> Any:
+    """Labels one a row; what a masked array masks is missing."""
+    return cells(y) if isinstance(y, np.ma.MaskedArray) else y
 
 
 def _classes(y: Any) -> list[str | None]:
-    return [None if _missing(value) else str(value) for value in np.asarray(y, dtype=object).tolist()]
+    return [None if _missing(value) else str(value) for value in np.asarray(_listed(y), dtype=object).tolist()]
+
+
+def _value_of(name: str) -> float | None:
+    """The number that a label is, also true and false."""
+    try:
+        return float({"True": "1", "False": "0"}.get(name, name))
+    except ValueError:
+        return None
 
 
 def _dtype(y: Any) -> str:
     """The type of class labels: of an array its own, of other rows that of their values; "object" for texts."""
+    y = _listed(y)
     own = getattr(y, "dtype", None)
     if isinstance(own, np.dtype) and own.kind in "biuf":
         return str(own)
@@ -144,9 +215,19 @@ _KINDS = ((bool, np.bool_), (int, np.integer), (float, np.floating))
 
 
 def _numbers(y: Any) -> np.ndarray:
-    rows = [list(row) if isinstance(row, list | tuple | np.ndarray) else [row] for row in y]
+    rows = [list(row) if isinstance(row, list | tuple | np.ndarray) else [row] for row in _listed(y)]
     try:
-        return np.array([[np.nan if _missing(v) else float(v) for v in row] for row in rows], dtype=np.float64)
+        found = np.array([[np.nan if _missing(v) else float(v) for v in row] for row in rows], dtype=np.float64)
+        if (far := np.flatnonzero((np.abs(found) > LARGEST).any(axis=1))).size:
+            held = found[far[0]][np.abs(found[far[0]]) > LARGEST][0]
+            more = f" ({far.size} such rows)" if far.size > 1 else ""
+            raise ChiasmError(
+                f"labels, row {far[0]} holds {'infinity' if np.isinf(held) else f'{held:.3g}'}{more}: wanted numbers "
+                f"within +-{LARGEST:g}; scale them, or leave out what is unknown (None)."
+            )
+        return found
+    except ChiasmError:
+        raise
     except (TypeError, ValueError):
         wrong = next(str(v) for row in rows for v in row if not _is_number(v))
         raise ChiasmError(f"wanted numbers as labels, got {wrong[:40]!r}: classify is the task for names.") from None

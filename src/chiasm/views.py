@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Iterator, Mapping, Sequence
+import difflib
+import warnings
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
+from chiasm.checks import check_indexes, odd_ids, odd_labels
 from chiasm.column import ABSENT, MODALITIES, Column, missing
-from chiasm.errors import ChiasmError, unknown
-from chiasm.frames import cells, columns_of, is_frame, is_rows, is_vector, matrix
+from chiasm.errors import ChiasmError, ChiasmWarning, unknown
+from chiasm.frames import MATRIX, are_numbers, cells, column_of, columns_of, is_frame, is_matrix, is_rows, side_by_side
 from chiasm.tokens import Tokens
 
-__all__ = ["ABSENT", "MODALITIES", "Column", "Views", "as_views", "connected", "normalize"]
-
-log = logging.getLogger(__name__)
+__all__ = ["ABSENT", "MODALITIES", "Column", "Views", "as_views", "connected", "normalize", "not_looked_at"]
 
 
 class Views:
@@ -79,6 +79,8 @@ class Views:
     ) -> Views:
         """Views of what is in memory: a dict of columns, a list of rows, a DataFrame (pandas, polars), an Arrow table.
 
+        Numbers alone, an array `(n, d)` or a DataFrame or list of lists of nothing else, are one view, "x".
+
         A column is a list, an array, a Series, a sparse matrix, a DataFrame of numbers (a vector a row), or a `Column`.
         Arrays `(n, d)` and lists of numbers are vectors; what anything else holds stands in `modalities`: nothing
         guesses. Cells that are None, NaN or NA are absent; a row of vectors that is wholly NaN is absent.
@@ -96,9 +98,11 @@ class Views:
             told = {"split": split, "label": label, "group": group}
             given = {name: _objects(cells(values)) for name, values in told.items() if values is not None}
             return cls(data.columns, data.ids if id is None else cells(id), data.facts | given)
-        held = columns_of(data)
+        held = {MATRIX: data} if not is_frame(data) and is_matrix(data) else columns_of(data)
+        named = {"id": id, "split": split, "label": label, "group": group}
+        check_indexes({**held, **{name: given for name, given in named.items() if not isinstance(given, str)}})
         facts: dict[str, list[Any]] = {}
-        for name, given in (("id", id), ("split", split), ("label", label), ("group", group)):
+        for name, given in named.items():
             if isinstance(given, str):
                 if given not in held:
                     raise unknown("column", given, held)
@@ -108,11 +112,15 @@ class Views:
         known = dict(modalities or {})
         if known and (is_frame(data) or is_rows(data)):
             held = {name: values for name, values in held.items() if name in known}
+        elif is_frame(data) and are_numbers(held):
+            held = {MATRIX: side_by_side(held) if facts else data}
         ids = facts.pop("id", None)
         if ids is not None and (empty := [row for row, one in enumerate(ids) if one is None]):
             raise ChiasmError(f"ids, row {empty[0] + 1}: wanted an id, got nothing: give each row one.")
+        for _, sentence in odd_ids(ids or [], "id") + odd_labels(facts.get("label", []), "label"):
+            warnings.warn(sentence, ChiasmWarning, stacklevel=2)
         arrays = {name: _objects(values) for name, values in facts.items()}
-        return cls({name: _column(name, values, known) for name, values in held.items()}, ids, arrays)
+        return cls({name: column_of(name, values, known) for name, values in held.items()}, ids, arrays)
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -282,10 +290,6 @@ def connected(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return joined
 
 
-def _list(names: Mapping[str, str]) -> str:
-    return f" (known are {', '.join(names)})" if names else ""
-
-
 def _objects(values: Sequence[Any]) -> np.ndarray:
     """`(n,)` values as they are, lists of tags too."""
     return np.fromiter(values, dtype=object, count=len(values))
@@ -326,61 +330,45 @@ def _stack(parts: Sequence[Column | None], lengths: Sequence[int]) -> Column:
             labels.extend(part.labels or ())
     known = [part.digests for part in held if part.digests is not None]
     digests = np.concatenate(known) if len(known) == len(held) else None
-    return Column(held[0].modality, items, np.concatenate(index), labels=labels, digests=digests)
+    named = held[0].names if len({tuple(part.names or ()) for part in held}) == 1 else None
+    return Column(held[0].modality, items, np.concatenate(index), labels=labels, digests=digests, names=named)
 
 
 def as_views(data: Any, modalities: Mapping[str, str] | None = None) -> Views:
-    """Views from Views, a mapping of name to values, rows, or a DataFrame: what every public door accepts.
+    """Views from Views, a mapping of name to values, rows, a DataFrame, or a matrix: what every public door accepts.
 
-    As `Views.of`; of a frame and of rows, columns that are not in `modalities` are named in a warning and left out.
+    As `Views.of`; of a frame and of rows, columns that are not in `modalities` are named in a warning and left out. A
+    matrix without a name is the view of `modalities` where there is one alone.
     """
     if isinstance(data, Views):
         return data
-    if modalities and (is_frame(data) or is_rows(data)):
-        names = list(columns_of(data))
-        if other := [name for name in names if name not in modalities]:
-            if len(other) == len(names):
-                raise ChiasmError(f"wanted some of the columns {', '.join(modalities)}, got {', '.join(names)}.")
-            log.warning("not looked at, no fitted view has the name: %s", ", ".join(other))
-    return Views.of(data, modalities)
-
-
-def _column(name: str, values: Any, known: Mapping[str, str]) -> Column:
-    """The column of some values; `known` are modalities by name."""
-    modality = known.get(name)
-    if isinstance(values, Column):
-        return values
-    if isinstance(values, str | bytes):
-        raise ChiasmError(f"column {name!r}: wanted a list of items, got one string: put it in a list.")
-    if modality == "record" and is_frame(values):
-        held = columns_of(values)
-        values = [dict(zip(held, row, strict=True)) for row in zip(*held.values(), strict=True)]
-    if (hasattr(values, "to_list") or hasattr(values, "to_pylist")) and not is_frame(values):
-        values = cells(values)
-    if modality is None:
-        several = len(getattr(values, "shape", ())) > 1 or is_frame(values)
-        if not several and hasattr(values, "__iter__"):
-            several = is_vector(next((v for v in values if not missing(v)), None))
-        if not several:
+    known = dict(modalities or {})
+    names = list(known)
+    able = list(known.values()) == ["vector"] if is_frame(data) else bool(known)  # a frame may be columns of others
+    if able and is_matrix(data, known):
+        if len(names) > 1 and MATRIX not in names:
             raise ChiasmError(
-                f"column {name!r} has no known modality{_list(known)}: arrays (n, d) are vectors; for others say "
-                f"what they hold, for example chiasm.Views.of(data, {{{name!r}: 'text'}}), or chiasm.read(frame, "
-                f"text={name!r})."
+                f"wanted some of the views {', '.join(names)}, got numbers without a name: say which view they are, "
+                f"for example {{{names[0]!r}: rows}}."
             )
-        modality = "vector"
-    if modality == "vector" or len(getattr(values, "shape", ())) == 2:
-        return _vectors(modality, values if isinstance(values, Tokens) else matrix(name, values))
-    if not hasattr(values, "__iter__"):
-        raise ChiasmError(f"column {name!r}: wanted a list of items, got {type(values).__name__}.")
-    return Column.from_cells(modality, cells(values))
+        return Views.of({names[0] if len(names) == 1 else MATRIX: data}, known)
+    if known and (is_frame(data) or is_rows(data)):
+        held = list(columns_of(data))
+        if not set(held) & set(names):
+            raise ChiasmError(f"wanted some of the columns {', '.join(names)}, got {', '.join(held)}.")
+        not_looked_at(held, names)
+    return Views.of(data, known)
 
 
-def _vectors(modality: str, values: Any) -> Column:
-    first = np.asarray(values[:1])
-    if first.dtype.kind != "f" or not isinstance(values, np.ndarray) or isinstance(values, np.memmap):
-        return Column(modality, values)
-    absent = np.isnan(values).all(axis=1)
-    if not absent.any():
-        return Column(modality, values)
-    index = np.where(absent, ABSENT, np.cumsum(~absent) - 1)
-    return Column(modality, values[~absent], index)
+def not_looked_at(names: Iterable[str], known: Iterable[str]) -> None:
+    """Warn of the names that are none of the `known` views, with the nearest of these beside each."""
+    known = list(known)
+    other = [name for name in names if name not in known]
+    near = {name: difflib.get_close_matches(name, known, n=1) for name in other}
+    if other:
+        told = ", ".join(f"{name} (did you mean {near[name][0]!r}?)" if near[name] else name for name in other)
+        warnings.warn(
+            f"not looked at, no fitted view has the name: {told}; fitted are {', '.join(known)}",
+            ChiasmWarning,
+            stacklevel=3,
+        )

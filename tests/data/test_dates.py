@@ -131,3 +131,18 @@ def test_the_command_line_learns_from_dates_and_answers_a_table_alike(
     source = Source.of(chiasm.load(folder))
     assert source.date == ["日期"]
     assert source.read_gallery(table, "record", "record").names == ["record"]
+
+
+def test_all_wrong_dates_are_told_at_once_the_first_few_by_row() -> None:
+    cells = ["2024-03-05", "soon", "2024-02-30", "", "never", "2024-13-01", "x"]
+    with pytest.raises(ChiasmError) as told:
+        chiasm.read({"when": cells, "到": ["2024-03-05"] * 6 + ["以后"]}, date=["when", "到"])
+    said = str(told.value)
+    assert "column 'when', row 2: wanted dates in 5 cells, got 'soon'" in said
+    assert "(also row 3: got '2024-02-30', row 5: got 'never', row 6: got '2024-13-01' and 1 more)" in said
+    assert "column '到', row 7: wanted a date, got '以后'" in said
+
+
+def test_a_wrong_date_among_ones_that_can_be_read_two_ways_is_told_first() -> None:
+    with pytest.raises(ChiasmError, match="row 2: wanted a date, got 'soon'"):
+        chiasm.read({"when": ["5/3/2024", "soon"]}, date="when")

@@ -279,3 +279,9 @@ def test_media_that_a_search_does_not_ask_for_are_told(tmp_path: Path) -> None:
         views = Source(image="path").read_gallery(tmp_path, "path", "image")
     assert {item for _, item, note in views.notes if note.skipped} == {"clip.mp4", "猫.wav"}
     assert views["path"].present.sum() == 1
+
+
+def test_sounds_of_flash_are_media_in_a_folder_too(tmp_path: Path) -> None:
+    for name in ("a.f4a", "b.F4B", "c.wav"):
+        (tmp_path / name).write_bytes(name.encode())
+    assert len(chiasm.read(tmp_path, audio="path")) == 3

@@ -301,3 +301,13 @@ def test_a_split_that_nobody_recorded_is_refused(folder: Path) -> None:
     views = source.read(folder / "t.csv")
     with pytest.raises(ChiasmError, match=r"no rows of split 'val' in the data \(m\.chiasm recorded test, train\)"):
         source.of_split("val", views, *RECORDED, model="m.chiasm")
+
+
+@pytest.mark.parametrize(("name", "what"), [("片.mp4", "a film"), ("x.wav", "a sound"), ("x.gif", "a picture")])
+def test_a_file_of_another_kind_is_called_what_it_is(name: str, what: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_bytes(b"0")
+    other = {"a picture": "audio", "a film": "image", "a sound": "image"}[what]
+    with pytest.raises(ChiasmError, match=f"view 'v' holds {other}, and {name} is {what}: wanted a folder or a table"):
+        Source(**{other: {"v": "path"}}).read_gallery(tmp_path / name, "v", other)
+    with pytest.raises(ChiasmError, match=f"got {name}, which is {what}: name the folder"):
+        chiasm.read(tmp_path / name, image="path")

@@ -77,6 +77,39 @@ def test_sixteen_bit_gray_is_scaled_and_not_clipped_to_white() -> None:
     assert (clipped == 255).sum() > 50  # what Pillow's own conversion does
 
 
+@pytest.mark.parametrize("bits", [8, 9, 10, 12, 14, 16])
+def test_gray_of_any_depth_in_sixteen_bits_is_seen_alike(bits: int) -> None:
+    ramp = np.tile(np.linspace(0, 2**bits - 1, 64), (64, 1)).astype(np.uint16)
+    item = encoded(Image.fromarray(ramp), "PNG")
+    np.testing.assert_allclose(pixels(item, 64)[32, :, 0], np.linspace(0, 255, 64), atol=1.5)
+    assert [note.message for note in decode_image(item, 8)[1]] == [f"{bits}-bit gray scaled to 8 bits"]
+    assert decode_image(Image.open(io.BytesIO(item)), 8)[1] == decode_image(item, 8)[1]
+
+
+def test_a_darker_picture_of_equal_depth_stays_darker_and_true_sixteen_bits_stay_as_they_were() -> None:
+    for high in (4000, 2100):  # 12 bits both
+        assert pixels(encoded(Image.fromarray(np.full((8, 8), high, np.uint16)), "PNG")).max() == 255 * high // 4095
+    values = np.array([[0, 257, 300, 30_000, 65_534, 65_535]], np.uint16)
+    shown = np.asarray(decode_image(encoded(Image.fromarray(values), "PNG"), None)[0])[0, :, 0]
+    np.testing.assert_array_equal(shown, values[0] // 257)
+
+
+def test_a_picture_that_shows_nothing_says_so() -> None:
+    clear = encoded(Image.new("RGBA", (8, 8), (*RED, 0)), "PNG")
+    assert pixels(clear).min() == 255
+    assert codes(clear) == ["transparent"]
+    assert codes(encoded(Image.new("RGBA", (8, 8), (*RED, 1)), "PNG")) == []
+
+
+def test_the_cache_serves_no_deep_gray_as_it_was_scaled_before_and_keeps_all_else() -> None:
+    from chiasm.encode._encoder import content_of
+
+    deep = encoded(Image.fromarray(np.full((8, 8), 1000, np.uint16)), "PNG")
+    assert content_of("image", deep) != deep
+    for plain in (encoded(Image.new("L", (8, 8)), "PNG"), encoded(Image.new("RGB", (8, 8)), "JPEG")):
+        assert content_of("image", plain) == plain
+
+
 @pytest.mark.parametrize("orientation", range(1, 9))
 @pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP", "TIFF", "AVIF"])
 def test_a_photo_is_turned_as_its_exif_says(format: str, orientation: int) -> None:
@@ -118,7 +151,7 @@ def test_transparency_of_palettes_gray_and_colors_is_honored() -> None:
     assert pixels(encoded(Image.new("RGB", (8, 8), BLUE), "PNG", transparency=BLUE)).min() == 255
     assert pixels(encoded(Image.new("LA", (8, 8), (7, 0)), "PNG")).min() == 255
     deep = encoded(Image.fromarray(np.full((8, 8), 1000, np.uint16)), "PNG")
-    assert pixels(deep).max() == 3
+    assert pixels(deep).max() == 249
     assert pixels(deep[:33] + chunk(b"tRNS", struct.pack(">H", 1000)) + deep[33:]).min() == 255
 
 

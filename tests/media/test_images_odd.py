@@ -50,20 +50,24 @@ def test_a_scan_is_read_the_first_of_its_pages_with_a_note(compression: str) -> 
 
 
 @pytest.mark.parametrize(
-    ("values", "last"),
+    ("values", "start", "end"),
     [
-        (np.linspace(0, 65535, 64).astype(np.uint16), 255),
-        (np.linspace(0, 1, 64).astype(np.float32), 255),
-        (np.linspace(0, 255, 64).astype(np.float32), 255),
-        (np.linspace(-300, 3000, 64).astype(np.int32), 255),
-        (np.linspace(0, 100_000, 64).astype(np.int32), 255),
+        (np.linspace(0, 65535, 64).astype(np.uint16), 0, 65535),
+        (np.linspace(0, 4095, 64).astype(np.uint16), 0, 4095),
+        (np.linspace(0, 25_500, 64).astype(np.int32), 0, 32_767),
+        (np.linspace(0, 0.6, 64).astype(np.float32), 0, 1),
+        (np.linspace(0, 255, 64).astype(np.float32), 0, 255),
+        (np.linspace(20, 1500, 64).astype(np.float32), 0, 2047),
+        (np.linspace(-0.2, 1, 64).astype(np.float32), -1, 1),
+        (np.linspace(-300, 3000, 64).astype(np.int32), -4095, 4095),
+        (np.linspace(0, 100_000, 64).astype(np.int32), 0, 131_071),
     ],
-    ids=["16 bit", "0 to 1", "0 to 255", "below 0", "beyond 16 bit"],
+    ids=["16 bit", "12 bit", "32 bit", "0 to 1", "0 to 255", "floats", "floats below 0", "below 0", "beyond 16 bit"],
 )
-def test_deep_gray_keeps_its_steps_and_is_noted(values: np.ndarray, last: int) -> None:
+def test_deep_gray_keeps_its_steps_by_one_rule_and_is_noted(values: np.ndarray, start: float, end: float) -> None:
     item = encoded(Image.fromarray(np.tile(values, (8, 1))), "TIFF")
     gray = np.asarray(decode_image(item, None)[0]).astype(int)[4, :, 0]
-    np.testing.assert_allclose(gray, np.linspace(0, last, 64), atol=2)
+    np.testing.assert_allclose(gray, (values.astype(float) - start) / (end - start) * 255, atol=2)
     assert codes(item) == ["depth"]
 
 

@@ -298,7 +298,7 @@ def test_the_command_line_fits_scores_and_answers(table_file, tmp_path, capsys):
     assert "words alone" in shown
     answers = json.loads(run(capsys, "answer", model, table_file, "--json").out)
     assert len(answers) == 240
-    assert set(answers[0]) == {"id", "answer", "confidence", "probabilities"}
+    assert set(answers[0]) == {"id", "answer", "confidence", "views", "probabilities"}
     part = table_file.parent / "part.csv"
     part.write_text("id,words\nn1,好 喜欢\nn2,\nn3,awful bad\n", encoding="utf-8")
     out = run(capsys, "answer", model, part, "--to", tmp_path / "a.csv")

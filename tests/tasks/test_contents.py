@@ -176,3 +176,10 @@ def test_the_command_prints_names_and_times(hearing, tmp_path):
     found = json.loads(CliRunner().invoke(contents_command, [film, "--json", "--top", "3"]).stdout)
     assert len(found["objects"]) == 3
     assert found["events"] == []
+
+
+def test_a_sound_without_a_model_that_hears_is_refused(tmp_path):
+    path = wav(tmp_path / "a.wav", tone(2))
+    with pytest.raises(ChiasmError, match=r"a sound: name a classify model of sounds \(hearing=MODEL\)"):
+        Contents().answer(path)
+    assert CliRunner().invoke(contents_command, [path, "--json"]).exit_code == 1

@@ -425,9 +425,9 @@ def test_a_stream_without_a_frame_and_one_that_ends_inside_one_say_so(seen, stre
     done = asked(seen[1], "--live", f"128x96@{FPS}", input=b"")
     assert "no frames came" in str(done.exception)
     done = asked(seen[1], "--live", f"128x96@{FPS}", input=raw[: 96 * 128 * 60 + 5000])
-    assert done.exit_code == 0, done.exception
-    assert "the stream ended inside frame 61" in done.stderr
-    assert done.stdout.splitlines()[-1].endswith("; 8 verdicts")
+    assert done.exit_code == 1
+    assert "the stream ended inside frame 61" in str(done.exception)
+    assert done.stdout.splitlines()[-1].endswith("; 8 verdicts")  # of the frames before
     done = asked(seen[1], "--live", f"128x96@{FPS}", input=raw[:17])
     assert "inside frame 1" in str(done.exception)
     done = asked(seen[1], "--live", f"128x96@{FPS}", input=raw[: 96 * 128])
@@ -537,3 +537,83 @@ def test_a_table_of_what_is_unusual_has_no_column_twice(street, tmp_path):
     assert first[5] in ("40.mp4", "41.mp4")
     assert last[1:] == ["", "", "False", "", "gone.mp4"]  # what cannot be read is not called usual
     assert "1 skipped" in done.stderr
+
+
+@pytest.mark.parametrize("kind", ["mkv", "mp4", "avi", "ts", "webm"])
+def test_an_encoded_film_is_no_stream_of_frames(kind, seen, tmp_path):
+    from _films import film
+
+    data = Path(film(tmp_path / f"a.{kind}", 2.0)).read_bytes()
+    done = asked(seen[1], "--live", f"64x48@{FPS}", input=data)
+    assert done.exit_code == 1
+    assert "[encoded]" in str(done.exception)
+    assert "-f rawvideo -pix_fmt gray -s 64x48" in str(done.exception)
+
+
+def test_gray_pixels_of_any_brightness_are_frames():
+    import io
+
+    from chiasm.media.frames import gray_frames
+
+    for value in (0, 0x47, 0xFF):  # 0x47 begins a packet of MPEG-TS, 0xFF a sound
+        assert len(list(gray_frames(io.BytesIO(bytes([value]) * 64 * 48 * 3), 64, 48))) == 3
+
+
+def test_an_alarm_that_only_the_end_shows_is_counted_and_one_that_goes_on_counts_once(street, tmp_path):
+    calm = str(tmp_path / "calm")
+    chiasm.save(street[0], calm)
+    rng = np.random.default_rng(5)
+    short = b"".join(frame.tobytes() for frame in scene(rng, (1.5, 9)))  # shorter than a window: judged at its end
+    done = asked(calm, "--live", f"{SIZE[1]}x{SIZE[0]}@{FPS}", input=short)
+    assert done.exit_code == 0, done.exception
+    assert done.stdout.splitlines()[-1] == "1 alarm; 1 verdict"
+    assert len(done.stdout.splitlines()) == 2
+    long = b"".join(frame.tobytes() for frame in scene(rng, (3, 1), (4, 9)))  # it goes on when the stream ends
+    done = asked(calm, "--live", f"{SIZE[1]}x{SIZE[0]}@{FPS}", input=long)
+    assert done.stdout.splitlines()[-1].startswith("1 alarm; ")
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (("t.csv", "--live", "8x8@9"), "wanted DATA or --live, got t.csv"),
+        (("--live", "8x8@9", "--to", "a.csv"), "wanted a table for --to, got frames of --live"),
+        (("--live", "8x8@9", "--where", "a=b", "--root", "/"), "wanted a table for --where, --root"),
+        (("片.mp4", "--to", "a.csv"), "got a film (片.mp4): its alarms are printed"),
+        (("t.csv", "--window", "2"), "wanted a film or --live for --window"),
+    ],
+)
+def test_options_that_would_be_ignored_are_refused(given, said, seen):
+    done = asked(seen[1], *given)
+    assert done.exit_code == 1
+    assert said in str(done.exception)
+
+
+@pytest.mark.parametrize("name", ["a.gif", "a.m3u8", "a.txt"])
+def test_what_is_neither_film_nor_table_is_told_that_films_are_wanted(name, seen, tmp_path):
+    (tmp_path / name).write_bytes(b"0")
+    done = asked(seen[1], str(tmp_path / name))
+    assert done.exit_code == 1
+    assert "wanted a film (.mp4, .mkv, .webm, .mov, ...), a sound (.wav, .flac, .mp3, .ogg, ...), a table" in str(
+        done.exception
+    )
+    assert f"got {name}." in str(done.exception)
+
+
+def test_progress_of_a_film_says_no_number_twice(street):
+    told = []
+    street[0].watch().film(street[2], progress=lambda *one: told.append(one))
+    assert len(told) == len(set(told)) > 3
+
+
+def test_fit_says_from_how_many_of_how_many_rows_and_by_which_signs(tmp_path, run):
+    rng = np.random.default_rng(0)
+    z = rng.normal(size=(60, 4))
+    rows = [
+        json.dumps({"左": [*map(float, z[i])], "b": [*map(float, z[i] + 0.1)], "what": "no" if i < 45 else "打"})
+        for i in range(60)
+    ]
+    (tmp_path / "t.jsonl").write_text("\n".join(rows), encoding="utf-8")
+    columns = ("--vector", "左", "--vector", "b", "--label", "what", "--normal", "no")
+    done = run("fit", "detect", tmp_path / "t.jsonl", *columns, "--to", tmp_path / "m.chiasm")
+    assert "learned from 45 of 60 rows by 左; b; 左 with b; saved" in done.stdout, done.stderr

@@ -8,10 +8,11 @@ import pytest
 from scipy.optimize import linear_sum_assignment
 
 import chiasm
+from chiasm.align.cca import CCA
 from chiasm.data.toy import planted_pair
 from chiasm.errors import ChiasmError
 from chiasm.tasks._link import assigning as _linking
-from chiasm.tasks._link.assigning import assign, by_shape, confidence, hide, nearest_first, objective, similarities
+from chiasm.tasks._link.assigning import assign, by_shape, hide, likeness, nearest_first, objective, similarities
 from chiasm.tasks.link import Link
 from chiasm.views import ABSENT, Column, Views, normalize
 
@@ -112,12 +113,40 @@ def test_the_surer_half_of_the_links_is_right_more_often():
     assert right_links(found[:150]) > right_links(found[150:]) + 0.2
 
 
-def test_confidence_equals_the_softmax_shares_of_row_and_column():
+def test_likeness_equals_the_softmax_shares_of_row_and_column():
     scores = np.random.default_rng(0).normal(size=(6, 9))
     links = assign(scores)
     hot = np.exp(2 * scores / scores.std())
-    for i, j, got in zip(links.left, links.right, confidence(scores, links), strict=True):
+    for i, j, got in zip(links.left, links.right, likeness(scores, links), strict=True):
         assert got == pytest.approx(np.sqrt(hot[i, j] / hot[i].sum() * hot[i, j] / hot[:, j].sum()))
+
+
+@pytest.mark.parametrize("rho", [0.0, 0.5, 0.8, 0.95])
+@pytest.mark.parametrize("known", [60, 200])
+def test_confidences_say_how_often_links_are_right(rho, known):
+    sure, right = [], []
+    for seed in range(3):
+        views = paired(known + 150, rho=rho, seed=seed)
+        model = Link(align=CCA(ridge=1.0), seed=seed).fit(partly(views, known))
+        found = model.links(views[known:])
+        sure += [link["confidence"] for link in found]
+        right += [link["left_id"] == link["right_id"] for link in found]
+    assert np.mean(sure) == pytest.approx(np.mean(right), abs=0.08)
+    order = np.argsort(sure)
+    for part in np.array_split(order, 3):
+        assert np.mean(np.array(sure)[part]) == pytest.approx(np.mean(np.array(right)[part]), abs=0.15)
+
+
+def test_with_few_known_pairs_nothing_is_called_a_confidence():
+    views = paired(120, rho=0.9)
+    for known in (0, 12):
+        pool = partly(views, known) if known else hide(views, np.ones(120, bool))
+        model = Link().fit(pool)
+        found = model.links(views[known:])
+        assert {link["confidence"] for link in found} == {None}
+        likenesses = [link["likeness"] for link in found]
+        assert likenesses == sorted(likenesses, reverse=True)
+        np.testing.assert_allclose(model.answer(views[known:])[2], likenesses)
 
 
 def test_the_pairing_of_test_rows_is_not_looked_at():
@@ -300,7 +329,7 @@ def test_the_command_links_the_rows_that_have_one_column(run, table, tmp_path):
     assert done.stdout.startswith("linked 40 a to b from 120 known pairs")
     with open(file, newline="", encoding="utf-8") as opened:
         rows = list(csv.DictReader(opened))
-    assert list(rows[0]) == ["left", "right", "confidence"]
+    assert list(rows[0]) == ["left", "right", "confidence", "likeness"]
     assert len(rows) == 40
     assert np.mean([_row(r["left"]) == order[_row(r["right"]) - 120] for r in rows]) > 0.8
 
@@ -321,6 +350,11 @@ def test_the_command_hides_pairs_on_request_and_scores_them(run, table, tmp_path
     assert found["score"]["accuracy"]["value"] > 0.5 > found["score"]["chance"]
     none = json.loads(run("link", *shared, "--pairs", 0).stdout)
     assert (none["links"], none["known"], none["start"]) == (160, 0, "shape")
+    assert (found["confidences"], none["confidences"]) == (True, False)
+    told = run("link", *shared[:-1], "--pairs", 0)
+    assert "no confidences: with 0 known pairs nothing tells how often links are right" in told.stderr
+    with open(tmp_path / "l.csv", newline="", encoding="utf-8") as opened:
+        assert next(csv.reader(opened)) == ["left", "right", "likeness"]
 
 
 @pytest.mark.parametrize(

@@ -135,7 +135,7 @@ def test_a_view_is_named_by_its_modality_when_it_is_the_only_one():
         (lambda m, v: m.view("vector"), "could mean a or b"),
         (lambda m, v: m.answer({"zz": v["a"].items[:1]}), "no fitted view named 'zz'"),
         (lambda m, v: m.answer({"a": v["a"].items[:1]}, to="c"), "no fitted view named 'c'"),
-        (lambda m, v: m.answer({"a": v["b"].items[:1]}), "width"),
+        (lambda m, v: m.answer({"a": v["b"].items[:1]}), "view 'a': wanted vectors of 20 numbers, got 12"),
         (lambda m, v: Retrieve().answer({"a": v["a"].items[:1]}), "not fitted"),
         (lambda m, v: Retrieve(align="procustes").fit(v), "no align named 'procustes'"),
         (lambda m, v: Retrieve(encoders={"c": "e5_text"}).fit(v), "no view named 'c'"),

@@ -205,3 +205,11 @@ def test_the_command_refuses_a_model_that_is_no_space_of_pictures_and_texts(film
     assert found.exit_code == 0, found.output
     assert len(json.loads(found.stdout)["moments"]) == 2
     assert Path(film).exists()
+
+
+def test_the_command_gives_notes_as_json_too(task, tmp_path):
+    path = tmp_path / "a.mkv"
+    write(path, [(picture(*PAIRS[0]), 2.0)], np.zeros(6 * RATE, np.float32))
+    found = json.loads(CliRunner().invoke(summarize_command, [str(path), "--k", "2", "--json"]).stdout)
+    assert {note["code"] for note in found["notes"]} >= {"cut_short"}
+    assert all(moment["end"] <= 2.01 for moment in found["moments"])

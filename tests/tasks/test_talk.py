@@ -8,6 +8,7 @@ import pytest
 from scipy.stats import binom
 
 import chiasm
+from chiasm.errors import ChiasmError
 from chiasm.tasks._corrections import correction
 from chiasm.tasks._saying import percent, question
 from chiasm.tasks.talk import NOT_SAID, Dialogue, Talk, _threshold, least_rows
@@ -396,3 +397,12 @@ def test_the_command_that_learns_to_talk_says_what_can_never_be_sure(tmp_path, r
     assert "颜色: too few validation rows to be sure of any value at 5 %" in done.stdout, done.stderr
     done = run("talk", tmp_path / "m", "--text", "the red one")
     assert "100 %" not in done.stdout
+
+
+@pytest.mark.parametrize("nothing", ["", "   ", "\n\t", "　"])
+def test_an_empty_utterance_fills_no_slot(nothing, spoken):
+    dialogue = Dialogue()
+    for views in (said(nothing), Views({"said": Column.from_cells("text", [None])})):
+        with pytest.raises(ChiasmError, match="wanted an utterance, got an empty one"):
+            spoken.turn(dialogue, views)
+    assert dialogue == Dialogue()

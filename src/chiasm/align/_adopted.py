@@ -7,6 +7,7 @@ from typing import Any
 
 from chiasm import registry
 from chiasm.align._aligner import Aligner
+from chiasm.asked import in_order
 from chiasm.errors import ChiasmError
 from chiasm.views import Views, as_views
 
@@ -36,7 +37,7 @@ class Adopted(Aligner):
     def transform(self, views: Any) -> Views:
         """The object's own `transform`; a ChiasmError where it gives no Views of these rows."""
         self.check_fitted()
-        views = as_views(views)
+        views = in_order(as_views(views), vars(self).get("features_", {}))
         mapped = self.aligner_.transform(views)
         if not isinstance(mapped, Views) or len(mapped) != len(views) or set(mapped.names) != set(views.names):
             got = repr(mapped) if isinstance(mapped, Views) else type(mapped).__name__

@@ -10,9 +10,11 @@ from typing import Any, Self
 
 import numpy as np
 
+from chiasm.asked import check_width, features_of, in_order
 from chiasm.encoding import with_digests
 from chiasm.errors import ChiasmError, unknown
 from chiasm.finite import check_varied, checked
+from chiasm.frames import is_matrix
 from chiasm.part import Part
 from chiasm.scale import one_thread
 from chiasm.score import Score
@@ -43,12 +45,16 @@ class Aligner(Part):
             if name in vars(cls):
                 setattr(cls, name, _at_the_door(vars(cls)[name], varied=name == "fit"))
 
+    features_: dict[str, list[str]]
+    """By view what a DataFrame called its numbers, learned by whatever `fit` a subclass has."""
+
     def fit(self, views: Any, y: Any = None) -> Self:
         """Learn from encoded views (Views, a dict of arrays `(n, d)`, a DataFrame). Returns self."""
         raise NotImplementedError
 
-    def fit_transform(self, views: Any, y: None = None) -> Views:
+    def fit_transform(self, views: Any, y: Any = None) -> Views:
         """`fit`, then `transform`."""
+        _check_several(views, y)
         return self.fit(views).transform(views)
 
     def transform(self, views: Any) -> Views:
@@ -58,14 +64,13 @@ class Aligner(Part):
     def _each(self, views: Any, function: Callable[[str, np.ndarray], np.ndarray]) -> Views:
         """The views with `function(name, rows)` of their items, in chunks; rows are float64 where the view is."""
         self.check_fitted()
-        views = checked(views)
         widths = self._widths()
+        views = in_order(checked(views, widths), vars(self).get("features_", {}))
         columns = {}
         for name, column in views.columns.items():
             if name not in widths:
                 raise unknown("fitted view", name, widths)
-            if column.width != widths[name]:
-                raise unknown(f"width of view {name!r}", str(column.width), [str(widths[name])])
+            check_width(name, column, widths[name])
             starts = range(0, len(column.items), _CHUNK)
             rows = (np.arange(s, min(s + _CHUNK, len(column.items))) for s in starts)
             with one_thread(len(column.items)):
@@ -172,6 +177,16 @@ def centered(rows: np.ndarray, mean: np.ndarray) -> np.ndarray:
     return (np.asarray(rows, dtype=np.float64) - mean).astype(np.float32)
 
 
+def _check_several(data: Any, y: Any) -> None:
+    """Raise a ChiasmError for numbers without a name, alone or beside others, as scikit-learn's own CCA takes them."""
+    if is_matrix(data):
+        got = "two arguments" if is_matrix(y) else "the numbers of one"
+        raise ChiasmError(
+            f"wanted the views by name in one argument, got {got}: fit(chiasm.Views.of({{'x': X, 'y': Y}})), which "
+            "pipelines and searches take too."
+        )
+
+
 def _floats(rows: Any) -> np.ndarray:
     """Rows as they are where they are float32 or float64; else float32, or float64 where they are whole numbers."""
     found = np.asarray(rows)
@@ -183,12 +198,18 @@ def _floats(rows: Any) -> np.ndarray:
 def _at_the_door(learn: Callable[..., Any], *, varied: bool) -> Callable[..., Any]:
     @wraps(learn)
     def opened(self: Aligner, views: Any, *args: Any, **options: Any) -> Any:
+        if varied:
+            _check_several(views, args[0] if args else options.get("y"))
         views = checked(views)
         if varied:
             check_varied(views)
+        else:
+            views = in_order(views, vars(self).get("features_", {}))
         if options.get("val") is not None:
             options["val"] = checked(options["val"])
         found = learn(self, views, *args, **options)
+        if varied or "features_" not in vars(self):
+            self.features_ = features_of(views)
         if isinstance(getattr(self, "k", None), int) and type(self)._widths is not Aligner._widths:
             self._tell_narrow()
         return found

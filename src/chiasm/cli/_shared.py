@@ -15,12 +15,13 @@ from typing import Any
 
 import click
 
-from chiasm.data.notes import Noted
+from chiasm.data.notes import Noted, some
 from chiasm.data.source import Source
 from chiasm.encoding import Report
 from chiasm.errors import ChiasmError
 from chiasm.media.images import MediaError
 from chiasm.scale import Bars
+from chiasm.score import to_json
 from chiasm.views import Views
 
 __all__ = [
@@ -28,6 +29,7 @@ __all__ = [
     "answers_csv",
     "clock",
     "columns",
+    "counted",
     "csv_bytes",
     "echo_json",
     "echo_rows",
@@ -38,8 +40,12 @@ __all__ = [
     "progress",
     "say_skipped",
     "source_of",
+    "told_items",
     "where_of",
 ]
+
+_LONGEST = 60
+"""Characters of an item that are shown in a line of several."""
 
 _COLUMNS = [
     click.option("--text", multiple=True, metavar="[NAME=]COL", help="A column of texts; repeat for more."),
@@ -126,7 +132,7 @@ def progress() -> Bars:
 
 
 def say_skipped(report: Report, place: Any = None) -> None:
-    """One line a view about skipped and altered items."""
+    """One line a view about skipped and altered items; where no file lists them, the first few by reason follow."""
     for view, counts in report.as_dict().items():
         skipped, notes = counts["skipped"], counts["notes"]
         altered = sum(notes.values()) - skipped
@@ -136,6 +142,30 @@ def say_skipped(report: Report, place: Any = None) -> None:
             click.echo(f"{view}: {skipped} skipped, {altered} altered ({codes}){where}", err=True)
         elif altered:
             click.echo(f"{view}: {altered} altered ({codes}){where}", err=True)
+        for code in sorted(notes) if place is None else ():
+            mine = [(label, note.message) for v, label, note in report.notes if v == view and note.code == code]
+            named = some(
+                [line if len(line) <= _LONGEST else f"{line[:_LONGEST]}…" for line in (one_line(i) for i, _ in mine)]
+            )
+            click.echo(f"  {code}: {named} ({one_line(mine[0][1])})", err=True)
+
+
+def told_items(report: Report) -> dict[str, list[dict[str, str]]]:
+    """Every item that was `skipped` and every one that was `altered`, with the reason, as plain values."""
+    found: dict[str, list[dict[str, str]]] = {"skipped": [], "altered": []}
+    for view, label, note in report.notes:
+        one = {"view": view, "item": label, "code": note.code, "message": note.message}
+        found["skipped" if note.skipped else "altered"].append(one)
+    return found
+
+
+def counted(n: int, what: str) -> str:
+    """A number and what is counted.
+
+    >>> counted(1, "alarm"), counted(2, "alarm")
+    ('1 alarm', '2 alarms')
+    """
+    return f"{n} {what}{'' if n == 1 else 's'}"
 
 
 def clock(seconds: float) -> str:
@@ -193,4 +223,4 @@ def echo_rows(rows: Sequence[Mapping[str, Any]], report: Report, views: Views) -
 
 def echo_json(value: Any) -> None:
     """Plain values as JSON on standard output."""
-    click.echo(json.dumps(value, ensure_ascii=False, indent=1))
+    click.echo(to_json(value))

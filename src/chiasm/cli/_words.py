@@ -8,7 +8,7 @@ __all__ = ["flags"]
 
 _NAMES = """
 text image audio video vector number category date label id group split encoding column root to window normal space
-allow_leaks allow_train learn
+allow_leaks allow_train learn hearing
 """.split()
 _OTHER = {"space": "model"}
 

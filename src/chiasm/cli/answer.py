@@ -39,7 +39,7 @@ def answer_command(
     views = Source.of(part).read_present(data, part.views_, root=root, where=where_of(where))
     answers = part.answer(views, progress=progress())
     say_skipped(answers.report)
-    rows = part.rows(answers.ids, answers.outputs)
+    rows = part.rows(answers.ids, answers.outputs, answers.columns["views"])
     if to:
         write_atomic(Path(to), [answers_csv(answers)])
         click.echo(f"wrote {len(rows)} answers to {to}", err=True)

@@ -49,9 +49,7 @@ def contents_command(file: str, hearing: str | None, step: float, top: int, movi
     if moving and not found["moving"]:
         click.echo("nothing moves")
     if not any(found[name] for name in ("objects", "scenes", "events")):
-        click.echo(
-            "nothing to name: no pictures, and no --hearing MODEL for the sound" if hearing is None else "nothing"
-        )
+        click.echo("nothing that has a name here")
 
 
 def _hearing(model: str) -> Any:

@@ -10,9 +10,19 @@ from typing import Any
 import click
 
 from chiasm import recipe
-from chiasm.cli._shared import about, csv_bytes, echo_json, one_line, progress, say_skipped, where_of
+from chiasm.cli._shared import (
+    about,
+    counted,
+    csv_bytes,
+    echo_json,
+    one_line,
+    progress,
+    say_skipped,
+    told_items,
+    where_of,
+)
 from chiasm.data.notes import sentences
-from chiasm.data.source import Source
+from chiasm.data.source import TABLES, Source
 from chiasm.errors import ChiasmError
 from chiasm.files import write_atomic
 from chiasm.media.clips import AUDIO_SUFFIXES, VIDEO_SUFFIXES
@@ -69,16 +79,44 @@ def detect_command(model: str, data: str | None, as_json: bool, **options: Any) 
         part.set_params(rate=options["rate"])
     names = recipe.load(options["describe"]) if options["describe"] else None
     texts = _texts(options["texts"])
+    _check(data, options)
     if options["live"]:
         _live(part, names, texts, options["live"], options["window"], as_json)
     elif data is None:
         raise ChiasmError(
             "wanted a table, a folder or a film to look at, got none: name it, or read frames with --live."
         )
-    elif Path(data).suffix.lower() in AUDIO_SUFFIXES + VIDEO_SUFFIXES:
+    elif _is_film(data):
         _film(part, names, texts, data, options["window"], as_json)
     else:
         _table(part, names, texts, data, options, as_json)
+
+
+_OF_TABLES = (("target", "--to"), ("where", "--where"), ("root", "--root"))
+
+
+def _check(data: str | None, options: dict[str, Any]) -> None:
+    """A ChiasmError for options that do not go together, and for a file that is neither a table nor a film."""
+    place = Path(data or "").expanduser()
+    if place.is_file() and not _is_film(place.name) and not place.name.lower().removesuffix(".gz").endswith(TABLES):
+        raise ChiasmError(
+            f"wanted a film ({', '.join(VIDEO_SUFFIXES[:4])}, ...), a sound ({', '.join(AUDIO_SUFFIXES[:4])}, ...), "
+            f"a table ({', '.join(TABLES)}) or a folder, got {one_line(place.name)}."
+        )
+    if options["live"] and data is not None:
+        raise ChiasmError(f"wanted DATA or --live, got {one_line(data)} and --live: leave one out.")
+    film = bool(options["live"]) or (data is not None and _is_film(data))
+    given = [flag for name, flag in _OF_TABLES if film and options[name]]
+    if given:
+        instead = "its alarms are printed, and --json > FILE keeps them" if "--to" in given else "leave them out"
+        what = "frames of --live" if options["live"] else f"a film ({one_line(str(data))})"
+        raise ChiasmError(f"wanted a table for {', '.join(given)}, got {what}: {instead}.")
+    if options["window"] is not None and not film and data is not None:
+        raise ChiasmError(f"wanted a film or --live for --window, got {one_line(data)}, whose rows are judged whole.")
+
+
+def _is_film(data: str) -> bool:
+    return Path(data).suffix.lower() in AUDIO_SUFFIXES + VIDEO_SUFFIXES
 
 
 def _table(part: Detect, names: Any, texts: list[str], data: str, options: dict[str, Any], as_json: bool) -> None:
@@ -90,10 +128,10 @@ def _table(part: Detect, names: Any, texts: list[str], data: str, options: dict[
     unusual = [row for row in rows if row["unusual"]]
     if options["target"]:
         write_atomic(Path(options["target"]), [csv_bytes(*columns_of(rows, views.names))])
-        click.echo(f"wrote {len(rows)} rows, the most unusual first, to {options['target']}", err=True)
+        click.echo(f"wrote {counted(len(rows), 'row')}, the most unusual first, to {options['target']}", err=True)
     if as_json:
-        notes = sentences(views.notes)
-        echo_json({"rows": len(rows), "rate": part.rate, "unusual": unusual, "notes": notes})
+        facts = {"notes": sentences(views.notes), **told_items(answers.report)}
+        echo_json({"rows": len(rows), "rate": part.rate, "unusual": unusual, **facts})
         return
     click.echo(
         f"{len(unusual)} of {len(rows)} rows are unusual, {part.rate * len(rows):.0f} would be by chance (rate "
@@ -122,7 +160,7 @@ def _film(part: Detect, names: Any, texts: list[str], film: str, window: float |
         notes = [{"code": note.code, "message": note.message} for note in watch.notes]
         echo_json({"film": film, "alarms": told, "verdicts": verdicts, "notes": notes})
         return
-    click.echo(f"{len(alarms)} alarms; {len(times)} verdicts")
+    click.echo(f"{counted(len(alarms), 'alarm')}; {counted(len(times), 'verdict')}")
     for one in told:
         click.echo(_line(one))
 
@@ -139,19 +177,28 @@ def _live(part: Detect, names: Any, texts: list[str], asked: str, window: float 
         click.echo(f"{view}: not judged, it needs {lacking} and the frames of --live are gray", err=True)
     name = alarm_name(part, None, texts, "")
     time, count, alarms = 0.0, 0, 0
+    going: Alarm | None = None
+    cut: MediaError | None = None
+
+    def tell(told: list[Alarm]) -> None:
+        nonlocal alarms, going
+        for alarm in told:
+            alarms += alarm is not going
+            going = alarm if alarm.end is None else None
+            _tell(alarm, name, as_json)
+
     try:
         for count, frame in enumerate(gray_frames(sys.stdin.buffer, width, height), 1):
             time = (count - 1) / fps
-            for alarm in watch.feed(time, frame):
-                alarms += alarm.end is None
-                _tell(alarm, name, as_json)
+            tell(watch.feed(time, frame))
     except MediaError as error:
         if not count:
             raise
-        click.echo(str(error), err=True)
-    for alarm in watch.finish(time):
-        _tell(alarm, name, as_json)
-    click.echo(f"{alarms} alarms; {watch.verdicts} verdicts", err=as_json)
+        cut = error
+    tell(watch.finish(time))
+    click.echo(f"{counted(alarms, 'alarm')}; {counted(watch.verdicts, 'verdict')}", err=as_json)
+    if cut is not None:  # after what was found in the frames before
+        raise cut
 
 
 def _tell(alarm: Alarm, name: Name, as_json: bool) -> None:

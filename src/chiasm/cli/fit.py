@@ -132,11 +132,14 @@ def detect_command(data: str, **options: Any) -> None:
     Without a split every row is learned from, and judged by what was learned without it.
     """
     fitted = fit("detect", data, options, {name: options[name] for name in ("normal", "learn", "rate")})
-    signs = fitted.model.signs_
+    signs, views = fitted.model.signs_, fitted.model.views_
+    shown = [sign if sign in views or sign == "labels" else f"{sign.replace(', ', ' with ')}" for sign in signs]
+    learned, rows = len(fitted.model.marks_), len(fitted.views)
+    of = "" if learned == rows else f" of {rows}"
     fitted.say(
-        {"signs": signs},
+        {"signs": signs, "learned": learned},
         [
-            f"learned from {len(fitted.model.marks_)} rows by {', '.join(signs)}; saved {fitted.folder}",
+            f"learned from {learned}{of} rows by {'; '.join(shown)}; saved {fitted.folder}",
             *told(fitted.model.counts_),
         ],
         [f"detect {fitted.folder} {data}"],

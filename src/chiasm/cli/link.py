@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from chiasm import registry
-from chiasm.cli._shared import columns, csv_bytes, echo_json, encoders_of, progress, say_skipped, source_of
+from chiasm.cli._shared import columns, counted, csv_bytes, echo_json, encoders_of, progress, say_skipped, source_of
 from chiasm.errors import ChiasmError
 from chiasm.files import write_atomic
 from chiasm.tasks.link import Link, has_all, hide, to_link
@@ -37,8 +37,9 @@ def link_command(data: str, pairs: str, target: str, as_json: bool, seed: int, *
     """Link two columns of DATA one to one.
 
     Rows of DATA that have both columns are known pairs; items of rows that have one are linked. The csv has the columns
-    left, right, confidence, the surest links first. Without known pairs links are rarely better than chance, unless
-    both collections have nearly the same geometry.
+    left, right, confidence (the probability that a link is right, learned from known pairs; absent with fewer than 20)
+    and likeness (which orders links and is no probability), the surest first. Without known pairs links are rarely
+    better than chance, unless both collections have nearly the same geometry.
     """
     registry.get("align", options["align"])  # a wrong name or number is told before the work, not after
     wanted = _number(pairs)
@@ -59,7 +60,14 @@ def link_command(data: str, pairs: str, target: str, as_json: bool, seed: int, *
     say_skipped(model.fit_report)
     lone = views[alone]
     found = model.links(*(lone.replace({name: lone.columns[name]}) for name in (a, b)))
-    names = ("left", "right", "confidence")
+    sure = model.platt_ is not None
+    names = ("left", "right", *(("confidence",) if sure else ()), "likeness")
+    if not sure:
+        click.echo(
+            f"no confidences: with {counted(model.known_, 'known pair')} nothing tells how often links are right; "
+            "likeness only orders them",
+            err=True,
+        )
     write_atomic(Path(target), [csv_bytes(names, [[link[name] for name in names] for link in found])])
     hidden = lone[has_all(lone)]
     score = model.score(hidden, split="hidden", allow_train=True) if len(hidden) else None
@@ -72,13 +80,15 @@ def link_command(data: str, pairs: str, target: str, as_json: bool, seed: int, *
             "known": model.known_,
             "start": model.start_,
             "rounds": model.rounds_,
+            "confidences": sure,
             "items": model.fit_report.as_dict(),
             "score": score.table if score is not None else None,
         }
         echo_json(done)
         return
-    start = f"{model.known_} known pairs" if model.start_ == "pairs" else f"shape and {model.known_} known pairs"
-    click.echo(f"linked {len(found)} {a} to {b} from {start}, {model.rounds_} rounds on its own links; wrote {target}")
+    start = ("" if model.start_ == "pairs" else "shape and ") + counted(model.known_, "known pair")
+    rounds = counted(model.rounds_, "round")
+    click.echo(f"linked {len(found)} {a} to {b} from {start}, {rounds} on its own links; wrote {target}")
     if score is not None:
         click.echo(str(score))
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from chiasm import recipe
-from chiasm.cli._shared import answers_csv, echo_rows, one_line, progress, say_skipped, where_of
+from chiasm.cli._shared import answers_csv, counted, echo_rows, one_line, progress, say_skipped, where_of
 from chiasm.data.source import Source
 from chiasm.errors import ChiasmError
 from chiasm.files import write_atomic
@@ -48,7 +48,7 @@ def match_command(
     alone = sum(row["views"] < 2 for row in rows)
     if to:
         write_atomic(Path(to), [answers_csv(answers)])
-        click.echo(f"wrote {len(rows)} answers to {to}", err=True)
+        click.echo(f"wrote {counted(len(rows), 'answer')} to {to}", err=True)
     if alone:
         click.echo(f"{alone} of {len(rows)} rows have fewer than two forms that can be read: not judged", err=True)
     if as_json:

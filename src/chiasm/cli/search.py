@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from chiasm import recipe
-from chiasm.cli._shared import clock, echo_json, one_line, progress, say_skipped
+from chiasm.cli._shared import clock, echo_json, one_line, progress, say_skipped, told_items
 from chiasm.data.notes import sentences
 from chiasm.data.source import Source
 from chiasm.errors import ChiasmError
@@ -108,6 +108,7 @@ def search_command(
                 "rejected": not hits,
                 "results": hits,
                 "notes": [] if within is None else sentences(within.notes),
+                **told_items(found.report),
             }
         )
         return

@@ -54,7 +54,8 @@ def summarize_command(
         click.echo(f"{one_line(film)}: {note.message} [{note.code}]", err=True)
     told = [{name: value for name, value in moment.items() if name != "picture"} for moment in moments]
     if as_json:
-        echo_json({"film": film, "words": words, "moments": told})
+        notes = [{"code": note.code, "message": note.message} for note in found.notes]
+        echo_json({"film": film, "words": words, "moments": told, "notes": notes})
         return
     for moment in told:
         extra = "".join(

@@ -51,7 +51,10 @@ def transcribe_command(files: tuple[str, ...], words: str | None, model: str, as
             continue
         (heard,) = transcribe([sound.sound], sound.rate, model, told)
         words_ = [vars(word) for word in heard.words]
-        rows.append({"file": file, "text": heard.text, "confidence": heard.confidence, "words": words_})
+        notes = [{"code": note.code, "message": note.message} for note in sound.notes]
+        rows.append({"file": file, "text": heard.text, "confidence": heard.confidence, "words": words_, "notes": notes})
+        for note in sound.notes:
+            click.echo(f"{one_line(file)}: {note.message} [{note.code}]", err=True)
         if not as_json:
             said = one_line(heard.text) or "(no words)"
             click.echo(f"{one_line(file)}  {100 * heard.confidence:5.1f} %  {said}")

@@ -9,12 +9,10 @@ import re
 import unicodedata
 from typing import Any
 
+from chiasm.checks import MISSING, is_empty, is_missing, shown
 from chiasm.errors import ChiasmError
 
 __all__ = ["MISSING", "composed", "embedded", "is_empty", "is_missing", "media_cell", "plain", "shown", "text_cell"]
-
-MISSING = ("", "na", "n/a", "#n/a", "#na", "<na>", "nan", "nat", "null", "(null)", "none", r"\n", "?", "-", "–", "—")
-"""What programs write where there is no number, path or vector, in small or capital letters."""
 
 _UNSEEN = re.compile(
     r"[\s\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\u2800\u3164"
@@ -31,18 +29,6 @@ _MOST = 360 << 20
 """More base64 holds more than the 256 MiB that any medium may have."""
 
 
-def is_empty(value: Any) -> bool:
-    """Whether a cell holds nothing: None, NaN, or nothing in it."""
-    return value is None or (
-        value != value if isinstance(value, float) else hasattr(value, "__len__") and not len(value)
-    )
-
-
-def is_missing(value: Any) -> bool:
-    """Whether a cell of numbers, paths or vectors holds nothing, or one of the words for nothing."""
-    return is_empty(value) or (isinstance(value, str) and value.strip().lower() in MISSING)
-
-
 def composed(text: str) -> str:
     """A text in composed characters (NFC): é is one text, however a system spells it.
 
@@ -50,11 +36,6 @@ def composed(text: str) -> str:
     True
     """
     return text if text.isascii() or len(text) > _LONG else unicodedata.normalize("NFC", text)
-
-
-def shown(cell: str, most: int = 60) -> str:
-    """A cell for a sentence: in quotes, cut where it is long."""
-    return repr(cell if len(cell) <= most else f"{cell[:most]}...")
 
 
 def plain(value: Any) -> str:

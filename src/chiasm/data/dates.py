@@ -10,6 +10,7 @@ from math import cos, pi, sin
 from typing import Any, NamedTuple
 
 from chiasm.column import missing
+from chiasm.data.notes import some
 from chiasm.errors import ChiasmError
 
 __all__ = ["PARTS", "date_parts"]
@@ -72,10 +73,22 @@ def date_parts(values: Sequence[Any], column: str, empty: Sequence[str] = ("",))
     >>> parts["days"], parts["weekday"], parts["hour"]
     ([19787.5, 19787.0, None], ['Tuesday', 'Tuesday', None], [12.0, None, None])
     """
-    found = [_found(value, column, row, empty) for row, value in enumerate(values)]
-    if all(one is None for one in found):
+    found: list[_Found | None] = []
+    wrong: list[int] = []
+    for row, value in enumerate(values):
+        try:
+            found.append(_found(value, empty))
+        except ValueError:
+            found.append(None)
+            wrong.append(row)
+    if not wrong and all(one is None for one in found):
         return None
-    day_first = _day_first(found, values, column)
+    try:
+        day_first = _day_first(found, values, column)
+    except ChiasmError:
+        if wrong:
+            raise _wrong(values, wrong, column) from None
+        raise
     parts: dict[str, list[Any]] = {name: [] for name in PARTS}
     for row, one in enumerate(found):
         told: dict[str, Any] = {}
@@ -84,9 +97,11 @@ def date_parts(values: Sequence[Any], column: str, empty: Sequence[str] = ("",))
             try:
                 told = _parts(dt.datetime(one.year, month, day, *(one.time or (0, 0, 0))), one.time is not None)
             except ValueError:
-                raise _wrong(values[row], column, row) from None
+                wrong.append(row)
         for name in PARTS:
             parts[name].append(told.get(name))
+    if wrong:
+        raise _wrong(values, sorted(wrong), column)
     return parts
 
 
@@ -106,7 +121,8 @@ def _parts(when: dt.datetime, timed: bool) -> dict[str, Any]:
     return told | ({"hour": hour, "day sin": sin(day), "day cos": cos(day)} if timed else {})
 
 
-def _found(value: Any, column: str, row: int, empty: Sequence[str]) -> _Found | None:
+def _found(value: Any, empty: Sequence[str]) -> _Found | None:
+    """A cell as a date, None where it is empty; a ValueError where it is something else."""
     if missing(value) or (isinstance(value, str) and value.strip().lower() in empty):
         return None
     if hasattr(value, "astype"):  # of NumPy
@@ -121,11 +137,11 @@ def _found(value: Any, column: str, row: int, empty: Sequence[str]) -> _Found | 
         text = unicodedata.normalize("NFKC", value).strip()
         for form in _FORMS:
             if match := form.fullmatch(text):
-                return _read(match.groupdict(), value, column, row)
-    raise _wrong(value, column, row)
+                return _read(match.groupdict())
+    raise ValueError
 
 
-def _read(part: dict[str, str | None], value: Any, column: str, row: int) -> _Found:
+def _read(part: dict[str, str | None]) -> _Found:
     year = int(part["y"] or 0)
     time = _time(part)
     if part.get("a"):
@@ -134,7 +150,7 @@ def _read(part: dict[str, str | None], value: Any, column: str, row: int) -> _Fo
         return _Found(year, int(part["a"] or 0), int(part["b"] or 0), part["a"] == part["b"], time)
     if name := part.get("name"):
         if name[:3].lower() not in _MONTHS:
-            raise _wrong(value, column, row)
+            raise ValueError
         return _Found(year, _MONTHS.index(name[:3].lower()) + 1, int(part["d"] or 0), True, time)
     return _Found(year, int(part["m"] or 0), int(part.get("d") or 1), True, time)
 
@@ -166,8 +182,14 @@ def _day_first(found: Sequence[_Found | None], values: Sequence[Any], column: st
     return days is not None
 
 
-def _wrong(value: Any, column: str, row: int) -> ChiasmError:
+def _wrong(values: Sequence[Any], rows: Sequence[int], column: str) -> ChiasmError:
+    """The error of the cells of these rows, which are no dates."""
+    told = [f"row {row + 1}: got {str(values[row])[:40]!r}" for row in rows]
+    what, it, cell = "a date", "it", "the cell"
+    if len(rows) > 1:
+        what, it, cell = f"dates in {len(rows)} cells", "each", "the cells"
+    also = f" (also {some(told[1:])})" if told[1:] else ""
     return ChiasmError(
-        f"column {column!r}, row {row + 1}: wanted a date, got {str(value)[:40]!r}: write it as 2024-03-05 or "
-        "2024-03-05 14:30, or empty the cell."
+        f"column {column!r}, row {rows[0] + 1}: wanted {what}, got {str(values[rows[0]])[:40]!r}{also}: write {it} as "
+        f"2024-03-05 or 2024-03-05 14:30, or empty {cell}."
     )

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import PurePath
 
+from chiasm.checks import some
 from chiasm.media.images import Note
 
 __all__ = ["Noted", "sentences", "some"]
@@ -35,15 +36,6 @@ def sentences(notes: Iterable[Noted]) -> list[str]:
         else:
             whole.append(note.message)
     return [_sentence(code, items, first[code]) for code, items in by_code.items()] + whole
-
-
-def some(items: Sequence[str], most: int = 3) -> str:
-    """The first few of a list, and how many more there are.
-
-    >>> some(["a", "b", "c", "d"])
-    'a, b, c and 1 more'
-    """
-    return ", ".join(items[:most]) + (f" and {len(items) - most} more" if len(items) > most else "")
 
 
 def _sentence(code: str, items: list[str], first: str) -> str:

@@ -25,7 +25,9 @@ from chiasm.views import ABSENT, Column, Views
 
 __all__ = ["Names", "names_of", "read", "read_split"]
 
-Names = str | Sequence[str] | Mapping[str, str] | None
+Name = str | int
+"""A column; DataFrames that nobody named the columns of have numbers for names."""
+Names = Name | Sequence[Name] | Mapping[Name, Name] | None
 """A column, several ("words=caption" renames), or new name -> column."""
 
 
@@ -40,11 +42,11 @@ def read(
     number: Names = None,
     category: Names = None,
     date: Names = None,
-    id: str | None = None,
-    split: str | None = None,
-    label: str | Sequence[str] | None = None,
-    group: str | None = None,
-    where: Mapping[str, str] | None = None,
+    id: Name | None = None,
+    split: Name | None = None,
+    label: Name | Sequence[Name] | None = None,
+    group: Name | None = None,
+    where: Mapping[Any, str] | None = None,
     root: str | os.PathLike[str] | None = None,
     encoding: str = "utf-8",
 ) -> Views:
@@ -85,14 +87,15 @@ def read(
     of which leads to a file.
     """
     in_folder = isinstance(data, str | os.PathLike) and Path(data).expanduser().is_dir()
-    id, split, group = (name and composed(name) for name in (id, split, group))
-    label = composed(label) if isinstance(label, str) else [composed(name) for name in label or ()]
-    where = {composed(column): value for column, value in (where or {}).items()}
+    key, part_of, grouped = (None if name is None or name == "" else _name(name) for name in (id, split, group))
+    labelled = _named(label)
+    kept = {_name(column): value for column, value in (where or {}).items()}
     given = {"text": text, "image": image, "audio": audio, "video": video, "vector": vector}
     wanted = {name: (kind, column) for kind, one in given.items() for name, column in names_of(one).items()}
     numbers, categories, dates = names_of(number), names_of(category), names_of(date)
     fields = [*numbers.values(), *categories.values(), *dates.values()]
-    facts_of = [*([label] if isinstance(label, str) else label), *(c for c in (id, split, group) if c), *where]
+    labels = [labelled] if isinstance(labelled, str) else labelled
+    facts_of = [*labels, *(c for c in (key, part_of, grouped) if c), *kept]
     cells, base, notes = read_table(data, encoding, [c for _, c in wanted.values()] + fields + facts_of, root)
     data = data if isinstance(data, str | os.PathLike) else f"the {type(data).__name__}"
     if fields and "record" in wanted:
@@ -109,22 +112,22 @@ def read(
         else:
             wanted = {kind: (kind, kind) for kind in ("image", "audio", "video", "vector") if kind in cells}
         wanted |= {"text": ("text", "text")} if "text" in cells else {}
-        wanted |= {"class": ("text", "class")} if "class" in cells and label != "class" else {}
+        wanted |= {"class": ("text", "class")} if "class" in cells and labelled != "class" else {}
     if in_folder:
-        id = id or "id"
-        label = label or ("class" if "class" in cells else None)
+        key = key or "id"
+        labelled = labelled or ("class" if "class" in cells else [])
     used = [column for _, column in wanted.values()] + fields
-    labels = [label] if isinstance(label, str) else list(label or ())
-    for column in used + labels + [c for c in (id, split, group) if c] + list(where):
+    labels = [labelled] if isinstance(labelled, str) else labelled
+    for column in used + labels + [c for c in (key, part_of, grouped) if c] + list(kept):
         if column not in cells:
             raise unknown(f"column in {data}", column, cells)
     total = len(next(iter(cells.values()), []))
-    if where:
-        keep = [all(plain(cells[c][r]) == plain(v) for c, v in where.items()) for r in range(total)]
+    if kept:
+        keep = [all(plain(cells[c][r]) == plain(v) for c, v in kept.items()) for r in range(total)]
         cells = {c: [v for v, k in zip(values, keep, strict=True) if k] for c, values in cells.items()}
         total = sum(keep)
     if not total:
-        raise ChiasmError(f"{data} has no rows" + (f" where {dict(where)}." if where else "."))
+        raise ChiasmError(f"{data} has no rows" + (f" where {dict(kept)}." if kept else "."))
     source = _rows(cells, [column for modality, column in wanted.values() if modality != "vector"], total)
     places = Places.of(base, None if root is None else Path(root), in_folder)
     rows = [r for r, _ in source]
@@ -139,19 +142,20 @@ def read(
     if fields:
         columns["record"] = record_column(cells, numbers, categories, rows, notes, dates)
     facts = {}
-    if split:
-        facts["split"] = np.array([_split(cells[split][r], split, r) for r in rows], dtype=object)
-    if isinstance(label, str):
-        facts["label"] = np.array([plain(cells[label][r]) for r in rows], dtype=object)
+    if part_of:
+        facts["split"] = np.array([_split(cells[part_of][r], part_of, r) for r in rows], dtype=object)
+    if isinstance(labelled, str):
+        facts["label"] = np.array([plain(cells[labelled][r]) for r in rows], dtype=object)
     elif labels:
         several = [{c: plain(cells[c][r]) or None for c in labels} for r in rows]
         facts["label"] = np.array([json.dumps(one, ensure_ascii=False) for one in several], dtype=object)
     for one in labels:
-        notes += check_labels([plain(value) for value in cells[one]], one)
-    if group:
-        notes += check_groups([plain(value) for value in cells[group]], group)
-        facts["group"] = np.array(["" if is_missing(cells[group][r]) else plain(cells[group][r]) for r in rows], object)
-    ids, of = _ids(cells, id, rows, wanted, columns)
+        notes += check_labels([v if isinstance(v, int | float) else plain(v) for v in cells[one]], one)
+    if grouped:
+        notes += check_groups([plain(value) for value in cells[grouped]], grouped)
+        of_group = ["" if is_missing(value) else plain(value) for value in cells[grouped]]
+        facts["group"] = np.array([of_group[r] for r in rows], dtype=object)
+    ids, of = _ids(cells, key, rows, wanted, columns)
     if of and not in_folder:
         first = np.flatnonzero(np.diff(rows, prepend=-1))  # a row of the table may be several here
         notes += check_ids(ids[first].tolist(), of)
@@ -186,12 +190,26 @@ def names_of(given: Names) -> dict[str, str]:
     if given is None:
         return {}
     if isinstance(given, Mapping):
-        return {composed(name): composed(column) for name, column in given.items()}
+        return {_name(name): _name(column) for name, column in given.items()}
     names = {}
-    for one in [given] if isinstance(given, str) else given:
-        name, _, column = composed(one).rpartition("=")
+    named = _named(given)
+    for one in [named] if isinstance(named, str) else named:
+        name, _, column = one.rpartition("=")
         names[name or column] = column
     return names
+
+
+def _named(given: Name | Sequence[Name] | None) -> str | list[str]:
+    """One column, or several."""
+    if given is None or isinstance(given, list | tuple):
+        return [_name(one) for one in given or ()]
+    return _name(given)
+
+
+def _name(given: Any) -> str:
+    if not isinstance(given, str | int | np.integer):
+        raise ChiasmError(f"wanted the name of a column, got {type(given).__name__}: {str(given)[:60]!r}.")
+    return composed(str(given))
 
 
 def _rows(cells: Cells, columns: Sequence[str], total: int) -> list[tuple[int, int | None]]:

@@ -56,13 +56,20 @@ def record_column(
             + (f" (also {some(wrong[1:], 9)})" if wrong[1:] else "")
             + f": write it as 1234.5, empty {cell}, or read the column as category='COL'."
         )
+    told: list[str] = []
     for name, column in (dates or {}).items():
-        parts = date_parts(cells[column], column, EMPTY)
+        try:
+            parts = date_parts(cells[column], column, EMPTY)
+        except ChiasmError as error:  # the next column may have wrong cells too
+            told.append(str(error))
+            continue
         if parts is None:
             raise ChiasmError(f"column {column!r} is empty in all {len(cells[column])} rows: nothing to read.")
         if twice := sorted({f"{name} {part}" for part in parts} & fields.keys()):
             raise ChiasmError(f"two fields would be named {twice[0]!r}: rename one.")
         fields |= {f"{name} {part}": values for part, values in parts.items()}
+    if told:
+        raise ChiasmError(" ".join(told))
     records = [dict(zip(fields, values, strict=True)) for values in zip(*fields.values(), strict=True)]
     held = [record if any(value is not None for value in record.values()) else None for record in records]
     return Column.from_cells("record", [held[row] for row in rows])

@@ -14,14 +14,14 @@ from chiasm.data.cells import composed, is_empty
 from chiasm.data.folder import modality_of
 from chiasm.data.notes import sentences
 from chiasm.data.read import Names, names_of, read
-from chiasm.data.table import read_table
+from chiasm.data.table import A_FILE, TABLES, read_table
 from chiasm.errors import ChiasmError, ChiasmWarning
 from chiasm.media.images import Note
 from chiasm.media.windows import windows
 from chiasm.part import Part
 from chiasm.views import Column, Views
 
-__all__ = ["Source"]
+__all__ = ["TABLES", "Source"]
 
 _TIMED = ("audio", "video")
 _MEDIA = ("image", *_TIMED)
@@ -157,6 +157,11 @@ class Source(Part):
             if not place.is_file():
                 raise ChiasmError(f"no file {str(data)!r}: wanted a media file, a folder or a table.")
             return Views({view: Column(modality, [str(place.resolve())], labels=[place.name])}, [place.name])
+        if kind is not None and place.is_file():
+            raise ChiasmError(
+                f"view {view!r} holds {modality}, and {place.name} is {A_FILE[kind]}: wanted a folder or a table with "
+                f"{modality}, or {A_FILE[modality] if modality in A_FILE else 'a model of ' + kind}."
+            )
         cells = read_table(data, self.encoding, [*self._named, column or view], root).cells
         # Another table may lack the ids: its paths or rows name the hits.
         id_ = self.id if self.id and composed(self.id) in cells else None

@@ -22,12 +22,14 @@ from chiasm.data.json_table import json_lines, json_table, nested
 from chiasm.data.notes import Noted
 from chiasm.errors import ChiasmError
 
-__all__ = ["Cells", "Table", "modality_of", "read_table", "table"]
+__all__ = ["A_FILE", "TABLES", "Cells", "Table", "modality_of", "read_table", "table"]
 
 Cells = dict[str, list[Any]]
 
 TABLES = (".csv", ".tsv", ".jsonl", ".ndjson", ".json", ".parquet", ".npy")
 _PACKED = (".csv", ".tsv", ".jsonl", ".ndjson", ".json")
+A_FILE = {"image": "a picture", "audio": "a sound", "video": "a film"}
+"""What a file of a modality is, in a sentence."""
 _SEPARATORS = ",;\t|"
 _MARK = re.compile(r"sep=(.)[\r\n]*")
 _MOST = 1 << 30
@@ -64,6 +66,9 @@ def read_table(
     """
     if not isinstance(data, str | os.PathLike):
         held = {composed(name): frames.cells(values) for name, values in frames.columns_of(data).items()}
+        lengths = {name: len(values) for name, values in held.items()}
+        if len(set(lengths.values())) > 1:
+            raise ChiasmError(f"wanted columns of one length, got {lengths}: rows must be aligned.")
         return Table(held | nested(held, [composed(name) for name in named]), Path(), [])
     path = Path(data).expanduser()
     if not path.exists():
@@ -78,6 +83,11 @@ def read_table(
     packed = path.suffix.lower() == ".gz"
     suffix = Path(path.stem).suffix.lower() if packed else path.suffix.lower()
     if suffix not in (_PACKED if packed else TABLES):
+        if kind := modality_of(path.name):
+            raise ChiasmError(
+                f"wanted a table or a folder of media, got {path.name}, which is {A_FILE[kind]}: name the folder that "
+                "it is in, or a table with its path in a column."
+            )
         raise ChiasmError(
             f"cannot read {path.name!r}: wanted a table ({', '.join(TABLES)}; .gz of those that are text) or a folder "
             "of media."

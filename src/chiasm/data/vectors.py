@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from chiasm.files import replacing
+from chiasm.frames import written
 from chiasm.views import Views
 
 __all__ = ["write_vectors"]
@@ -17,6 +18,8 @@ CHUNK = 4096
 
 def write_vectors(views: Views, path: str | os.PathLike[str]) -> None:
     """Write id and one list column a view, a row each, as Parquet; an absent item is null.
+
+    Bytes of a file name that are no UTF-8 are spelled out in its id.
 
     Args:
         views: encoded. path: the file; it is replaced whole, or not at all.
@@ -32,7 +35,7 @@ def write_vectors(views: Views, path: str | os.PathLike[str]) -> None:
     with replacing(Path(path)) as draft, open(draft, "wb") as file, parquet.ParquetWriter(file, schema) as writer:
         for start in range(0, len(views), CHUNK):
             part = views[start : start + CHUNK]
-            arrays: list[Any] = [pa.array([str(i) for i in part.ids], pa.string())]
+            arrays: list[Any] = [pa.array([written(str(i)) for i in part.ids], pa.string())]
             for field, column in zip(fields[1:], part.columns.values(), strict=True):
                 cells: list[Any] = [None] * len(part)
                 for row, values in zip(

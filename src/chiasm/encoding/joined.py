@@ -63,15 +63,14 @@ class Joined(Part):
         return self.encode_told(items)[0]
 
     def encode_told(self, items: Sequence[Any]) -> tuple[np.ndarray, dict[int, list[Note]]]:
-        """As `encode`, and the notes of all encoders on what was altered, by position."""
+        """As `encode`, with notes by position of what was altered; what two encoders note alike stands once."""
         self.check_fitted()
-        blocks = []
+        found = [encoder.encode_told(items) for encoder in self.encoders_]
+        blocks = [block / scale for (block, _), scale in zip(found, self.scales_, strict=True)]
         notes: dict[int, list[Note]] = {}
-        for encoder, scale in zip(self.encoders_, self.scales_, strict=True):
-            values, told = encoder.encode_told(items)
-            blocks.append(values / scale)
-            for place, found in told.items():
-                notes[place] = notes.get(place, []) + found
+        for _, told in found:
+            for position, mine in told.items():
+                notes[position] = list(dict.fromkeys([*notes.get(position, []), *mine]))
         return np.concatenate(blocks, axis=1), notes
 
     def content(self, item: Any) -> bytes:

@@ -177,6 +177,11 @@ class Encoding(Part):
         encoders = {}
         for name, column in views.columns.items():
             if hasattr(column.items, "shape"):
+                if column.modality == "vector" and (named := chosen.get(name) or chosen.get("vector")):
+                    raise ChiasmError(
+                        f"view {name!r} holds vectors, which no encoder reads: leave out {named!r}, or give the texts, "
+                        "pictures, sounds or videos that it is for."
+                    )
                 continue
             wanted = chosen.get(name) or chosen.get(column.modality) or DEFAULTS.get(column.modality)
             if wanted is None:
@@ -300,4 +305,6 @@ def with_digests(column: Column) -> Column:
     digests = np.frombuffer(b"".join(hashed), np.uint8).reshape(-1, 16)
     _, first, same = np.unique(digests.view("V16").ravel(), return_index=True, return_inverse=True)
     index = np.append(first[same], ABSENT)[column.index]  # the last serves index -1
-    return Column(column.modality, column.items, index, labels=column.labels, digests=digests)
+    whole = column.at(index)
+    whole.digests = digests
+    return whole

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from chiasm.allowed import SEED, TEXT, choice
+from chiasm.asked import check_width, features_of, in_order
 from chiasm.errors import ChiasmError
 from chiasm.finite import checked
 from chiasm.part import Part
@@ -47,7 +48,8 @@ class Fuser(Part):
     Every fuser has the parameters `kind` ("classes", "tags" or "numbers", what is answered) and `seed`. Any view may be
     absent in any row, in training and later; a row in which all are absent gets the training mean as its answer.
 
-    Learned: `target_` (the classes or tags), `widths_` by view, `prior_`, `unlabeled_` (training rows left out),
+    Learned: `target_` (the classes or tags), `widths_` by view, `features_` (what a DataFrame called the numbers),
+    `prior_`, `unlabeled_` (training rows left out),
     `folds_` (what `crossed` needs; a task drops it).
     """
 
@@ -67,6 +69,7 @@ class Fuser(Part):
         Raises a ChiasmError where labels are missing or all equal, or where a view is absent in every row.
         """
         views = checked(views)
+        self.features_ = features_of(views)
         y = views.label if y is None else y
         if y is None:
             raise ChiasmError("wanted labels, got none: pass y, one a row, or name the column of labels (label='COL').")
@@ -129,18 +132,15 @@ class Fuser(Part):
     def outputs(self, views: Any) -> np.ndarray:
         """`(n, c)` probabilities of the classes or tags, or numbers. Views that were not fitted are not looked at."""
         self.check_fitted()
-        views = checked(views, self.widths_)
+        views = in_order(checked(views, self.widths_), vars(self).get("features_", {}))
         held = blocks(views, list(self.widths_))
         if not held:
             raise ChiasmError(f"wanted some of the views {', '.join(self.widths_)}, got {', '.join(views.names)}.")
         for name, block in list(held.items()):
             if not block.present.any():
                 del held[name]  # nothing of it could be read: its width is not known
-            elif block.values.shape[1] != self.widths_[name]:
-                raise ChiasmError(
-                    f"view {name!r}: wanted vectors of {self.widths_[name]} numbers, got {block.values.shape[1]}: "
-                    "encode it as for fit."
-                )
+            else:
+                check_width(name, views[name], self.widths_[name])
         return self._whole(held, len(views), self.prior_)
 
     def _whole(self, held: Blocks, n: int, prior: np.ndarray) -> np.ndarray:
@@ -179,6 +179,7 @@ class Fuser(Part):
         y = views.label if y is None else y
         if y is None:
             raise ChiasmError("wanted labels to score by, got none: pass y, one a row.")
+        self.target_.check(y)
         truth = self.target_.encode(y)
         out = self.outputs(views)
         known = np.flatnonzero(~np.isnan(truth).any(axis=1))
@@ -209,6 +210,11 @@ def folds_of(clusters: np.ndarray, truth: np.ndarray, kind: str, seed: int = 0, 
     count = min(most, len(np.unique(clusters)))
     if kind == "classes":  # scikit-learn wants a class with as many rows as folds
         count = min(count, max(2, int(truth.sum(axis=0).max())))
+        if int(truth.sum(axis=0).max()) < 2:
+            raise ChiasmError(
+                f"wanted classes of several rows, got {len(truth)} classes of one row each: what is chosen is chosen "
+                "on rows that were not learned from, of the same class."
+            )
     if count < 2:
         raise ChiasmError("wanted at least two things to learn from that share no id and no group, got one.")
     out = np.empty(len(truth), dtype=np.int64)

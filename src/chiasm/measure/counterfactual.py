@@ -10,7 +10,7 @@ import numpy as np
 
 from chiasm.measure.truth import Truth
 from chiasm.stats.resample import Draws, Sampled, difference, interval_of
-from chiasm.views import Column, Views
+from chiasm.views import Views
 
 __all__ = ["additive", "drop", "missing", "shuffled"]
 
@@ -51,20 +51,17 @@ def missing(fuser: Any, truth: Truth, views: Views, names: Sequence[str], seed: 
     by_rate = {}
     for low, high in ((0, 0.25), (0.25, 0.5), (0.5, 0.75), (0.75, 0.95)):
         inside = [v for v, r in zip(values, rates, strict=True) if low <= r < high]
-        if inside:
+        if inside and np.isfinite(inside).all():
             by_rate[f"{low:g}-{high:g}"] = round(float(np.mean(inside)), 6)
-    table["masks"] = {"masks": MASKS, "mean": round(float(np.mean(values)), 6), "by_rate": by_rate}
+    if by_rate:  # one row, or rows of one class, have no such figure
+        table["masks"] = {"masks": MASKS, "mean": round(float(np.mean(values)), 6), "by_rate": by_rate}
     return table
 
 
 def drop(views: Views, names: Sequence[str]) -> Views:
     """The same rows without any item in some views."""
     gone = np.full(len(views), -1, dtype=np.int64)
-    return views.replace({n: _with(c, gone) if n in names else c for n, c in views.columns.items()})
-
-
-def _with(column: Column, index: np.ndarray) -> Column:
-    return Column(column.modality, column.items, index, labels=column.labels, digests=column.digests)
+    return views.replace({n: c.at(gone) if n in names else c for n, c in views.columns.items()})
 
 
 def shuffled(
@@ -78,7 +75,7 @@ def shuffled(
         index = column.index.copy()
         rows = np.flatnonzero(column.present)
         index[rows] = index[rng.permutation(rows)]
-        dealt = views.replace({**views.columns, name: _with(column, index)})
+        dealt = views.replace({**views.columns, name: column.at(index)})
         table[name] = truth.compared(truth.measure(fuser.outputs(dealt)), fused)[truth.judged]
     return table
 
@@ -103,7 +100,7 @@ def additive(fuser: Any, truth: Truth, views: Views, names: Sequence[str], seed:
     total = scale(fuser.outputs(views[back]), truth.kind).mean(axis=0) * (1 - len(names))
     for name in names:
         column = views[name]
-        mixed = grid.replace({**grid.columns, name: _with(column, column.index[left])})
+        mixed = grid.replace({**grid.columns, name: column.at(column.index[left])})
         parts = scale(fuser.outputs(mixed), truth.kind).reshape(len(rows), len(back), -1)
         total = total + parts.mean(axis=1)
     part = truth.at(rows, Draws(views.clusters[rows], seed=seed))

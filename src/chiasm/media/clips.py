@@ -29,6 +29,7 @@ __all__ = [
     "clip_content",
     "decode",
     "decode_many",
+    "encoded_kind",
     "one_decode",
     "probe",
     "runs",
@@ -37,10 +38,11 @@ __all__ = [
 AUDIO_SUFFIXES = (
     *(".wav", ".flac", ".mp3", ".ogg", ".opus", ".oga", ".m4a", ".aac", ".aif", ".aiff", ".wma", ".wave", ".aifc"),
     *(".au", ".snd", ".caf", ".amr", ".mka", ".weba", ".spx", ".mp2", ".m4b", ".m4r"),
+    *(".f4a", ".f4b", ".mpga"),
 )
 VIDEO_SUFFIXES = (
     *(".mp4", ".mkv", ".webm", ".mov", ".avi", ".m4v", ".ts", ".mpg", ".mpeg", ".flv", ".wmv", ".3gp", ".3g2", ".ogv"),
-    *(".mts", ".m2ts", ".vob", ".mpe", ".asf", ".qt", ".f4v", ".divx"),
+    *(".mts", ".m2ts", ".vob", ".mpe", ".asf", ".qt", ".f4v", ".divx", ".m2t", ".mk3d"),
 )
 _RUN_SECONDS = 60.0
 _RUN_ITEMS = 16
@@ -63,6 +65,7 @@ _MAGIC = (
     *((4, kind, "mov,mp4,m4a,3gp,3g2,mj2") for kind in (b"ftyp", b"moov", b"mdat", b"free", b"wide", b"skip")),
 )
 """(place, bytes, FFmpeg's demuxer) that a file may begin with."""
+_OTHER_MAGIC = ((b"YUV4MPEG2 ", "a YUV4MPEG film"), (b"\x89PNG\r\n", "PNG pictures"), (b"GIF8", "a GIF"))
 
 
 @dataclass(frozen=True)
@@ -125,6 +128,10 @@ class Decoded:
     """`(s,)` float32, -1..1."""
     rate: int = 0
     notes: list[Note] = field(default_factory=list)
+    gaps: list[tuple[float, float]] = field(default_factory=list)
+    """From where to where there is no picture: damaged, not begun or ended. What `pictures` has there is a neighbor."""
+    over: bool = False
+    """Whether no picture follows either."""
     absent: dict[str, Note] = field(default_factory=dict)
     """Why there are no "pictures" or no "sound", where they were wanted."""
 
@@ -325,6 +332,26 @@ def _file(item: Any) -> Iterator[tuple[str, str]]:
         yield os.path.realpath(path), _demuxer(head)
 
 
+def encoded_kind(head: bytes) -> str:
+    """What encoded film, sound or picture the first bytes of a stream are; "" where they may be pixels.
+
+    Fewer kinds than a file may be: gray pixels can begin as some do by chance.
+
+    >>> encoded_kind(b"\\x1a\\x45\\xdf\\xa3" + bytes(9)), encoded_kind(bytes(400))
+    ('a film (matroska,webm)', '')
+    """
+    if head[:3] == b"\xff\xd8\xff" and head[6:10] in (b"JFIF", b"Exif", b"Lavc"):
+        return "JPEG pictures"
+    for magic, name in _OTHER_MAGIC:
+        if head.startswith(magic):
+            return name
+    for place, magic, name in _MAGIC:
+        if len(magic) > 3 and head[place : place + len(magic)] == magic:
+            return f"a film ({name})"
+    packets = head[: 188 * 4 : 188] if head[:1] == b"G" else head[4 : 4 + 192 * 4 : 192]
+    return "a film (mpegts)" if packets == b"GGGG" and len(set(head[:188])) > 8 else ""
+
+
 def _demuxer(head: bytes) -> str:
     for place, magic, name in _MAGIC:
         if head[place : place + len(magic)] == magic:
@@ -354,5 +381,7 @@ def _decoded(header: dict[str, Any], arrays: dict[str, np.ndarray], wants: Wants
     found = Decoded(header["seconds"], rate=wants.rate, notes=[Note(*note) for note in header["notes"]])
     for name, array in arrays.items():
         setattr(found, name, array)
+    found.gaps = [(float(start), float(end)) for start, end in header["gaps"]]
+    found.over = bool(header.get("over"))
     found.absent = {what: Note(code, message, skipped=True) for what, (code, message) in header["absent"].items()}
     return found

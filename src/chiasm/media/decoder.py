@@ -115,7 +115,7 @@ def _decode(request: dict[str, Any]) -> list[tuple[dict[str, Any], list]]:
     for start, end in spans:
         if end - start <= 0:
             raise RefusedError("empty_clip", f"the file ends at {length:.2f} s")
-        answers.append(({"seconds": end - start, "notes": list(notes), "absent": {}}, []))
+        answers.append(({"seconds": end - start, "notes": list(notes), "absent": {}, "gaps": []}, []))
     for (header, _), (_, asked) in zip(answers, request["spans"], strict=True):
         if asked is not None and asked > length + 0.1:
             header["notes"].append(["cut_short", f"the file ends at {length:.1f} s"])
@@ -146,7 +146,7 @@ def _pictures(request: dict[str, Any], spans: list[tuple[float, float]], answers
         gray = _Gray(wants, begin, min(end, begin + GRAY_SECONDS)) if wants["gray"] else None
         chosen: dict[tuple[int, int], tuple[float, np.ndarray]] = {}
         sizes = set()
-        before = None
+        before = first = None
         trouble, ended, sought = "", False, -1.0
         reader = Frames(container, stream, begin)
         try:
@@ -159,6 +159,7 @@ def _pictures(request: dict[str, Any], spans: list[tuple[float, float]], answers
                     break
                 sizes.add((frame.width, frame.height))
                 now = reader.time
+                first = now if first is None else first
                 while targets and targets[0][0] < now - 1e-6:
                     best = before if before is not None else (now, frame)
                     _, k, i = targets.pop(0)
@@ -175,6 +176,7 @@ def _pictures(request: dict[str, Any], spans: list[tuple[float, float]], answers
             raise
         except Exception as error:
             trouble = short(error)
+        trouble = trouble or (reader.lost if ended else "")
         if before is None and not chosen and (gray is None or not gray.frames):
             return _missing(answers, "pictures", "no_picture", "not one picture could be decoded" + _because(trouble))
         for _, k, i in targets:  # the file ended before them
@@ -183,10 +185,16 @@ def _pictures(request: dict[str, Any], spans: list[tuple[float, float]], answers
                 chosen[k, i] = time, _square(frame, stream, wants["size"], chosen, time)
         for k, (start, stop) in enumerate(spans):
             header, arrays = answers[k]
+            header["notes"] += _damage(reader, start, stop)
             if trouble and stop > reader.time:
                 header["notes"].append(["cut_short", f"damaged from {max(reader.time, 0):.1f} s on ({trouble})"])
-            elif ended and stop - reader.time - reader.step > 1.0:
-                header["notes"].append(["cut_short", f"its pictures end at {reader.time + reader.step:.1f} s"])
+            elif ended and stop - reader.end > 1.0:
+                header["notes"].append(["cut_short", f"its pictures end at {reader.end:.1f} s"])
+            if first is not None and first - start > 1.0 and not any(low <= start for low, _ in reader.holes):
+                header["notes"].append(["late", f"its pictures begin at {first:.1f} s"])
+            gaps = [*reader.holes, (start, first or 0.0), *([(reader.end, stop)] if ended or trouble else [])]
+            header["gaps"] = [[max(a, start) - start, min(b, stop) - start] for a, b in gaps if a < stop and b > start]
+            header["over"] = bool(ended or trouble)
             if len(sizes) > 1:
                 header["notes"].append(["resized", "pictures of several sizes"])
             mine = [chosen[k, i] for i in range(count) if (k, i) in chosen]
@@ -250,7 +258,7 @@ def _sound(request: dict[str, Any], spans: list[tuple[float, float]], answers: l
     end = min(max(e for _, e in spans), begin + SOUND_SECONDS)
     mix = Mix()
     try:
-        first, trouble = _listen(request, mix, begin, end)
+        first, trouble, reader = _listen(request, mix, begin, end)
     except RefusedError as refusal:
         return _missing(answers, "sound", refusal.code, refusal.message)
     if first is None or not mix.length:
@@ -265,6 +273,7 @@ def _sound(request: dict[str, Any], spans: list[tuple[float, float]], answers: l
                 alone[channel] = _listen(request, one, begin, end)[0] or 0.0, one
             mine = alone[channel][1].between(low, high)
             told.append(["one_channel", f"its channels cancel one another: channel {channel + 1} alone is heard"])
+        told += _damage(reader, start, stop)
         if trouble and stop > first + mix.length / rate:
             told.append(["cut_short", f"damaged from {first + mix.length / rate:.1f} s on ({trouble})"])
         if not len(mine):
@@ -286,10 +295,10 @@ def _sound(request: dict[str, Any], spans: list[tuple[float, float]], answers: l
     return None
 
 
-def _listen(request: dict[str, Any], mix: Mix, begin: float, end: float) -> tuple[float | None, str]:
-    """Hear a file from a moment to another; when its first sample is (None: there is none), and what went wrong.
+def _listen(request: dict[str, Any], mix: Mix, begin: float, end: float) -> tuple[float | None, str, Frames | None]:
+    """Hear a file from a moment to another: when its first sample is, what went wrong, and the reader.
 
-    Refuses files without sound, and rates that no sound has.
+    Where there is no sample, the first is None. Refuses files without sound, and rates that no sound has.
     """
     import av
 
@@ -301,7 +310,7 @@ def _listen(request: dict[str, Any], mix: Mix, begin: float, end: float) -> tupl
         if not _LEAST_RATE <= (told := stream.codec_context.sample_rate or 0) <= _MOST_RATE:
             raise RefusedError("bad_rate", f"{told} samples a second")
         resampler = av.AudioResampler(format="flt", rate=rate)
-        first, trouble = None, ""
+        first, trouble, reader = None, "", None
         try:
             reader = Frames(container, stream, begin - 0.2 if begin > GAP else begin)
             while (frame := reader.next()) is not None:
@@ -315,13 +324,24 @@ def _listen(request: dict[str, Any], mix: Mix, begin: float, end: float) -> tupl
                     mix.take(_samples(made))
                 if mix.length / rate + first >= end:
                     break
+            trouble = reader.lost
             for made in resampler.resample(None):
                 mix.take(_samples(made))
         except MemoryError:
             raise
         except Exception as error:
             trouble = short(error)
-    return first, trouble
+    return first, trouble, reader
+
+
+def _damage(reader: Frames | None, start: float, stop: float) -> list[list[str]]:
+    """A note of where frames were lost within a span, if any were."""
+    holes = [] if reader is None else [(a, b) for a, b in reader.holes if a < stop and b > start]
+    if reader is None or not holes:
+        return []
+    more = f" and {len(holes) - 3} times more" if len(holes) > 3 else ""
+    told = ", ".join(f"{a:.1f} to {b:.1f} s" for a, b in holes[:3])
+    return [["damaged", f"nothing can be read from {told}{more} ({reader.damage})"]]
 
 
 def _samples(frame: Any) -> np.ndarray:

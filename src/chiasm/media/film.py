@@ -12,6 +12,7 @@ import numpy as np
 from chiasm.errors import ChiasmError
 from chiasm.media.clips import Clip, Wants, decode, probe
 from chiasm.media.images import MediaError, Note
+from chiasm.media.shots import changes, directions
 from chiasm.scale import Progress
 
 __all__ = ["Film", "clip_of", "hear", "picture_at", "read_film"]
@@ -29,10 +30,14 @@ _SILENCE = 1e-7
 
 @dataclass
 class Film:
-    """What was read of a film; step i is from `i * step` to `(i + 1) * step` seconds after its start."""
+    """What was read of a film; step i is from `i * step` to `(i + 1) * step` seconds after its start.
+
+    Steps without a picture (lost to damage, before the first or after the last) are left out.
+    """
 
     clip: Clip
     seconds: float
+    """Where its pictures end, after its start."""
     step: float
     rows: np.ndarray
     """`(t, d)` float32: the features of the picture in the middle of each step."""
@@ -41,10 +46,25 @@ class Film:
     width: int = 0
     height: int = 0
     notes: list[Note] = field(default_factory=list)
+    steps: np.ndarray = None  # type: ignore[assignment]
+    """`(t,)` which step each row is; left out: the first t."""
 
-    def times(self, steps: np.ndarray) -> np.ndarray:
-        """The middle of each step, in seconds of the file."""
-        return self.clip.start + (np.asarray(steps) + 0.5) * self.step
+    def __post_init__(self) -> None:
+        if self.steps is None:
+            self.steps = np.arange(len(self.rows))
+
+    def times(self, rows: np.ndarray) -> np.ndarray:
+        """The middle of these rows' steps, in seconds of the file."""
+        return np.asarray(self.clip.start + (self.steps[rows] + 0.5) * self.step)
+
+    def cuts(self) -> np.ndarray:
+        """The first row of every shot but the first: where pictures change, and where some are missing before."""
+        return np.union1d(changes(directions(self.rows)), np.flatnonzero(np.diff(self.steps) > 1) + 1)
+
+    def spans(self, parts: np.ndarray) -> np.ndarray:
+        """Of first and last rows (beyond) `(p, 2)` the start and end, in seconds of the file."""
+        first, last = np.asarray(parts).T
+        return self.clip.start + np.stack([self.steps[first], self.steps[last - 1] + 1], axis=1) * self.step
 
 
 def clip_of(film: Any) -> Clip:
@@ -67,7 +87,8 @@ def read_film(
 ) -> Film:
     """Features of a picture a step, and how loud each step is.
 
-    Where pictures end before the file does, or the rest is damaged, the film ends there, with a note.
+    Where pictures end before the file does, or the rest is damaged, the film ends there, and where some of it is
+    damaged, its steps are left out: with a note each.
 
     Args:
         film: a path or a Clip. encode: RGB pictures -> `(n, d)`. size: of the pictures, in pixels. step: in seconds.
@@ -91,6 +112,7 @@ def read_film(
     made = Film(clip, seconds, step, np.zeros((0, 0)), np.zeros(0), facts.width, facts.height, list(facts.notes))
     rows: list[np.ndarray] = []
     loudness: list[np.ndarray] = []
+    seen: list[np.ndarray] = []
     silent = listen
     for first in range(0, steps, at_once):
         count = min(at_once, steps - first)
@@ -101,23 +123,35 @@ def read_film(
             if error.note.code == "no_sound" and listen:  # sound that ends before the pictures do is silence
                 found = decode(moment, Wants(pictures=count, size=size))
             elif rows:
-                made.seconds = first * step
-                made.notes.append(Note("cut_short", f"read up to {made.seconds:.1f} s ({error.note.message})"))
+                made.notes.append(Note("cut_short", f"read up to {first * step:.1f} s ({error.note.message})"))
                 break
             else:
                 raise
-        nearest = np.searchsorted(found.picture_times, (np.arange(count) + 0.5) * step + 1e-6).clip(1) - 1
-        rows.append(encode(list(found.pictures))[nearest])
-        if listen:
-            loudness.append(_loudness(found.sound, count, int(step * RATE)))
+        middles = (np.arange(count) + 0.5) * step
+        shown = np.flatnonzero([not any(a <= middle < b for a, b in found.gaps) for middle in middles])
+        if not len(shown) and not seen and first + count >= steps:
+            shown = np.array([0])  # a single picture, however short
+        if len(shown):
+            used, nearest = np.unique(
+                np.searchsorted(found.picture_times, middles[shown] + 1e-6).clip(1) - 1, return_inverse=True
+            )
+            rows.append(encode(list(found.pictures[used]))[nearest])
+            seen.append(first + shown)
+            if listen:
+                loudness.append(_loudness(found.sound, count, int(step * RATE))[shown])
         made.notes += [note for note in found.notes if note not in made.notes and note.code != _SILENT]
         silent = silent and any(note.code == _SILENT for note in found.notes)
+        over = found.over and bool(seen)
         if progress:
-            progress("film", first + count, steps)
+            progress("film", steps if over else first + count, steps)
+        if over:
+            break
     if silent:  # all of it: a piece may well be
         made.notes.append(Note(_SILENT, "its sound is silence"))
     made.rows = np.concatenate(rows).astype(np.float32, copy=False)
     made.loudness = np.concatenate(loudness) if listen else np.zeros(0)
+    made.steps = np.concatenate(seen)
+    made.seconds = (int(made.steps[-1]) + 1) * step
     return made
 
 

@@ -31,6 +31,7 @@ __all__ = [
     "content",
     "decode_here",
     "decode_image",
+    "is_deep",
     "odd_format",
     "reads_heic",
 ]
@@ -145,6 +146,17 @@ def content(item: Any) -> bytes:
         return f"array{item.shape}".encode() + item.tobytes()
     except OSError as error:  # a PIL image reads its file only now
         raise MediaError("broken", f"damaged or cut short ({str(error)[:80]})") from None
+
+
+def is_deep(item: Any, data: bytes) -> bool:
+    """Whether an image may be gray of more than 8 bits, which is scaled otherwise than in releases before 0.2.
+
+    Args:
+        item: as `content` takes it. data: what `content` says of it.
+    """
+    if isinstance(item, Image.Image):
+        return item.mode.startswith("I") or item.mode == "F"
+    return odd_format(data) == "TIFF" or (data[:4] == b"\x89PNG" and data[24:26] == b"\x10\0")
 
 
 def decode_image(item: Any, size: int | None) -> tuple[Image.Image, list[Note]]:
@@ -325,6 +337,8 @@ def _to_rgb(image: Image.Image, size: int | None, notes: list[Note], draft: bool
             image = _shallow(image, notes)
         if _is_clear(image):
             clear = image if image.mode == "RGBA" else image.convert("RGBA")
+            if clear.getchannel("A").getextrema()[1] == 0:
+                notes.append(Note("transparent", "every pixel is transparent: seen as white"))
             image = Image.new("RGB", clear.size, "white")
             image.paste(clear, mask=clear.getchannel("A"))
             del clear
@@ -339,22 +353,27 @@ def _to_rgb(image: Image.Image, size: int | None, notes: list[Note], draft: bool
 def _shallow(image: Image.Image, notes: list[Note]) -> Image.Image:
     """Deep gray as 8 bits, its transparent value (if it has one) as white.
 
-    Sixteen bits are divided by 257. Other values are taken for 0..1, 0..255 or 0..65535 where they lie within one of
-    these (floats), else stretched from the least to the largest.
+    Its scale begins at 0 and ends at the largest number of the fewest bits, 8 or more, that hold its largest value: 12
+    bits in a file of 16 are told by no header, and would be black. Floats up to 1 end there. Where values are negative
+    the scale begins as far below 0 as it ends above.
     """
     deep = np.asarray(image)
     if not np.isfinite(deep).all():
         raise MediaError("broken", "pixel values that are not finite")
     low, high = float(deep.min()), float(deep.max())
-    bits = image.mode.startswith("I") and low >= 0 and high <= 65535
-    if bits:
-        gray = (deep // 257).astype(np.uint8)
-        notes.append(Note("depth", "16-bit gray scaled to 8 bits"))
+    most = max(-low, high)
+    bits = max(8, int(np.ceil(most)).bit_length())
+    end = 1.0 if image.mode == "F" and most <= 1 else 2.0**bits - 1
+    start = -end if low < 0 else 0.0
+    if not start and image.mode != "F" and bits <= 16:
+        whole = deep.astype(np.int32)
+        whole *= 255
+        whole //= int(end)
+        gray = whole.astype(np.uint8)
+        notes.append(Note("depth", f"{bits}-bit gray scaled to 8 bits"))
     else:
-        tops = [top for top in (1.0, 255.0, 65535.0) if low >= 0 and high <= top] if image.mode == "F" else []
-        start, end = (0.0, tops[0]) if tops else (low, max(high, low + 1))
         gray = ((deep - np.float32(start)) * np.float32(255 / (end - start))).astype(np.uint8)
-        notes.append(Note("depth", f"gray values {start:g} to {end:g} scaled to 8 bits"))
+        notes.append(Note("depth", f"gray values from {start:g} to {end:g} scaled to 8 bits"))
     if (hidden := image.info.get("transparency")) is not None:
         gray[deep == hidden] = 255
     return Image.fromarray(gray)

@@ -32,7 +32,7 @@ SIMPLEST = {"classify": "the commonest class", "tag": "the commonest tags", "reg
 def lines(table: Mapping[str, Any]) -> list[str]:
     """What a person should see first: at most `MOST_LINES` of `MOST_WIDE` columns, what is left out named."""
     more = f", {table['unlabeled']} without a label left out" if table["unlabeled"] else ""
-    scored = f"{table['task']}: {table['rows']} rows of split {table['split']}{more}"
+    scored = f"{table['task']}: {counted(table['rows'])} of split {table['split']}{more}"
     blocks = {
         "scores": [f"{scored}; 95 % intervals, resampled by id and group", *_models(table)],
         "what each view adds": _adds(table["leave_one_out"], "what each view adds (over the same method without it)"),
@@ -62,7 +62,7 @@ def _adds(entries: Mapping[str, Any], title: str) -> list[str]:
 def _out_of_fold(crossed: Mapping[str, Any]) -> list[str]:
     if not crossed:
         return []
-    return _adds(crossed["leave_one_out"], f"the same, out of fold on the {crossed['rows']} rows learned from")
+    return _adds(crossed["leave_one_out"], f"the same, out of fold on the {counted(crossed['rows'])} learned from")
 
 
 def _calibration(table: Mapping[str, Any]) -> list[str]:
@@ -81,7 +81,9 @@ def _warnings(table: Mapping[str, Any]) -> list[str]:
     out = []
     if clean := table.get("clean"):
         values = "; ".join(f"{TITLES[m]} {shown(m, clean[m])}" for m in table["metrics"] if m in clean)
-        out += [f"without the {clean['removed']} rows that share an item with rows learned from: {values or 'too few'}"]
+        out += [
+            f"without the {counted(clean['removed'])} that share an item with rows learned from: {values or 'too few'}"
+        ]
     for view, right in table["leaks"]["suspect_views"].items():
         out += [f"suspicious: {view} alone is right on {100 * right:.1f} % of held-out rows. Does it hold the label?"]
     return out
@@ -168,6 +170,11 @@ def _four(entry: Mapping[str, Any]) -> list[str]:
 def named(metric: str) -> str:
     """A figure's name without its unit."""
     return TITLES[metric].removesuffix(" %")
+
+
+def counted(rows: int) -> str:
+    """How many rows, in words."""
+    return "1 row" if rows == 1 else f"{rows} rows"
 
 
 def shown(metric: str, entry: Mapping[str, Any], sign: bool = False) -> str:

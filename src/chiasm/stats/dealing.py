@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from chiasm.views import Column, Views, normalize
+from chiasm.views import Views, normalize
 
 __all__ = ["DEALT", "NEIGHBORS", "cosine", "deal", "margins"]
 
@@ -58,7 +58,7 @@ def deal(views: Views, seed: int) -> tuple[Views, np.ndarray]:
         index = np.concatenate(
             [views[name].index[taken if v == view and kind else mine] for mine, kind, v, taken in parts]
         )
-        columns[name] = Column(column.modality, column.items, index, labels=column.labels, digests=column.digests)
+        columns[name] = column.at(index)
     return dealt.replace(columns), kinds
 
 

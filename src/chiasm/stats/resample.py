@@ -376,13 +376,17 @@ def verdict(
     over = others if isinstance(others, str) else " and ".join(others)
     value, low, high = found["value"], found["low"], found["high"]
     if value is None or low is None or high is None:
-        return f"these {rows} rows cannot show what the {view} adds over {over}"
+        return f"{_these(rows)} cannot show what the {view} adds over {over}"
     amount = _amount(value, low, high, unit)
     if low > 0:
         return f"the {view} adds {amount} over {over}"
     if high < 0:
         return f"the {view} hurts: {amount} against {over} alone"
-    return f"the {view} adds nothing that these {rows} rows can show over {over}: {amount}"
+    return f"the {view} adds nothing that {_these(rows)} can show over {over}: {amount}"
+
+
+def _these(rows: int) -> str:
+    return "this one row" if rows == 1 else f"these {rows} rows"
 
 
 def _amount(value: float, low: float, high: float, unit: str) -> str:

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import time
-from typing import Any, ClassVar
+import warnings
+from collections.abc import Mapping
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
 from chiasm import recipe, registry
+from chiasm.checks import check_indexes, odd_labels, some
 from chiasm.encoding import Progress, Report
-from chiasm.errors import ChiasmError
+from chiasm.errors import ChiasmError, ChiasmWarning
 from chiasm.frames import cells
 from chiasm.measure.evidence import evidence, held_out, suspects
 from chiasm.measure.truth import PRIMARY, Truth
 from chiasm.part import Part
-from chiasm.report.text import lines
+from chiasm.report.text import SIMPLEST, lines
 from chiasm.score import Score
 from chiasm.splits import check_splits
 from chiasm.target import Target
@@ -23,7 +26,20 @@ from chiasm.tasks._known_rows import KnownRows
 from chiasm.tasks._results import Answers, recalled, remember
 from chiasm.views import Views, as_views
 
-__all__ = ["Answering"]
+__all__ = ["Answering", "Said"]
+
+
+class Said(NamedTuple):
+    """What a fused model says of rows."""
+
+    outputs: np.ndarray
+    """`(n, c)` probabilities, or numbers."""
+    report: Report
+    """What encoding did."""
+    ids: np.ndarray
+    """`(n,)`."""
+    views: np.ndarray
+    """`(n,)` how many views of each row were there."""
 
 
 class Answering(KnownRows):
@@ -53,7 +69,11 @@ class Answering(KnownRows):
 
     def fit_whole(self, views: Any, y: Any, progress: Progress | None) -> Any:
         """As `fit`, with what folds learned still there (`crossed`), for a task that goes on from it."""
+        check_indexes({**(views if isinstance(views, Mapping) else {"views": views}), "y": y})
         views = _labeled(as_views(views), y)
+        if y is not None and self.kind == "classes":
+            for _, sentence in odd_labels(views.label, "y"):
+                warnings.warn(sentence, ChiasmWarning, stacklevel=4)
         self._fuser([])
         known = np.ones(len(views), bool) if views.split is None else check_splits(views.split) != "test"
         Target(self.kind).fit(views.label[known])  # labels that teach nothing are told before the work, not after
@@ -90,7 +110,7 @@ class Answering(KnownRows):
 
     def outputs(self, views: Any, *, progress: Progress | None = None) -> np.ndarray:
         """`(n, c)` what the fused model says of raw rows: probabilities, or numbers. Views may be absent."""
-        return self._said(views, progress)[0]
+        return self._said(views, progress).outputs
 
     def predict(self, views: Any) -> np.ndarray:
         """The answers alone, as scikit-learn calls them."""
@@ -108,16 +128,25 @@ class Answering(KnownRows):
         found: np.ndarray = self.fuser_.classes_
         return found
 
-    def _said(self, views: Any, progress: Progress | None) -> tuple[np.ndarray, Report, np.ndarray]:
-        """`(n, c)` outputs, what encoding did, and the rows' ids."""
+    def _said(self, views: Any, progress: Progress | None) -> Said:
+        """What the fused model says, and of what; a warning names the rows of which no view is there."""
         self.check_fitted()
         given = self._views(views)
         encoded, report = self._encode(given, progress)
-        return self.fuser_.outputs(encoded), report, given.ids
+        there = np.sum([encoded.present(name) for name in encoded.names], axis=0)
+        if len(bare := np.flatnonzero(there == 0)):
+            told = some([str(i) for i in given.ids[bare].tolist()])
+            warnings.warn(
+                f"{len(bare)} of {len(given)} rows hold none of the views {', '.join(self.views_)} ({told}): their "
+                f"answer is {SIMPLEST[registry_name(self)]} of the rows learned from",
+                ChiasmWarning,
+                stacklevel=3,
+            )
+        return Said(self.fuser_.outputs(encoded), report, given.ids, there)
 
-    def rows(self, ids: Any, outputs: np.ndarray) -> list[dict[str, Any]]:
-        """`outputs` as plain values, a dict a row: its id, the answer, and how sure that is."""
-        return rows(self, ids, outputs)
+    def rows(self, ids: Any, outputs: np.ndarray, views: Any = None) -> list[dict[str, Any]]:
+        """`outputs` as plain values, a dict a row: its id, the answer, how sure that is, and `views`, where given."""
+        return rows(self, ids, outputs, views)
 
     def score(
         self,
@@ -137,10 +166,12 @@ class Answering(KnownRows):
         Raises a ChiasmError when rows that the model was fitted on are among them, unless `allow_train`.
         """
         self.check_fitted()
+        check_indexes({**(views if isinstance(views, Mapping) else {"views": views}), "y": y})
         views = _labeled(self._views(views), y)
         started = time.perf_counter()
         encoded, report = self._encode(views, progress)
         mine = self._learned_from(encoded, allow_train)
+        self.fuser_.target_.check(views.label)
         if np.isnan(self.fuser_.target_.encode(views.label)).any(axis=1).all():
             raise ChiasmError(f"wanted rows with labels to score, got {len(views)} without: name their column at fit.")
         truth = Truth(self, encoded)
@@ -193,7 +224,7 @@ def _labeled(views: Views, y: Any) -> Views:
         if views.label is None:
             raise ChiasmError("wanted labels, got none: name the column of labels (label='COL'), or pass y, one a row.")
         return views
-    y = y if isinstance(y, np.ndarray) else cells(y)
+    y = y if isinstance(y, np.ndarray) and not isinstance(y, np.ma.MaskedArray) else cells(y)
     if len(y) != len(views):
         raise ChiasmError(f"wanted {len(views)} labels, one a row, got {len(y)}.")
     label = np.empty(len(y), dtype=object)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
 from typing import Any, ClassVar, NamedTuple
 
@@ -10,22 +9,21 @@ import numpy as np
 
 from chiasm import recipe
 from chiasm.allowed import ENCODERS, FLAG, LABEL, PART, SEED, SIZE, choice, number
+from chiasm.asked import features_of, in_order
 from chiasm.data.dates import PARTS
 from chiasm.data.record import record_column
 from chiasm.data.source import Source
 from chiasm.encoding import Encoding, Progress, Report
 from chiasm.encoding.streams import drop_empty, spread
 from chiasm.errors import ChiasmError
-from chiasm.frames import cells, columns_of, is_frame, is_rows
+from chiasm.frames import cells, columns_of, is_frame, is_matrix, is_rows
 from chiasm.measure.coverage import coverage
 from chiasm.part import Part
 from chiasm.splits import check_splits, leaks, row_digests
 from chiasm.tasks._results import recalled, remember
-from chiasm.views import Views, as_views
+from chiasm.views import Views, as_views, not_looked_at
 
 __all__ = ["KnownRows", "Learned", "strings"]
-
-log = logging.getLogger(__name__)
 
 
 class Learned(NamedTuple):
@@ -49,7 +47,8 @@ class Learned(NamedTuple):
 class KnownRows(Part):
     """A task that encodes raw rows, learns from some of them, and knows them again.
 
-    Learned: `encoding_`, `views_` (modality by view), `ids_` and `splits_`, `fitted_` (a hash of each row), `leaks_`,
+    Learned: `encoding_`, `views_` (modality by view), `widths_` of vectors and `features_` (what a
+    DataFrame called their numbers), `ids_` and `splits_`, `fitted_` (a hash of each row), `leaks_`,
     `counts_` (what the rows hold: `chiasm.measure.coverage`), `tainted_` (ids that share an item with rows that were
     learned from). `fit_report` is what encoding did in `fit`; it is not saved.
     """
@@ -82,6 +81,8 @@ class KnownRows(Part):
 
     encoding_: Encoding
     views_: dict[str, str]
+    widths_: dict[str, int]
+    features_: dict[str, list[str]]
     leaks_: dict[str, Any]
     counts_: dict[str, Any]
     source_: Source | dict[str, Any]
@@ -110,6 +111,7 @@ class KnownRows(Part):
         remember(self, report=report)
         self.leaks_ = found.as_dict()
         self.views_ = {name: column.modality for name, column in encoded.columns.items()}
+        self._remember_vectors(given)
         self.counts_ = coverage(encoded, learn)
         ids = strings(encoded.ids)
         first = np.unique(ids, return_index=True)[1]
@@ -122,10 +124,14 @@ class KnownRows(Part):
     def _views(self, data: Any) -> Views:
         """What a caller asks about as Views: fitted views by their names, and a record's fields by theirs.
 
-        Columns of a DataFrame or of rows that are neither are named in a warning and left out.
+        Columns of a DataFrame or of rows that are neither are named in a warning and left out. The numbers of a vector
+        that have names come in the order that was learned.
         """
-        if isinstance(data, Views):
-            return data
+        return in_order(self._named(data), vars(self).get("features_", {}))
+
+    def _named(self, data: Any) -> Views:
+        if isinstance(data, Views) or (is_matrix(data) and not is_frame(data)):
+            return as_views(data, self.modalities_)
         held = columns_of(data)
         for view, encoder in self.encoding_.encoders_.items():
             fields = getattr(encoder, "fields_", {})
@@ -140,8 +146,7 @@ class KnownRows(Part):
             record = record_column(given, numbers, texts, range(len(next(iter(given.values())))), None, dates)
             kept = {name: values for name, values in held.items() if name not in given}
             if is_frame(data) or is_rows(data):
-                if other := [name for name in kept if name not in self.views_]:
-                    log.warning("not looked at, no fitted view has the name: %s", ", ".join(other))
+                not_looked_at(kept, [*self.views_, *given])
                 kept = {name: values for name, values in kept.items() if name in self.views_}
             return as_views({**kept, view: record}, self.modalities_)
         return as_views(data, self.modalities_)
@@ -151,6 +156,7 @@ class KnownRows(Part):
 
         A fitted view that is not there is absent in every row; views that were not fitted are not looked at.
         """
+        not_looked_at(views.names, self.views_)
         if self.streams:
             views = spread(views, None)[0]
         known = {name: column for name, column in views.columns.items() if name in self.views_}
@@ -177,6 +183,20 @@ class KnownRows(Part):
         """`(n,)` the rows that share an item, or nearly, with rows that were learned from, as found by `fit`."""
         mask: np.ndarray = np.isin(strings(encoded.ids), self.tainted_)
         return mask
+
+    def _widths(self) -> dict[str, int]:
+        """By fitted view its width, where every view is of vectors as the caller gave them."""
+        if raw := [view for view, modality in self.views_.items() if modality != "vector"]:
+            raise AttributeError(f"{type(self).__name__} reads {', '.join(raw)}, which are no vectors, as they are")
+        if "widths_" not in vars(self):  # saved before 0.2
+            raise AttributeError(f"{type(self).__name__} does not tell how many numbers its vectors have")
+        return dict(self.widths_)
+
+    def _remember_vectors(self, views: Views) -> None:
+        """Keep how wide the given vectors are, and what a DataFrame called their numbers."""
+        vectors = {name: column for name, column in views.columns.items() if column.modality == "vector"}
+        self.widths_ = {name: column.width for name, column in vectors.items()}
+        self.features_ = features_of(views)
 
     def save(self, path: Any) -> Any:
         """Save as a folder; see `chiasm.save`."""

@@ -53,8 +53,8 @@ class Classify(Answering):
 
         Views may be absent in any row, or altogether; a row without any view gets the commonest training class.
         """
-        outputs, report, ids = self._said(views, progress)
+        outputs, report, ids, there = self._said(views, progress)
         target = self.fuser_.target_
         labels, sure = target.decode(outputs), outputs.max(axis=1)
-        told = {"id": ids, "answer": labels, "confidence": sure, **columns(target.names_, outputs)}
+        told = {"id": ids, "answer": labels, "confidence": sure, "views": there, **columns(target.names_, outputs)}
         return Answers((labels, sure), report, outputs, ids, told)

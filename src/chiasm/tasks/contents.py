@@ -14,7 +14,7 @@ from chiasm.errors import ChiasmError
 from chiasm.media.clips import Clip, probe
 from chiasm.media.film import clip_of, hear, read_film
 from chiasm.media.images import IMAGE_SUFFIXES, Note
-from chiasm.media.shots import changes, directions, spans
+from chiasm.media.shots import pieces
 from chiasm.part import Part
 from chiasm.scale import Progress
 
@@ -65,7 +65,7 @@ class Contents(Part):
         Args:
             item: a path, a `Clip`, or one picture as `effnet_image` takes it.
 
-        Raises a MediaError where nothing can be read.
+        Raises a MediaError where nothing can be read, a ChiasmError for a sound without `hearing`.
         """
         self.check_params()
         if not isinstance(item, Clip | str | Path):
@@ -74,28 +74,31 @@ class Contents(Part):
         if clip.path.lower().endswith(IMAGE_SUFFIXES):
             return self._picture(clip.path)
         facts = probe(clip.path)
+        if not facts.width and self.hearing is None:
+            raise ChiasmError(
+                f"nothing to name in {clip.path}, a sound: name a classify model of sounds (hearing=MODEL)."
+            )
         found: dict[str, Any] = {"seconds": None, "objects": [], "scenes": [], "events": [], "notes": []}
         if facts.width:
             found |= self._seen(clip, progress)
         if facts.rate and self.hearing is not None:
             found["events"], found["seconds"] = self._heard(clip)
-        elif not facts.width:
-            found["seconds"] = round(facts.seconds, 3)
         return found
 
     def _picture(self, item: Any) -> dict[str, Any]:
-        shares = EffnetImage().class_shares(EffnetImage().encode([item]))
-        objects = [{**one, "time": None} for one in self._named(shares[0])]
-        return {"seconds": None, "objects": objects, "scenes": [], "events": [], "notes": []}
+        vectors, notes = EffnetImage().encode_told([item])
+        objects = [{**one, "time": None} for one in self._named(EffnetImage().class_shares(vectors)[0])]
+        told = [_plain(note) for note in notes.get(0, [])]
+        return {"seconds": None, "objects": objects, "scenes": [], "events": [], "notes": told}
 
     def _seen(self, clip: Clip, progress: Progress | None) -> dict[str, Any]:
         encoder = EffnetImage()
         film = read_film(clip, encoder.encode, encoder.size, self.step, listen=False, progress=progress)
         shares = EffnetImage().class_shares(film.rows)
-        cuts = changes(directions(film.rows))
-        edges = [0, *cuts.tolist(), len(shares)]
+        parts = pieces(film.cuts(), len(shares), len(shares))
+        edges = [*parts[:, 0].tolist(), len(shares)]
         means = np.stack([shares[a:b].mean(axis=0) for a, b in pairwise(edges)])
-        times = clip.start + spans(cuts, len(shares), film.seconds)
+        times = film.spans(parts)
         scenes = [
             {"start": round(start, 3), "end": round(end, 3), "objects": self._named(mean)}
             for (start, end), mean in zip(times.tolist(), means, strict=True)

@@ -56,7 +56,7 @@ class Regress(Answering):
         The width comes from out-of-fold answers (Barber et al. 2021) and is the same for every row: it holds on
         average over rows like the training rows; for a row that lacks views it is too narrow.
         """
-        outputs, report, ids = self._said(views, progress)
+        outputs, report, ids, there = self._said(views, progress)
         values, widths = outputs[:, 0], np.full(len(outputs), self.half_width_)
-        told = {"id": ids, "answer": values, "plus_minus_90": widths}
+        told = {"id": ids, "answer": values, "plus_minus_90": widths, "views": there}
         return Answers((values, widths), report, outputs, ids, told)

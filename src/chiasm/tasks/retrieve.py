@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from chiasm import recipe, registry
+from chiasm.asked import in_order
+from chiasm.checks import some
 from chiasm.encoding import Report
-from chiasm.errors import ChiasmError, unknown
+from chiasm.errors import ChiasmError, ChiasmWarning, unknown
+from chiasm.frames import is_matrix
 from chiasm.index import Index
 from chiasm.measure.retrieval import directions
 from chiasm.media.windows import typical_seconds
@@ -107,7 +111,7 @@ class Retrieve(KnownRows):
     ) -> Answers:
         """The k items of view `to` that fit each query best: labels `(q, k)` and cosines `(q, k)`, falling.
 
-        A query that `reject` finds without a match has None and NaN.
+        A query that `reject` finds without a match has None and NaN, and so has one that is absent.
 
         Args:
             queries: one view's items by its name, `{"caption": ["a dog in snow"]}`, or Views.
@@ -139,21 +143,27 @@ class Retrieve(KnownRows):
     ) -> Hits:
         """As `answer`, a list a query: each hit a dict with rank, score, item, id and split.
 
-        The list of a query that is rejected is empty.
+        The list of a query that is rejected is empty, and so is that of an absent one, which a warning names.
 
         Where `within` holds moments of long media (`chiasm.media.windows.windows`), a hit has `file`, `start` and
         `end` too, and hides what overlaps it. Where `to` names several views, their items are one gallery, ranked by
         cosine, and a hit tells its `view`.
         """
         self.check_fitted()
-        views = as_views(queries, {**{m: m for m in self.views_.values()}, **self.views_})
+        by_modality = {} if is_matrix(queries) else {m: m for m in self.views_.values()}
+        views = as_views(queries, by_modality | self.views_)
         if len(views.columns) != 1:
             raise ChiasmError(f"wanted queries of one view, got {', '.join(views.names)}: ask with one at a time.")
         start = self.view(views.names[0])
-        column = views.columns[views.names[0]]
-        if not column.present.all():
+        views = in_order(views.replace({start: views.columns[views.names[0]]}), vars(self).get("features_", {}))
+        column, asked = views[start], np.flatnonzero(views.present(start))
+        if not len(asked):
             raise ChiasmError(f"wanted something to ask with, got an empty query ({start}).")
-        vectors, report = self._place(start, column)
+        if len(asked) < len(views):
+            absent = some([str(row + 1) for row in np.flatnonzero(~column.present).tolist()])
+            told = f"{len(views) - len(asked)} of {len(views)} queries are absent ({start}, row {absent})"
+            warnings.warn(f"{told}: they find nothing", ChiasmWarning, stacklevel=2)
+        vectors, report = self._place(start, column, asked)
         targets = [self.target(start, one) for one in ([to] if to is None or isinstance(to, str) else to)]
         if len(targets) > 1 and reject is not None:
             raise ChiasmError("wanted one view to reject by, got several: ask each view on its own.")
@@ -171,7 +181,10 @@ class Retrieve(KnownRows):
             gallery = None if within is None else index
             gone = rejected(self.calibration_, self.aligner_, start, targets[0], vectors, scores, reject, gallery)
             found = [[] if none else row for row, none in zip(found, gone.tolist(), strict=True)]
-        return Hits(numbered(found), report)
+        each_row: list[list[dict[str, Any]]] = [[] for _ in range(len(views))]
+        for row, one in zip(asked.tolist(), numbered(found), strict=True):
+            each_row[row] = one
+        return Hits(each_row, report)
 
     def transform(self, views: Any, *, progress: Progress | None = None) -> Views:
         """The views in the shared space: raw items -> columns of one width."""
@@ -295,18 +308,20 @@ class Retrieve(KnownRows):
             calibrate(mapped[split == "val"], self.indexes_, self.aligner_) if (split == "val").any() else {}
         )
 
-    def _place(self, name: str, queries: Column) -> tuple[np.ndarray, Report]:
-        """Raw items (or vectors) of a view -> `(n, k)` in the shared space, and what was altered of them.
+    def _place(self, name: str, queries: Column, rows: np.ndarray) -> tuple[np.ndarray, Report]:
+        """Raw items (or vectors) of some rows `(n,)` -> `(n, k)` in the shared space, and what was altered of them.
 
         Raises a ChiasmError for an item that cannot be read.
         """
-        encoder, items = self.encoding_.encoders_.get(name), queries.take(queries.index)
+        encoder, items = self.encoding_.encoders_.get(name), queries.take(queries.index[rows])
         report = Report()
         if encoder is not None:
             items, notes = encoder.encode_told(items)
             if notes:
-                report = Report({name: len(queries.index)}, {name: len(queries.index)}, {name: 0})
-            report.notes = [(name, queries.label(int(queries.index[i])), note) for i in notes for note in notes[i]]
+                report = Report({name: len(rows)}, {name: len(rows)}, {name: 0})
+            report.notes = [
+                (name, queries.label(int(queries.index[rows[i]])), note) for i in notes for note in notes[i]
+            ]
         mapped = self.aligner_.transform(Views({name: Column(self.views_[name], np.asarray(items))}))
         return np.asarray(mapped[name].items), report
 

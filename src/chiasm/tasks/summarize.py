@@ -12,7 +12,7 @@ from chiasm.allowed import MODEL, NOT_NEGATIVE, PART, POSITIVE
 from chiasm.errors import ChiasmError
 from chiasm.media.film import Film, picture_at, read_film
 from chiasm.media.images import Note
-from chiasm.media.shots import changes, cover, directions, outstanding, pieces, spans
+from chiasm.media.shots import cover, directions, outstanding, pieces
 from chiasm.part import Part
 from chiasm.scale import Progress
 from chiasm.tasks._results import recalled, remember
@@ -96,7 +96,7 @@ class Summarize(Part):
     def shots(self, film: Any) -> np.ndarray:
         """Start and end of every shot, `(s, 2)` in seconds of the file."""
         read = self.read(film)
-        return read.clip.start + spans(changes(directions(read.rows)), len(read.rows), read.seconds)
+        return read.spans(pieces(read.cuts(), len(read.rows), len(read.rows)))
 
     def read(self, film: Any, words: str | None = None, *, progress: Progress | None = None) -> Film:
         """The film's features and loudness over time, decoded once; `moments` chooses from them, as often as asked."""
@@ -110,7 +110,7 @@ class Summarize(Part):
     def moments(self, film: Film, k: int, words: str | None = None) -> list[dict[str, Any]]:
         """As `answer`, of a film that was read, without pictures."""
         rows = directions(film.rows)
-        cuts = changes(rows)
+        cuts = film.cuts()
         finer = 1 if len(cuts) + 1 >= k else _FINER  # parts of one shot are much alike: no more of them than needed
         parts = pieces(cuts, len(rows), len(rows) / (finer * k))
         loud, near = self._loud(film), self._near(film, words)
@@ -129,13 +129,14 @@ class Summarize(Part):
         means = means / np.where(lengths_of > 0, lengths_of, 1)
         chosen, gains = cover(means, weights, k)
         found = []
+        times = film.spans(parts).round(3).tolist()
         for i, gain in zip(chosen.tolist(), gains.tolist(), strict=True):
             first, last = parts[i]
             key = first + int((rows[first:last] @ means[i]).argmax())
             found.append(
                 {
-                    "start": round(float(film.clip.start + first * film.step), 3),
-                    "end": round(float(film.clip.start + last * film.step), 3),
+                    "start": times[i][0],
+                    "end": times[i][1],
                     "time": round(float(film.times(key)), 3),
                     "score": round(gain, 4),
                     "loud": None if heard is None else round(float(heard[i]), 2),

@@ -56,10 +56,11 @@ class Tag(Answering):
 
     def answer(self, views: Any, *, progress: Progress | None = None) -> Answers:
         """The tags of each row, `(n,)` tuples of names, likeliest first, and the probability of every tag `(n, t)`."""
-        outputs, report, ids = self._said(views, progress)
+        outputs, report, ids, there = self._said(views, progress)
         chosen = self.fuser_.target_.decode(outputs, self.thresholds_)
         names = self.fuser_.target_.names_
         found = np.empty(len(outputs), dtype=object)
         for row, (mask, sure) in enumerate(zip(chosen, outputs, strict=True)):
             found[row] = tuple(names[t] for t in np.argsort(-sure, kind="stable") if mask[t])
-        return Answers((found, outputs), report, outputs, ids, {"id": ids, "answer": found, **columns(names, outputs)})
+        told = {"id": ids, "answer": found, "views": there, **columns(names, outputs)}
+        return Answers((found, outputs), report, outputs, ids, told)

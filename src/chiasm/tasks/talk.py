@@ -20,7 +20,7 @@ from chiasm.tasks._known_rows import KnownRows
 from chiasm.tasks._results import Answers
 from chiasm.tasks._saying import below_one, never_sure, percent, question, summary
 from chiasm.tasks._slots import NOT_SAID, PREFIX, with_slots
-from chiasm.views import Column, Views, as_views
+from chiasm.views import ABSENT, Column, Views, as_views
 
 __all__ = ["NOT_SAID", "Dialogue", "Reply", "Talk", "least_rows", "percent"]
 
@@ -186,6 +186,8 @@ class Talk(KnownRows):
     def turn(self, dialogue: Dialogue, views: Any) -> Reply:
         """One utterance (views of one row) in; `dialogue` is updated, and what to say back comes out."""
         views = as_views(views, self.modalities_)
+        if len(views) == 1 and not any(_says(column) for column in views.columns.values()):
+            raise ChiasmError("wanted an utterance, got an empty one: say something, in words or as a sound.")
         if self._corrected(dialogue, views):
             return self._replied(dialogue)
         found = self.probabilities(views)
@@ -361,3 +363,9 @@ def _about(found: Mapping[str, np.ndarray], fusers: Mapping[str, Any]) -> list[s
         for slot, p in found.items()
     }
     return sorted(told, key=lambda slot: -told[slot])
+
+
+def _says(column: Column) -> bool:
+    """Whether the item of a column of one row is there and, of texts, more than blanks."""
+    found = [column.items[place] for place in column.index.tolist() if place != ABSENT]
+    return any(not isinstance(item, str) or column.modality != "text" or item.strip() for item in found)

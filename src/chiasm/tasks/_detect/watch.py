@@ -166,15 +166,16 @@ class Watch:
         Raises a MediaError where the file cannot be read (see `clips.decode`).
         """
         times, scores, alarms = [], [], []
-        seconds, time = probe(str(path)).seconds, 0.0
+        seconds, time, told = probe(str(path)).seconds, 0.0, -1
         for time, gray, picture, sound in _chunks(str(path), self.wants, self.window, self.notes):
             before = self.verdicts
             alarms += self.feed(time, gray, picture, sound)
             if self.verdicts > before:
                 times.append(time - self.window / 2)
                 scores.append(self.surprise)
-                if progress:
-                    progress("film", min(round(time), int(seconds)), int(seconds))
+                if progress and told < (done := min(round(time), int(seconds))):
+                    told = done
+                    progress("film", done, int(seconds))
         before = self.verdicts
         time = time if before else max(time, seconds)
         alarms += self.finish(time)

@@ -8,9 +8,9 @@ from chiasm.errors import ChiasmError
 from chiasm.scale import one_thread
 from chiasm.stats.filtering import Pairs, candidates, greedy, one_to_one
 from chiasm.stats.hubness import csls
-from chiasm.views import ABSENT, Column, Views, normalize
+from chiasm.views import ABSENT, Views, normalize
 
-__all__ = ["assign", "by_shape", "confidence", "hide", "nearest_first", "objective", "records", "similarities"]
+__all__ = ["assign", "by_shape", "hide", "likeness", "nearest_first", "objective", "records", "similarities"]
 
 MOST_BY_SHAPE = 2000
 """Items a side that linking by shape alone takes: its time grows with the cube (2,000: some minutes)."""
@@ -31,7 +31,7 @@ def hide(views: Views, rows: np.ndarray) -> Views:
     columns = {}
     for place, (name, column) in enumerate(views.columns.items()):
         index = np.where((of_view == place) | (of_view == -1), column.index[source], ABSENT)
-        columns[name] = Column(column.modality, column.items, index, labels=column.labels, digests=column.digests)
+        columns[name] = column.at(index)
     facts = {name: values[source] for name, values in views.facts.items()}
     ids = views.facts.get("id", views.ids)[source]
     return Views(columns, views.codes[source] + views.things * (of_view + 1), {**facts, "id": ids})
@@ -53,7 +53,7 @@ def records(views: Views, name: str, things: np.ndarray) -> tuple[np.ndarray, np
 def similarities(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """`(n, m)` cosines less each item's mean cosine to its nearest of the other side (CSLS, both sides halved).
 
-    An assignment of equally large sides is the same without; confidences and unequal sides are not.
+    An assignment of equally large sides is the same without; likenesses and unequal sides are not.
     """
     x, y = normalize(x), normalize(y)
     return x @ y.T - csls(y, x) - csls(x, y)[:, None]
@@ -74,10 +74,11 @@ def nearest_first(x: np.ndarray, y: np.ndarray) -> Pairs:
     return greedy(candidates(normalize(x) @ normalize(y).T, 300))
 
 
-def confidence(scores: np.ndarray, links: Pairs) -> np.ndarray:
+def likeness(scores: np.ndarray, links: Pairs) -> np.ndarray:
     """`(p,)` in 0..1: the geometric mean of a link's softmax shares of its row and of its column.
 
-    It orders links (the upper quarter is right far more often than the lower); it is no probability.
+    It orders links (the upper quarter is right far more often than the lower); it is no probability: without any link
+    between two collections it is as high as with it.
     """
     hot = scores * (2.0 / max(float(scores.std()), 1e-6))
     row = hot - hot.max(axis=1, keepdims=True)

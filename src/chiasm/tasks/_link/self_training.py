@@ -9,9 +9,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from chiasm.errors import ChiasmError
+from chiasm.stats.calibration import Platt
 from chiasm.stats.filtering import Pairs
 from chiasm.stats.relevance import recall_sum
-from chiasm.tasks._link.assigning import assign, by_shape, confidence, objective, similarities
+from chiasm.tasks._link.assigning import assign, by_shape, likeness, objective, similarities
 from chiasm.views import Column, Views
 
 __all__ = ["FEW", "Known", "Learner", "place"]
@@ -21,6 +22,10 @@ FEW = 8
 
 ENOUGH = 20
 """Held-out things that it takes to tell whether learning from one's own links helps."""
+
+FOLDS = 5
+SURE = 200
+"""Held-out links from which confidences are learned, where there are as many."""
 
 Sides = tuple[np.ndarray, np.ndarray]
 """Item positions of what is to be linked, on the left and on the right, in an order that tells nothing."""
@@ -94,6 +99,34 @@ class Learner:
         again = self._rounds(known, val, sides)
         return [next(again)[0] for _ in range(self.kept + 1)][-1]
 
+    def calibrated(self, known: Known, val: Known, sides: Sides) -> Platt | None:
+        """What makes probabilities of likenesses: how often links of known pairs are right that were not learned from.
+
+        The known pairs of one fold after the other are hidden among the unlinked items, linked by an aligner of the
+        other folds (without rounds), and looked at. None where fewer than 20 pairs are known.
+        """
+        if known.things < ENOUGH:
+            return None
+        rng = np.random.default_rng(self.seed)
+        likenesses: list[np.ndarray] = []
+        right: list[np.ndarray] = []
+        for ids in np.array_split(rng.permutation(np.unique(known.ids)), FOLDS):
+            mask = np.isin(known.ids, ids)
+            held, aligner = known.keep(mask), self._fit(known.keep(~mask), val)
+            mine = np.unique(held.left), np.unique(held.right)
+            left, other = (rng.permutation(np.concatenate([a, b])) for a, b in zip(mine, sides, strict=True))
+            scores = similarities(*self._vectors(aligner, (left, other)))
+            links = assign(scores)
+            links = links.keep(np.isin(left[links.left], mine[0]))
+            true = set(zip(held.left.tolist(), held.right.tolist(), strict=True))
+            found = zip(left[links.left].tolist(), other[links.right].tolist(), strict=True)
+            right.append(np.array([pair in true for pair in found], dtype=bool))
+            likenesses.append(likeness(scores, links))
+            if sum(map(len, right)) >= SURE:
+                break
+        told = np.concatenate(likenesses)[:, None], np.concatenate(right)[:, None]
+        return Platt().fit(*told) if len(told[0]) else None
+
     def from_shape(self, known: Known, val: Known, sides: Sides) -> Any:
         """The aligner of the number of rounds under whose links the two sides are most alike in shape."""
         if known.things + min(map(len, sides)) < FEW:
@@ -127,7 +160,7 @@ class Learner:
             links = assign(scores)
             yield aligner, links
             if turn <= self.rounds:
-                order = np.argsort(-confidence(scores, links), kind="stable")
+                order = np.argsort(-likeness(scores, links), kind="stable")
                 sure = links.keep(order[: len(order) * turn // self.rounds])
                 more = known.with_links(sides[0][sure.left], sides[1][sure.right])
 

@@ -1,0 +1,135 @@
+"""How many rows a class each fuser needs: accuracy at 3 to 100 rows a class, less `early` on the same rows.
+
+`python -m benchmarks.fuse.rows_a_class [PART ...] [--splits 10]`: tweets (mvsa_single, 3 classes), Chinese news
+(web_news_zh, 10), and ikea's types of product from picture and description (those of at least six products, three of
+each to learn from; a series of products is on one side). Frozen default features. Each draw takes so many rows of each
+class to learn from and at most 1,000 others to score; nothing is chosen on those. Beside the fusers `early` on each
+view alone.
+
+Differences are taken draw by draw; their intervals are Student's t over the draws, which share few of the rows learned
+from but many of those scored: they speak of these packs, not of others.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from scipy.stats import t
+
+from benchmarks._sets import encoded, only, pictures
+from benchmarks._trials import Figure, Runs, arguments, finish, say
+from chiasm.fuse.aligned import Aligned
+from chiasm.fuse.attention import Attention
+from chiasm.fuse.bilinear import Bilinear
+from chiasm.fuse.cascade import Cascade
+from chiasm.fuse.early import Early
+from chiasm.fuse.gated import Gated
+from chiasm.fuse.late import Late
+from chiasm.fuse.stacking import Stacking
+from chiasm.views import Views
+
+METHODS: dict[str, Callable[..., Any]] = {
+    "early": Early,
+    "bilinear": Bilinear,
+    "late": Late,
+    "cascade": Cascade,
+    "stacking": Stacking,
+    "aligned": Aligned,
+    "attention": Attention,
+    "gated": Gated,
+}
+PARTS = {
+    "mvsa_single": ("tweets", (3, 10, 30, 100)),
+    "web_news_zh": ("Chinese news", (3, 10, 30, 100)),
+    "ikea": ("types of product", (3,)),
+}
+LEAST, TEST = 6, 1000
+WORDS, PICTURE = "words alone", "picture alone"
+
+FIGURES = [
+    Figure(
+        f"{name}.{m}.{method.split()[0]}",
+        (name, f"{m} rows a class", "accuracy %", method),
+        f"{what}, {m} rows a class: {method}",
+        "%",
+        n="{n} draws",
+    )
+    for name, (what, sizes) in PARTS.items()
+    for m in sizes
+    for method in (WORDS, PICTURE, *METHODS)
+]
+FIGURES += [
+    Figure(
+        f"{name}.{m}.{method.split()[0]}.gain",
+        (name, f"{m} rows a class", "less early", method),
+        f"{what}, {m} rows a class: {method} less early",
+        "points",
+        "+.1f",
+        "{n} draws",
+        interval="95 %, Student's t over draws",
+    )
+    for name, (what, sizes) in PARTS.items()
+    for m in sizes
+    for method in (WORDS, PICTURE, *METHODS)
+    if method != "early"
+]
+
+
+def gap(ours: list[float], theirs: list[float]) -> dict[str, float]:
+    """Mean of ours - theirs over the draws, with Student's interval."""
+    values = np.subtract(ours, theirs)
+    wide = float(t.ppf(0.975, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values)))
+    mean = float(values.mean())
+    return {"value": mean, "low": mean - wide, "high": mean + wide, "n": len(values)}
+
+
+def drawn(views: Views, m: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """m rows of each class to learn from, and rows of other clusters to score."""
+    order = np.random.default_rng(seed).permutation(len(views))
+    learned = np.concatenate([order[views.label[order] == one][:m] for one in np.unique(views.label)])
+    rest = order[~np.isin(views.clusters[order], views.clusters[learned])]
+    return np.sort(learned), np.sort(rest[:TEST])
+
+
+def run(name: str, splits: int) -> dict[str, Any]:
+    more = {"group": "name"} if name == "ikea" else {}
+    views = pictures(name, label="label" if name != "ikea" else "type", **more)
+    if name == "ikea":
+        enough = [one for one, count in Counter(views.label).items() if count >= LEAST]
+        views = views[np.isin(views.label, enough)]
+    views = encoded(views)
+    words, picture = views.names
+    result: dict[str, Any] = {"rows": len(views), "classes": len(np.unique(views.label))}
+    for m in PARTS[name][1]:
+        scores = Runs()
+        for seed in range(splits):
+            learned, test = (views[rows] for rows in drawn(views, m, seed))
+            for method, names in {WORDS: [words], PICTURE: [picture]}.items():
+                fuser = Early(seed=seed).fit(only(learned, names))
+                scores.add(method, {"accuracy": 100 * float(fuser.score(only(test, names)))})
+            for method, make in METHODS.items():
+                scores.add(method, {"accuracy": 100 * float(make(seed=seed).fit(learned).score(test))})
+        say(name, m, {method: round(float(np.mean(of["accuracy"])), 1) for method, of in scores.items()})
+        result[f"{m} rows a class"] = {
+            "accuracy %": {method: of["accuracy"] for method, of in scores.spreads().items()},
+            "less early": {
+                method: gap(of["accuracy"], scores["early"]["accuracy"])
+                for method, of in scores.items()
+                if method != "early"
+            },
+        }
+    return result
+
+
+def main() -> None:
+    parser = arguments(__doc__, PARTS)
+    parser.add_argument("--splits", type=int, default=10)
+    args = parser.parse_args()
+    finish({name: run(name, args.splits) for name in args.parts or PARTS}, FIGURES, args)
+
+
+if __name__ == "__main__":
+    main()
