@@ -19,7 +19,7 @@ from chiasm.encode.effnet_image import WEIGHTS, weights_file
 from chiasm.errors import ChiasmError
 from chiasm.files import lock, read_tensors, sha256, write_tensors
 
-__all__ = ["class_names", "class_shares"]
+__all__ = ["class_names", "class_shares", "last_layer"]
 
 _STEM = f"effnet-lite0-classes-{WEIGHTS[:8]}-"
 
@@ -42,10 +42,15 @@ def class_shares(features: np.ndarray) -> np.ndarray:
     list with 120 breeds of dogs and no person: of a crowded picture the shares are low and of what is not on the list
     they mean nothing.
     """
-    weights, bias = _layer(_file())
+    weights, bias = last_layer()
     logits = np.asarray(features, dtype=np.float32) @ weights.T + bias
     shares = np.exp(logits - logits.max(axis=1, keepdims=True))
     return np.asarray(shares / shares.sum(axis=1, keepdims=True))
+
+
+def last_layer() -> tuple[np.ndarray, np.ndarray]:
+    """W `(1000, 1280)` and b `(1000,)`, float32, made once and kept in the cache."""
+    return _layer(_file())
 
 
 @cache

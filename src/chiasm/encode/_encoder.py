@@ -12,6 +12,7 @@ import numpy as np
 
 from chiasm import scale
 from chiasm.errors import ChiasmError
+from chiasm.known import Known
 from chiasm.media import images
 from chiasm.media.clips import clip_content
 from chiasm.media.images import MediaError, Note
@@ -53,6 +54,10 @@ class Encoder(Part):
                         f"cannot encode {self.modality} {str(shown)[:200]!r}: {note.message} [{note.code}]."
                     )
         return values, notes
+
+    def known(self) -> Known | None:
+        """The names that a classifier with these vectors has, if it has any: `align` may learn from them."""
+        return None
 
     def fit(self, items: Sequence[Any]) -> Encoder:
         """Learn from training items, where the encoder learns at all. Returns self."""

@@ -22,6 +22,7 @@ from chiasm.cache import Cache
 from chiasm.encode._encoder import Encoder, each
 from chiasm.errors import ChiasmError
 from chiasm.files import lock, sha256
+from chiasm.known import Known
 from chiasm.media.images import Note, decode_image
 
 __all__ = ["EffnetImage"]
@@ -76,6 +77,12 @@ class EffnetImage(Encoder):
         from chiasm.encode._effnet_classes import class_shares
 
         return class_shares(features)
+
+    def known(self) -> Known:
+        """The network's own classes, and what its last layer looks for to name each."""
+        from chiasm.encode._effnet_classes import class_names, last_layer
+
+        return Known([[name, f"a photo of a {name}"] for name in class_names()], *last_layer())
 
     def _open(self) -> Any:
         if getattr(self, "_session", None) is None:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from chiasm.cache import key_of
+from chiasm.known import Known
 from chiasm.media.images import Note
 from chiasm.part import Part
 
@@ -31,7 +32,7 @@ class Joined(Part):
     Args:
         encoders: the encoders, of one modality, in the order of their blocks.
 
-    Learned: `encoders_`, `scales_` (the s_i) and `near_`.
+    Learned: `encoders_`, `scales_` (the s_i), `widths_` (the d_i) and `near_`.
     """
 
     def __init__(self, encoders: Sequence[Any]):
@@ -51,6 +52,7 @@ class Joined(Part):
         block's share of the squared length: of unit vectors, the cosine of two items that are so near in every block.
         """
         wide = [np.asarray(block, dtype=np.float64) for block in blocks]
+        self.widths_ = [block.shape[1] for block in wide]
         spreads = [np.sqrt(((b - b.mean(axis=0)) ** 2).sum(axis=1).mean()) if len(b) else 0.0 for b in wide]
         self.scales_ = [float(spread) if spread > 1e-9 else 1.0 for spread in spreads]
         lengths = [(b**2).sum() / scale**2 for b, scale in zip(wide, self.scales_, strict=True)]
@@ -72,6 +74,15 @@ class Joined(Part):
             for position, mine in told.items():
                 notes[position] = list(dict.fromkeys([*notes.get(position, []), *mine]))
         return np.concatenate(blocks, axis=1), notes
+
+    def known(self) -> Known | None:
+        """What the first of the encoders that knows names knows, in the joined vectors."""
+        for place, encoder in enumerate(self.encoders_):
+            if found := getattr(encoder, "known", lambda: None)():
+                wide = [np.zeros((len(found.biases), width), np.float32) for width in self.widths_]
+                wide[place] = found.weights * np.float32(self.scales_[place])
+                return found._replace(weights=np.concatenate(wide, axis=1))
+        return None
 
     def content(self, item: Any) -> bytes:
         """The bytes that make an item what it is: those that its encoders agree on, else a hash of each."""

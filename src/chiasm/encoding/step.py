@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,6 +16,7 @@ from chiasm.encoding.joined import Joined, members
 from chiasm.encoding.passes import Passes, drive
 from chiasm.errors import ChiasmError, unknown
 from chiasm.finite import check_column
+from chiasm.known import Names
 from chiasm.media.images import Note
 from chiasm.part import Part
 from chiasm.scale import Progress
@@ -228,6 +229,16 @@ class Encoding(Part):
             columns[name] = run.column()
         return views.replace(columns), report
 
+    def known(self) -> dict[tuple[str, str], Names]:
+        """By (view of texts, view that is classified) the names that encoders bring along, in the texts' vectors."""
+        found = {}
+        for shows, encoder in self.encoders_.items():
+            brought = getattr(encoder, "known", lambda: None)()
+            for speaks, other in self.encoders_.items() if brought else ():
+                if other.modality == "text":
+                    found[speaks, shows] = Names(brought.weights, brought.biases, _said(other, brought.phrasings))
+        return found
+
     def _groups(self, views: Views) -> list[list[str]]:
         """The raw views, those together that read the same audio or video files: one decode serves them."""
         groups: list[list[str]] = []
@@ -245,6 +256,19 @@ class Encoding(Part):
             else:
                 groups.append([name])
         return groups
+
+
+def _said(encoder: Any, phrasings: Sequence[Sequence[str]]) -> np.ndarray:
+    """`(m, e)` the mean vector of each name's phrasings, zeros where none can be read; through the cache."""
+    of = np.repeat(np.arange(len(phrasings)), [len(one) for one in phrasings])
+    run = Passes(encoder, Column("text", [text for one in phrasings for text in one]))
+    drive({"names": run}, np.arange(len(of)))
+    column = run.column()
+    place = column.index[column.present]
+    sums = np.zeros((len(phrasings), column.width))
+    np.add.at(sums, of[column.present], np.asarray(column.items)[place])
+    counts = np.bincount(of[column.present], minlength=len(phrasings))
+    return (sums / np.maximum(counts, 1)[:, None]).astype(np.float32)
 
 
 def _make(wanted: Any, modality: str) -> Any:
