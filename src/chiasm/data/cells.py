@@ -11,14 +11,14 @@ from typing import Any
 
 from chiasm.errors import ChiasmError
 
-__all__ = ["MISSING", "composed", "embedded", "is_empty", "is_missing", "media_cell", "plain", "shown", "text_cell"]
+__all__ = ["MISSING", "composed", "embedded", "is_empty", "is_missing", "is_unseen", "media_cell", "plain", "shown", "text_cell"]
 
 MISSING = ("", "na", "n/a", "#n/a", "#na", "<na>", "nan", "nat", "null", "(null)", "none", r"\n", "?", "-", "–", "—")
 """What programs write where there is no number, path or vector, in small or capital letters."""
 
 _UNSEEN = re.compile(
-    r"[\s\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\u2800\u3164"
-    r"\ufe00-\ufe0f\ufeff\uffa0]+"
+    r"[\s\x00-\x1f\x7f-\x9f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\u2800\u3164"
+    r"\ufe00-\ufe0f\ufeff\uffa0\ufff9-\ufffb\U0001d173-\U0001d17a\U000e0000-\U000e01ef]*"
 )
 """Blanks, and characters that show nothing when they stand alone."""
 _LONG = 10_000
@@ -43,6 +43,15 @@ def is_missing(value: Any) -> bool:
     return is_empty(value) or (isinstance(value, str) and value.strip().lower() in MISSING)
 
 
+def is_unseen(text: str) -> bool:
+    """Whether nothing in a text can be seen: blanks, control characters, joiners, fillers.
+
+    >>> is_unseen(" \\u200b\\ufeff"), is_unseen("\\u200b.")
+    (True, False)
+    """
+    return _UNSEEN.fullmatch(text) is not None
+
+
 def composed(text: str) -> str:
     """A text in composed characters (NFC): é is one text, however a system spells it.
 
@@ -61,7 +70,8 @@ def plain(value: Any) -> str:
     """A cell of ids, labels, groups or conditions as text: composed, without the blanks around it; "" for none."""
     if isinstance(value, list | tuple):
         return json.dumps([plain(v) if isinstance(v, str) else v for v in value], ensure_ascii=False)
-    return "" if value is None or value != value else composed(str(value).strip("\u200b\ufeff").strip())
+    text = "" if value is None or value != value else str(value)
+    return "" if is_unseen(text) else composed(text.strip("\u200b\ufeff").strip())
 
 
 def text_cell(value: Any, name: str, row: int) -> str | None:
@@ -72,7 +82,7 @@ def text_cell(value: Any, name: str, row: int) -> str | None:
         raise ChiasmError(
             f"column {name!r}, row {row + 1}: wanted text, got {type(value).__name__} ({str(value)[:40]})."
         )
-    return None if _UNSEEN.fullmatch(value) else composed(value)
+    return None if is_unseen(value) else composed(value)
 
 
 def media_cell(value: Any, name: str, row: int) -> str | bytes | None:

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from chiasm import scale
+from chiasm.data.cells import is_unseen
 from chiasm.encode._encoder import Encoder
 from chiasm.media.images import Note
 
@@ -75,7 +76,7 @@ class E5Text(Encoder):
             return "", [Note("not_text", f"wanted a text, got {type(item).__name__}", skipped=True)]
         text = " ".join(item[: 4 * self.width].replace("\0", " ").split())
         text = text.encode("utf-8", "replace").decode()
-        if not text:
+        if is_unseen(text):
             return "", [Note("empty", "a text without a visible character", skipped=True)]
         used = 0
         for place, character in enumerate(text):

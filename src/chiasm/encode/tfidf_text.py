@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from chiasm.data.cells import is_unseen
 from chiasm.encode._encoder import Encoder
 from chiasm.errors import ChiasmError
 from chiasm.media.images import Note
@@ -45,7 +46,7 @@ class TfidfText(Encoder):
         from sklearn.decomposition import TruncatedSVD
         from sklearn.feature_extraction.text import TfidfVectorizer
 
-        texts = [item for item in items if isinstance(item, str) and item.strip()]
+        texts = [item for item in items if isinstance(item, str) and not is_unseen(item)]
         if len(texts) < 2:
             raise ChiasmError(f"tfidf_text: wanted at least 2 training texts, got {len(texts)}.")
         self.vectorizer_ = TfidfVectorizer(
@@ -67,7 +68,7 @@ class TfidfText(Encoder):
         notes = {}
         texts = []
         for i, item in enumerate(items):
-            good = isinstance(item, str) and bool(item.strip())
+            good = isinstance(item, str) and not is_unseen(item)
             texts.append(item[:20_000] if good else "")
             if not good:
                 notes[i] = [Note("empty", "a text without a visible character", skipped=True)]
