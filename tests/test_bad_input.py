@@ -69,13 +69,6 @@ def _damaged_parquet(folder: Path) -> Path:
     return _raw(folder, "t.parquet", bytes(content))
 
 
-def _linked(folder: Path) -> Path:
-    (folder.parent / "outside").mkdir()
-    make_pictures(folder.parent / "outside", 1)
-    (folder / "linked.png").symlink_to(folder.parent / "outside" / "0000.png")
-    return table(folder, changed(plain(), path="linked.png"))
-
-
 def _alone(folder: Path) -> Path:
     make_pictures(folder / "alone", 5)
     return folder / "alone"
@@ -127,22 +120,6 @@ FITS: dict[str, tuple[Callable[[Path], Path], tuple[str, ...], str]] = {
     "noise as csv": (lambda d: _raw(d, "t.csv", NOISE), COLUMNS, "is not utf-8 text"),
     "noise as parquet": (lambda d: _raw(d, "t.parquet", NOISE), COLUMNS, "is damaged or is no Parquet file"),
     "damaged parquet": (_damaged_parquet, COLUMNS, "is damaged or is no Parquet file"),
-    "a path that climbs": (
-        lambda d: table(d, changed(plain(), path="../x.png")),
-        COLUMNS,
-        "'../x.png' leaves the data's folder",
-    ),
-    "an absolute path": (
-        lambda d: table(d, changed(plain(), path="/etc/passwd")),
-        COLUMNS,
-        "'/etc/passwd' leaves the data's folder",
-    ),
-    "a link that leaves": (_linked, COLUMNS, "'linked.png' leaves the data's folder"),
-    "a URL": (
-        lambda d: table(d, changed(plain(), path="https://example.org/1.png")),
-        COLUMNS,
-        "got the URL 'https://example.org/1.png': download the media first",
-    ),
     "pictures alone": (
         _alone,
         (),

@@ -11,7 +11,7 @@ from typing import Any, Self
 import numpy as np
 
 from chiasm.encoding import with_digests
-from chiasm.errors import ChiasmError, unknown
+from chiasm.errors import ChiasmError, ChiasmWarning, unknown
 from chiasm.finite import check_varied, checked
 from chiasm.part import Part
 from chiasm.scale import one_thread
@@ -143,6 +143,7 @@ class Aligner(Part):
         if wanted is not None and got < wanted:
             warnings.warn(
                 f"{type(self).__name__}: wanted k={wanted}, got {got}: the views vary together in no more directions.",
+                ChiasmWarning,
                 stacklevel=3,
             )
 

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from chiasm import recipe
-from chiasm.cli._shared import about, csv_bytes, echo_json, one_line, progress, say_skipped, where_of
+from chiasm.cli._shared import about, csv_bytes, echo_json, more_data, one_line, progress, reading_of, say_skipped
 from chiasm.data.source import Source
 from chiasm.errors import ChiasmError
 from chiasm.files import write_atomic
@@ -44,8 +44,7 @@ SHOWN = 20
     metavar="SECONDS",
     help="Judged at a time in films; default: as long as the clips learned from.",
 )
-@click.option("--where", multiple=True, metavar="COL=VALUE", help="These rows only.")
-@click.option("--root", type=click.Path(), metavar="DIR", help="Paths are below this folder; default: DATA's.")
+@more_data
 @click.option(
     "--to", "target", type=click.Path(), metavar="FILE", help="Write a csv of all rows, the most unusual first."
 )
@@ -81,7 +80,7 @@ def detect_command(model: str, data: str | None, as_json: bool, **options: Any) 
 
 
 def _table(part: Detect, names: Any, texts: list[str], data: str, options: dict[str, Any], as_json: bool) -> None:
-    views = Source.of(part).read_present(data, part.views_, root=options["root"], where=where_of(options["where"]))
+    views = Source.of(part).read_present(data, part.views_, **reading_of(options))
     answers = part.answer(views, progress=progress())
     say_skipped(answers.report)
     signs = part.signs(views)

@@ -11,7 +11,19 @@ from typing import Any
 
 from chiasm.errors import ChiasmError
 
-__all__ = ["MISSING", "composed", "embedded", "is_empty", "is_missing", "is_unseen", "media_cell", "plain", "shown", "text_cell"]
+__all__ = [
+    "MISSING",
+    "EmptyError",
+    "composed",
+    "embedded",
+    "is_empty",
+    "is_missing",
+    "is_unseen",
+    "media_cell",
+    "plain",
+    "shown",
+    "text_cell",
+]
 
 MISSING = ("", "na", "n/a", "#n/a", "#na", "<na>", "nan", "nat", "null", "(null)", "none", r"\n", "?", "-", "–", "—")
 """What programs write where there is no number, path or vector, in small or capital letters."""
@@ -29,6 +41,10 @@ _STARTS = ("/9j/", "iVBORw0KGgo", "R0lGOD", "UklGR", "Qk", "SUkq", "TU0AK", "AAA
 _LEAST = 100
 _MOST = 360 << 20
 """More base64 holds more than the 256 MiB that any medium may have."""
+
+
+class EmptyError(ChiasmError):
+    """A column of which nothing can be used."""
 
 
 def is_empty(value: Any) -> bool:

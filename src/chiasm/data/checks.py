@@ -17,8 +17,12 @@ _MANY = 10
 _FEW = 2
 
 
-def check_ids(ids: Sequence[str], column: str) -> list[Noted]:
-    """A note where one id, one thing therefore, has many more rows than the others (five times the median and 10)."""
+def check_ids(ids: Sequence[str], column: str, *, path: bool = False) -> list[Noted]:
+    """A note where one id, one thing therefore, has many more rows than the others (five times the median and 10).
+
+    Args:
+        ids: one a row. column: that they come of. path: whether it is a column of paths, which may be empty.
+    """
     counts = Counter(ids)
     usual = float(np.median(list(counts.values()))) if counts else 0.0
     most = [(name, n) for name, n in counts.most_common(3) if n >= _MANY and (n > 5 * usual or is_missing(name))]
@@ -27,7 +31,7 @@ def check_ids(ids: Sequence[str], column: str) -> list[Noted]:
     told = ", ".join(f"{shown(name)} in {n}" for name, n in most)
     message = (
         f"column {column!r}: an id stands in many of the {len(ids)} rows ({told}), which are one thing therefore: "
-        "empty those cells of a path, or name another --id"
+        f"{'empty those cells' if path else 'give each thing an id of its own'}, or name another id='COL'"
     )
     return [(column, "", Note("shared_id", message))]
 
