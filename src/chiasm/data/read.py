@@ -122,6 +122,8 @@ def read(
     labels = [label] if isinstance(label, str) else list(label or ())
     for column in used + labels + [c for c in (id, split, group) if c] + list(where):
         if column not in cells:
+            if in_folder and column == "class":
+                raise ChiasmError(f"{data} tells no classes: wanted a subfolder for each, or a table with labels.")
             raise unknown(f"column in {data}", column, cells)
     total = len(next(iter(cells.values()), []))
     if where:
