@@ -148,8 +148,7 @@ class Source(Part):
                 message = f"{data} has no column {facts[kind][0]!r}: its rows are without {_WITHOUT[kind]}"
                 told.append((facts[kind][0], "", Note("no_column", message)))
         options["label"] = facts["label"][0] if isinstance(self.label, str) else facts["label"]
-        read_ = read(data, root=root, where=where, encoding=encoding, **options)
-        return _tell(read_, told)
+        return _tell(read(data, root=root, where=where, encoding=encoding, **options), told)
 
     def read_present(
         self,
@@ -184,7 +183,7 @@ class Source(Part):
         cells = read_table(data, encoding, captions if place.is_dir() else wanted + self._ids, root).cells
         told: list[Noted] = []
         if place.is_dir() or list(cells) == ["vector"]:
-            kept = {}
+            kept = {"text": {name: column for name, column in named["text"].items() if column == "class" in cells}}
             for kind, column in by_kind(cells).items():
                 if of := self._of_kind(kind, named, columns or {}):
                     kept[kind] = dict.fromkeys(of, column)
@@ -198,7 +197,8 @@ class Source(Part):
             flat = {name: column for held in named.values() for name, column in held.items()}
             raise other_columns(data, "has none of the columns", flat, cells, views)
         id_ = next((column for column in self._ids if column in cells), None)
-        return _tell(read(data, id=id_, encoding=encoding, root=root, where=where, partial=True, **kept), told)
+        kinds: dict[str, Any] = dict(kept)
+        return _tell(read(data, id=id_, encoding=encoding, root=root, where=where, partial=True, **kinds), told)
 
     def read_gallery(
         self,
