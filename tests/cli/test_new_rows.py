@@ -17,6 +17,7 @@ import pytest
 import chiasm
 from chiasm.cli import main
 from chiasm.cli._words import flags, typed
+from chiasm.data.source import Source
 from chiasm.data.toy import shape_image
 from chiasm.tasks.classify import Classify
 from chiasm.tasks.retrieve import Retrieve
@@ -352,9 +353,17 @@ def test_class_folders_need_no_label_and_a_table_says_which(chiasm_: Chiasm, tmp
     assert "1 file (root.png): without a class, in no subfolder" in told
     table = write(tmp_path / "t.csv", without(items(6, 0), "path"))
     code, _, told = chiasm_("fit", "classify", table, "--text", "words", "--to", tmp_path / "m2")
-    assert (code, "Missing option '--label COL'" in told) == (2, True)
+    assert (code, "Missing option '--label'" in told) == (2, True)
     code, _, told = chiasm_("fit", "classify", tmp_path / "c" / "bar", *fit)
     assert (code, "tells no classes: wanted a subfolder for each" in told) == (1, True)
+
+
+def test_of_class_folders_the_classes_are_still_a_view(tmp_path: Path) -> None:
+    for kind in WORDS:
+        make_pictures(tmp_path / "c" / kind, 4, seed=len(kind))
+    views = Source().read_present(tmp_path / "c", {"image": "image", "class": "text"})
+    assert sorted(views.names) == ["class", "image"]
+    assert views.present("class").all()
 
 
 def test_a_search_in_a_folder_with_a_text_of_another_encoding(chiasm_: Chiasm, tmp_path: Path) -> None:

@@ -121,13 +121,13 @@ def test_one_link_out_of_the_folder_is_told_and_the_other_rows_are_used(tmp_path
     link = tmp_path / "data" / (stray.split("/")[0] if target.is_dir() else stray)
     link.parent.mkdir(exist_ok=True)
     link.symlink_to(target)
-    with pytest.warns(ChiasmWarning, match=rf"1 file \({stray}\): passed over, .*{tmp_path} holds both"):
+    with pytest.warns(ChiasmWarning, match=rf"2 cells passed over .*{stray}.*{tmp_path} holds both"):
         views = chiasm.read(table, text="caption", image="path")
     assert views["path"].labels == ["0000.png", "0001.png"]
     assert views.present("path").tolist() == [True, False, True, False]
-    assert views.ids.tolist() == ["0000.png", "row 2", "0001.png", "row 4"]
+    assert views.ids.tolist() == ["0000.png", stray, "0001.png", stray]
     assert [(name, item, note.code, note.skipped) for name, item, note in views.notes] == [
-        ("path", stray, "link", True)
+        ("path", f"row {row}: {stray!r}", "outside", True) for row in (2, 4)
     ]
     assert len(found(table, tmp_path)) == 3
 
@@ -138,10 +138,10 @@ def test_one_link_among_paths_of_vectors_is_told_too(tmp_path: Path) -> None:
     np.save(tmp_path / "o.npy", np.ones(2))
     (tmp_path / "data" / "l.npy").symlink_to(tmp_path / "o.npy")
     (tmp_path / "data" / "t.csv").write_text("v,t\na.npy,x\nl.npy,y\n", encoding="utf-8")
-    with pytest.warns(ChiasmWarning, match=r"1 file \(l\.npy\): passed over"):
+    with pytest.warns(ChiasmWarning, match=r"1 cell passed over \(row 2: 'l\.npy'\): out of the data's folder"):
         views = chiasm.read(tmp_path / "data" / "t.csv", vector="v", text="t")
     assert views.present("v").tolist() == [True, False]
-    with pytest.raises(ChiasmError, match="leaves the data's folder"):
+    with pytest.raises(ChiasmError, match=rf"out of the data's folder .*{tmp_path} holds both"):
         chiasm.read(tmp_path / "data" / "t.csv", vector="v", where={"t": "y"})
 
 

@@ -321,10 +321,13 @@ def _pipe(folder: Path) -> Path:
 CSV = "a,b\nx,y\n"
 
 
-@pytest.mark.parametrize(("encoding", "advised"), [("gb18030", "gb18030"), ("utf-16", "utf-16"), ("gbk", "gb18030")])
+@pytest.mark.parametrize(
+    ("encoding", "tried", "advised"),
+    [("gb18030", "utf-8", "gb18030"), ("utf-16", "gb18030", "utf-16"), ("gbk", "utf-8", "gb18030")],
+)
 @pytest.mark.parametrize("suffix", ["csv", "tsv", "jsonl", "csv.gz"])
 def test_the_encoding_that_a_refusal_advises_reads_the_table(
-    tmp_path: Path, encoding: str, advised: str, suffix: str
+    tmp_path: Path, encoding: str, tried: str, advised: str, suffix: str
 ) -> None:
     text = (
         '{"说明": "雪地里的狗"}\n'
@@ -334,7 +337,7 @@ def test_the_encoding_that_a_refusal_advises_reads_the_table(
     content = text.encode(encoding)
     (tmp_path / f"t.{suffix}").write_bytes(gzip.compress(content) if suffix.endswith("gz") else content)
     with pytest.raises(ChiasmError, match=rf"encoding='{advised}'"):
-        chiasm.read(tmp_path / f"t.{suffix}", text="说明")
+        chiasm.read(tmp_path / f"t.{suffix}", text="说明", encoding=tried)
     assert cells(chiasm.read(tmp_path / f"t.{suffix}", text="说明", encoding=advised), "说明") == ["雪地里的狗"]
 
 

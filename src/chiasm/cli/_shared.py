@@ -148,7 +148,7 @@ def encoders_of(given: Iterable[str]) -> dict[str, str]:
 def label_of(data: str, label: str | None) -> str:
     """The column of labels: that which was named, or of a folder its subfolders; a usage error for a table without."""
     if label is None and not os.path.isdir(os.path.expanduser(data)):
-        raise click.UsageError("Missing option '--label COL': the column of DATA that is to be answered.")
+        raise click.UsageError("Missing option '--label': name the column of DATA that is to be answered.")
     return label or "class"
 
 

@@ -148,8 +148,7 @@ class Source(Part):
                 message = f"{data} has no column {facts[kind][0]!r}: its rows are without {_WITHOUT[kind]}"
                 told.append((facts[kind][0], "", Note("no_column", message)))
         options["label"] = facts["label"][0] if isinstance(self.label, str) else facts["label"]
-        read_ = read(data, root=root, where=where, encoding=encoding, **options)
-        return _tell(read_, told)
+        return _tell(read(data, root=root, where=where, encoding=encoding, **options), told)
 
     def read_present(
         self,
@@ -184,7 +183,7 @@ class Source(Part):
         cells = read_table(data, encoding, asked, root).cells
         told: list[Noted] = []
         if place.is_dir() or list(cells) == ["vector"]:
-            kept: dict[str, Any] = {}
+            kept: dict[str, Any] = {"text": {n: c for n, c in named["text"].items() if c == "class" in cells}}
             for kind, column in by_kind(cells).items():
                 if of := self._of_kind(kind, named, columns or {}):
                     kept[kind] = dict.fromkeys(of, column)
@@ -370,8 +369,7 @@ class Source(Part):
         kind = str(modality_of(place.name))
         if where:
             raise ChiasmError(f"a condition chooses rows of a table, and {place.name} is one file: leave where out.")
-        of = self._of_kind(kind, named, columns)
-        if not of:
+        if not (of := self._of_kind(kind, named, columns)):
             kinds = ", ".join(kind for kind, held in named.items() if held)
             raise ChiasmError(f"wanted {kinds}, which the model learned from, got {place.name}, which is {kind}.")
         return one_file(place, {name: next(k for k in _MEDIA if name in named[k]) for name in of})
