@@ -221,7 +221,7 @@ class Encoding(Part):
                 columns[name] = with_digests(column)
                 continue
             run = runs[name]
-            report.notes += [(name, column.label(position), note) for position, note in run.notes]
+            report.notes += [(name, _label(views, column, position), note) for position, note in run.notes]
             report.items[name] = len(column.used)
             report.encoded[name] = len(run.fresh | (before.get(name, set()) & set(run.keys.values())))
             report.found[name] = len(run.keys) - report.encoded[name]  # equal bytes are encoded once
@@ -245,6 +245,14 @@ class Encoding(Part):
             else:
                 groups.append([name])
         return groups
+
+
+def _label(views: Views, column: Column, position: int) -> str:
+    """An item for a person; what has no name of its own, a record or the bytes of a picture, by its first row's id."""
+    label = column.label(position)
+    if not isinstance(column.items[position], dict | bytes):
+        return label
+    return f"{views.ids[int(np.flatnonzero(column.index == position)[0])]}: {label}"
 
 
 def _make(wanted: Any, modality: str) -> Any:
