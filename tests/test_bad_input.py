@@ -127,22 +127,7 @@ FITS: dict[str, tuple[Callable[[Path], Path], tuple[str, ...], str]] = {
     "noise as csv": (lambda d: _raw(d, "t.csv", NOISE), COLUMNS, "is not utf-8 text"),
     "noise as parquet": (lambda d: _raw(d, "t.parquet", NOISE), COLUMNS, "is damaged or is no Parquet file"),
     "damaged parquet": (_damaged_parquet, COLUMNS, "is damaged or is no Parquet file"),
-    "a path that climbs": (
-        lambda d: table(d, changed(plain(), path="../x.png")),
-        COLUMNS,
-        "'../x.png' leaves the data's folder",
-    ),
-    "an absolute path": (
-        lambda d: table(d, changed(plain(), path="/etc/passwd")),
-        COLUMNS,
-        "'/etc/passwd' leaves the data's folder",
-    ),
     "links that leave": (_linked, COLUMNS, "'linked.png' leaves the data's folder"),
-    "a URL": (
-        lambda d: table(d, changed(plain(), path="https://example.org/1.png")),
-        COLUMNS,
-        "got the URL 'https://example.org/1.png': download the media first",
-    ),
     "pictures alone": (
         _alone,
         (),

@@ -61,6 +61,18 @@ FIGURES += [
     if "notes" in seen.split(" + ") + ["notes"] * seen.startswith("all") and seen != "notes"
 ]
 
+FIGURES += [
+    Figure(
+        f"all.over_logistic{end}",
+        ("auto all minus logistic all", over),
+        f"COVID-19 against other pneumonia, AUC of all views by auto less that by logistic regression, {over}",
+        "",
+        "+.3f",
+        "{rows} X-rays, {clusters} clusters",
+    )
+    for end, over in (("", "pooled, by cluster"), (".folds", "over folds"))
+]
+
 
 def diagnosis(repeats: int) -> dict[str, Any]:
     """AUC of each view, of pairs with the notes and of all, by `auto` and by plain concatenation."""

@@ -28,7 +28,6 @@ from __future__ import annotations
 import time
 import warnings
 from collections.abc import Callable, Mapping
-from itertools import product
 from math import comb
 from typing import Any
 
@@ -36,6 +35,7 @@ import numpy as np
 
 from benchmarks._sets import SLOTS, files, table
 from benchmarks._trials import Figure, apart, arguments, family, finish, say
+from benchmarks.time._flat import Flat
 from chiasm import scale
 from chiasm.align.cca import CCA
 from chiasm.align.synchronous import Synchronous
@@ -57,8 +57,6 @@ LOOKED_AT = np.random.default_rng(0).permutation(800)[650:725]
 Hits = Callable[[np.ndarray], float]
 WAYS = {"voice": "sound -> face", "face": "face -> sound"}
 POOLED, FLAT = "cca, mean and deviation", "cca, principal components of all steps"
-SIZES = (32, 64, 128, 256, 512, 640)
-"""Principal components that are tried for `FLAT`."""
 MET = "which silent face belongs to a voice, of 75 clips of one talker"
 SAID = "six slots of a command, mean accuracy"
 NOISY = {"babble0": "babble +0 dB", "babble10": "babble -10 dB", "white10": "white -10 dB"}
@@ -209,66 +207,6 @@ def pooled(steps: np.ndarray, kind: str) -> np.ndarray:
     return both[kind] if kind in both else np.concatenate(list(both.values()), axis=1)
 
 
-class Flat:
-    """`cca` on the principal components of all steps of a clip side by side; everything is chosen on validation rows.
-
-    Components are taken from inner products of clips, which is the same and quick. Streams: pixels and frame
-    differences; each number of a step of sound.
-    """
-
-    def __init__(self, faces: Faces):
-        cells = faces.video.shape[2] // 2
-        sides = {
-            "audio": (faces.audio, [slice(i, i + 1) for i in range(faces.audio.shape[2])]),
-            "video": (faces.video, [slice(cells), slice(cells, None)]),
-        }
-        self.products = {
-            (name, centered): [self._products(steps[..., stream], centered) for stream in streams]
-            for name, (steps, streams) in sides.items()
-            for centered in (True, False)
-        }
-
-    def fit(self, train: np.ndarray, val: np.ndarray) -> Flat:
-        """Learn from `train`; what is free is chosen as `val` is found best."""
-        tried = []
-        for centered, scaled in product((True, False), (True, False)):
-            parts = {name: self._parts(self.products[name, centered], train, scaled) for name in ("audio", "video")}
-            for size in SIZES:
-                reduced = Views({name: Column("vector", part[:, :size]) for name, part in parts.items()})
-                model = CCA().fit(reduced[train], val=reduced[val])
-                best = max(one["score"] for one in model.trials_)
-                how = {"centered": centered, "scaled": scaled, "components": size, **model.chosen_}
-                tried.append((best, how, model, reduced))
-        _, self.chosen, self.model, self.reduced = max(tried, key=lambda one: one[0])  # the first of equals
-        return self
-
-    def ranks(self, rows: np.ndarray) -> dict[str, np.ndarray]:
-        """As `ranks`, of some clips."""
-        return ranks(self.model.transform(self.reduced[rows]))
-
-    @staticmethod
-    def _products(steps: np.ndarray, centered: bool) -> np.ndarray:
-        """`(n, n)` of a stream's steps side by side, with or without each clip's own mean over time."""
-        x = (steps - steps.mean(axis=1, keepdims=True) if centered else steps).reshape(len(steps), -1)
-        x = x - x.mean(axis=0)
-        return (x @ x.T).astype(np.float64)
-
-    @staticmethod
-    def _parts(streams: list[np.ndarray], train: np.ndarray, scaled: bool) -> np.ndarray:
-        """`(n, r)` coordinates of every clip on the principal axes of the training clips, the widest first.
-
-        `scaled`: each stream to the same variance.
-        """
-        products = np.zeros_like(streams[0])
-        for one in streams:
-            mean = one[:, train].mean(axis=1)
-            one = one - mean - mean[:, None] + mean[train].mean()
-            products += one / np.trace(one[np.ix_(train, train)]) if scaled else one
-        values, vectors = np.linalg.eigh(products[np.ix_(train, train)])
-        kept = np.flatnonzero(values > 1e-6 * values[-1])[::-1][: max(SIZES)]
-        return (products[:, train] @ (vectors[:, kept] / np.sqrt(values[kept]))).astype(np.float32)
-
-
 def match(faces: Faces, count: int) -> dict[str, Any]:
     """Retrieval both ways, what a shift does, and who is speaking."""
     whole = paired(faces.audio, faces.video)
@@ -277,7 +215,7 @@ def match(faces: Faces, count: int) -> dict[str, Any]:
         for kind in ("mean and deviation", "mean", "deviation")
     }
     found: dict[str, list[dict[str, np.ndarray]]] = {}
-    flat, chosen, flat_chosen, seconds = Flat(faces), [], [], []
+    flat, chosen, flat_chosen, seconds = Flat(faces.audio, faces.video), [], [], []
     for train, val, test in splits(faces.n, count):
         started = time.perf_counter()
         model = Synchronous(steps=STEPS).fit(whole[train], val=whole[val])
@@ -290,13 +228,9 @@ def match(faces: Faces, count: int) -> dict[str, Any]:
         for name, views in plain.items():
             learned = CCA().fit(views[train], val=views[val])
             found.setdefault(name, []).append(ranks(learned.transform(views[test])))
-        found.setdefault(FLAT, []).append(flat.fit(train, val).ranks(test))
+        found.setdefault(FLAT, []).append(ranks(flat.fit(train, val).transform(test)))
         flat_chosen.append(flat.chosen)
-        say(
-            "match",
-            {name: round(MEASURES["R@1"](np.concatenate(list(r[-1].values()))), 3) for name, r in found.items()},
-            flat_chosen[-1],
-        )
+        say("match", {n: round(MEASURES["R@1"](np.concatenate(list(r[-1].values()))), 3) for n, r in found.items()})
     hits = {
         name: {way: [MEASURES["R@1"](one[way]) for one in runs] for way in WAYS.values()}
         for name, runs in found.items()
@@ -422,8 +356,6 @@ def slots(faces: Faces) -> dict[str, Any]:
 
 
 def shown(result: dict[str, Any]) -> None:
-    """The tables."""
-
     def cell(one: dict[str, Any]) -> str:
         return f"{100 * one['value']:5.1f} [{100 * one['low']:5.1f}, {100 * one['high']:5.1f}]"
 
@@ -432,8 +364,8 @@ def shown(result: dict[str, Any]) -> None:
             for direction, figures in one.items():
                 print(f"{name:26s} {direction}  " + "  ".join(f"{n} {cell(v)}" for n, v in figures.items()))
         for short in ("cca", "pca"):
-            for direction, one in result["match"][f"synchronous - {short} at R@1"].items():
-                print(f"synchronous - {short}          {direction}  R@1 {cell(one)}")
+            for way, one in result["match"][f"synchronous - {short} at R@1"].items():
+                print(f"synchronous - {short}          {way}  R@1 {cell(one)}")
     for name, one in result.get("streams", {}).items():
         print(f"{name:26s} " + "  ".join(f"{n} {cell(v)}" for n, v in one.items()))
     if "slots" in result:
@@ -445,7 +377,6 @@ def shown(result: dict[str, Any]) -> None:
 
 
 def main() -> None:
-    """Run the parts that are named, or all."""
     parser = arguments(__doc__, ("match", "streams", "slots"))
     parser.add_argument("--splits", type=int, default=10)
     args = parser.parse_args()

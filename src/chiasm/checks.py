@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -10,16 +11,36 @@ from typing import Any
 from chiasm.column import missing
 from chiasm.errors import ChiasmError, ChiasmWarning
 
-__all__ = ["MISSING", "check_indexes", "is_empty", "is_missing", "odd_ids", "odd_labels", "shown", "some"]
+__all__ = [
+    "MISSING",
+    "EmptyError",
+    "check_indexes",
+    "is_empty",
+    "is_missing",
+    "is_unseen",
+    "odd_ids",
+    "odd_labels",
+    "shown",
+    "some",
+]
 
 MISSING = ("", "na", "n/a", "#n/a", "#na", "<na>", "nan", "nat", "null", "(null)", "none", r"\n", "?", "-", "–", "—")
 """What programs write where there is no number, path or vector, in small or capital letters."""
 
+_UNSEEN = re.compile(
+    r"[\s\x00-\x1f\x7f-\x9f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\u2800\u3164"
+    r"\ufe00-\ufe0f\ufeff\uffa0\ufff9-\ufffb\U0001d173-\U0001d17a\U000e0000-\U000e01ef]*"
+)
+"""Blanks, and characters that show nothing when they stand alone."""
 _MANY = 10
 _FEW = 2
 
 Odd = list[tuple[str, str]]
 """(reason code, sentence) of each oddity."""
+
+
+class EmptyError(ChiasmError):
+    """A column of which nothing can be used."""
 
 
 def is_empty(value: Any) -> bool:
@@ -32,6 +53,15 @@ def is_empty(value: Any) -> bool:
 def is_missing(value: Any) -> bool:
     """Whether a cell of numbers, paths or vectors holds nothing, or one of the words for nothing."""
     return is_empty(value) or (isinstance(value, str) and value.strip().lower() in MISSING)
+
+
+def is_unseen(text: str) -> bool:
+    """Whether nothing in a text can be seen: blanks, control characters, joiners, fillers.
+
+    >>> is_unseen(" \\u200b\\ufeff"), is_unseen("\\u200b.")
+    (True, False)
+    """
+    return _UNSEEN.fullmatch(text) is not None
 
 
 def shown(cell: str, most: int = 60) -> str:
@@ -48,10 +78,13 @@ def some(items: Sequence[str], most: int = 3) -> str:
     return ", ".join(items[:most]) + (f" and {len(items) - most} more" if len(items) > most else "")
 
 
-def odd_ids(ids: Iterable[Any], column: str) -> Odd:
+def odd_ids(ids: Iterable[Any], column: str, *, path: bool = False) -> Odd:
     """One id, one thing therefore, that has many more rows than the others (five times the median and 10).
 
     Of a word for nothing ("NaN") two rows are many.
+
+    Args:
+        ids: one a row. column: that they come of. path: whether it is a column of paths, which may be empty.
     """
     counts = Counter(map(str, ids))
     ordered = sorted(counts.values())
@@ -70,7 +103,7 @@ def odd_ids(ids: Iterable[Any], column: str) -> Odd:
     told = ", ".join(f"{shown(name)} in {n}" for name, n in most)
     message = (
         f"column {column!r}: an id stands in many of the {sum(ordered)} rows ({told}), which are one thing therefore: "
-        "empty those cells of a path, or name another id='COL'"
+        f"{'empty those cells' if path else 'give each thing an id of its own'}, or name another id='COL'"
     )
     return [("shared_id", message)]
 

@@ -104,8 +104,9 @@ class Part:
         return f"{type(self).__name__}({', '.join(shown)})"
 
     def _repr_html_(self) -> str:
-        """What a notebook shows: the part, and the names of what it has learned."""
-        learned = ", ".join(self.learned()) or "nothing yet"
+        """What a notebook shows: the part, and the views that it has learned from."""
+        views = ", ".join(f"{name} ({modality})" for name, modality in getattr(self, "modalities_", {}).items())
+        learned = f"from {views or 'data'}" if self.learned() else "nothing yet"
         return f"<pre>{html.escape(repr(self))}\n# has learned: {html.escape(learned)}</pre>"
 
     def _widths(self) -> dict[str, int]:

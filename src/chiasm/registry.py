@@ -209,6 +209,11 @@ def fit(part: Any, *data: Any, **offered: Any) -> Any:
     return part
 
 
+def takes(part: Any, name: str) -> bool:
+    """Whether a part's `fit` names a keyword."""
+    return name in _named(part.fit)
+
+
 def classes(kind: str) -> list[str]:
     """The class names of a kind's parts whose packages are there: what `dir(chiasm.<kind>)` shows."""
     return [e.target.partition(":")[2] for e in entries(kind).values() if not e.missing and not e.fault]

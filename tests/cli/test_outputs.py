@@ -76,7 +76,8 @@ def test_a_csv_of_classes_reads_back_whatever_their_names_hold(chiasm_: Chiasm, 
     with open(tmp_path / "a.csv", encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     frame = pd.read_csv(tmp_path / "a.csv")
-    assert list(frame.columns) == list(rows[0]) == ["id", "answer", "confidence", *(f"p({c})" for c in sorted(CLASSES))]
+    names = [f"p({c})" for c in sorted(CLASSES)]
+    assert list(frame.columns) == list(rows[0]) == ["id", "answer", "confidence", "views", *names]
     told = json.loads(chiasm_("answer", model, home / "v.parquet", "--json")[1])
     for place, want in enumerate(told):
         assert rows[place]["answer"] == frame["answer"][place] == want["answer"]
@@ -187,7 +188,7 @@ def test_answers_hits_and_scores_are_data_frames_and_tables_of_a_notebook() -> N
     tags = Tag(fuse="late").fit(views, TAGS).answer(new)
     assert tags.to_pandas()["answer"].tolist() == tags[0].tolist()
     numbers = Regress(fuse="late").fit(views, Z[:, 0]).answer(new).to_pandas()
-    assert numbers.columns.tolist() == ["id", "answer", "plus_minus_90"]
+    assert numbers.columns.tolist() == ["id", "answer", "plus_minus_90", "views"]
     matched = Match(align="cca").fit(views).answer(new)
     assert matched.to_pandas()["probability"].tolist() == matched[1].tolist()
     search = Retrieve(align="cca").fit(views)

@@ -86,7 +86,7 @@ def test_texts_go_to_every_picture_of_their_name_also_in_capitals(tmp_path: Path
     (tmp_path / "lost.txt").write_text("nothing has this name", encoding="utf-8")
     views = chiasm.read(tmp_path)
     assert [views["text"].items[i] if i >= 0 else None for i in views["text"].index] == ["一只狗", "a dog"] * 2 + [None]
-    assert told(views)["other_kind"] == {"lost.txt"}
+    assert told(views) == {"lone_text": {"lost.txt"}}
 
 
 @pytest.mark.parametrize("suffix", [".tif", ".tiff", ".mpo", ".avif", ".jfif", ".jpe", ".JPG", ".dib"])
@@ -153,7 +153,7 @@ def test_a_stray_link_does_not_stop_the_folder(tmp_path: Path) -> None:
     views = chiasm.read(inside)
     assert names(views)["image"] == ["0000.png", "0001.png", "within.png"]
     assert told(views) == {"link": {"dangling.png", "leads_out.png", "folder_out", "round"}, "copy": {"within.png"}}
-    assert any(f"--root {tmp_path}" in note.message for _, item, note in views.notes if item == "leads_out.png")
+    assert any(f"root={str(tmp_path)!r}" in note.message for _, item, note in views.notes if item == "leads_out.png")
     wide = chiasm.read(inside, root=tmp_path)
     assert told(wide)["link"] == {"dangling.png", "round"}
     assert names(wide)["image"] == [
@@ -167,7 +167,7 @@ def test_a_folder_of_links_alone_says_which_root_lets_them_lead(tmp_path: Path) 
     (tmp_path / "img").mkdir()
     for i in range(2):
         (tmp_path / "img" / f"{i}.png").symlink_to(f"../blobs/{i:04d}.png")
-    with pytest.raises(ChiasmError, match=rf"no pictures.*2 files \(0\.png, 1\.png\).*--root {tmp_path} ") as caught:
+    with pytest.raises(ChiasmError, match=rf"no pictures.*2 files \(0\.png, 1\.png\).*root='{tmp_path}' ") as caught:
         Source().read_gallery(tmp_path / "img", "image", "image")
     assert "\n" not in str(caught.value)
     assert len(Source().read_gallery(tmp_path / "img", "image", "image", root=tmp_path)) == 2
@@ -238,7 +238,7 @@ def test_of_a_folder_of_everything_each_file_is_a_row_or_told(tmp_path: Path, fi
     assert (".h" in noted) == bool((folder / ".h").exists())
     assert not used & noted
     assert bool(texts) == ("text" in views.names)
-    assert len(sentences(views.notes)) <= 5
+    assert len(sentences(views.notes)) <= 8  # one a reason: copies, other kinds, lone texts, unpaired, four of links
 
 
 def test_the_command_line_says_and_keeps_what_was_passed_over(run: Run, tmp_path: Path) -> None:
@@ -285,3 +285,69 @@ def test_sounds_of_flash_are_media_in_a_folder_too(tmp_path: Path) -> None:
     for name in ("a.f4a", "b.F4B", "c.wav"):
         (tmp_path / name).write_bytes(name.encode())
     assert len(chiasm.read(tmp_path, audio="path")) == 3
+
+
+def test_reasons_that_differ_are_told_apart(tmp_path: Path) -> None:
+    inside = tmp_path / "in"
+    make_pictures(inside, 2)
+    make_pictures(tmp_path / "out", 1)
+    (inside / "stray.jpg").symlink_to("/nowhere/x.jpg")
+    (inside / "linkdir").symlink_to(tmp_path / "out")
+    (inside / "other").symlink_to(tmp_path / "out")
+    (inside / "loop").symlink_to(inside)
+    told = sentences(chiasm.read(inside).notes)
+    assert "1 file (loop): passed over, a link to a folder that is read already" in told
+    assert "1 file (stray.jpg): passed over, a link that leads nowhere" in told
+    assert any(one.startswith("2 files (linkdir, other): passed over, a link out of ") for one in told)
+    assert len(told) == 3
+
+
+@pytest.mark.parametrize("subfolders", [1, 2])
+def test_a_picture_beside_class_folders_has_no_class_and_is_told(tmp_path: Path, subfolders: int) -> None:
+    for i, name in enumerate(["猫", "dog"][:subfolders]):
+        make_pictures(tmp_path / name, 2, seed=i)
+    picture(tmp_path / "root.png", 9)
+    with pytest.warns(ChiasmWarning, match=r"1 file \(root\.png\): without a class, in no subfolder"):
+        views = chiasm.read(tmp_path, label="class")
+    classes = dict(zip(views.ids, views.label, strict=True))
+    assert classes["root.png"] == ""
+    assert {classes[name] for name in classes if "/" in name} == {"猫", "dog"} - ({"dog"} if subfolders == 1 else set())
+    assert chiasm.read(tmp_path).label is None  # nobody asked for classes
+
+
+def test_one_text_of_another_encoding_is_told_and_the_others_are_read(tmp_path: Path) -> None:
+    make_pictures(tmp_path, 3)
+    (tmp_path / "0000.txt").write_text("一只狗", encoding="utf-8")
+    (tmp_path / "0001.txt").write_bytes("一只小狗".encode("gb18030"))
+    with pytest.warns(ChiasmWarning, match=r"1 file \(0001\.txt\): passed over, not utf-8 text.*encoding='gb18030'"):
+        views = chiasm.read(tmp_path)
+    assert views["text"].items == ["一只狗"]
+    assert len(views["image"].used) == 3
+    (tmp_path / "0000.txt").unlink()
+    with pytest.raises(ChiasmError, match=r"no text of .*0001\.txt.*encoding='gb18030'"):
+        chiasm.read(tmp_path)
+    assert len(Source().read_gallery(tmp_path, "image", "image")["image"].used) == 3  # nobody asked for texts
+    assert chiasm.read(tmp_path, image="path").names == ["path"]
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-32", "utf-8-sig"])
+def test_a_text_that_says_its_encoding_itself_is_read(tmp_path: Path, encoding: str) -> None:
+    make_pictures(tmp_path, 1)
+    (tmp_path / "0000.txt").write_text("一只狗", encoding=encoding)
+    assert chiasm.read(tmp_path)["text"].items == ["一只狗"]
+
+
+def test_texts_that_no_medium_is_named_like_are_told_by_name(tmp_path: Path) -> None:
+    picture(tmp_path / "a.png", 0)
+    (tmp_path / "b.txt").write_text("lost", encoding="utf-8")
+    with pytest.warns(ChiasmWarning, match=r"1 file \(b\.txt\): passed over, no picture, sound or video has the name"):
+        chiasm.read(tmp_path)
+
+
+def test_of_equal_files_the_one_that_is_no_link_is_shown(tmp_path: Path) -> None:
+    make_pictures(tmp_path, 1)
+    (tmp_path / "0000.png").rename(tmp_path / "真.png")
+    (tmp_path / "a_link.png").symlink_to(tmp_path / "真.png")
+    views = chiasm.read(tmp_path)
+    assert views["image"].labels == ["真.png", "a_link.png"]
+    assert told(views) == {"copy": {"a_link.png"}}

@@ -42,7 +42,7 @@ def test_paths_that_lead_nowhere_are_said_with_where_was_looked(tmp_path: Path) 
     with pytest.raises(ChiasmError) as caught:
         found(table)
     said = str(caught.value)
-    for piece in ("column 'path': none of the 60 files", f"{tmp_path}/img/p0.jpg", "p2.jpg", "--root DIR"):
+    for piece in ("column 'path': none of the 60 files", f"{tmp_path}/img/p0.jpg", "p2.jpg", "root='DIR'"):
         assert piece in said
     assert "p3.jpg" not in said
     assert "\n" not in said
@@ -53,7 +53,7 @@ def test_paths_that_lead_nowhere_are_said_with_where_was_looked(tmp_path: Path) 
     [
         (["C:\\Users\\x\\a.png", "C:\\Users\\x\\b.png"], "paths of Windows with a drive"),
         (["a\\b.png", "a\\c.png"], "backslashes were tried"),
-        (["img/0000.png"], "say --root {above}"),
+        (["img/0000.png"], "say root='{above}'"),
         (["old/place/0000.png"], "{here} has '0000.png': write the paths as they lie there"),
     ],
 )
@@ -69,7 +69,7 @@ def test_the_likeliest_cause_is_named(tmp_path: Path, paths: list[str], cause: s
 def test_a_wrong_root_is_said_where_the_files_lie_beside_the_table(tmp_path: Path) -> None:
     make_pictures(tmp_path / "data", 1)
     (tmp_path / "other").mkdir()
-    with pytest.raises(ChiasmError, match=rf"there below {tmp_path}/data: leave --root out"):
+    with pytest.raises(ChiasmError, match=rf"there below {tmp_path}/data: leave root out"):
         found(lines(tmp_path / "data", "0000.png"), tmp_path / "other")
 
 
@@ -104,12 +104,12 @@ def test_a_wider_root_is_still_a_root(tmp_path: Path) -> None:
     make_pictures(tmp_path / "out", 1)
     make_pictures(tmp_path / "wide" / "data", 1)
     table = lines(tmp_path / "wide" / "data", "0000.png", "../../out/0000.png")
-    with pytest.raises(ChiasmError, match="leaves the data's folder"):
-        found(table, tmp_path / "wide")
-    table = lines(tmp_path / "wide" / "data", "link.png")
+    with pytest.warns(ChiasmWarning, match=r"row 2: '\.\./\.\./out/0000\.png'\): out of the data's folder"):
+        assert found(table, tmp_path / "wide") == [str(tmp_path / "wide" / "data" / "0000.png")]
+    table = lines(tmp_path / "wide" / "data", "0000.png", "link.png")
     (tmp_path / "wide" / "data" / "link.png").symlink_to(tmp_path / "out" / "0000.png")
-    with pytest.raises(ChiasmError, match="leaves the data's folder"):
-        found(table, tmp_path / "wide")
+    with pytest.warns(ChiasmWarning, match=r"row 2: 'link\.png'\): out of the data's folder"):
+        assert found(table, tmp_path / "wide") == [str(tmp_path / "wide" / "data" / "0000.png")]
 
 
 @pytest.mark.parametrize("stray", ["l.png", "folder/0000.png", "子/猫.png"])
@@ -121,13 +121,13 @@ def test_one_link_out_of_the_folder_is_told_and_the_other_rows_are_used(tmp_path
     link = tmp_path / "data" / (stray.split("/")[0] if target.is_dir() else stray)
     link.parent.mkdir(exist_ok=True)
     link.symlink_to(target)
-    with pytest.warns(ChiasmWarning, match=rf"1 file \({stray}\): passed over, .*{tmp_path} holds both"):
+    with pytest.warns(ChiasmWarning, match=rf"2 cells passed over .*{stray}.*{tmp_path} holds both"):
         views = chiasm.read(table, text="caption", image="path")
     assert views["path"].labels == ["0000.png", "0001.png"]
     assert views.present("path").tolist() == [True, False, True, False]
-    assert views.ids.tolist() == ["0000.png", "row 2", "0001.png", "row 4"]
+    assert views.ids.tolist() == ["0000.png", stray, "0001.png", stray]
     assert [(name, item, note.code, note.skipped) for name, item, note in views.notes] == [
-        ("path", stray, "link", True)
+        ("path", f"row {row}: {stray!r}", "outside", True) for row in (2, 4)
     ]
     assert len(found(table, tmp_path)) == 3
 
@@ -138,10 +138,10 @@ def test_one_link_among_paths_of_vectors_is_told_too(tmp_path: Path) -> None:
     np.save(tmp_path / "o.npy", np.ones(2))
     (tmp_path / "data" / "l.npy").symlink_to(tmp_path / "o.npy")
     (tmp_path / "data" / "t.csv").write_text("v,t\na.npy,x\nl.npy,y\n", encoding="utf-8")
-    with pytest.warns(ChiasmWarning, match=r"1 file \(l\.npy\): passed over"):
+    with pytest.warns(ChiasmWarning, match=r"1 cell passed over \(row 2: 'l\.npy'\): out of the data's folder"):
         views = chiasm.read(tmp_path / "data" / "t.csv", vector="v", text="t")
     assert views.present("v").tolist() == [True, False]
-    with pytest.raises(ChiasmError, match="leaves the data's folder"):
+    with pytest.raises(ChiasmError, match=rf"out of the data's folder .*{tmp_path} holds both"):
         chiasm.read(tmp_path / "data" / "t.csv", vector="v", where={"t": "y"})
 
 
@@ -202,9 +202,13 @@ def test_absolute_paths_inside_the_folder_are_read_and_others_refused(tmp_path: 
 def test_score_answer_and_search_say_it_too(tmp_path: Path, how: str) -> None:
     table = lines(tmp_path, *(name for name, _ in make_pictures(tmp_path / "img", 4)))
     source = Source(text=["caption"], image=["path"])
+    if how == "answer":
+        with pytest.warns(ChiasmWarning, match="none of the 4 files that it names was found"):
+            assert source.read_present(table, {"caption": "text", "path": "image"}).names == ["caption"]
+        source = Source(image=["path"])  # nothing is left to answer from
     with pytest.raises(ChiasmError, match="none of the 4 files that it names was found"):
         if how == "answer":
-            source.read_present(table, ["caption", "path"])
+            source.read_present(table, {"path": "image"})
         elif how == "search":
             source.read_gallery(table, "path", "image")
         else:

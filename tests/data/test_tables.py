@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as parquet
 import pytest
@@ -16,6 +17,7 @@ import chiasm
 from chiasm import ChiasmError
 from chiasm.data import table as table_of_data
 from chiasm.data.source import Source
+from chiasm.errors import ChiasmWarning
 from chiasm.views import Views
 from conftest import make_pictures
 
@@ -196,7 +198,42 @@ def test_a_column_of_npy_paths_is_a_column_of_vectors(tmp_path: Path) -> None:
     views = chiasm.read(file, vector="v", text="t")
     np.testing.assert_array_equal(views["v"].items, [[1, 2], [3, 4]])
     assert views.present("v").tolist() == [True, False, True]
-    with pytest.raises(ChiasmError, match=r"no file 'gone\.npy' in row 2, a damaged 'o\.npy' in row 3"):
-        chiasm.read(put(tmp_path, "t.csv", "v,t\nf/a.npy,x\ngone.npy,y\no.npy,z\n"), vector="v")
-    with pytest.raises(ChiasmError, match="leaves the data's folder"):
+    with pytest.warns(ChiasmWarning) as caught:
+        views = chiasm.read(put(tmp_path, "t.csv", "v,t\nf/a.npy,x\ngone.npy,y\no.npy,z\n"), vector="v")
+    assert views.present("v").tolist() == [True, False, False]
+    assert [str(one.message) for one in caught] == [
+        "column 'v': 1 cell passed over (row 2: 'gone.npy'): no such file",
+        "column 'v': 1 cell passed over (row 3: 'o.npy'): a file that is damaged or holds no plain array",
+    ]
+    with pytest.raises(ChiasmError, match=r"got row 1: '\.\./o\.npy' \(out of the data's folder"):
         chiasm.read(put(tmp_path / "f", "t.csv", "v,t\n../o.npy,x\n"), vector="v")
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-32", "utf-8-sig"])
+@pytest.mark.parametrize("packed", [False, True])
+def test_a_table_that_says_its_encoding_itself_is_read(tmp_path: Path, encoding: str, packed: bool) -> None:
+    mark = "\ufeff" if encoding == "utf-16-le" else ""
+    content = f"{mark}编号\t标题\n1\t一只狗\n".encode(encoding)
+    file = tmp_path / f"t.tsv{'.gz' if packed else ''}"
+    file.write_bytes(gzip.compress(content) if packed else content)
+    assert chiasm.read(file, text="标题", id="编号")["标题"].items == ["一只狗"]
+
+
+def test_json_as_pandas_splits_it_is_read(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"标题": ["一只狗", "a cat"], "n": [1, 2]}, index=[7, 9])
+    frame.to_json(tmp_path / "t.json", orient="split", force_ascii=False)
+    views = chiasm.read(tmp_path / "t.json", text="标题", number="n")
+    assert views["标题"].items == ["一只狗", "a cat"]
+    assert [record["n"] for record in views["record"].items] == [1.0, 2.0]
+    (tmp_path / "odd.json").write_text('{"columns": ["a", "b"], "data": [[1]], "index": [0]}', encoding="utf-8")
+    with pytest.raises(ChiasmError, match="got an object of 'columns', 'data', 'index'"):
+        chiasm.read(tmp_path / "odd.json", number="a")
+
+
+@pytest.mark.parametrize(
+    ("name", "advice"), [("t.xlsx", "save it as csv"), ("t.ods", "save it as csv"), ("t.txt", r"named \.csv or \.tsv")]
+)
+def test_a_file_that_is_no_table_here_is_told_how_to_become_one(tmp_path: Path, name: str, advice: str) -> None:
+    (tmp_path / name).write_bytes(b"PK")
+    with pytest.raises(ChiasmError, match=rf"cannot read '{name}'.*{advice}"):
+        chiasm.read(tmp_path / name, text="a")

@@ -16,6 +16,7 @@ import pytest
 
 import chiasm
 from chiasm import registry
+from chiasm.data.cells import plain
 from chiasm.encode import _words
 from chiasm.encode.bow_text import BowText
 from chiasm.encode.hashed_text import HashedText
@@ -356,3 +357,26 @@ def test_a_missing_or_other_file_of_minilm_is_told_with_what_to_install(
         _file("planted_package", "m.onnx", "0" * 64, "x==1")
     known = "d9298a10d1b0735837dc4bd85dac641b0f3cef27a47e5d53a54f2f3f5b2fcffa"  # SHA-256 of b"other"
     assert _file("planted_package", "m.onnx", known, "x==1") == package / "m.onnx"
+
+
+UNSEEN = ["\u200b", "\ufeff", "\u00ad", "\u200d\u200c", "\u2060 ", "\u3164", "\u2800", "\x01\0", "\U000e0061"]
+
+
+@pytest.mark.parametrize("name", ["e5_text", "bow_text", "hashed_text", "wordvec_text", "tfidf_text", "minilm_text"])
+def test_a_text_of_characters_that_show_nothing_is_no_text(name: str) -> None:
+    if lacking := registry.entries("encode")[name].missing:
+        pytest.skip(f"{name} needs {', '.join(lacking)}")
+    encoder = registry.make("encode", name).fit([*sentences(20), *chinese(20)])
+    notes = encoder.attempt([*UNSEEN, "a red bus", "红色\u200b汽车", "\ufeffbus"])[1]
+    assert [i for i, told in notes.items() if told[0].code == "empty"] == list(range(len(UNSEEN)))
+    with pytest.raises(ChiasmError, match="without a visible character"):
+        encoder.encode(["\u200b"])
+
+
+def test_a_field_of_characters_that_show_nothing_is_empty() -> None:
+    encoder = registry.make("encode", "tabular_record")
+    records = [{"sex": "f", "age": 1.0}, {"sex": "m", "age": 2.0}, {"sex": "f", "age": 3.0}]
+    encoder.fit(records)
+    empty, filled = encoder.encode([{"sex": None, "age": 1.0}, {"sex": "\u3164\u200b", "age": 1.0}])
+    np.testing.assert_array_equal(empty, filled)
+    assert plain("\u2800 ") == ""

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from chiasm.errors import ChiasmError
-from chiasm.media.shots import SAME, _partition, changes, cover, directions, outstanding, pieces
+from chiasm.media.shots import SAME, _partition, changes, cover, directions, outstanding, pieces, spans
 
 
 def film(lengths, noise, seed=0, width=40):
@@ -71,8 +71,9 @@ def test_cuts_do_not_depend_on_the_scale_of_features():
     assert changes(directions(raw)).tolist() == changes(directions(1e4 * raw)).tolist() == [10, 20, 30]
 
 
-def test_pieces_leave_no_step_out():
+def test_spans_and_pieces_leave_no_second_out():
     cuts = np.array([4, 11, 12])
+    assert spans(cuts, 20, 10.0).tolist() == [[0, 2], [2, 5.5], [5.5, 6], [6, 10]]
     parts = pieces(cuts, 20, 3)
     assert parts[0, 0] == 0
     assert parts[-1, 1] == 20

@@ -12,7 +12,7 @@ import numpy as np
 
 from chiasm.asked import check_width, features_of, in_order
 from chiasm.encoding import with_digests
-from chiasm.errors import ChiasmError, unknown
+from chiasm.errors import ChiasmError, ChiasmWarning, unknown
 from chiasm.finite import check_varied, checked
 from chiasm.frames import is_matrix
 from chiasm.part import Part
@@ -148,6 +148,7 @@ class Aligner(Part):
         if wanted is not None and got < wanted:
             warnings.warn(
                 f"{type(self).__name__}: wanted k={wanted}, got {got}: the views vary together in no more directions.",
+                ChiasmWarning,
                 stacklevel=3,
             )
 

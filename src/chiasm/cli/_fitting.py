@@ -13,11 +13,11 @@ import click
 from chiasm import recipe, registry
 from chiasm.cli._shared import (
     columns,
+    command_line,
     csv_bytes,
     echo_json,
     encoders_of,
     notes_csv,
-    program,
     progress,
     say_skipped,
     source_of,
@@ -86,12 +86,12 @@ class Fitted:
         whole: dict[str, int] = self.model.counts_["whole"]
         return whole["learned"]
 
-    def say(self, facts: Mapping[str, Any], lines: list[str], following: list[str]) -> None:
+    def say(self, facts: Mapping[str, Any], lines: list[str], following: list[list[Any]]) -> None:
         """The last words: what was done and `facts` as JSON, or `lines` and the commands that can follow."""
         if self.as_json:
             echo_json({**self.done, **facts, "seconds": round(time.monotonic() - self.started, 2)})
             return
-        for line in lines + [f"next: {program()} {command}" for command in following]:
+        for line in lines + [f"next: {command_line(*words)}" for words in following]:
             click.echo(line)
 
 

@@ -15,6 +15,7 @@ from typing import Any
 
 import click
 
+from chiasm.cli._words import typed
 from chiasm.data.notes import Noted, some
 from chiasm.data.source import Source
 from chiasm.encoding import Report
@@ -29,15 +30,18 @@ __all__ = [
     "answers_csv",
     "clock",
     "columns",
+    "command_line",
     "counted",
     "csv_bytes",
     "echo_json",
     "echo_rows",
     "encoders_of",
+    "label_of",
+    "more_data",
     "notes_csv",
     "one_line",
-    "program",
     "progress",
+    "reading_of",
     "say_skipped",
     "source_of",
     "told_items",
@@ -81,6 +85,37 @@ def columns(command: Callable) -> Callable:
     return command
 
 
+_MORE = [
+    click.option("--where", multiple=True, metavar="COL=VALUE", help="These rows only; repeat for more conditions."),
+    click.option(
+        "--column",
+        multiple=True,
+        metavar="VIEW=COL",
+        help="DATA's column of a view or field, if it has another name.",
+    ),
+    click.option("--root", type=click.Path(), metavar="DIR", help="Paths are below this folder; default: DATA's."),
+    click.option("--encoding", metavar="NAME", help="Of DATA's text; default: as at fit."),
+]
+
+
+def more_data(command: Callable) -> Callable:
+    """The options of a command that has a model read more data: which rows, which columns, where its paths lie."""
+    for option in reversed(_MORE):
+        command = option(command)
+    return command
+
+
+def reading_of(options: Mapping[str, Any]) -> dict[str, Any]:
+    """The options of `more_data` as a `Source` takes them."""
+    pairs = {name: column for name, _, column in (one.rpartition("=") for one in options["column"])}
+    if "" in pairs:
+        raise ChiasmError(
+            f"wanted --column VIEW=COL, got {pairs['']!r}: a view's name, and DATA's column that holds it."
+        )
+    where = where_of(options["where"])
+    return {"where": where, "columns": pairs, "root": options["root"], "encoding": options["encoding"]}
+
+
 def source_of(options: Mapping[str, Any]) -> Source:
     """The column options as what reads DATA, and is kept in the model."""
     label = options.get("label")
@@ -110,6 +145,13 @@ def encoders_of(given: Iterable[str]) -> dict[str, str]:
     return {view: name for view, _, name in pairs}
 
 
+def label_of(data: str, label: str | None) -> str:
+    """The column of labels: that which was named, or of a folder its subfolders; a usage error for a table without."""
+    if label is None and not os.path.isdir(os.path.expanduser(data)):
+        raise click.UsageError("Missing option '--label': name the column of DATA that is to be answered.")
+    return label or "class"
+
+
 def where_of(given: Iterable[str]) -> dict[str, str]:
     """`--where COL=VALUE` options as a mapping."""
     pairs = [one.partition("=") for one in given]
@@ -119,11 +161,10 @@ def where_of(given: Iterable[str]) -> dict[str, str]:
     return {column: value for column, _, value in pairs}
 
 
-def program() -> str:
-    """How the person at this terminal can call this program again."""
-    if shutil.which("chiasm"):
-        return "chiasm"
-    return "python -m chiasm" if sys.argv[0].endswith("__main__.py") else os.path.relpath(sys.argv[0])
+def command_line(*words: Any) -> str:
+    """How the person at this terminal can call this program with these words, in quotes where a shell needs them."""
+    program = "python -m chiasm" if sys.argv[0].endswith("__main__.py") else typed(os.path.relpath(sys.argv[0]))
+    return " ".join(["chiasm" if shutil.which("chiasm") else program, *(typed(str(word)) for word in words)])
 
 
 def progress() -> Bars:

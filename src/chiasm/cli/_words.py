@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import re
+import shlex
 
-__all__ = ["flags"]
+__all__ = ["flags", "typed"]
 
 _NAMES = """
 text image audio video vector number category date label id group split encoding column root to window normal space
@@ -12,8 +14,10 @@ allow_leaks allow_train learn hearing
 """.split()
 _OTHER = {"space": "model"}
 
-_WHERE = re.compile(r"where=\{'([^']+)': '([^']+)'\}")
-_GIVEN = re.compile(rf"(?<![\w.'])({'|'.join(_NAMES)})=(?:'([^']*)'|([A-Z]+)\b|True\b)")
+_PAIR = r"""(?:'[^']*'|"[^"]*"): (?:'[^']*'|"[^"]*")"""
+_PAIRS = re.compile(rf"\b(where|columns)=\{{({_PAIR}(?:, {_PAIR})*)\}}")
+_GIVEN = re.compile(rf"""(?<![\w.'])({"|".join(_NAMES)})=(?:'([^']*)'|"([^"]*)"|([A-Z]+)\b|True\b)""")
+_PLAIN = re.compile(r"[\w@%+=:,./-]+")
 
 
 def flags(sentence: str) -> str:
@@ -24,7 +28,20 @@ def flags(sentence: str) -> str:
     """
 
     def option(found: re.Match[str]) -> str:
-        value = found[2] or found[3]
-        return f"--{_OTHER.get(found[1], found[1]).replace('_', '-')}" + (f" {value}" if value else "")
+        value = found[2] or found[3] or found[4]
+        return f"--{_OTHER.get(found[1], found[1]).replace('_', '-')}" + (f" {typed(value)}" if value else "")
 
-    return _GIVEN.sub(option, _WHERE.sub(r"--where \1=\2", sentence))
+    def pairs(found: re.Match[str]) -> str:
+        held = ast.literal_eval("{" + found[2] + "}")
+        return " ".join(f"--{found[1].removesuffix('s')} {typed(f'{k}={v}')}" for k, v in held.items())
+
+    return _GIVEN.sub(option, _PAIRS.sub(pairs, sentence))
+
+
+def typed(word: str) -> str:
+    """A word as it can be typed in a shell: in quotes where it has to be.
+
+    >>> typed("图.csv"), typed("my photos.csv")
+    ('图.csv', "'my photos.csv'")
+    """
+    return word if _PLAIN.fullmatch(word) else shlex.quote(word)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 import click
 
 from chiasm import recipe
-from chiasm.cli._shared import answers_csv, echo_rows, one_line, progress, say_skipped, where_of
+from chiasm.cli._shared import answers_csv, echo_rows, more_data, one_line, progress, reading_of, say_skipped
+from chiasm.cli._words import typed
 from chiasm.data.source import Source
 from chiasm.errors import ChiasmError
 from chiasm.files import write_atomic
@@ -20,13 +22,10 @@ SHOWN = 20
 @click.command("answer")
 @click.argument("model")
 @click.argument("data")
-@click.option("--where", multiple=True, metavar="COL=VALUE", help="Answer these rows only.")
-@click.option("--root", type=click.Path(), metavar="DIR", help="Paths are below this folder; default: DATA's.")
+@more_data
 @click.option("--to", type=click.Path(), metavar="FILE", help="Write a csv with a line a row.")
 @click.option("--json", "as_json", is_flag=True, help="Print the answers as JSON.")
-def answer_command(
-    model: str, data: str, where: tuple[str, ...], root: str | None, to: str | None, as_json: bool
-) -> None:
+def answer_command(model: str, data: str, to: str | None, as_json: bool, **options: Any) -> None:
     """What MODEL says of every row of DATA: a class and its probability, a number, or tags.
 
     Columns are read as the model was told at fit; those that DATA lacks are absent, and the others answer.
@@ -35,8 +34,10 @@ def answer_command(
     if not isinstance(part, Answering):
         task = type(part).__name__.lower()
         asks = {"retrieve": "search"}.get(task, task)
-        raise ChiasmError(f"{model} is a {task} model, it does not answer rows: chiasm {asks} {model} ... asks it.")
-    views = Source.of(part).read_present(data, part.views_, root=root, where=where_of(where))
+        raise ChiasmError(
+            f"{model} is a {task} model, it does not answer rows: chiasm {asks} {typed(model)} ... asks it."
+        )
+    views = Source.of(part).read_present(data, part.views_, **reading_of(options))
     answers = part.answer(views, progress=progress())
     say_skipped(answers.report)
     rows = part.rows(answers.ids, answers.outputs, answers.columns["views"])
@@ -54,4 +55,8 @@ def answer_command(
 
 
 def _shown(answer: Any) -> str:
-    return one_line("; ".join(answer) if isinstance(answer, list) else str(answer))
+    """An answer on one line; a tag that holds what stands between tags is in quotes."""
+    if isinstance(answer, list):
+        odd = [json.dumps(tag, ensure_ascii=False) if set(tag) & set(';"') else tag for tag in answer]
+        return one_line("; ".join(odd))
+    return one_line(str(answer))

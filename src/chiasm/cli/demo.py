@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from chiasm import recipe
-from chiasm.cli._shared import echo_json, program, progress
+from chiasm.cli._shared import command_line, echo_json, progress
 from chiasm.data.openmoji import ATTRIBUTION, openmoji
 from chiasm.encoding.cutting import PARTS
 from chiasm.report.sheet import sheet
@@ -82,7 +82,7 @@ def demo_command(target: str, seed: int, as_json: bool) -> None:
         say(_table(scores[lang]))
     say(f"\n95 % intervals, resampled by thing. {seconds} s. {ATTRIBUTION}")
     say(f"saved {folder}; a dozen searches are drawn in {picture}")
-    say(f'next: {program()} search {folder} "a happy cat"      {program()} search {folder} "下雨"')
+    say("next: " + "      ".join(command_line("search", folder, words) for words in ("a happy cat", "下雨")))
 
 
 def _table(score: Score) -> str:

@@ -15,12 +15,14 @@ from chiasm.cli._shared import (
     counted,
     csv_bytes,
     echo_json,
+    more_data,
     one_line,
     progress,
+    reading_of,
     say_skipped,
     told_items,
-    where_of,
 )
+from chiasm.data.folder import modality_of
 from chiasm.data.notes import sentences
 from chiasm.data.source import TABLES, Source
 from chiasm.errors import ChiasmError
@@ -55,8 +57,7 @@ SHOWN = 20
     metavar="SECONDS",
     help="Judged at a time in films; default: as long as the clips learned from.",
 )
-@click.option("--where", multiple=True, metavar="COL=VALUE", help="These rows only.")
-@click.option("--root", type=click.Path(), metavar="DIR", help="Paths are below this folder; default: DATA's.")
+@more_data
 @click.option(
     "--to", "target", type=click.Path(), metavar="FILE", help="Write a csv of all rows, the most unusual first."
 )
@@ -79,7 +80,7 @@ def detect_command(model: str, data: str | None, as_json: bool, **options: Any) 
         part.set_params(rate=options["rate"])
     names = recipe.load(options["describe"]) if options["describe"] else None
     texts = _texts(options["texts"])
-    _check(data, options)
+    _check(part, data, options)
     if options["live"]:
         _live(part, names, texts, options["live"], options["window"], as_json)
     elif data is None:
@@ -92,13 +93,20 @@ def detect_command(model: str, data: str | None, as_json: bool, **options: Any) 
         _table(part, names, texts, data, options, as_json)
 
 
-_OF_TABLES = (("target", "--to"), ("where", "--where"), ("root", "--root"))
+_OF_TABLES = (
+    ("target", "--to"),
+    ("where", "--where"),
+    ("column", "--column"),
+    ("root", "--root"),
+    ("encoding", "--encoding"),
+)
 
 
-def _check(data: str | None, options: dict[str, Any]) -> None:
-    """A ChiasmError for options that do not go together, and for a file that is neither a table nor a film."""
+def _check(part: Detect, data: str | None, options: dict[str, Any]) -> None:
+    """A ChiasmError for options that do not go together, and for a file that is no table, film, or row of the model."""
     place = Path(data or "").expanduser()
-    if place.is_file() and not _is_film(place.name) and not place.name.lower().removesuffix(".gz").endswith(TABLES):
+    row = _is_film(place.name) or modality_of(place.name) in part.views_.values()
+    if place.is_file() and not row and not place.name.lower().removesuffix(".gz").endswith(TABLES):
         raise ChiasmError(
             f"wanted a film ({', '.join(VIDEO_SUFFIXES[:4])}, ...), a sound ({', '.join(AUDIO_SUFFIXES[:4])}, ...), "
             f"a table ({', '.join(TABLES)}) or a folder, got {one_line(place.name)}."
@@ -120,7 +128,7 @@ def _is_film(data: str) -> bool:
 
 
 def _table(part: Detect, names: Any, texts: list[str], data: str, options: dict[str, Any], as_json: bool) -> None:
-    views = Source.of(part).read_present(data, part.views_, root=options["root"], where=where_of(options["where"]))
+    views = Source.of(part).read_present(data, part.views_, **reading_of(options))
     answers = part.answer(views, progress=progress())
     say_skipped(answers.report)
     signs = part.signs(views)

@@ -7,6 +7,8 @@ from typing import Any
 import click
 
 from chiasm.cli._fitting import fit, options_of_fit
+from chiasm.cli._shared import label_of
+from chiasm.cli._words import typed
 from chiasm.encoding.cutting import ANSWER_PARTS, PARTS
 from chiasm.errors import ChiasmError
 from chiasm.measure.coverage import told
@@ -34,15 +36,15 @@ def retrieve_command(data: str, **options: Any) -> None:
             raise ChiasmError(
                 f"{data} has only {views.names[0]!r} and nothing that pairs with it: learning needs some hundred "
                 "captioned examples. To search pictures without captions, reuse a model: chiasm search MODEL 'words' "
-                f"--in {data}"
+                f"--in {typed(data)}"
             )
 
     fitted = fit("retrieve", data, options, {"align": options["align"]}, parts=PARTS, check=check)
     model, folder, counts = fitted.model, fitted.folder, fitted.counts
     text = next((name for name, modality in model.views_.items() if modality == "text"), None)
-    following = [f"score {folder} {data}"] if counts["test"] else []
+    following = [["score", folder, data]] if counts["test"] else []
     if text:
-        following.append(f'search {folder} "{_example(model, text)}"')
+        following.append(["search", folder, _example(model, text)])
     fitted.say(
         {"aligner": {"name": options["align"], **model.aligner_.choices()}},
         [f"learned from {fitted.paired} of {fitted.shown}; saved {folder}", *told(model.counts_, pairs=True)],
@@ -56,9 +58,10 @@ def _answering(name: str, doc: str) -> None:
     @fit_command.command(name, help=doc)
     @click.argument("data")
     @options_of_fit
-    @click.option("--label", required=True, metavar="COL", help="The column of what is to be answered.")
+    @click.option("--label", metavar="COL", help="The column of what is to be answered; of class folders: class.")
     @click.option("--fuse", default="auto", show_default=True, help="The fuser (chiasm list fuse).")
     def command(data: str, **options: Any) -> None:
+        options["label"] = label_of(data, options["label"])
         fitted = fit(name, data, options, {"fuse": options["fuse"]}, parts=ANSWER_PARTS)
         model, folder, counts = fitted.model, fitted.folder, fitted.counts
         for view, right in model.suspects_.items():
@@ -78,8 +81,8 @@ def _answering(name: str, doc: str) -> None:
         lines = [f"learned from {counts['train'] + counts['val']} of {fitted.shown} with {fuser}; saved {folder}"]
         lines += told(model.counts_)
         lines += [f"out of fold: {one['verdict']}" for one in model.crossed_.get("leave_one_out", {}).values()]
-        following = [f"score {folder} {data}"] if counts["test"] else []
-        fitted.say(facts, lines, [*following, f"answer {folder} {data} --to answers.csv"])
+        following = [["score", folder, data]] if counts["test"] else []
+        fitted.say(facts, lines, [*following, ["answer", folder, data, "--to", "answers.csv"]])
 
 
 _answering("classify", "Learn to give each row of DATA one class, from any of its views.")
@@ -105,11 +108,11 @@ def match_command(data: str, **options: Any) -> None:
     own = {name: options[name] for name in ("align", "prior")}
     fitted = fit("match", data, options, own, parts=ANSWER_PARTS)
     folder, counts = fitted.folder, fitted.counts
-    following = [f"score {folder} {data}"] if counts["test"] else []
+    following = [["score", folder, data]] if counts["test"] else []
     fitted.say(
         {"aligner": {"name": options["align"], **fitted.model.aligner_.choices()}, "prior": options["prior"]},
         [f"learned from {fitted.paired} of {fitted.shown}; saved {folder}", *told(fitted.model.counts_, pairs=True)],
-        [*following, f"match {folder} {data}"],
+        [*following, ["match", folder, data]],
     )
 
 
@@ -142,7 +145,7 @@ def detect_command(data: str, **options: Any) -> None:
             f"learned from {learned}{of} rows by {'; '.join(shown)}; saved {fitted.folder}",
             *told(fitted.model.counts_),
         ],
-        [f"detect {fitted.folder} {data}"],
+        [["detect", fitted.folder, data]],
     )
 
 
@@ -165,11 +168,11 @@ def talk_command(data: str, **options: Any) -> None:
             *told(fitted.model.counts_),
             *doubts,
         ],
-        [f"talk {fitted.folder}"],
+        [["talk", fitted.folder]],
     )
 
 
 def _example(model: Any, view: str) -> str:
     """A short text that the model knows, to show a search with."""
     known = [str(item) for item in model.items_[view]["item"][:50]]
-    return min(known, key=len).replace('"', "'")[:60]
+    return " ".join(min(known, key=len)[:60].split())

@@ -13,6 +13,7 @@ from chiasm.cli._shared import (
     csv_bytes,
     echo_json,
     encoders_of,
+    label_of,
     one_line,
     progress,
     say_skipped,
@@ -26,7 +27,7 @@ SHOWN = 20
 @click.command("labels")
 @click.argument("data")
 @columns
-@click.option("--label", required=True, metavar="COL", help="The column of class labels to judge.")
+@click.option("--label", metavar="COL", help="The column of class labels to judge; of class folders: class.")
 @click.option(
     "--encoder", multiple=True, metavar="VIEW=NAME[+NAME]", help="A view's encoder (chiasm list encode), or several."
 )
@@ -44,6 +45,7 @@ def labels_command(data: str, target: str | None, as_json: bool, top: int, seed:
     from chiasm.measure.label_errors import label_errors
 
     registry.get("fuse", options["fuse"])  # a wrong name is told before the work, not after
+    options["label"] = label_of(data, options["label"])
     views = source_of(options).read(data, root=options["root"])
     encoders = encoders_of(options["encoder"]) or None
     found = label_errors(views, encoders=encoders, fuse=options["fuse"], seed=seed, progress=progress())

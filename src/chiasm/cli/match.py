@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
 from chiasm import recipe
-from chiasm.cli._shared import answers_csv, counted, echo_rows, one_line, progress, say_skipped, where_of
+from chiasm.cli._shared import answers_csv, counted, echo_rows, more_data, one_line, progress, reading_of, say_skipped
 from chiasm.data.source import Source
 from chiasm.errors import ChiasmError
 from chiasm.files import write_atomic
@@ -19,13 +20,10 @@ SHOWN = 20
 @click.command("match")
 @click.argument("model")
 @click.argument("data")
-@click.option("--where", multiple=True, metavar="COL=VALUE", help="These rows only.")
-@click.option("--root", type=click.Path(), metavar="DIR", help="Paths are below this folder; default: DATA's.")
+@more_data
 @click.option("--to", type=click.Path(), metavar="FILE", help="Write a csv with a line a row.")
 @click.option("--json", "as_json", is_flag=True, help="Print the answers as JSON.")
-def match_command(
-    model: str, data: str, where: tuple[str, ...], root: str | None, to: str | None, as_json: bool
-) -> None:
+def match_command(model: str, data: str, to: str | None, as_json: bool, **options: Any) -> None:
     """Whether the forms of each row of DATA belong together, as MODEL learned it, and how probably.
 
     \b
@@ -38,10 +36,10 @@ def match_command(
     part = recipe.load(model)
     if not isinstance(part, Match):
         raise ChiasmError(
-            f"wanted a model that judges pairs, got {model}, which is of {type(part).__name__}: chiasm fit match ... "
-            "--to FOLDER makes one."
+            f"wanted a model that judges pairs, got {model}, which is a {type(part).__name__.lower()} model: "
+            "chiasm fit match ... --to FOLDER makes one."
         )
-    views = Source.of(part).read_present(data, part.views_, root=root, where=where_of(where))
+    views = Source.of(part).read_present(data, part.views_, **reading_of(options))
     answers = part.answer(views, progress=progress())
     say_skipped(answers.report)
     rows = answers.as_rows()

@@ -8,7 +8,8 @@ from typing import Any
 import click
 
 from chiasm import recipe
-from chiasm.cli._shared import csv_bytes, progress, say_skipped, where_of
+from chiasm.cli._shared import csv_bytes, more_data, progress, reading_of, say_skipped
+from chiasm.cli._words import typed
 from chiasm.data.notes import sentences
 from chiasm.data.source import Source
 from chiasm.errors import ChiasmError
@@ -21,8 +22,7 @@ from chiasm.tasks import Answering
 @click.command("score")
 @click.argument("model")
 @click.argument("data")
-@click.option("--where", multiple=True, metavar="COL=VALUE", help="Score these rows; default: split=test.")
-@click.option("--root", type=click.Path(), metavar="DIR", help="Paths are below this folder; default: DATA's.")
+@more_data
 @click.option("--allow-train", is_flag=True, help="Score rows that the model was fitted on too.")
 @click.option("--per-query", type=click.Path(), metavar="FILE", help="Write a csv with a line a query (retrieve).")
 @click.option("--report", type=click.Path(), metavar="FILE", help="Write the score as a page of HTML with plots.")
@@ -36,18 +36,18 @@ from chiasm.tasks import Answering
 def score_command(
     model: str,
     data: str,
-    where: tuple[str, ...],
-    root: str | None,
     allow_train: bool,
     per_query: str | None,
     report: str | None,
     with_properties: bool,
     as_json: bool,
+    **options: Any,
 ) -> None:
     """How right MODEL is on DATA, with 95 % intervals, beside chance and a simple baseline.
 
     Of a search: R@1, 5, 10, median rank and mAP. Of answers: accuracy, F1, AUC or R2, and what each view adds.
-    Columns are read as the model was told at fit. Without --where: the rows recorded as test.
+    Columns are read as the model was told at fit. Without --where: the rows recorded as test, and all that the model
+    has never seen.
     """
     part = recipe.load(model)
     task, searches = type(part).__name__.lower(), hasattr(part, "hits")
@@ -59,18 +59,25 @@ def score_command(
         if given and not has:
             raise ChiasmError(f"{name} is for models that {whose}; {model} is a {task} model: leave it out.")
     source = Source.of(part)
-    wanted = where_of(where) or {"split": "test"}
-    split = wanted.pop("split", None)
-    whole = source.read(data, root=root, where=wanted)
-    views = whole
+    reading = reading_of(options)
+    split = reading["where"].pop("split", None)
+    whole = source.read_to_score(data, part.views_, **reading)
+    told = sentences(whole.notes)
     if split is not None:
         views = source.of_split(split_name(split), whole, part.ids_, part.splits_, model=model)
-    result = part.score(views, allow_train=allow_train, split=split or "all", progress=progress())
+    elif reading["where"]:
+        views, split = whole, "all"
+    else:
+        views, split, more = part.to_score(whole, allow_train=allow_train)
+        told += more
+    result = part.score(views, allow_train=allow_train, split=split, progress=progress())
     say_skipped(result.report)
     if report:
         from chiasm.report.page import page
 
-        content = page(result.table, result.wrong, data=Path(data).name, command=f"chiasm score {model} {data}")
+        content = page(
+            result.table, result.wrong, data=Path(data).name, command=f"chiasm score {typed(model)} {typed(data)}"
+        )
         write_atomic(Path(report), [content])
         click.echo(f"wrote {report}", err=True)
     if per_query:
@@ -81,8 +88,8 @@ def score_command(
         learned = [source.rows_of(name, whole, part.ids_, part.splits_) for name in ("train", "val")]
         train, val = (whole[mask] if mask.any() else None for mask in learned)
         result.table["properties"] = part.properties(views, train, val, allow_train=allow_train)
-    if as_json and whole.notes:
-        result.table["notes"] = sentences(whole.notes)
+    if as_json and told:
+        result.table["notes"] = told
     click.echo(result.to_json() if as_json else str(result))
     if with_properties and not as_json:
         click.echo("\n".join(["", *lines(result.table["properties"])]))

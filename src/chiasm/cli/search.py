@@ -44,6 +44,7 @@ from chiasm.views import Views
     metavar="DIR",
     help="Paths of --in DATA, and of --sheet's pictures, are below this folder.",
 )
+@click.option("--encoding", metavar="NAME", help="Of the texts of --in DATA; default: as at fit.")
 @click.option("--sheet", "sheet_file", type=click.Path(), metavar="FILE", help="Also draw the found pictures as a PNG.")
 @click.option("--json", "as_json", is_flag=True, help="Print the answers as JSON.")
 def search_command(
@@ -60,6 +61,7 @@ def search_command(
     window: float | None,
     column: str | None,
     root: str | None,
+    encoding: str | None,
     sheet_file: str | None,
     as_json: bool,
 ) -> None:
@@ -75,8 +77,8 @@ def search_command(
     part = recipe.load(model)
     if not hasattr(part, "hits"):
         raise ChiasmError(
-            f"wanted a model that searches, got {model}, which is of {type(part).__name__}: chiasm fit retrieve ... "
-            "--to FOLDER makes one."
+            f"wanted a model that searches, got {model}, which is a {type(part).__name__.lower()} model: "
+            "chiasm fit retrieve ... --to FOLDER makes one."
         )
     name = part.view(start or kind)
     query: Any = words if words is not None else str(Path(shown).resolve())
@@ -92,7 +94,7 @@ def search_command(
             raise ChiasmError("wanted one --to together with --in, got several.")
         usual = getattr(part, "seconds_", {}).get(target)
         within = Source.of(part).read_moments(
-            inside, target, part.views_[target], window=window, usual=usual, column=column, root=root
+            inside, target, part.views_[target], window=window, usual=usual, column=column, root=root, encoding=encoding
         )
     found = part.hits({name: [query]}, targets, k, within, reject, progress=progress())
     (hits,) = found

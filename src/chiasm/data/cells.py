@@ -9,16 +9,23 @@ import re
 import unicodedata
 from typing import Any
 
-from chiasm.checks import MISSING, is_empty, is_missing, shown
+from chiasm.checks import MISSING, EmptyError, is_empty, is_missing, is_unseen, shown
 from chiasm.errors import ChiasmError
 
-__all__ = ["MISSING", "composed", "embedded", "is_empty", "is_missing", "media_cell", "plain", "shown", "text_cell"]
+__all__ = [
+    "MISSING",
+    "EmptyError",
+    "composed",
+    "embedded",
+    "is_empty",
+    "is_missing",
+    "is_unseen",
+    "media_cell",
+    "plain",
+    "shown",
+    "text_cell",
+]
 
-_UNSEEN = re.compile(
-    r"[\s\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\u2800\u3164"
-    r"\ufe00-\ufe0f\ufeff\uffa0]+"
-)
-"""Blanks, and characters that show nothing when they stand alone."""
 _LONG = 10_000
 """Longer texts stay as they are spelled: to compose a hundred thousand accents on one letter takes seconds."""
 _BASE64 = re.compile(r"[A-Za-z0-9+/_\-\s]+=*\s*")
@@ -42,7 +49,8 @@ def plain(value: Any) -> str:
     """A cell of ids, labels, groups or conditions as text: composed, without the blanks around it; "" for none."""
     if isinstance(value, list | tuple):
         return json.dumps([plain(v) if isinstance(v, str) else v for v in value], ensure_ascii=False)
-    return "" if value is None or value != value else composed(str(value).strip("\u200b\ufeff").strip())
+    text = "" if value is None or value != value else str(value)
+    return "" if is_unseen(text) else composed(text.strip("\u200b\ufeff").strip())
 
 
 def text_cell(value: Any, name: str, row: int) -> str | None:
@@ -53,7 +61,7 @@ def text_cell(value: Any, name: str, row: int) -> str | None:
         raise ChiasmError(
             f"column {name!r}, row {row + 1}: wanted text, got {type(value).__name__} ({str(value)[:40]})."
         )
-    return None if _UNSEEN.fullmatch(value) else composed(value)
+    return None if is_unseen(value) else composed(value)
 
 
 def media_cell(value: Any, name: str, row: int) -> str | bytes | None:

@@ -15,9 +15,9 @@ __all__ = ["check_categories", "check_groups", "check_ids", "check_labels"]
 _MANY = 10
 
 
-def check_ids(ids: Iterable[Any], column: str) -> list[Noted]:
+def check_ids(ids: Iterable[Any], column: str, *, path: bool = False) -> list[Noted]:
     """Notes on ids as `chiasm.checks.odd_ids` finds them."""
-    return [(column, "", Note(code, message)) for code, message in odd_ids(ids, column)]
+    return [(column, "", Note(code, message)) for code, message in odd_ids(ids, column, path=path)]
 
 
 def check_groups(groups: Sequence[str], column: str) -> list[Noted]:

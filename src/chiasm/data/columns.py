@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-from chiasm.data.cells import is_missing, media_cell, shown, text_cell
+from chiasm.data.cells import EmptyError, is_missing, media_cell, shown, text_cell
 from chiasm.data.notes import Noted, some
-from chiasm.data.paths import Places
+from chiasm.data.paths import NOWHERE, OddPathError, Places
 from chiasm.errors import ChiasmError
-from chiasm.media.images import LinkError, Note
+from chiasm.media.images import Note
 from chiasm.views import ABSENT, Column
 
 __all__ = ["item_column", "vector_column"]
@@ -23,72 +22,81 @@ _WIDEST = 1 << 24
 def item_column(
     modality: str, values: list[Any], name: str, places: Places, rows: list[int]
 ) -> tuple[Column, list[Noted]]:
-    """A column of texts or media, and a note on each path that a link leads out of the root, which is absent then.
+    """A column of texts or media, and a note on each cell that names no file which may be read: it is absent.
 
     Args:
         values: a cell a row of the Views. name: the table's column. rows: the table's row of each, for a sentence.
 
-    Raises a ChiasmError for a cell of another type, a column without a value, and paths none of which leads anywhere.
+    Raises a ChiasmError for a cell of another type, an `EmptyError` for a column without a value, or with paths none of
+    which leads anywhere.
     """
     check = text_cell if modality == "text" else media_cell
     checked = [check(value, name, row) for row, value in zip(rows, values, strict=True)]
     if all(value is None for value in checked):
-        raise ChiasmError(f"column {name!r} is empty in all {len(values)} rows: nothing to read.")
+        raise EmptyError(f"column {name!r} is empty in all {len(values)} rows: nothing to read.")
     column = Column.from_cells(modality, checked)
     if modality == "text":
         return column, []
-    cells: list[Any] = []
     items: list[Any] = []
-    there: list[bool] = []
-    led: dict[str, LinkError] = {}
-    moved = np.full(len(column.items) + 1, ABSENT)  # the last serves index -1
-    for place, cell in enumerate(column.items):
+    labels: list[str] = []
+    odd: dict[int, OddPathError] = {}
+    place = np.full(len(column.items) + 1, ABSENT)  # the last serves index -1
+    some_there = False
+    for i, cell in enumerate(column.items):
         try:
-            means, is_there = places.find(cell) if isinstance(cell, str) else (cell, True)
-        except LinkError as error:
-            led[cell] = error
+            means, there = places.find(cell) if isinstance(cell, str) else (cell, True)
+        except OddPathError as error:
+            odd[i] = error
             continue
-        moved[place] = len(items)
-        cells.append(cell)
+        place[i] = len(items)
         items.append(means)
-        there.append(is_there)
-    if not items:
-        raise next(iter(led.values()))
-    if not any(there):
-        raise places.nowhere(cells, name)
-    labels = [
-        str(cell) if isinstance(means, str) else f"{modality} {i}"
-        for i, (cell, means) in enumerate(zip(cells, items, strict=True))
-    ]
-    return Column(modality, items, moved[column.index], labels=labels), _left_out(name, led)
+        labels.append(str(cell) if isinstance(means, str) else f"{modality} {i}")
+        some_there |= there
+    if not some_there:
+        raise _nothing(column.items, odd, name, places, rows[int(column.first_rows[min(odd, default=0)])])
+    of_row = {(rows[r], i): odd[i] for r, i in enumerate(column.index.tolist()) if i in odd}
+    notes = [_told(name, row, str(column.items[i]), error.note) for (row, i), error in of_row.items()]
+    return Column(modality, items, place[column.index], labels=labels), notes
+
+
+def _nothing(cells: list[Any], odd: dict[int, OddPathError], name: str, places: Places, row: int) -> ChiasmError:
+    """The error for a column no cell of which names a file that is there."""
+    lost = [cell for i, cell in enumerate(cells) if i not in odd or odd[i].note.code == NOWHERE]
+    if lost:
+        return places.nowhere(lost, name)
+    more = f" {len(odd) - 1} more cells of it name no file either." if len(odd) > 1 else ""
+    return EmptyError(f"column {name!r}, row {row + 1}: {next(iter(odd.values()))}{more}")
+
+
+def _told(name: str, row: int, cell: str, note: Note) -> Noted:
+    return name, f"row {row + 1}: {shown(cell)}", note
 
 
 def vector_column(values: list[Any], name: str, places: Places, rows: list[int]) -> tuple[Column, list[Noted]]:
-    """A column of vectors, from lists of numbers or paths of .npy files, and notes on those that are left out.
+    """A column of vectors, from lists of numbers or paths of .npy files, and notes on those that cannot be used.
 
-    These are not finite, or a link leads to them out of the root.
-
-    Raises a ChiasmError that tells every cell which is no vector, or is one of another length.
+    These are files that are not there, are damaged or may not be read, and numbers that are not finite. Raises a
+    ChiasmError that tells every cell which is no vector, or is one of another length, and an `EmptyError` where none is
+    left.
     """
     held: dict[int, np.ndarray] = {}
-    led: dict[str, LinkError] = {}
     wrong: list[tuple[int, str]] = []
+    notes: list[Noted] = []
     for i, value in enumerate(values):
         if is_missing(value):
             continue
-        try:
-            made = _vector(value, places)
-        except LinkError as error:
-            led[value] = error
-            continue
-        if isinstance(made, str):
+        made = _vector(value, places)
+        if isinstance(made, Note):
+            notes.append(_told(name, rows[i], value, made))
+        elif isinstance(made, str):
             wrong.append((rows[i], made))
         else:
             held[i] = made
-    if led and not held and not wrong:
-        raise next(iter(led.values()))
+    if not held and not wrong and notes:
+        told = some([f"{item} ({note.message})" for _, item, note in notes], 9)
+        raise EmptyError(f"column {name!r}: wanted vectors or paths of .npy files, got {told}.")
     if not held and not wrong:
-        raise ChiasmError(f"column {name!r} is empty in all {len(values)} rows: nothing to read.")
+        raise EmptyError(f"column {name!r} is empty in all {len(values)} rows: nothing to read.")
     usual = Counter(map(len, held.values())).most_common(1)[0][0] if held else 0
     wrong += [(rows[i], f"{len(v)} numbers, not {usual},") for i, v in held.items() if len(v) != usual]
     if wrong:
@@ -100,10 +108,9 @@ def vector_column(values: list[Any], name: str, places: Places, rows: list[int])
     items = np.stack(list(held.values()))
     finite = np.isfinite(items).all(axis=1)
     if not finite.any():
-        raise ChiasmError(f"column {name!r}: wanted finite numbers, got NaN or infinity in every row.")
+        raise EmptyError(f"column {name!r}: wanted finite numbers, got NaN or infinity in every row.")
     index = np.full(len(values), ABSENT, dtype=np.int64)
     index[np.array(list(held))[finite]] = np.arange(finite.sum())
-    notes = _left_out(name, led)
     if not finite.all():
         bad = some([str(rows[i] + 1) for i, good in zip(held, finite, strict=True) if not good])
         message = f"column {name!r}: {int((~finite).sum())} vectors that are not finite are left out (row {bad})"
@@ -111,23 +118,21 @@ def vector_column(values: list[Any], name: str, places: Places, rows: list[int])
     return Column("vector", items[finite], index), notes
 
 
-def _left_out(name: str, led: Mapping[str, LinkError]) -> list[Noted]:
-    """A note on each cell whose path a link leads out of the root."""
-    return [(name, cell, Note("link", str(error).rstrip("."), skipped=True)) for cell, error in led.items()]
-
-
-def _vector(value: Any, places: Places) -> np.ndarray | str:
-    """A cell's numbers, `(d,)` float32; or what it holds instead."""
+def _vector(value: Any, places: Places) -> np.ndarray | str | Note:
+    """A cell's numbers, `(d,)` float32; or what it holds instead; or why the file that it names cannot be used."""
     if isinstance(value, str):
         if not value.lower().endswith(".npy"):
             return shown(value, 40)
-        path, there = places.find(value)
+        try:
+            path, there = places.find(value)
+        except OddPathError as error:
+            return error.note
         if not there:
-            return f"no file {shown(value)}"
+            return Note("missing", "no such file", skipped=True)
         try:
             value = np.load(path, mmap_mode="r", allow_pickle=False)
         except (ValueError, OSError, EOFError):
-            return f"a damaged {shown(value)}"
+            return Note("broken", "a file that is damaged or holds no plain array", skipped=True)
         value = value[0] if value.ndim == 2 and len(value) == 1 else value
     if not hasattr(value, "__len__"):
         return type(value).__name__

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from chiasm.data.cells import composed
 from chiasm.data.notes import Noted, sentences
+from chiasm.data.text_file import text_of
 from chiasm.errors import ChiasmError
 from chiasm.media.clips import AUDIO_SUFFIXES, VIDEO_SUFFIXES
 from chiasm.media.images import HEIC_SUFFIXES, IMAGE_SUFFIXES, Note, reads_heic
@@ -24,7 +25,9 @@ def modality_of(name: str) -> str | None:
     return next((kind for kind, suffixes in _SUFFIXES.items() if name.lower().endswith(suffixes)), None)
 
 
-def read_folder(folder: Path, encoding: str, root: Path) -> tuple[dict[str, list], list[Noted]]:
+def read_folder(
+    folder: Path, encoding: str, root: Path, named: Sequence[str] = ()
+) -> tuple[dict[str, list], list[Noted]]:
     """The media below a folder as columns id, path, and text (same-named .txt) or class (subfolder); and notes.
 
     Where there are pictures, sounds and videos side by side, same-named files are one row of columns image, audio and
@@ -33,6 +36,8 @@ def read_folder(folder: Path, encoding: str, root: Path) -> tuple[dict[str, list
 
     Args:
         folder: what is read. encoding: of its texts. root: the folder that no link may lead out of.
+        named: the columns that will be asked for, none for all. Texts are read where they are among them; where "class"
+            is, files that lie in no subfolder have none.
     """
     notes: list[Noted] = []
     files: list[Path] = []
@@ -48,6 +53,7 @@ def read_folder(folder: Path, encoding: str, root: Path) -> tuple[dict[str, list
         notes += [_other(path) for path in others]
         found = f" ({'; '.join(sentences(notes))})" if notes else ""
         raise ChiasmError(f"no pictures, sounds or videos ({every}, ...) below {folder}{found}.")
+    files.sort(key=lambda path: (folder / path).is_symlink())  # of equal files the one that is no link is the first
     notes += _copies(folder, files)
     kinds = [str(modality_of(p.name)) for p in files]
     if len(set(kinds)) == 1:
@@ -59,12 +65,17 @@ def read_folder(folder: Path, encoding: str, root: Path) -> tuple[dict[str, list
     cells |= {column: [held.get(column) for _, _, held in rows] for column in columns}
     written = _texts(others)
     stems = [_stem(p) for _, p, _ in rows]
-    told = {stem: _lines(folder / written[stem], encoding) for stem in dict.fromkeys(stems) if stem in written}
-    if told:
+    captions = {stem: written[stem] for stem in dict.fromkeys(stems) if stem in written}
+    if captions and (not named or "text" in named):
+        told = _captions(folder, captions, encoding, notes)
         cells["text"] = [told.get(stem) for stem in stems]
-    elif len({p.parts[0] for _, p, _ in rows}) > 1 and all(len(p.parts) > 1 for _, p, _ in rows):
-        cells["class"] = [p.parts[0] for _, p, _ in rows]
-    used = {written[stem] for stem in told}
+    elif not captions or "class" in named:
+        classes = [p.parts[0] if len(p.parts) > 1 else None for _, p, _ in rows]
+        if ("class" in named and any(classes)) or (all(classes) and len(set(classes)) > 1):
+            cells["class"] = classes
+            alone = Note("no_class", "lies in no subfolder: it has no class")
+            notes += [("", str(p), alone) for _, p, _ in rows if len(p.parts) == 1]
+    used = set(captions.values())
     return cells, notes + [_other(path) for path in others if path not in used]
 
 
@@ -110,7 +121,7 @@ def _led(link: Path, top: Path) -> str:
     if not os.path.exists(real):
         return "a link that leads nowhere"
     if not Path(real).is_relative_to(top):
-        return f"a link out of {top}: --root {os.path.commonpath([real, top])} lets it lead there"
+        return f"a link out of {top}: root={os.path.commonpath([real, top])!r} lets it lead there"
     return ""
 
 
@@ -147,6 +158,8 @@ def _texts(files: list[Path]) -> dict[str, Path]:
 
 
 def _other(path: Path) -> Noted:
+    if path.suffix.lower() == ".txt":
+        return "", str(path), Note("lone_text", "a text whose name no picture, sound or video has", skipped=True)
     return "", str(path), Note("other_kind", "no picture, sound or video", skipped=True)
 
 
@@ -183,11 +196,23 @@ def _digest(path: Path, most: int | None) -> bytes:
         return b"unreadable " + os.fsencode(path)
 
 
-def _lines(path: Path, encoding: str) -> list[str]:
-    try:
-        content = path.read_text(encoding="utf-8-sig" if encoding == "utf-8" else encoding)
-    except UnicodeDecodeError:
-        raise ChiasmError(f"{path} is not {encoding} text: save it as UTF-8, or say encoding='gb18030'.") from None
-    except OSError as error:
-        raise ChiasmError(f"cannot read the text {path} ({error.strerror}): let it be read, or move it away.") from None
-    return [line.strip() for line in content.splitlines() if line.strip()]
+def _captions(folder: Path, captions: Mapping[str, Path], encoding: str, notes: list[Noted]) -> dict[str, list[str]]:
+    """The lines of the texts by what same-named files share; those that cannot be read are noted.
+
+    Raises a ChiasmError where none can.
+    """
+    found: dict[str, list[str]] = {}
+    lost: list[Noted] = []
+    for stem, path in captions.items():
+        try:
+            lines = [line.strip() for line in text_of(folder / path, encoding).splitlines()]
+            found[stem] = [line for line in lines if line]
+        except UnicodeDecodeError:
+            message = f"not {encoding} text: save it as UTF-8, or say encoding='gb18030' (or whichever it is)"
+            lost.append(("", str(path), Note("encoding", message, skipped=True)))
+        except OSError as error:
+            lost.append(("", str(path), Note("denied", f"cannot be read ({error.strerror})", skipped=True)))
+    if not found:
+        raise ChiasmError(f"no text of {folder} can be read: {'; '.join(sentences(lost))}.")
+    notes += lost
+    return found

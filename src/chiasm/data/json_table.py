@@ -40,7 +40,8 @@ def json_table(file: Any, path: Path) -> tuple[Cells, list[Noted]]:
     """The cells of one JSON document, and notes on what of it is in no row.
 
     A list of objects; `{"data": [...]}`, or whatever the one list is called; columns, as `DataFrame.to_json` writes
-    them; COCO (columns id, file_name, caption, category); Karpathy (columns id, path, caption, split).
+    them, also with orient="split"; COCO (columns id, file_name, caption, category); Karpathy (columns id,
+    path, caption, split).
     """
     try:
         held = json.load(file)
@@ -57,12 +58,12 @@ def json_table(file: Any, path: Path) -> tuple[Cells, list[Noted]]:
         lists = [value for value in held.values() if _objects(value)]
         if len(lists) == 1:
             held = lists[0]
-        elif columns := _by_column(held):
+        elif columns := _split(held) or _by_column(held):
             return columns, []
     if not _objects(held):
         raise ChiasmError(
             f"{path.name}: wanted a list of objects, columns, or pictures with annotations as COCO or Karpathy have "
-            f"them, got {type(held).__name__}."
+            f"them, got {_shape(held)}."
         )
     return _columns(held), []
 
@@ -89,6 +90,23 @@ def _objects(held: Any) -> bool:
 def _columns(rows: Sequence[Mapping[str, Any]]) -> Cells:
     names = list(dict.fromkeys(name for row in rows for name in row))
     return {name: [row.get(name) for row in rows] for name in names}
+
+
+def _shape(held: Any) -> str:
+    """What a JSON value is, for a sentence."""
+    if isinstance(held, dict):
+        return f"an object of {', '.join(map(repr, list(held)[:5])) or 'nothing'}"
+    return f"a list of {len(held)}" if isinstance(held, list) else f"{str(held)[:40]!r}"
+
+
+def _split(held: Mapping[str, Any]) -> Cells | None:
+    """Columns, index and data apart, as pandas writes with orient="split": its index is no column."""
+    names, rows = held.get("columns"), held.get("data")
+    if not (held.keys() <= {"columns", "index", "data"} and isinstance(names, list) and isinstance(rows, list)):
+        return None
+    if not rows or any(not isinstance(row, list) or len(row) != len(names) for row in rows):
+        return None
+    return {str(name): [row[i] for row in rows] for i, name in enumerate(names)}
 
 
 def _by_column(held: Mapping[str, Any]) -> Cells | None:

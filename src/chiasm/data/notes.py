@@ -17,33 +17,41 @@ Noted = tuple[str, str, Note]
 _SAID = {
     "link": "passed over, {}",
     "denied": "passed over, no permission to read",
+    "encoding": "passed over, {}",
+    "lone_text": "passed over, no picture, sound or video has the name of the text",
+    "no_class": "without a class, in no subfolder",
+    "other_kind": "",
     "heic": "HEIC pictures passed over: pip install 'chiasm[heic]' lets them be read",
     "copy": "the same bytes as others, and one item with them",
     "unpaired": "rows of their own: several files of one kind have the same name",
 }
-"""What stands behind "3 files (a, b, c)" in the sentence on a reason code; {} is what the first of their notes says."""
+"""What stands behind "3 files (a, b, c)" in the sentence on a file's reason code; {} is what its note says."""
 
 
 def sentences(notes: Iterable[Noted]) -> list[str]:
-    """One sentence a reason: how many, why, and the first three; a note on a whole column is its own sentence."""
-    by_code: dict[str, list[str]] = {}
-    first: dict[str, str] = {}
+    """One sentence a reason: how many files or cells, why, and the first three; of a whole column its own sentence."""
+    alike: dict[tuple[str, str, str], list[str]] = {}
     whole = []
-    for _, item, note in notes:
-        if item:
-            by_code.setdefault(note.code, []).append(item)
-            first.setdefault(note.code, note.message)
-        else:
+    for column, item, note in notes:
+        if not item:
             whole.append(note.message)
-    return [_sentence(code, items, first[code]) for code, items in by_code.items()] + whole
+        elif note.code in _SAID:  # a file
+            message = note.message if "{}" in _SAID[note.code] else ""
+            alike.setdefault((note.code, message, ""), []).append(item)
+        else:
+            alike.setdefault((note.code, note.message, column), []).append(item)
+    return [_sentence(*reason, items) for reason, items in alike.items()] + whole
 
 
-def _sentence(code: str, items: list[str], first: str) -> str:
+def _sentence(code: str, message: str, column: str, items: list[str]) -> str:
+    if code not in _SAID:
+        cells = f"{len(items)} cell{'s' if len(items) > 1 else ''}"
+        return f"column {column!r}: {cells} passed over ({some(items)}): {message}"
     files = f"{len(items)} file{'s' if len(items) > 1 else ''}"
     if code == "other_kind":
         kinds = Counter(_kind(item) for item in items)
         return f"{files} of other kinds passed over ({some([f'{k} {n}' for k, n in kinds.most_common()], 8)})"
-    return f"{files} ({some(items)}): {_SAID[code].format(first)}"
+    return f"{files} ({some(items)}): {_SAID[code].format(message)}"
 
 
 def _kind(item: str) -> str:

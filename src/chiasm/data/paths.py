@@ -9,25 +9,41 @@ from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import unquote
 
-from chiasm.data.cells import composed, embedded
+from chiasm.data.cells import EmptyError, composed, embedded
 from chiasm.errors import ChiasmError
-from chiasm.media.images import check_path
+from chiasm.media.images import Note, OutsideError, check_path
 
-__all__ = ["Places"]
+__all__ = ["NOWHERE", "OddPathError", "Places"]
+
+NOWHERE = "nowhere"
+"""The reason code of a path out of the root at which there is nothing: what another machine calls a file."""
 
 _DRIVE = re.compile(r"[A-Za-z]:[\\/]|\\\\")
+_LONE = re.compile("[\ud800-\udc7f\udd00-\udfff]")
+"""Halves of characters that stand for no byte of a file's name."""
+_MOVED = "were the files moved? Write paths as they lie below the table's folder or a root='DIR'"
+_CAPITALS = "/"
+"""Before a name without capitals; no name holds it."""
 _MOST = 4096
 """Longer than any path."""
 _ENCODINGS = ("gb18030", "big5", "shift_jis", "euc_kr", "latin-1")
 """Of names that are not UTF-8, such as those that a zip of Chinese Windows unpacks to."""
 
 
+class OddPathError(ChiasmError):
+    """A cell that names no file which may be read; `note` has the reason."""
+
+    def __init__(self, message: str, note: Note):
+        super().__init__(message)
+        self.note = note
+
+
 class Places:
     """Finds the files that cells mean, below `root` and nowhere else.
 
     A path is looked for below the first of the starts, then below the next; as it stands, then with backslashes as
-    separators, with accents as the folder has them, and with names that are not UTF-8 read as Windows wrote them (a
-    table written on another system, a zip of Chinese Windows).
+    separators, with accents and with capitals as the folder has them, and with names that are not UTF-8 read as Windows
+    wrote them (a table written on Windows or macOS, a zip of Chinese Windows).
 
     Args:
         root: what no path may leave, links followed. starts: the folders that paths are relative to.
@@ -54,8 +70,14 @@ class Places:
     def find(self, cell: str) -> tuple[str | bytes, bool]:
         """The path that a cell means, or the bytes that it holds as base64; and whether there is such a file.
 
-        Raises a ChiasmError for a URL, a damaged data: URI, and a path that leads out of the root.
+        Raises an `OddPathError` for a URL, a damaged data: URI, what no path can be, and one out of the root.
         """
+        try:
+            return self._found(cell)
+        except ChiasmError as error:
+            raise OddPathError(str(error), self._reason(cell, error)) from None
+
+    def _found(self, cell: str) -> tuple[str | bytes, bool]:
         spelled = unquote(cell[7:]) if cell[:8].lower() == "file:///" else cell
         first, trouble = None, None
         for start in self.starts if len(cell) <= _MOST and cell[:5].lower() != "data:" else ():
@@ -74,6 +96,25 @@ class Places:
             raise trouble
         return str(first or check_path(spelled, self.root)), False
 
+    def _reason(self, cell: str, error: ChiasmError) -> Note:
+        """Why a cell cannot be used."""
+        if cell[:5].lower() == "data:":
+            return Note("damaged_cell", "a damaged data: URI", skipped=True)
+        cell = unquote(cell[7:]) if cell[:8].lower() == "file:///" else cell
+        if "://" in cell[:16]:
+            return Note("url", "a URL: download the media first", skipped=True)
+        if "\0" in cell or len(cell.encode("utf-8", "surrogatepass")) > _MOST or _LONE.search(cell):
+            return Note("no_path", "no path of a file", skipped=True)
+        if isinstance(error, OutsideError) and (
+            error.linked or any(os.path.lexists(start / cell) for start in self.starts)
+        ):
+            message = (
+                f"out of the data's folder {self.root}: move the file there, or name a wider root='DIR' ({error.both} "
+                "holds both)"
+            )
+            return Note("outside", message, skipped=True)
+        return Note(NOWHERE, f"no such file: {_MOVED}", skipped=True)
+
     def _respelled(self, cell: str, start: Path) -> str | None:
         """The path below `start` that is there under a name of the same characters, else None."""
         if os.path.isabs(cell):
@@ -83,24 +124,29 @@ class Places:
             return None
         here = os.fspath(start)
         for part in parts:
-            name = self._names(here).get(composed(part))
-            if name is None:
+            names = self._names(here)
+            name = names.get(composed(part)) or names.get(_CAPITALS + composed(part).casefold())
+            if not name:
                 return None
             here = os.path.join(here, name)
         return os.path.relpath(here, start)
 
     def _names(self, folder: str) -> dict[str, str]:
-        """Composed name -> name of what lies in a folder below the root."""
+        """Composed name, and without its capitals, -> name of what lies in a folder below the root."""
         if folder not in self._listed:
             try:
                 inside = Path(os.path.realpath(folder)).is_relative_to(os.path.realpath(self.root))
                 names = os.listdir(folder) if inside else []
             except OSError:
                 names = []
-            self._listed[folder] = {}
+            told: dict[str, str] = {}
             for name in sorted(names, key=_is_foreign):
                 for spelled in _readings(name):
-                    self._listed[folder].setdefault(composed(spelled), name)
+                    told.setdefault(composed(spelled), name)
+            for spelled, name in list(told.items()):  # of two such names nobody knows which is meant
+                key = _CAPITALS + spelled.casefold()
+                told[key] = name if told.get(key, name) == name else ""
+            self._listed[folder] = told
         return self._listed[folder]
 
     def nowhere(self, cells: Sequence[str], name: str) -> ChiasmError:
@@ -108,27 +154,29 @@ class Places:
         tried = ", ".join(str(self.starts[0] / cell)[:200] for cell in cells[:3])
         count = f"none of the {len(cells)} files" if len(cells) > 1 else "the one file"
         verb = "was found" if len(cells) > 1 else "was not found"
-        return ChiasmError(f"column {name!r}: {count} that it names {verb} (tried {tried}): {self._cause(cells[0])}.")
+        return EmptyError(f"column {name!r}: {count} that it names {verb} (tried {tried}): {self._cause(cells[0])}.")
 
     def _cause(self, cell: str) -> str:
         if _DRIVE.match(cell):
-            return "these are paths of Windows with a drive: write them as they lie below the table's folder or --root"
+            return (
+                "these are paths of Windows with a drive: write them as they lie below the table's folder or root='DIR'"
+            )
         if os.path.isabs(cell):
-            return "were the files moved? Write paths as they lie below the table's folder or --root DIR"
+            return _MOVED
         parts = [part for part in re.split(r"[\\/]", cell) if part]
         if ".." not in parts:
             if self.beside not in self.starts and os.path.lexists(self.beside.joinpath(*parts)):
-                return f"they are there below {self.beside}: leave --root out"
+                return f"they are there below {self.beside}: leave root out"
             for folder in [above for start in self.starts for above in list(start.absolute().parents)[:3]]:
                 if os.path.lexists(folder.joinpath(*parts)):
-                    return f"they are there below {folder}: say --root {folder}"
+                    return f"they are there below {folder}: say root={str(folder)!r}"
             for start in self.starts:
                 for skipped in range(1, len(parts)):
                     if os.path.lexists(start.joinpath(*parts[skipped:])):
                         lies = os.path.join(*parts[skipped:])
                         return f"{start} has {lies!r}: write the paths as they lie there, or move the files"
         back = " (their backslashes were tried as separators too)" if "\\" in cell else ""
-        return f"name the folder that they lie below with --root DIR, or put back what was moved{back}"
+        return f"name the folder that they lie below with root='DIR', or put back what was moved{back}"
 
 
 def _is_foreign(name: str) -> bool:

@@ -11,15 +11,16 @@ from typing import Any
 
 import numpy as np
 
-from chiasm.data.cells import composed, is_missing, plain
+from chiasm.data.cells import EmptyError, composed, is_missing, plain
 from chiasm.data.checks import check_groups, check_ids, check_labels
 from chiasm.data.columns import item_column, vector_column
 from chiasm.data.folder import modality_of
-from chiasm.data.notes import sentences
+from chiasm.data.notes import sentences, some
 from chiasm.data.paths import Places
 from chiasm.data.record import record_column
 from chiasm.data.table import Cells, read_table
 from chiasm.errors import ChiasmError, ChiasmWarning, unknown
+from chiasm.media.images import Note
 from chiasm.splits import split_name
 from chiasm.views import ABSENT, Column, Views
 
@@ -49,6 +50,7 @@ def read(
     where: Mapping[Any, str] | None = None,
     root: str | os.PathLike[str] | None = None,
     encoding: str = "utf-8",
+    partial: bool = False,
 ) -> Views:
     """Views from a table (csv, tsv, jsonl, json, Parquet, npy), a folder of pictures, sounds or videos, or a DataFrame.
 
@@ -81,22 +83,25 @@ def read(
         where: keep the rows in which each column has the given value.
         root: the folder that paths are relative to and may not leave, by links neither; left out, that of `data`. Where
             it holds `data`, what is not there is looked for beside `data` too.
-        encoding: of text files; a file that is not is refused (Chinese files are often "gb18030").
+        encoding: of text files (Chinese ones are often "gb18030"): a table that is not is refused, a caption told.
+        partial: a column of which nothing can be used is told and absent, as long as another one is there.
 
-    Raises a ChiasmError for a wrong column, mixed types, a URL, a path that leaves the root, and a column of paths none
-    of which leads to a file.
+    Raises a ChiasmError for a wrong column, mixed types, and a column of paths none of which leads to a file. A cell
+    that names no file that may be read (a URL, a path out of the root) is told and absent.
     """
     in_folder = isinstance(data, str | os.PathLike) and Path(data).expanduser().is_dir()
     key, part_of, grouped = (None if name is None or name == "" else _name(name) for name in (id, split, group))
     labelled = _named(label)
+    labels = [labelled] if isinstance(labelled, str) else labelled
     kept = {_name(column): value for column, value in (where or {}).items()}
     given = {"text": text, "image": image, "audio": audio, "video": video, "vector": vector}
     wanted = {name: (kind, column) for kind, one in given.items() for name, column in names_of(one).items()}
     numbers, categories, dates = names_of(number), names_of(category), names_of(date)
     fields = [*numbers.values(), *categories.values(), *dates.values()]
-    labels = [labelled] if isinstance(labelled, str) else labelled
     facts_of = [*labels, *(c for c in (key, part_of, grouped) if c), *kept]
-    cells, base, notes = read_table(data, encoding, [c for _, c in wanted.values()] + fields + facts_of, root)
+    named = [c for _, c in wanted.values()] + fields
+    named += facts_of + ["text"] * (in_folder and not named)  # of a folder all is read where nothing is named
+    cells, base, notes = read_table(data, encoding, named, root)
     data = data if isinstance(data, str | os.PathLike) else f"the {type(data).__name__}"
     if fields and "record" in wanted:
         raise ChiasmError(f"two views would be named 'record': rename the {wanted['record'][0]} (NAME=record).")
@@ -120,6 +125,8 @@ def read(
     labels = [labelled] if isinstance(labelled, str) else labelled
     for column in used + labels + [c for c in (key, part_of, grouped) if c] + list(kept):
         if column not in cells:
+            if in_folder and column == "class":
+                raise ChiasmError(f"{data} tells no classes: wanted a subfolder for each, or a table with labels.")
             raise unknown(f"column in {data}", column, cells)
     total = len(next(iter(cells.values()), []))
     if kept:
@@ -127,20 +134,31 @@ def read(
         cells = {c: [v for v, k in zip(values, keep, strict=True) if k] for c, values in cells.items()}
         total = sum(keep)
     if not total:
-        raise ChiasmError(f"{data} has no rows" + (f" where {dict(kept)}." if kept else "."))
+        asked = " and ".join(f"{column} is {value!r}" for column, value in kept.items())
+        raise ChiasmError(f"{data} has no rows{f' where {asked}' if asked else ''}.")
     source = _rows(cells, [column for modality, column in wanted.values() if modality != "vector"], total)
     places = Places.of(base, None if root is None else Path(root), in_folder)
     rows = [r for r, _ in source]
-    columns = {}
+    columns: dict[str, Column] = {}
+    nothing: dict[str, EmptyError] = {}
     for name, (modality, column) in wanted.items():
         held = [cells[column][r] if part is None else _at(cells[column][r], part) for r, part in source]
-        if modality == "vector":
-            columns[name], told = vector_column(held, column, places, rows)
-        else:
-            columns[name], told = item_column(modality, held, column, places, rows)
-        notes += told
+        try:
+            if modality == "vector":
+                columns[name], told = vector_column(held, column, places, rows)
+            else:
+                columns[name], told = item_column(modality, held, column, places, rows)
+            notes += told
+        except EmptyError as error:
+            nothing[name] = error
     if fields:
-        columns["record"] = record_column(cells, numbers, categories, rows, notes, dates)
+        try:
+            columns["record"] = record_column(cells, numbers, categories, rows, notes, dates, partial=partial)
+        except EmptyError as error:
+            nothing["record"] = error
+    if nothing and not (partial and columns):
+        raise next(iter(nothing.values()))
+    notes += [(name, "", Note("nothing", str(error), skipped=True)) for name, error in nothing.items()]
     facts = {}
     if part_of:
         facts["split"] = np.array([_split(cells[part_of][r], part_of, r) for r in rows], dtype=object)
@@ -158,7 +176,7 @@ def read(
     ids, of = _ids(cells, key, rows, wanted, columns)
     if of and not in_folder:
         first = np.flatnonzero(np.diff(rows, prepend=-1))  # a row of the table may be several here
-        notes += check_ids(ids[first].tolist(), of)
+        notes += check_ids(ids[first].tolist(), of, path=of != key)
     views = Views(columns, ids, facts)
     views.has_ids = not all(str(i).startswith("row ") for i in ids)  # else numbers of rows
     views.notes = notes
@@ -235,17 +253,22 @@ def _ids(
     media = {source: name for name, (kind, source) in wanted.items() if kind in ("image", "audio", "video")}
     if id_:
         values = cells[id_]
-        empty = next((r for r in rows if plain(values[r]) == ""), None)
-        if empty is not None:
-            raise ChiasmError(f"column {id_!r}, row {empty + 1}: wanted an id, got nothing.")
+        if empty := [str(r + 1) for r in dict.fromkeys(rows) if plain(values[r]) == ""]:
+            raise ChiasmError(
+                f"column {id_!r}: wanted an id, got nothing in {len(empty)} of {len(set(rows))} rows "
+                f"(row {some(empty, 9)}): fill them, name another id='COL', or leave id out: each file is a "
+                "thing then, or else each row."
+            )
         return np.array([plain(values[r]) for r in rows], dtype=object), id_
     ids = [f"row {r + 1}" for r in rows]
     if len(media) != 1:
         return np.array(ids, dtype=object), ""
     ((source, name),) = media.items()
-    column, values = columns[name], cells[source]
-    for i, (r, place) in enumerate(zip(rows, column.index.tolist(), strict=True)):
-        if isinstance(values[r], str) and place != ABSENT and isinstance(column.items[place], str):
+    column, values = columns.get(name), cells[source]  # none where nothing of it can be used
+    for i, r in enumerate(rows):
+        place = ABSENT if column is None else int(column.index[i])
+        path = place == ABSENT or column is None or isinstance(column.items[place], str)
+        if isinstance(values[r], str) and not is_missing(values[r]) and path:
             ids[i] = plain(values[r])
     return np.array(ids, dtype=object), source
 

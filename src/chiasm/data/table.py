@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import gzip
 import io
@@ -20,6 +21,7 @@ from chiasm.data.cells import composed
 from chiasm.data.folder import modality_of, read_folder
 from chiasm.data.json_table import json_lines, json_table, nested
 from chiasm.data.notes import Noted
+from chiasm.data.text_file import as_text
 from chiasm.errors import ChiasmError
 
 __all__ = ["A_FILE", "TABLES", "Cells", "Table", "modality_of", "read_table", "table"]
@@ -30,6 +32,7 @@ TABLES = (".csv", ".tsv", ".jsonl", ".ndjson", ".json", ".parquet", ".npy")
 _PACKED = (".csv", ".tsv", ".jsonl", ".ndjson", ".json")
 A_FILE = {"image": "a picture", "audio": "a sound", "video": "a film"}
 """What a file of a modality is, in a sentence."""
+_SHEETS = (".xlsx", ".xls", ".xlsm", ".ods", ".numbers", ".sav", ".dta", ".feather", ".arrow", ".xml", ".html")
 _SEPARATORS = ",;\t|"
 _MARK = re.compile(r"sep=(.)[\r\n]*")
 _MOST = 1 << 30
@@ -61,7 +64,8 @@ def read_table(
         data: csv, tsv, jsonl, ndjson or JSON, also packed (.gz); Parquet; .npy (one column, vector); a folder; or what
             is in memory (a DataFrame, a dict of columns, a list of rows), whose paths are below the working directory.
         encoding: of text files. named: columns that the caller will ask for: of several separators that a csv may have,
-            the one that finds them is taken; "a.b" is made of what lies nested in column a.
+            the one that finds them is taken; "a.b" is made of what lies nested in column a; of a folder the captions
+            ("text") are read where they are among them, or nothing is.
         root: what no link of a folder may lead out of; left out, the folder.
     """
     if not isinstance(data, str | os.PathLike):
@@ -70,13 +74,17 @@ def read_table(
         if len(set(lengths.values())) > 1:
             raise ChiasmError(f"wanted columns of one length, got {lengths}: rows must be aligned.")
         return Table(held | nested(held, [composed(name) for name in named]), Path(), [])
+    try:
+        codecs.lookup(encoding)
+    except LookupError:
+        raise ChiasmError(f"no text encoding named {encoding!r}: utf-8, utf-16 and gb18030 are some.") from None
     path = Path(data).expanduser()
     if not path.exists():
         raise ChiasmError(
             f"no file or folder {str(data)!r}: wanted a table ({', '.join(TABLES)}) or a folder of media."
         )
     if path.is_dir():
-        cells, notes = read_folder(path, encoding, path if root is None else Path(root))
+        cells, notes = read_folder(path, encoding, path if root is None else Path(root), [composed(n) for n in named])
         return Table(cells, path, notes)
     if not path.is_file():  # a pipe would make us wait for ever
         raise ChiasmError(f"{path.name} is no regular file: save the table as one.")
@@ -90,7 +98,8 @@ def read_table(
             )
         raise ChiasmError(
             f"cannot read {path.name!r}: wanted a table ({', '.join(TABLES)}; .gz of those that are text) or a folder "
-            "of media."
+            "of media"
+            + (": save it as csv, in UTF-8." if suffix in _SHEETS else ": a table of text is named .csv or .tsv.")
         )
     named = [composed(name) for name in named]
     try:
@@ -119,16 +128,11 @@ def read_table(
         raise ChiasmError(f"no permission to read {path}.") from None
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise ChiasmError(f"{path.name} is damaged or is not packed by gzip ({str(error)[:80]}).") from None
-    except LookupError:
-        raise ChiasmError(f"no text encoding named {encoding!r}.") from None
 
 
 def _text(path: Path, packed: bool, encoding: str) -> Any:
     """A file of text, unpacked where it is packed."""
-    encoding = "utf-8-sig" if encoding.lower() in ("utf-8", "utf8") else encoding
-    if not packed:
-        return open(path, encoding=encoding, newline="")
-    return io.TextIOWrapper(io.BufferedReader(_Unpacked(path)), encoding=encoding, newline="")
+    return as_text(io.BufferedReader(_Unpacked(path)) if packed else open(path, "rb"), encoding)
 
 
 class _Unpacked(io.RawIOBase):

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from chiasm.checks import is_unseen
 from chiasm.media.images import Note
 
 __all__ = ["commonest", "counts", "fold", "readable", "words"]
@@ -61,7 +62,7 @@ def readable(items: Sequence[Any]) -> tuple[list[str], dict[int, list[Note]]]:
         text = ""
         if not isinstance(item, str):
             notes[i] = [Note("not_text", f"wanted a text, got {type(item).__name__}", skipped=True)]
-        elif not item[:LONGEST].replace("\0", " ").strip():
+        elif is_unseen(item[:LONGEST]):
             notes[i] = [Note("empty", "a text without a visible character", skipped=True)]
         else:
             text = item

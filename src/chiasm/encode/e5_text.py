@@ -15,6 +15,7 @@ import numpy as np
 
 from chiasm import scale
 from chiasm.allowed import COUNT
+from chiasm.checks import is_unseen
 from chiasm.encode._encoder import Encoder
 from chiasm.media.images import Note
 
@@ -78,7 +79,7 @@ class E5Text(Encoder):
             return "", [Note("not_text", f"wanted a text, got {type(item).__name__}", skipped=True)]
         text = " ".join(item[: 4 * self.width].replace("\0", " ").split())
         text = text.encode("utf-8", "replace").decode()
-        if not text:
+        if is_unseen(text):
             return "", [Note("empty", "a text without a visible character", skipped=True)]
         used = 0
         for place, character in enumerate(text):

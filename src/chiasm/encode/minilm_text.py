@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from chiasm.checks import is_unseen
 from chiasm.encode._encoder import Encoder, each
 from chiasm.errors import ChiasmError
 from chiasm.files import sha256
@@ -100,7 +101,7 @@ def _clean(item: Any) -> str:
     if not isinstance(item, str):
         raise MediaError("not_text", f"wanted a text, got {type(item).__name__}")
     text = item[:CHARACTERS].replace("\0", " ").encode("utf-8", "replace").decode()
-    if not text.strip():
+    if is_unseen(text):
         raise MediaError("empty", "a text without a visible character")
     return text
 

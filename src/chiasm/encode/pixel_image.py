@@ -37,7 +37,7 @@ class PixelImage(Encoder):
     near = 0.975
     batch = 512
 
-    allowed: ClassVar = {"groups": choice("color", "edge", "texture").each(), "size": number(16, 4096, whole=True)}
+    allowed: ClassVar = {"groups": choice("color", "edge", "texture").each(), "size": number(8, 4096, whole=True)}
 
     def __init__(self, groups: tuple[str, ...] = ("color", "edge", "texture"), size: int = 64):
         self.groups = groups

@@ -15,6 +15,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from chiasm.allowed import COUNT
+from chiasm.checks import is_unseen
 from chiasm.encode._encoder import Encoder
 from chiasm.errors import ChiasmError
 from chiasm.media.images import MediaError, Note
@@ -189,7 +190,7 @@ def _record(item: Any) -> tuple[dict[str, Any], list[Note]]:
     notes: list[Note] = []
     for name, value in item.items():
         if isinstance(value, str):
-            if value.strip():
+            if not is_unseen(value):
                 record[name] = value.strip()
         elif isinstance(value, Real | np.bool_):
             number = _float(value) + 0.0  # -0.0 is 0.0

@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from chiasm.allowed import COUNT
+from chiasm.checks import is_unseen
 from chiasm.encode._encoder import Encoder
 from chiasm.errors import ChiasmError
 from chiasm.media.images import Note
@@ -48,7 +49,7 @@ class TfidfText(Encoder):
         from sklearn.decomposition import TruncatedSVD
         from sklearn.feature_extraction.text import TfidfVectorizer
 
-        texts = [item for item in items if isinstance(item, str) and item.strip()]
+        texts = [item for item in items if isinstance(item, str) and not is_unseen(item)]
         if len(texts) < 2:
             raise ChiasmError(f"tfidf_text: wanted at least 2 training texts, got {len(texts)}.")
         self.vectorizer_ = TfidfVectorizer(
@@ -70,7 +71,7 @@ class TfidfText(Encoder):
         notes = {}
         texts = []
         for i, item in enumerate(items):
-            good = isinstance(item, str) and bool(item.strip())
+            good = isinstance(item, str) and not is_unseen(item)
             texts.append(item[:20_000] if good else "")
             if not good:
                 notes[i] = [Note("empty", "a text without a visible character", skipped=True)]

@@ -222,7 +222,7 @@ class Encoding(Part):
                 columns[name] = with_digests(column)
                 continue
             run = runs[name]
-            report.notes += [(name, column.label(position), note) for position, note in run.notes]
+            report.notes += [(name, _label(views, column, position), note) for position, note in run.notes]
             report.items[name] = len(column.used)
             report.encoded[name] = len(run.fresh | (before.get(name, set()) & set(run.keys.values())))
             report.found[name] = len(run.keys) - report.encoded[name]  # equal bytes are encoded once
@@ -234,8 +234,8 @@ class Encoding(Part):
         found = {}
         for shows, encoder in self.encoders_.items():
             brought = getattr(encoder, "known", lambda: None)()
-            for speaks, other in self.encoders_.items() if brought else ():
-                if other.modality == "text":
+            for speaks, other in self.encoders_.items():
+                if brought is not None and other.modality == "text":
                     found[speaks, shows] = Names(brought.weights, brought.biases, _said(other, brought.phrasings))
         return found
 
@@ -269,6 +269,14 @@ def _said(encoder: Any, phrasings: Sequence[Sequence[str]]) -> np.ndarray:
     np.add.at(sums, of[column.present], np.asarray(column.items)[place])
     counts = np.bincount(of[column.present], minlength=len(phrasings))
     return (sums / np.maximum(counts, 1)[:, None]).astype(np.float32)
+
+
+def _label(views: Views, column: Column, position: int) -> str:
+    """An item for a person; what has no name of its own, a record or the bytes of a picture, by its first row's id."""
+    label = column.label(position)
+    if not isinstance(column.items[position], dict | bytes):
+        return label
+    return f"{views.ids[int(np.flatnonzero(column.index == position)[0])]}: {label}"
 
 
 def _make(wanted: Any, modality: str) -> Any:

@@ -29,9 +29,10 @@ class Attention(TrainedFuser):
     AUC of .98. An intact item that belongs to another row looks right, and is not noticed (.52). Nobody tells it what
     noise is: with few rows, or where one view says it all, nothing drives the weights and they stay near equal.
 
-    Choose `early` for the answer alone, which is closed and quicker. Over 5 re-drawn splits
-    (benchmarks/fuse/aligned.py) this less `early` is +0.3 points of accuracy [-0.3, 1.0] on tweets and -0.5 [-3.8, 2.8]
-    on news; log loss +.000 [-.008, .009] and +.023 [.001, .046].
+    Choose `early` for the answer alone, which is closed and quicker, and where a class has few rows: with 3 or 10 of
+    each this loses up to 18 points (benchmarks/fuse/rows_a_class.py, docs/fuse.md). With some hundred rows a class
+    it is, less `early`, over 5 re-drawn splits (benchmarks/fuse/aligned.py), +0.3 points of
+    accuracy [-0.3, 1.0] on tweets and -0.5 [-3.8, 2.8] on news; log loss +.000 [-.008, .009] and +.023 [.001, .046].
 
     Args:
         kind: "classes", "tags" or "numbers". device: to train on, "cpu" or "cuda"; on a CPU the same seed gives the

@@ -29,9 +29,11 @@ class Gated(TrainedFuser):
     trust a view in one and not in another. `row_weights` are the mean gates, which move less than the weights of
     `attention` but tell planted static as well (AUC .98; intact items of other rows .50).
 
-    Choose `early` for the answer alone, which is closed and quicker. Over 5 re-drawn splits
-    (benchmarks/fuse/aligned.py) this less `early` is -0.4 points of accuracy [-1.0, 0.2] on tweets and -0.5 [-3.5, 2.4]
-    on news; its probabilities are worse, log loss +.014 [.000, .028] and +.035 [.013, .056].
+    Choose `early` for the answer alone, which is closed and quicker, and where a class has few rows: with 3 or 10 of
+    each this loses up to 18 points (benchmarks/fuse/rows_a_class.py, docs/fuse.md). With some hundred rows a class
+    it is, less `early`, over 5 re-drawn splits (benchmarks/fuse/aligned.py), -0.4 points of
+    accuracy [-1.0, 0.2] on tweets and -0.5 [-3.5, 2.4] on news; its probabilities are worse: log loss +.014 [.000,
+    .028] and +.035 [.013, .056].
 
     Args:
         kind: "classes", "tags" or "numbers". device: to train on, "cpu" or "cuda"; on a CPU the same seed gives the

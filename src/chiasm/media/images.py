@@ -24,9 +24,9 @@ __all__ = [
     "FORMATS",
     "HEIC_SUFFIXES",
     "IMAGE_SUFFIXES",
-    "LinkError",
     "MediaError",
     "Note",
+    "OutsideError",
     "check_path",
     "content",
     "decode_here",
@@ -90,8 +90,12 @@ class MediaError(ChiasmError):
         self.note = Note(code, message, skipped=True)
 
 
-class LinkError(ChiasmError):
-    """A path that leaves its root by a link."""
+class OutsideError(ChiasmError):
+    """A path that leaves its root: `both` is the folder that holds it too, `linked` whether it leaves by a link."""
+
+    def __init__(self, message: str, both: str, linked: bool):
+        super().__init__(message)
+        self.both, self.linked = both, linked
 
 
 def check_path(cell: str, root: Path, start: Path | None = None) -> Path:
@@ -116,9 +120,12 @@ def check_path(cell: str, root: Path, start: Path | None = None) -> Path:
         inside = Path(os.path.abspath(start / cell)).is_relative_to(os.path.abspath(root))
         linked = f" (by a link, to {path})" if inside else ""
         shown = cell if len(cell) <= 60 else f"{cell[:60]}..."
-        raise (LinkError if inside else ChiasmError)(
+        both = os.path.commonpath([path, top])
+        raise OutsideError(
             f"{shown!r} leaves the data's folder {root}{linked}: move the file there, or name a wider root='DIR' "
-            f"({os.path.commonpath([path, top])} holds both)."
+            f"({both} holds both).",
+            both,
+            inside,
         )
     return path
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from chiasm.errors import ChiasmError
 
-__all__ = ["changes", "cover", "directions", "outstanding", "pieces"]
+__all__ = ["changes", "cover", "directions", "outstanding", "pieces", "spans"]
 
 SAME = 0.03
 """Squared distance of neighboring steps up to which nothing moves: compression changes that much."""
@@ -111,6 +111,19 @@ def _joined(rows: np.ndarray, cuts: list[int], penalty: float) -> list[int]:
             kept.append(cut)
             mine, length = sums[i], more
     return kept
+
+
+def spans(cuts: np.ndarray, steps: int, seconds: float) -> np.ndarray:
+    """The start and end of each shot in seconds, `(s, 2)`: one begins where another ends.
+
+    Args:
+        cuts: first steps of shots, as `changes` gives them. steps: of the whole film. seconds: its length.
+
+    >>> spans(np.array([4]), 10, 5.0).tolist()
+    [[0.0, 2.0], [2.0, 5.0]]
+    """
+    edges = np.concatenate([[0.0], np.asarray(cuts) * (seconds / steps), [seconds]])
+    return np.stack([edges[:-1], edges[1:]], axis=1)
 
 
 def pieces(cuts: np.ndarray, steps: int, longest: float) -> np.ndarray:

@@ -21,6 +21,7 @@ from chiasm.measure.coverage import coverage
 from chiasm.part import Part
 from chiasm.splits import check_splits, leaks, row_digests
 from chiasm.tasks._results import recalled, remember
+from chiasm.tasks._to_score import Chosen, to_score
 from chiasm.views import Views, as_views, not_looked_at
 
 __all__ = ["KnownRows", "Learned", "strings"]
@@ -197,6 +198,13 @@ class KnownRows(Part):
         vectors = {name: column for name, column in views.columns.items() if column.modality == "vector"}
         self.widths_ = {name: column.width for name, column in vectors.items()}
         self.features_ = features_of(views)
+
+    def to_score(self, views: Views, *, allow_train: bool = False) -> Chosen:
+        """The raw rows that were held out as test and those never seen, what to call them, and what to say of others.
+
+        See `chiasm.tasks._to_score.to_score`.
+        """
+        return to_score(self, views, allow_train=allow_train)
 
     def save(self, path: Any) -> Any:
         """Save as a folder; see `chiasm.save`."""

@@ -25,7 +25,7 @@ from chiasm.tasks._known_rows import KnownRows, Learned, strings
 from chiasm.tasks._results import Answers, Hits, recalled, remember
 from chiasm.tasks._retrieve.hits import best, merged, numbered
 from chiasm.tasks._retrieve.rejection import calibrate, rejected
-from chiasm.views import Column, Views, as_views
+from chiasm.views import ABSENT, Column, Views, as_views
 
 __all__ = ["Retrieve"]
 
@@ -85,16 +85,20 @@ class Retrieve(KnownRows):
         Raises a ChiasmError when there are no pairs, or when an id or a whole row stands in two splits.
         """
         views = as_views(views)
-        check_pairs(views)
+        views, alone = _with_words(views), len(views.columns) == 1
+        if not alone:
+            check_pairs(views)
         aligner = registry.make("align", self.align, seed=self.seed)
         registry.make("index", self.index)
         known = self._learn_rows(views, progress)
-        train = known.train
-        check_pairs(train)
+        train, names = known.train, self.encoding_.known() if alone else {}
+        if not names or not registry.takes(aligner, "known"):
+            check_pairs(train)
         val = known.rows[known.split == "val"] if (known.split == "val").any() else None
-        self.aligner_ = registry.fit(aligner, train, val=val).slim()
+        self.aligner_ = registry.fit(aligner, train, val=val, **({"known": names} if names else {})).slim()
+        self.names_ = {speaks: len(one.biases) for (speaks, _), one in names.items()}
         self.baseline_ = None
-        if self.baseline and not isinstance(self.aligner_, registry.get("align", "ridge")):
+        if self.baseline and not names and not isinstance(self.aligner_, registry.get("align", "ridge")):
             self.baseline_ = registry.make("align", "ridge", seed=self.seed).fit(train, val=val).slim()
         self._record(views, known)
         return self
@@ -359,3 +363,11 @@ class Retrieve(KnownRows):
     def _directions(self, encoded: Views) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
         baseline = None if self.baseline_ is None else self.baseline_.transform(encoded)
         return directions(encoded, self.aligner_.transform(encoded), baseline, self.seed)
+
+
+def _with_words(views: Views) -> Views:
+    """The same rows with a view of texts, absent in every row, where there is but one view of media."""
+    if len(views.columns) != 1 or views[views.names[0]].modality in ("text", "vector", "record"):
+        return views
+    words = Column("text", [], np.full(len(views), ABSENT, dtype=np.int64))
+    return views.replace({**views.columns, "text": words})

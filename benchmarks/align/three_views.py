@@ -1,10 +1,10 @@
 """Three views in one space: ikea's types, descriptions and pictures, over ten re-drawn splits.
 
-`python -m benchmarks.align.mcca`. 70 / 10 / 20 % of the products to learn from, to choose on and to score; products
-that are equal in every view stay on one side. R@1 between picture and type, beside ridge regression on the same
-features and rows, chosen on the same validation rows. Types are shared: most of the scored products have one that
-training has too, so the figures are repeated on those that share no item with training (some dozens a split). Intervals
-over re-drawn splits are Nadeau & Bengio's (2003).
+`python -m benchmarks.align.three_views`. 70 / 10 / 20 % of the products to learn from, to choose on and to score;
+products that are equal in every view stay on one side. R@1 between picture and type, beside ridge regression on the
+same features and rows, chosen on the same validation rows. Types are shared: most of the scored products have one that
+training has too, so the figures are repeated on those that share no item with training (some dozens a split).
+Intervals over re-drawn splits are Nadeau & Bengio's (2003).
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def main() -> None:
             for found in held["directions"]:
                 way = f"{found['from']} -> {found['to']}"
                 runs.add(way, {part: found["R@1"]["value"], f"{part}, ridge": found["baseline"]["R@1"]})
-        say("mcca", seed, {way: {m: round(100 * v[-1], 1) for m, v in of.items()} for way, of in runs.items()})
+        say("three_views", seed, {way: {m: round(100 * v[-1], 1) for m, v in of.items()} for way, of in runs.items()})
 
     def over(measure: str, less: str | None = None) -> dict[str, Any]:
         return {
