@@ -72,7 +72,7 @@ class Folded(Aligner):
             self.banks_[name] = self._unit(name, rows).astype(np.float32)
         self.levels_, self.limit_ = {name: {} for name in self.banks_}, 1e-6
         for gallery, asker in permutations(self.banks_, 2):
-            bias = self._owing(self.banks_[gallery], asker)
+            bias = self._owing(self.banks_[gallery], asker) if len(self.banks_[gallery]) else np.zeros(1)
             self.levels_[gallery][asker] = float(bias.mean())
             self.limit_ = max(self.limit_, 1.25 * float(np.abs(bias - bias.mean()).max()))
 
@@ -94,4 +94,7 @@ class Folded(Aligner):
         return (np.concatenate([unit, sides, rest], axis=1) / np.sqrt(whole)).astype(np.float32)
 
     def _owing(self, rows: np.ndarray, asker: str) -> np.ndarray:
-        return self._bias(rows, self.banks_[asker], vars(self).get("counts_", {}).get(asker))
+        bank = self.banks_[asker]
+        if not len(bank):  # nobody is known to have asked
+            return np.zeros(len(rows), np.float32)
+        return self._bias(rows, bank, vars(self).get("counts_", {}).get(asker))

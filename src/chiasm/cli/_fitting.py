@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -102,14 +102,12 @@ def fit(
     own: Mapping[str, Any],
     *,
     parts: Mapping[str, float] | None = None,
-    check: Callable[[Views], None] | None = None,
 ) -> Fitted:
     """Read DATA, give it a split, fit a new `task` and save it with its reports; what was skipped or leaks is said.
 
     Args:
         options: the command's. own: the task's own parameters.
         parts: the shares of a split where none is given; None: all rows are learned from then.
-        check: raises where the rows that were read are not enough.
     """
     started = time.monotonic()
     for kind in ("align", "fuse"):  # a wrong name or place is told before the work, not after
@@ -119,12 +117,10 @@ def fit(
     recipe.check_place(folder)
     source = source_of(options)
     views = source.read(data, root=options["root"])
-    if check is not None:
-        check(views)
     encoders, seed = encoders_of(options["encoder"]) or None, options["seed"]
     if options["read_split"]:
         views.facts["split"] = read_split(options["read_split"], views)
-    elif parts is not None and views.split is None:
+    elif parts is not None and views.split is None and len(views.columns) > 1:  # of one view nothing can be scored
         views.facts["split"] = cut_whole(views, parts, seed, encoders)
     model = registry.get("tasks", task)(encoders=encoders, allow_leaks=options["allow_leaks"], seed=seed, **own)
     model.fit(views, progress=progress())

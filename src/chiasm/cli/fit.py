@@ -8,11 +8,8 @@ import click
 
 from chiasm.cli._fitting import fit, options_of_fit
 from chiasm.cli._shared import label_of
-from chiasm.cli._words import typed
 from chiasm.encoding.cutting import ANSWER_PARTS, PARTS
-from chiasm.errors import ChiasmError
 from chiasm.measure.coverage import told
-from chiasm.views import Views
 
 
 @click.group("fit")
@@ -28,28 +25,24 @@ def fit_command() -> None:
 def retrieve_command(data: str, **options: Any) -> None:
     """Learn a shared space from the pairs in DATA, so that any view finds any other.
 
+    Pictures alone are learned from the names that their encoder knows, and are found by words.
+
     DATA is a csv, tsv, jsonl or Parquet table, or a folder of pictures with same-named .txt files or class subfolders.
     """
 
-    def check(views: Views) -> None:
-        if len(views.columns) < 2:
-            raise ChiasmError(
-                f"{data} has only {views.names[0]!r} and nothing that pairs with it: learning needs some hundred "
-                "captioned examples. To search pictures without captions, reuse a model: chiasm search MODEL 'words' "
-                f"--in {typed(data)}"
-            )
-
-    fitted = fit("retrieve", data, options, {"align": options["align"]}, parts=PARTS, check=check)
+    fitted = fit("retrieve", data, options, {"align": options["align"]}, parts=PARTS)
     model, folder, counts = fitted.model, fitted.folder, fitted.counts
     text = next((name for name, modality in model.views_.items() if modality == "text"), None)
     following = [["score", folder, data]] if counts["test"] else []
     if text:
         following.append(["search", folder, _example(model, text)])
-    fitted.say(
-        {"aligner": {"name": options["align"], **model.aligner_.choices()}},
-        [f"learned from {fitted.paired} of {fitted.shown}; saved {folder}", *told(model.counts_, pairs=True)],
-        following,
-    )
+    if names := model.names_:
+        knows = f"learned from no caption: from the {names} names that the encoder of {fitted.views.names[0]!r} knows"
+        more = "What is like none of them is found badly: add a column of captions, a hundred or two, and fit again"
+        learned = [f"{knows}. {more}", f"{fitted.shown}; saved {folder}"]
+    else:
+        learned = [f"learned from {fitted.paired} of {fitted.shown}; saved {folder}", *told(model.counts_, pairs=True)]
+    fitted.say({"aligner": {"name": options["align"], **model.aligner_.choices()}, "names": names}, learned, following)
 
 
 def _answering(name: str, doc: str) -> None:
@@ -174,5 +167,5 @@ def talk_command(data: str, **options: Any) -> None:
 
 def _example(model: Any, view: str) -> str:
     """A short text that the model knows, to show a search with."""
-    known = [str(item) for item in model.items_[view]["item"][:50]]
+    known = [str(item) for item in model.items_[view]["item"][:50]] or ["a dog in snow"]
     return " ".join(min(known, key=len)[:60].split())

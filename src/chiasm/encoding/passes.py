@@ -93,7 +93,7 @@ class Passes:
         labels = [self.source.label(position) for position in self.first.values()]
         digests = np.frombuffer(b"".join(self.first), np.uint8).reshape(-1, 16)
         blocks = self.blocks
-        items = SideBySide(blocks, self.encoder.scales_) if isinstance(self.encoder, Joined) else blocks[0]
+        items: Any = SideBySide(blocks, self.encoder.scales_) if isinstance(self.encoder, Joined) else blocks[0]
         if not len(self.source.items):
             items = np.asarray(self.encoder.encode([]))  # its width
         return Column(self.source.modality, items, moved[self.source.index], labels=labels, digests=digests)

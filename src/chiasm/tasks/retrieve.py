@@ -82,10 +82,13 @@ class Retrieve(KnownRows):
         Without validation rows an eighth of the training ids is set aside for the choice and learned from afterwards.
         `report` then tells what was skipped or altered, `leaks_` what the splits share.
 
-        Raises a ChiasmError when there are no pairs, or when an id or a whole row stands in two splits.
+        One view of media alone gets a view `text` beside it, absent in every row. Where its encoder is a classifier
+        with names (`names_` of them) and the aligner reads those, it is found by words then without a single pair.
+
+        Raises a ChiasmError when there are no pairs and no names, or when an id or a whole row stands in two splits.
         """
         views = as_views(views)
-        views, alone = _with_words(views), len(views.columns) == 1
+        given, views, alone = views, _with_words(views), len(views.columns) == 1
         if not alone:
             check_pairs(views)
         aligner = registry.make("align", self.align, seed=self.seed)
@@ -93,10 +96,10 @@ class Retrieve(KnownRows):
         known = self._learn_rows(views, progress)
         train, names = known.train, self.encoding_.known() if alone else {}
         if not names or not registry.takes(aligner, "known"):
-            check_pairs(train)
+            check_pairs(given if alone else train)
         val = known.rows[known.split == "val"] if (known.split == "val").any() else None
         self.aligner_ = registry.fit(aligner, train, val=val, **({"known": names} if names else {})).slim()
-        self.names_ = {speaks: len(one.biases) for (speaks, _), one in names.items()}
+        self.names_ = max((len(one.biases) for one in names.values()), default=0)
         self.baseline_ = None
         if self.baseline and not names and not isinstance(self.aligner_, registry.get("align", "ridge")):
             self.baseline_ = registry.make("align", "ridge", seed=self.seed).fit(train, val=val).slim()

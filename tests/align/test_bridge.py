@@ -1,0 +1,87 @@
+"""The names bridge: equal to its formula, finds planted things without a pair, and nothing by shuffled names."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.special import softmax
+
+import chiasm
+from chiasm.align._bridge import Bridge
+from chiasm.align.auto import Auto
+from chiasm.errors import ChiasmError
+from chiasm.known import Names
+from chiasm.views import ABSENT, Column, Views, normalize
+
+
+def planted(n: int = 300, m: int = 40, seed: int = 0) -> tuple[Names, np.ndarray, np.ndarray]:
+    """Names, and texts and pictures `(n, d)` of the same n things, each of a few names."""
+    rng = np.random.default_rng(seed)
+    weights, vectors = rng.normal(size=(m, 24)), rng.normal(size=(m, 16))
+    shares = softmax(4 * rng.normal(size=(n, m)), axis=1)
+    texts = shares @ vectors + 0.02 * rng.normal(size=(n, 16))
+    pictures = shares @ weights + 0.02 * rng.normal(size=(n, 24))
+    return Names(*(a.astype(np.float32) for a in (weights, np.zeros(m), vectors))), texts, pictures
+
+
+def apart(texts: np.ndarray, pictures: np.ndarray) -> Views:
+    """The same items with no pair: a text a row, then a picture a row."""
+    n = len(texts)
+    place, none = np.arange(n), np.full(n, ABSENT)
+    return Views(
+        {
+            "t": Column("vector", texts, np.concatenate([place, none])),
+            "p": Column("vector", pictures, np.concatenate([none, place])),
+        }
+    )
+
+
+def first(model: Auto, texts: np.ndarray, pictures: np.ndarray) -> float:
+    """R@1 from text to picture."""
+    a, b = (model.transform({name: rows})[name].items for name, rows in (("t", texts), ("p", pictures)))
+    return float(((a @ b.T).argmax(axis=1) == np.arange(len(a))).mean())
+
+
+def test_a_bridge_equals_its_formula():
+    names, texts, pictures = planted(20)
+    w, b, e = (np.asarray(a, dtype=np.float64) for a in names)
+    apart_, told, seen = e - e.mean(axis=0), texts.mean(axis=0), pictures.mean(axis=0)
+    prior = softmax((pictures @ w.T + b) / 1.5, axis=1).mean(axis=0)
+    own = normalize(texts - told)
+    about = normalize(softmax(own @ normalize(apart_).T / 0.1, axis=1) @ w - w.mean(axis=0))
+    named = normalize((softmax((pictures @ w.T + b) / 1.5, axis=1) - prior) @ apart_)
+    want = (about @ normalize(pictures - seen).T + 0.5 * own @ named.T) / 1.5
+    bridge = Bridge("t", "p").fit(apart(texts, pictures), names)
+    np.testing.assert_allclose(bridge("t", texts) @ bridge("p", pictures).T, want, atol=1e-5)
+    assert not bridge("other", texts).any()
+
+
+def test_without_a_pair_names_find_what_shuffled_names_do_not():
+    names, texts, pictures = planted()
+    views = apart(texts[:100], pictures[:100])
+    model = Auto().fit(views, known={("t", "p"): names})
+    assert model.chosen_["bridge"] == 1
+    assert first(model, texts[100:], pictures[100:]) > 0.3  # of 200: chance is .005
+    shuffled = names._replace(vectors=np.random.default_rng(1).permutation(names.vectors))
+    assert first(Auto().fit(views, known={("t", "p"): shuffled}), texts[100:], pictures[100:]) < 0.05
+    with pytest.raises(ChiasmError, match="wanted at least 2 things"):
+        Auto().fit(views)
+
+
+def test_beside_pairs_names_count_where_they_help_and_little_where_they_know_nothing():
+    names, texts, pictures = planted()
+    views = {"t": texts[:60], "p": pictures[:60]}
+    alone = Auto().fit(views)
+    helped = Auto().fit(views, known={("t", "p"): names})
+    assert helped.chosen_["bridge"] > 0
+    assert first(helped, texts[100:], pictures[100:]) > first(alone, texts[100:], pictures[100:])
+    wrong = names._replace(vectors=np.random.default_rng(1).normal(size=names.vectors.shape).astype(np.float32))
+    assert Auto().fit(views, known={("t", "p"): wrong}).chosen_["bridge"] <= 0.34
+
+
+def test_a_model_of_names_is_saved_and_answers_alike(tmp_path):
+    names, texts, pictures = planted(60)
+    model = Auto().fit(apart(texts, pictures), known={("t", "p"): names})
+    chiasm.save(model, tmp_path / "m")
+    again = chiasm.load(tmp_path / "m")
+    assert np.array_equal(again.transform({"t": texts})["t"].items, model.transform({"t": texts})["t"].items)
