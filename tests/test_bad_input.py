@@ -76,11 +76,6 @@ def _linked(folder: Path) -> Path:
     return table(folder, [{**row, "path": "linked.png"} for row in plain()])
 
 
-def _alone(folder: Path) -> Path:
-    make_pictures(folder / "alone", 5)
-    return folder / "alone"
-
-
 NOISE = np.random.default_rng(0).integers(0, 256, 4000, dtype=np.uint8).tobytes()
 
 FITS: dict[str, tuple[Callable[[Path], Path], tuple[str, ...], str]] = {
@@ -128,11 +123,6 @@ FITS: dict[str, tuple[Callable[[Path], Path], tuple[str, ...], str]] = {
     "noise as parquet": (lambda d: _raw(d, "t.parquet", NOISE), COLUMNS, "is damaged or is no Parquet file"),
     "damaged parquet": (_damaged_parquet, COLUMNS, "is damaged or is no Parquet file"),
     "links that leave": (_linked, COLUMNS, "'linked.png' leaves the data's folder"),
-    "pictures alone": (
-        _alone,
-        (),
-        "some hundred captioned examples. To search pictures without captions, reuse a model: chiasm search MODEL",
-    ),
     "no columns named": (lambda d: table(d, plain()), (), "say which columns hold what: --text COL, --image COL"),
     "an unknown encoder": (
         lambda d: table(d, plain()),
