@@ -1,13 +1,13 @@
-"""What an encoder knows already: the names of a classifier, and what its last layer looks for to say them."""
+"""What encoders know already: the names of a classifier and what its last layer looks for; a space that two share."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
-__all__ = ["Known", "Names"]
+__all__ = ["Known", "KnownPairs", "Names", "Same"]
 
 
 class Known(NamedTuple):
@@ -24,8 +24,19 @@ class Known(NamedTuple):
 
 
 class Names(NamedTuple):
-    """The same between two views: `vectors` `(m, e)` are the names in the view that speaks."""
+    """The same between two views: `vectors` `(m, e)` are the `names` in the view that speaks."""
 
     weights: np.ndarray
     biases: np.ndarray
     vectors: np.ndarray
+    names: Sequence[str] = ()
+
+
+class Same(NamedTuple):
+    """Two views whose encoders share a space already, of width `d`: their cosines mean something as they are."""
+
+    width: int
+
+
+KnownPairs = Mapping[tuple[str, str], Names | Same]
+"""By (view that speaks, view that shows) what the encoders of both know of each other."""

@@ -10,7 +10,7 @@ import chiasm
 from chiasm.align._bridge import Bridge
 from chiasm.align.auto import Auto
 from chiasm.errors import ChiasmError
-from chiasm.known import Names
+from chiasm.known import Names, Same
 from chiasm.views import ABSENT, Column, Views, normalize
 
 
@@ -21,7 +21,8 @@ def planted(n: int = 300, m: int = 40, seed: int = 0) -> tuple[Names, np.ndarray
     shares = softmax(4 * rng.normal(size=(n, m)), axis=1)
     texts = shares @ vectors + 0.02 * rng.normal(size=(n, 16))
     pictures = shares @ weights + 0.02 * rng.normal(size=(n, 24))
-    return Names(*(a.astype(np.float32) for a in (weights, np.zeros(m), vectors))), texts, pictures
+    said = [f"thing {i}" for i in range(m)]
+    return Names(*(a.astype(np.float32) for a in (weights, np.zeros(m), vectors)), said), texts, pictures
 
 
 def apart(texts: np.ndarray, pictures: np.ndarray) -> Views:
@@ -44,8 +45,9 @@ def first(model: Auto, texts: np.ndarray, pictures: np.ndarray) -> float:
 
 def test_a_bridge_equals_its_formula():
     names, texts, pictures = planted(20)
-    w, b, e = (np.asarray(a, dtype=np.float64) for a in names)
-    apart_, told, seen = e - e.mean(axis=0), texts.mean(axis=0), pictures.mean(axis=0)
+    w, b, e = (np.asarray(a, dtype=np.float64) for a in names[:3])
+    apart_, seen = e - e.mean(axis=0), pictures.mean(axis=0)
+    told = (texts.sum(axis=0) + 5 * e.mean(axis=0)) / (len(texts) + 5)  # the names' mean counts as five texts
     prior = softmax((pictures @ w.T + b) / 1.5, axis=1).mean(axis=0)
     own = normalize(texts - told)
     about = normalize(softmax(own @ normalize(apart_).T / 0.1, axis=1) @ w - w.mean(axis=0))
@@ -85,3 +87,50 @@ def test_a_model_of_names_is_saved_and_answers_alike(tmp_path):
     chiasm.save(model, tmp_path / "m")
     again = chiasm.load(tmp_path / "m")
     assert np.array_equal(again.transform({"t": texts})["t"].items, model.transform({"t": texts})["t"].items)
+
+
+def test_narrowing_a_bridge_keeps_its_products():
+    rng = np.random.default_rng(0)
+    names = Names(*(rng.normal(size=s).astype(np.float32) for s in ((60, 300), (60,), (60, 40))))
+    texts, pictures = rng.normal(size=(80, 40)), rng.normal(size=(80, 300)) @ rng.normal(size=(300, 300)) / 17
+    bridge = Bridge("t", "p").fit(views := apart(texts, pictures), names)
+    whole = bridge("t", texts) @ bridge("p", pictures).T
+    assert bridge.width == 340
+    narrow = bridge.narrowed(views)("t", texts) @ bridge("p", pictures).T
+    assert bridge.width == 256 == bridge("p", pictures).shape[1]
+    assert np.corrcoef(whole.ravel(), narrow.ravel())[0, 1] > 0.99
+
+
+def test_one_text_beside_all_pictures_costs_nothing():
+    """The mean of one known text is that text: centered by it alone, words would lose what it says."""
+    names, texts, pictures = planted()
+    views = apart(texts[:100], pictures[:100])
+    none, one = apart(texts[:0], pictures[:100]), views[np.r_[0, 100:200]]
+    found = [first(Auto().fit(v, known={("t", "p"): names}), texts[100:], pictures[100:]) for v in (none, one)]
+    assert found[1] > found[0] - 0.03
+
+
+def test_a_space_that_encoders_share_needs_no_pair_and_is_kept_beside_pairs():
+    rng = np.random.default_rng(0)
+    z = rng.normal(size=(300, 8)) @ rng.normal(size=(8, 32))
+    texts, pictures = (z + 1.5 * rng.normal(size=z.shape) for _ in range(2))
+    known = {("t", "p"): Same(32)}
+    own = normalize(texts[100:]) @ normalize(pictures[100:]).T
+    cosine = float((own.argmax(axis=1) == np.arange(200)).mean())
+    alone = Auto().fit(apart(texts[:100], pictures[:100]), known=known)
+    assert alone.chosen_["bridge"] == 1
+    assert first(alone, texts[100:], pictures[100:]) > cosine - 0.03
+    few = {"t": texts[:20], "p": pictures[:20]}
+    beside = first(Auto().fit(few, known=known), texts[100:], pictures[100:])
+    assert beside > max(cosine - 0.03, first(Auto().fit(few), texts[100:], pictures[100:]))
+
+
+def test_names_in_common_say_why():
+    names, texts, pictures = planted()
+    model = Auto().fit(apart(texts, pictures), known={("t", "p"): names})
+    told, shown = model.named("t", texts), model.named("p", pictures)
+    assert model.names_[:2] == ["thing 0", "thing 1"]
+    assert model.named("other", texts) is None
+    np.testing.assert_allclose(shown.sum(axis=1), 1, atol=1e-5)
+    own = (told.argmax(axis=1) == shown.argmax(axis=1)).mean()
+    assert own > 0.5 > 0.1 > (told.argmax(axis=1) == np.roll(shown.argmax(axis=1), 1)).mean()

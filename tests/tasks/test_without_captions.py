@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+
 import numpy as np
 import pytest
 
 import chiasm
-from chiasm.errors import ChiasmError
+from chiasm.errors import ChiasmError, ChiasmWarning
 from chiasm.tasks.retrieve import Retrieve
+from chiasm.views import ABSENT, Column
 from conftest import pack
 
 
@@ -17,14 +20,44 @@ def test_photographs_without_captions_are_found_by_words(tmp_path):
     both = chiasm.read(table, image="image", text="caption", id="id")[:150]
     pictures = both.replace({"image": both["image"]})
     model = Retrieve().fit(pictures)
-    assert model.names_ == 1000
-    scored = model.score(both.replace({"text": both["caption"], "image": both["image"]}), allow_train=True)
+    assert (model.names_, model.paired_) == (1000, 0)
+    captioned = both.replace({"text": both["caption"], "image": both["image"]})
+    chosen = model.to_score(captioned)
+    assert (len(chosen.rows), chosen.split) == (150, "all")
+    scored = model.score(captioned)
+    assert scored.table["seen"] == {"image": 150}
+    assert "without captions" in str(scored)
     assert min(one["R@1"]["low"] for one in scored.table["directions"]) > 0.1  # chance is .007
     model.save(tmp_path / "m")
     again = chiasm.load(tmp_path / "m")
     for words in ("a train at a station", "一列火车"):
-        found = model.answer({"text": [words]}, k=3)
-        assert np.array_equal(again.answer({"text": [words]}, k=3)[0], found[0])
+        found = model.hits({"text": [words]}, k=3)
+        assert again.hits({"text": [words]}, k=3) == found
+        shares = [one["share"] for one in found[0][0]["why"]["names"]]
+        assert shares == sorted(shares, reverse=True)
+        assert 0 < sum(shares) <= 1.01
+    with pytest.raises(ChiasmError, match="learned from none"):
+        model.hits({"text": ["a train"]}, reject=0.1)
+
+
+@pytest.mark.slow
+def test_one_caption_beside_pictures_is_no_bad_input_and_twenty_are_no_worse_than_none():
+    both = chiasm.read(pack("coco2k") / "data.parquet", image="image", text="caption", id="id")[:300]
+    queries = {"caption": [both["caption"].items[place] for place in both["caption"].index[200:]]}
+    right = [str(one) for one in both.ids[200:]]
+
+    def found(n: int) -> float:
+        index = both["caption"].index.copy()
+        index[n:] = ABSENT
+        caption = Column("text", both["caption"].items, index)
+        with pytest.warns(ChiasmWarning, match=f"chosen on {n} pair") if n else nullcontext():
+            model = Retrieve().fit(both.replace({"caption": caption, "image": both["image"]}))
+        hits = model.hits(queries, k=5)
+        return float(np.mean([one in [hit["id"] for hit in row] for one, row in zip(right, hits, strict=True)]))
+
+    none, one, twenty = found(0), found(1), found(20)
+    assert none > 0.2  # chance is .017
+    assert min(one, twenty) > none - 0.05
 
 
 def test_pictures_whose_encoder_knows_no_names_ask_for_a_second_column(tmp_path):

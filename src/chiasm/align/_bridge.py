@@ -1,18 +1,21 @@
-"""The names bridge: a classifier's names, and its directions for them, as pairs that cost no caption."""
+"""Bridges, pairs that cost no caption: a classifier's names and its directions for them; a space shared already."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
+from scipy.linalg import eigh
 from scipy.special import softmax
 
 from chiasm.align._aligner import centered
-from chiasm.known import Names
+from chiasm.known import KnownPairs, Names, Same
 from chiasm.part import Part
+from chiasm.scale import one_thread
 from chiasm.views import Views, normalize
 
-__all__ = ["Bridge", "bridged", "made"]
+__all__ = ["Bridge", "Shared", "bridged", "made"]
 
 SHARP = 0.1
 """Temperature of a text's likeness to the names."""
@@ -23,11 +26,17 @@ SURE = 1.5
 SECOND = 0.5
 """What the second part counts beside the first."""
 
+RANK = 256
+"""The numbers that a bridge takes in the shared space; of coco2k's rsum that costs nothing (docs/log.md)."""
+
+PRIOR = 5
+"""The texts that the names' own mean counts as, beside the mean of known texts."""
+
 _CHUNK = 4096
 
 
 class Bridge(Part):
-    """Two views in one space by names alone: `(n, d + e)` float32, of length 1 or less.
+    """Two views in one space by names alone: `(n, d + e)` float32, of length 1 or less; `(n, 256)` once `narrowed`.
 
     A text q becomes a direction of the classified view, by its likeness to the names, beside itself:
     g(q) = unit(softmax(unit(q - c_T) unit(E - m_E)' / .1) W - mean(W)) and unit(q - c_T). A picture x becomes itself,
@@ -38,7 +47,8 @@ class Bridge(Part):
         speaks, shows: the view of texts and the view that is classified.
 
     Learned: `weights_` `(m, d)`, `biases_` `(m,)`, `vectors_` `(m, e)` of the names; `told_` c_T and `seen_` c_I, the
-    means of known items (the names' mean and 0 without any); `prior_` `(m,)`, each name's mean share of known pictures.
+    means of known items (the names' mean and 0 without any); `prior_` `(m,)`, each name's mean share of known pictures;
+    `names_`; `basis_` `(d + e, 256)`.
 
     Source of the second part: Norouzi et al. 2014 (ConSE), here with a prior.
     """
@@ -52,57 +62,120 @@ class Bridge(Part):
         self.weights_ = np.asarray(names.weights, dtype=np.float32)
         self.biases_ = np.asarray(names.biases, dtype=np.float32)
         self.vectors_ = np.asarray(names.vectors, dtype=np.float32)
+        self.names_ = list(names.names)
+        self.basis_ = np.zeros((0, 0), np.float32)
         self.told_ = self.vectors_.mean(axis=0, dtype=np.float64)
         self.seen_ = np.zeros(self.weights_.shape[1])
         self.prior_ = np.full(len(self.biases_), 1 / len(self.biases_))
         if count := _count(views, self.speaks):
-            self.told_ = _total(_items(views, self.speaks)) / count
+            self.told_ = (_total(_items(views, self.speaks)) + PRIOR * self.told_) / (count + PRIOR)
         if count := _count(views, self.shows):
             self.seen_ = _total(_items(views, self.shows)) / count
-            self.prior_ = _total(self.named(rows) for rows in _items(views, self.shows)) / count
+            self.prior_ = _total(self._seen(rows) for rows in _items(views, self.shows)) / count
+        return self
+
+    def narrowed(self, views: Views) -> Bridge:
+        """In the leading directions of the names and of known pictures: products stay nearly what they are."""
+        width = self.weights_.shape[1] + self.vectors_.shape[1]
+        if width > RANK:
+            told = self(self.speaks, self.vectors_)
+            gram = told.T @ told / np.float32(len(told))
+            if count := _count(views, self.shows):
+                shown = (self(self.shows, rows) for rows in _items(views, self.shows))
+                gram += np.sum([rows.T @ rows for rows in shown], axis=0) / np.float32(count)
+            with one_thread():
+                found = eigh(gram, subset_by_index=[width - RANK, width - 1])[1]
+            self.basis_ = np.ascontiguousarray(found[:, ::-1], dtype=np.float32)
         return self
 
     @property
-    def names(self) -> Names:
+    def known(self) -> Names:
         """What it was made of."""
-        return Names(self.weights_, self.biases_, self.vectors_)
+        return Names(self.weights_, self.biases_, self.vectors_, self.names_)
 
     @property
     def width(self) -> int:
-        """d + e."""
-        return self.weights_.shape[1] + self.vectors_.shape[1]
+        """d + e, or what is left of it."""
+        return self.basis_.shape[1] or self.weights_.shape[1] + self.vectors_.shape[1]
 
     def __call__(self, view: str, rows: np.ndarray) -> np.ndarray:
-        """Vectors of either view `(n, e)` or `(n, d)` -> `(n, d + e)`; of any other view zeros."""
+        """Vectors of either view `(n, e)` or `(n, d)` -> `(n, d + e)` or narrower; of any other view zeros."""
         if view == self.speaks:
             own = normalize(centered(rows, self.told_))
-            about = softmax(own @ normalize(self._apart).T / SHARP, axis=1)
-            first = normalize((about @ self.weights_ - self.weights_.mean(axis=0)).astype(np.float32))
-            return _beside(first, own)
+            first = normalize((self._about(own) @ self.weights_ - self.weights_.mean(axis=0)).astype(np.float32))
+            return self._narrow(_beside(first, own))
         if view == self.shows:
-            second = ((self.named(rows) - self.prior_) @ self._apart).astype(np.float32)
-            return _beside(normalize(centered(rows, self.seen_)), normalize(second))
+            second = ((self._seen(rows) - self.prior_) @ self._apart).astype(np.float32)
+            return self._narrow(_beside(normalize(centered(rows, self.seen_)), normalize(second)))
         return np.zeros((len(rows), self.width), np.float32)
 
-    def named(self, rows: np.ndarray) -> np.ndarray:
-        """`(n, m)` the classifier's shares of vectors `(n, d)`, softened; rows sum to 1."""
+    def named(self, view: str, rows: np.ndarray) -> np.ndarray | None:
+        """`(n, m)` how much of a row each name is, rows sum to 1: what is near a text, what is seen; else None."""
+        if view == self.speaks:
+            return self._about(normalize(centered(rows, self.told_)))
+        return self._seen(rows) if view == self.shows else None
+
+    def _about(self, own: np.ndarray) -> np.ndarray:
+        found: np.ndarray = softmax(own @ normalize(self._apart).T / SHARP, axis=1)
+        return found
+
+    def _seen(self, rows: np.ndarray) -> np.ndarray:
         found: np.ndarray = softmax((np.asarray(rows, np.float32) @ self.weights_.T + self.biases_) / SURE, axis=1)
         return found
+
+    def _narrow(self, rows: np.ndarray) -> np.ndarray:
+        return rows @ self.basis_ if self.basis_.size else rows
 
     @property
     def _apart(self) -> np.ndarray:
         return centered(self.vectors_, self.vectors_.mean(axis=0, dtype=np.float64))
 
 
-def bridged(bridges: list[Bridge], view: str, rows: np.ndarray) -> np.ndarray:
+class Shared(Part):
+    """Two views whose encoders share a space: `(n, d)` unit vectors as the encoders gave them.
+
+    Args:
+        speaks, shows: the two views, that of texts first. width: d.
+    """
+
+    names_: Sequence[str] = ()
+
+    def __init__(self, speaks: str = "", shows: str = "", width: int = 0):
+        self.speaks = speaks
+        self.shows = shows
+        self.width = width
+
+    def narrowed(self, views: Views) -> Shared:
+        """As it is: the space is that of the encoders."""
+        return self
+
+    @property
+    def known(self) -> Same:
+        """What it was made of."""
+        return Same(self.width)
+
+    def __call__(self, view: str, rows: np.ndarray) -> np.ndarray:
+        """Vectors of either view `(n, d)` at length 1; of any other view zeros."""
+        if view in (self.speaks, self.shows):
+            return normalize(np.asarray(rows, np.float32))
+        return np.zeros((len(rows), self.width), np.float32)
+
+    def named(self, view: str, rows: np.ndarray) -> None:
+        """No names."""
+
+
+def bridged(bridges: Sequence[Any], view: str, rows: np.ndarray) -> np.ndarray:
     """What all bridges say of a view's rows side by side, of length 1 or less."""
     parts = [bridge(view, rows) for bridge in bridges]
     return np.concatenate(parts, axis=1) / np.float32(np.sqrt(len(parts)))
 
 
-def made(known: Mapping[tuple[str, str], Names] | None, views: Views) -> list[Bridge]:
-    """A fitted bridge for each pair of views (that speaks, that is classified) with known names."""
-    return [Bridge(*pair).fit(views, names) for pair, names in (known or {}).items()]
+def made(known: KnownPairs | None, views: Views) -> list[Any]:
+    """A fitted bridge for each pair of views (that speaks, that shows) of which something is known."""
+    bridges: list[Any] = []
+    for pair, what in (known or {}).items():
+        bridges.append(Shared(*pair, what.width) if isinstance(what, Same) else Bridge(*pair).fit(views, what))
+    return bridges
 
 
 def _count(views: Views, name: str) -> int:

@@ -14,7 +14,7 @@ from chiasm.align._bridge import bridged, made
 from chiasm.align._canonical import canonical
 from chiasm.align._moments import means_by_id
 from chiasm.align._select import views_each
-from chiasm.known import Names
+from chiasm.known import KnownPairs
 from chiasm.scale import one_thread
 from chiasm.stats.covariance import Covariance
 from chiasm.stats.relevance import relevance
@@ -71,7 +71,7 @@ class Fold:
         ridge: Mapping[str, float],
         share: float,
         power: float,
-        known: Mapping[Pair, Names],
+        known: KnownPairs,
         train: Views,
         held: Views,
     ) -> Iterator[tuple[np.ndarray, ...]]:

@@ -8,13 +8,13 @@ from typing import Any, ClassVar
 import numpy as np
 
 from chiasm.align._aligner import centered
-from chiasm.align._bridge import Bridge, bridged, made
+from chiasm.align._bridge import bridged, made
 from chiasm.align._folded import Folded
 from chiasm.align._held import Fold, Sims, anchored, canonical_maps, few, likeliest, likeness, principal
 from chiasm.align._moments import spans, turned, widths
 from chiasm.align._select import folds, views_each
 from chiasm.allowed import COUNT, NOT_NEGATIVE, POSITIVE, SEED
-from chiasm.known import Names
+from chiasm.known import KnownPairs, Names
 from chiasm.stats.covariance import Covariance
 from chiasm.stats.hubness import inverted_softmax
 from chiasm.stats.relevance import check_pairs
@@ -95,7 +95,7 @@ class Auto(Folded):
         self.anchors = anchors
         self.seed = seed
 
-    bridges_: list[Bridge]
+    bridges_: list[Any]
     means_: dict[str, np.ndarray]
     weights_: dict[str, np.ndarray]
     anchors_: dict[str, np.ndarray]
@@ -103,15 +103,14 @@ class Auto(Folded):
     chosen_: dict[str, Any]
     trials_: list[dict[str, Any]]
 
-    def fit(
-        self, views: Any, y: None = None, *, val: Any = None, known: Mapping[tuple[str, str], Names] | None = None
-    ) -> Auto:
+    def fit(self, views: Any, y: None = None, *, val: Any = None, known: KnownPairs | None = None) -> Auto:
         """Learn from the pairs of `views`; choose on `val`, or on folds of `views` (see `cca`).
 
         Rows without a partner count in their view's own covariance and among the known queries.
 
         Args:
-            known: by (view that speaks, view that is classified) what a classifier knows: with it no pair is needed.
+            known: by (view that speaks, view that shows) what their encoders know of each other, a classifier's names
+                or a space that both share: with it no pair is needed.
 
         Raises a ChiasmError for fewer than two views, and for fewer than two pairs of views that no names join.
         """
@@ -129,7 +128,10 @@ class Auto(Folded):
             self.weights_ = {name: np.zeros((column.width, 0), np.float32) for name, column in views.columns.items()}
         else:
             self._learn(views, None if val is None else as_views(val))
-        names = {bridge.speaks: (bridge.vectors_, NAMES) for bridge in self.bridges_ if self.chosen_["bridge"]}
+        if not self.chosen_["bridge"]:
+            self.bridges_ = []
+        names = {one.speaks: (one.known.vectors, NAMES) for one in self.bridges_ if isinstance(one.known, Names)}
+        self.bridges_ = [bridge.narrowed(views) for bridge in self.bridges_]
         self._keep(views, self.anchors, self.seed, names)
         return self
 
@@ -188,7 +190,7 @@ class Auto(Folded):
     def _weigh(self, cuts: Sequence[tuple[Fold, Views, Views]]) -> None:
         """What the bridges count: the weight under which held-out pairs are likeliest among many candidates."""
         chosen = {key: self.chosen_[key] for key in ("ridge", "share", "power")}
-        known = {(bridge.speaks, bridge.shows): bridge.names for bridge in self.bridges_}
+        known = {(bridge.speaks, bridge.shows): bridge.known for bridge in self.bridges_}
         sims = [one for cut, train, held in cuts for one in cut.beside(**chosen, known=known, train=train, held=held)]
         tried = []
         for weight in (0.0, *BRIDGES, np.inf):
@@ -239,6 +241,16 @@ class Auto(Folded):
         temperature, loss = likeliest(sims)
         self.trials_.append({**candidate, "temperature": temperature, "loss": loss})
         return self.trials_[-1]
+
+    def named(self, name: str, rows: np.ndarray) -> np.ndarray | None:
+        """`(n, m)` how much of encoded rows each of `names_` is, where names joined this view to another."""
+        found = (bridge.named(name, rows) for bridge in vars(self).get("bridges_", []))
+        return next((shares for shares in found if shares is not None), None)
+
+    @property
+    def names_(self) -> list[str]:
+        """The names that join views; none where they do not count."""
+        return next((list(one.names_) for one in vars(self).get("bridges_", []) if len(one.names_)), [])
 
     def _unit(self, name: str, rows: np.ndarray) -> np.ndarray:
         """All likenesses of rows `(m, d)` side by side `(m, w)`, of length 1 or a little less."""

@@ -120,7 +120,7 @@ def fit(
     encoders, seed = encoders_of(options["encoder"]) or None, options["seed"]
     if options["read_split"]:
         views.facts["split"] = read_split(options["read_split"], views)
-    elif parts is not None and views.split is None and len(views.columns) > 1:  # of one view nothing can be scored
+    elif parts is not None and views.split is None and (task != "retrieve" or len(views.columns) > 1):
         views.facts["split"] = cut_whole(views, parts, seed, encoders)
     model = registry.get("tasks", task)(encoders=encoders, allow_leaks=options["allow_leaks"], seed=seed, **own)
     model.fit(views, progress=progress())

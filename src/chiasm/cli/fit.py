@@ -36,13 +36,15 @@ def retrieve_command(data: str, **options: Any) -> None:
     following = [["score", folder, data]] if counts["test"] else []
     if text:
         following.append(["search", folder, _example(model, text)])
-    if names := model.names_:
-        knows = f"learned from no caption: from the {names} names that the encoder of {fitted.views.names[0]!r} knows"
+    choices, names = model.aligner_.choices(), model.names_
+    learned = [f"learned from {fitted.paired} of {fitted.shown}; saved {folder}", *told(model.counts_, pairs=True)]
+    if not model.paired_:
+        what = f"the {names:,} names that the encoder of {fitted.views.names[0]!r} knows" if names else "a shared space"
         more = "What is like none of them is found badly: add a column of captions, a hundred or two, and fit again"
-        learned = [f"{knows}. {more}", f"{fitted.shown}; saved {folder}"]
-    else:
-        learned = [f"learned from {fitted.paired} of {fitted.shown}; saved {folder}", *told(model.counts_, pairs=True)]
-    fitted.say({"aligner": {"name": options["align"], **model.aligner_.choices()}, "names": names}, learned, following)
+        learned = [f"learned from no caption but from {what}. {more}", f"{fitted.shown}; saved {folder}"]
+    elif names:
+        learned.append(f"{names:,} names that an encoder knows count {100 * choices['bridge']:.0f} % beside the pairs")
+    fitted.say({"aligner": {"name": options["align"], **choices}, "names": names}, learned, following)
 
 
 def _answering(name: str, doc: str) -> None:

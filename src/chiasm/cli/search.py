@@ -127,7 +127,9 @@ def search_command(
         where = "" if hit["id"] == hit["item"] else f"   {one_line(hit['id'])}"
         split = f"   ({hit['split']})" if "split" in hit else ""
         view = f"   {hit['view']}" if "view" in hit else ""
-        click.echo(f"{hit['rank']:3d}  {hit['score']:.3f}  {one_line(hit['item'])}{where}{view}{split}")
+        names = ", ".join(one["name"] for one in hit.get("why", {}).get("names", []))
+        why = f"   [{names}]" if names else ""
+        click.echo(f"{hit['rank']:3d}  {hit['score']:.3f}  {one_line(hit['item'])}{where}{view}{split}{why}")
 
 
 def _draw(part: Any, target: str, query: str, hits: list, within: Views | None, root: str | None, file: Path) -> None:

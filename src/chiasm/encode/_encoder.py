@@ -59,6 +59,10 @@ class Encoder(Part):
         """The names that a classifier with these vectors has, if it has any: `align` may learn from them."""
         return None
 
+    def speaker(self) -> Encoder | None:
+        """The encoder of texts whose vectors share a space with these, where there is one: no pair is needed then."""
+        return None
+
     def fit(self, items: Sequence[Any]) -> Encoder:
         """Learn from training items, where the encoder learns at all. Returns self."""
         return self

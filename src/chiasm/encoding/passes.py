@@ -94,7 +94,7 @@ class Passes:
         digests = np.frombuffer(b"".join(self.first), np.uint8).reshape(-1, 16)
         blocks = self.blocks
         items: Any = SideBySide(blocks, self.encoder.scales_) if isinstance(self.encoder, Joined) else blocks[0]
-        if not len(self.source.items):
+        if not len(self.source.used):
             items = np.asarray(self.encoder.encode([]))  # its width
         return Column(self.source.modality, items, moved[self.source.index], labels=labels, digests=digests)
 

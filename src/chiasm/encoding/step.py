@@ -16,7 +16,7 @@ from chiasm.encoding.joined import Joined, members
 from chiasm.encoding.passes import Passes, drive
 from chiasm.errors import ChiasmError, unknown
 from chiasm.finite import check_column
-from chiasm.known import Names
+from chiasm.known import Names, Same
 from chiasm.media.images import Note
 from chiasm.part import Part
 from chiasm.scale import Progress
@@ -175,7 +175,7 @@ class Encoding(Part):
         for name in chosen:
             if name not in views.columns and name not in {c.modality for c in views.columns.values()}:
                 raise unknown("view", name, views.columns)
-        encoders = {}
+        encoders: dict[str, Any] = {}
         for name, column in views.columns.items():
             if hasattr(column.items, "shape"):
                 if column.modality == "vector" and (named := chosen.get(name) or chosen.get("vector")):
@@ -185,6 +185,8 @@ class Encoding(Part):
                     )
                 continue
             wanted = chosen.get(name) or chosen.get(column.modality) or DEFAULTS.get(column.modality)
+            if column.modality == "text" and not len(column.used) and wanted == DEFAULTS["text"]:
+                wanted = next(filter(None, map(_speaker, encoders.values())), wanted)
             if wanted is None:
                 raise ChiasmError(
                     f"view {name!r}: there is no encoder for {column.modality} yet; pass vectors instead."
@@ -229,14 +231,23 @@ class Encoding(Part):
             columns[name] = run.column()
         return views.replace(columns), report
 
-    def known(self) -> dict[tuple[str, str], Names]:
-        """By (view of texts, view that is classified) the names that encoders bring along, in the texts' vectors."""
-        found = {}
+    def known(self) -> dict[tuple[str, str], Names | Same]:
+        """By (view of texts, view that shows) what encoders know of each other: see `chiasm.known`.
+
+        The names that a classifier brings are encoded as texts, through the cache.
+        """
+        found: dict[tuple[str, str], Names | Same] = {}
         for shows, encoder in self.encoders_.items():
-            brought = getattr(encoder, "known", lambda: None)()
+            brought, speaker = getattr(encoder, "known", lambda: None)(), _speaker(encoder)
             for speaks, other in self.encoders_.items():
-                if brought is not None and other.modality == "text":
-                    found[speaks, shows] = Names(brought.weights, brought.biases, _said(other, brought.phrasings))
+                if other.modality != "text" or speaks == shows:
+                    continue
+                if speaker is not None and speaker.fingerprint == other.fingerprint:
+                    found[speaks, shows] = Same(np.asarray(other.encode([])).shape[1])
+                elif brought is not None:
+                    said = _said(other, brought.phrasings)
+                    names = [phrasings[0] for phrasings in brought.phrasings]
+                    found[speaks, shows] = Names(brought.weights, brought.biases, said, names)
         return found
 
     def _groups(self, views: Views) -> list[list[str]]:
@@ -256,6 +267,11 @@ class Encoding(Part):
             else:
                 groups.append([name])
         return groups
+
+
+def _speaker(encoder: Any) -> Any:
+    """The encoder of texts that shares a space with this one, or None."""
+    return getattr(encoder, "speaker", lambda: None)()
 
 
 def _said(encoder: Any, phrasings: Sequence[Sequence[str]]) -> np.ndarray:

@@ -16,6 +16,8 @@ def retrieved(table: Table) -> list[str]:
     """R@1, 5, 10, median rank and mAP for every ordered pair of views, chance and the baseline below."""
     lines = [f"{table['task']}: {table['rows']} rows of split {table['split']}; 95 % intervals, resampled by id"]
     lines += _directions(table["directions"])
+    for name, n in table.get("seen", {}).items():
+        lines.append(f"no pair was learned; the model saw {n} of these items of {name!r}, without captions")
     if clean := table.get("clean"):
         lines.append(f"without the {clean['removed']} rows that share an item, or nearly, with training rows:")
         lines += _directions(clean["directions"]) if clean["directions"] else ["  too few to score"]

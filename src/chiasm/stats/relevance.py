@@ -99,5 +99,5 @@ def check_pairs(views: Views, least: int = 2) -> None:
                 "learned from (some hundred are needed for a useful space)."
             )
         column = views[name]
-        if len(column.used) < 2:
+        if len(column.used) < least:
             raise ChiasmError(f"view {name!r} holds one and the same item in every row: it cannot tell things apart.")

@@ -24,8 +24,10 @@ from chiasm.stats.relevance import check_pairs
 from chiasm.tasks._known_rows import KnownRows, Learned, strings
 from chiasm.tasks._results import Answers, Hits, recalled, remember
 from chiasm.tasks._retrieve.hits import best, merged, numbered
-from chiasm.tasks._retrieve.rejection import calibrate, rejected
-from chiasm.views import ABSENT, Column, Views, as_views
+from chiasm.tasks._retrieve.names import added, explain, silent, top, unsure, with_words
+from chiasm.tasks._retrieve.rejection import calibrate, no_pairs, rejected
+from chiasm.tasks._to_score import Chosen
+from chiasm.views import Column, Views, as_views
 
 __all__ = ["Retrieve"]
 
@@ -74,6 +76,9 @@ class Retrieve(KnownRows):
     learns = ("train",)
     partial = False
 
+    paired_: int = 1
+    """Things that several views were learned from; of a model saved before 0.2 some."""
+
     per_query = recalled("per_query", "the per_query of a score")
 
     def fit(self, views: Any, y: None = None, *, progress: Progress | None = None) -> Retrieve:
@@ -82,26 +87,33 @@ class Retrieve(KnownRows):
         Without validation rows an eighth of the training ids is set aside for the choice and learned from afterwards.
         `report` then tells what was skipped or altered, `leaks_` what the splits share.
 
-        One view of media alone gets a view `text` beside it, absent in every row. Where its encoder is a classifier
-        with names (`names_` of them) and the aligner reads those, it is found by words then without a single pair.
+        What encoders know of each other (a classifier's names, `names_` of them, or a space that both share) counts as
+        much as held-out pairs say, if the aligner reads it (`auto`). So one view of media alone can be learned from: it
+        gets a view `text` beside it, absent in every row, and is found by words without a single pair (`paired_` 0).
 
-        Raises a ChiasmError when there are no pairs and no names, or when an id or a whole row stands in two splits.
+        Raises a ChiasmError when there are no pairs and nothing is known, or when an id or a whole row stands in two
+        splits.
         """
         views = as_views(views)
-        given, views, alone = views, _with_words(views), len(views.columns) == 1
-        if not alone:
-            check_pairs(views)
+        given, views = views, with_words(views)
+        if not (alone := silent(views)):
+            check_pairs(views, least=1)
         aligner = registry.make("align", self.align, seed=self.seed)
         registry.make("index", self.index)
         known = self._learn_rows(views, progress)
-        train, names = known.train, self.encoding_.known() if alone else {}
-        if not names or not registry.takes(aligner, "known"):
+        train = known.train
+        bridges = self.encoding_.known() if registry.takes(aligner, "known") else {}
+        if not bridges:
             check_pairs(given if alone else train)
+        self.paired_ = max((one["learned"] for one in self.counts_["pairs"].values()), default=0)
         val = known.rows[known.split == "val"] if (known.split == "val").any() else None
-        self.aligner_ = registry.fit(aligner, train, val=val, **({"known": names} if names else {})).slim()
-        self.names_ = max((len(one.biases) for one in names.values()), default=0)
+        offered = {"known": bridges} if bridges else {}
+        self.aligner_ = registry.fit(aligner, train, val=val, **offered).slim()
+        self.names_ = added(bridges)
+        if self.names_ and self.aligner_.choices()["bridge"] and (told := unsure(self.names_, self.paired_)):
+            warnings.warn(told, ChiasmWarning, stacklevel=2)
         self.baseline_ = None
-        if self.baseline and not names and not isinstance(self.aligner_, registry.get("align", "ridge")):
+        if self.baseline and self.paired_ > 1 and not isinstance(self.aligner_, registry.get("align", "ridge")):
             self.baseline_ = registry.make("align", "ridge", seed=self.seed).fit(train, val=val).slim()
         self._record(views, known)
         return self
@@ -154,7 +166,8 @@ class Retrieve(KnownRows):
 
         Where `within` holds moments of long media (`chiasm.media.windows.windows`), a hit has `file`, `start` and
         `end` too, and hides what overlaps it. Where `to` names several views, their items are one gallery, ranked by
-        cosine, and a hit tells its `view`.
+        cosine, and a hit tells its `view`. Where names join the two views, `why` has the `names` that a query and its
+        hit have in common, each with its `share`; none where what they share has no name.
         """
         self.check_fitted()
         by_modality = {} if is_matrix(queries) else {m: m for m in self.views_.values()}
@@ -170,10 +183,12 @@ class Retrieve(KnownRows):
             absent = some([str(row + 1) for row in np.flatnonzero(~column.present).tolist()])
             told = f"{len(views) - len(asked)} of {len(views)} queries are absent ({start}, row {absent})"
             warnings.warn(f"{told}: they find nothing", ChiasmWarning, stacklevel=2)
-        vectors, report = self._place(start, column, asked)
+        vectors, shares, report = self._place(start, column, asked)
         targets = [self.target(start, one) for one in ([to] if to is None or isinstance(to, str) else to)]
         if len(targets) > 1 and reject is not None:
             raise ChiasmError("wanted one view to reject by, got several: ask each view on its own.")
+        if reject is not None and not self.paired_:
+            raise no_pairs()
         each = {}
         for view in targets:
             index, table = self.indexes_[view], self.items_[view]
@@ -188,6 +203,7 @@ class Retrieve(KnownRows):
             gallery = None if within is None else index
             gone = rejected(self.calibration_, self.aligner_, start, targets[0], vectors, scores, reject, gallery)
             found = [[] if none else row for row, none in zip(found, gone.tolist(), strict=True)]
+        explain(self.aligner_, shares, found)
         each_row: list[list[dict[str, Any]]] = [[] for _ in range(len(views))]
         for row, one in zip(asked.tolist(), numbered(found), strict=True):
             each_row[row] = one
@@ -216,14 +232,19 @@ class Retrieve(KnownRows):
         chance, and ridge regression on the same features and training rows. `table["clean"]` repeats the scores
         without the rows that share an item with training rows, when there are any.
 
+        Of a model that learned from no pair the pictures that it was fitted on may be scored, once they have captions:
+        `table["seen"]` counts them.
+
         Raises a ChiasmError when rows that the model was fitted on are among them, unless `allow_train`.
         """
         self.check_fitted()
         views = self._views(views)
         encoded, report = self._encode(views, progress)
         check_pairs(encoded)
-        mine = self._learned_from(encoded, allow_train)
+        mine = self._learned_from(encoded, allow_train) if self.paired_ else 0
         tainted, equal = self._shared(encoded)
+        seen = {name: n for name, n in equal.items() if n} if not self.paired_ else {}
+        tainted &= not seen
         tables, ranked = self._directions(encoded)
         table: dict[str, Any] = {
             "task": "retrieve",
@@ -232,6 +253,7 @@ class Retrieve(KnownRows):
             "seed": self.seed,
             "model": {**recipe.describe(self), "aligner": self.aligner_.choices()},
             "leaks": {**self.leaks_, "scored_equal": equal, "fitted_rows": mine},
+            **({"seen": seen} if seen else {}),
             "directions": tables,
         }
         if tainted.any():
@@ -273,6 +295,12 @@ class Retrieve(KnownRows):
         remember(self, report=report)
         return encoded, report
 
+    def to_score(self, views: Views, *, allow_train: bool = False) -> Chosen:
+        """As the base has it; of a model that learned from no pair every row is held out."""
+        if self.paired_ or views.split is not None:
+            return super().to_score(views, allow_train=allow_train)
+        return Chosen(views, "all", ["the model learned from no pair: all rows are scored"])
+
     def target(self, start: str, to: str | None = None) -> str:
         """The view to answer with: `to` by its name or modality; left out, the only one beside the view asked with."""
         if to is not None:
@@ -307,7 +335,8 @@ class Retrieve(KnownRows):
         for name, column in mapped.columns.items():
             used, first = column.used, column.first_rows
             labels = np.array([column.label(p) for p in used.tolist()], dtype=object)
-            self.items_[name] = {"item": labels, "id": ids[first], "split": split[first]}
+            leading = top(self.aligner_, name, encoded[name].items[encoded[name].used])
+            self.items_[name] = {"item": labels, "id": ids[first], "split": split[first], **leading}
             self.indexes_[name] = registry.make("index", self.index).add(np.arange(len(used)), column.items[used])
             digests = np.asarray(encoded[name].digests)
             self.train_items_[name] = digests[encoded[name][known.learn].used]
@@ -315,8 +344,8 @@ class Retrieve(KnownRows):
             calibrate(mapped[split == "val"], self.indexes_, self.aligner_) if (split == "val").any() else {}
         )
 
-    def _place(self, name: str, queries: Column, rows: np.ndarray) -> tuple[np.ndarray, Report]:
-        """Raw items (or vectors) of some rows `(n,)` -> `(n, k)` in the shared space, and what was altered of them.
+    def _place(self, name: str, queries: Column, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray | None, Report]:
+        """Raw items of some rows `(n,)` -> `(n, k)` in the shared space, shares of names, and what was altered.
 
         Raises a ChiasmError for an item that cannot be read.
         """
@@ -329,8 +358,10 @@ class Retrieve(KnownRows):
             report.notes = [
                 (name, queries.label(int(queries.index[rows[i]])), note) for i in notes for note in notes[i]
             ]
-        mapped = self.aligner_.transform(Views({name: Column(self.views_[name], np.asarray(items))}))
-        return np.asarray(mapped[name].items), report
+        rows = np.asarray(items)
+        mapped = self.aligner_.transform(Views({name: Column(self.views_[name], rows)}))
+        shares = self.aligner_.named(name, rows) if getattr(self.aligner_, "names_", None) else None
+        return np.asarray(mapped[name].items), shares, report
 
     def _gallery(self, views: Views, to: str, progress: Progress | None) -> tuple[Index, dict[str, np.ndarray], Report]:
         """An index of other rows' items, what is known of each, and what encoding did."""
@@ -344,6 +375,7 @@ class Retrieve(KnownRows):
         table = {
             "item": np.array([mapped.label(p) for p in used.tolist()], dtype=object),
             "id": strings(views.ids[rows]),
+            **top(self.aligner_, to, encoded[to].items[used]),
         }
         if "start" in views.facts:
             table |= {fact: views.facts[fact][rows] for fact in ("file", "start", "end")}
@@ -366,11 +398,3 @@ class Retrieve(KnownRows):
     def _directions(self, encoded: Views) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
         baseline = None if self.baseline_ is None else self.baseline_.transform(encoded)
         return directions(encoded, self.aligner_.transform(encoded), baseline, self.seed)
-
-
-def _with_words(views: Views) -> Views:
-    """The same rows with a view of texts, absent in every row, where there is but one view of media."""
-    if len(views.columns) != 1 or views[views.names[0]].modality in ("text", "vector", "record"):
-        return views
-    words = Column("text", [], np.full(len(views), ABSENT, dtype=np.int64))
-    return views.replace({**views.columns, "text": words})

@@ -13,7 +13,7 @@ from chiasm.stats.conformal import threshold
 from chiasm.stats.relevance import relevance
 from chiasm.views import Views, normalize
 
-__all__ = ["Calibration", "calibrate", "rejected"]
+__all__ = ["Calibration", "calibrate", "no_pairs", "rejected"]
 
 MOST = 2000
 """The most known queries that are kept of an ordered pair of views."""
@@ -85,3 +85,11 @@ def rejected(
         best = np.maximum(known["match"], gallery.search(known["queries"], 1)[1][:, 0])
     mask: np.ndarray = scores + aligner.owed(start, to, vectors) < threshold(best + known["owed"], rate, SURE)
     return mask
+
+
+def no_pairs() -> ChiasmError:
+    """Why a model that learned from names alone rejects nothing: of 300 captions of coco2k they would reject all."""
+    return ChiasmError(
+        "wanted pairs to know what a match scores, got a model that learned from none: names score higher than "
+        "sentences do, so they cannot tell it. Fit with some captions, or search without rejecting."
+    )
