@@ -120,13 +120,13 @@ def fights() -> tuple[Views, np.ndarray, list[str]]:
     return views, (np.array(facts["num"]) - 1) // 10, paths
 
 
-def openmoji() -> Views:
-    """Drawings and their English names, from the demo's packages."""
+def openmoji(language: str = "en") -> Views:
+    """Drawings and their names in English or Chinese ("zh"), from the demo's packages."""
     from chiasm.data.openmoji import openmoji as read
 
     views = read()
-    english = views[np.asarray(views.facts["language"]) == "en"]
-    return Views({"name": english["name"], "picture": english["picture"]}, english.ids)
+    named = views[np.asarray(views.facts["language"]) == language]
+    return Views({"name": named["name"], "picture": named["picture"]}, named.ids)
 
 
 def grid_s1() -> Views:

@@ -20,7 +20,18 @@ from chiasm.stats.covariance import Covariance
 from chiasm.stats.relevance import relevance
 from chiasm.views import Views, normalize
 
-__all__ = ["Fold", "Maps", "Sims", "anchored", "canonical_maps", "few", "likeliest", "likeness", "principal"]
+__all__ = [
+    "Fold",
+    "Maps",
+    "Sims",
+    "anchored",
+    "canonical_maps",
+    "few",
+    "likeliest",
+    "likeness",
+    "principal",
+    "unlikely",
+]
 
 RANK = 512
 
@@ -143,16 +154,19 @@ def principal(likenesses: Sequence[np.ndarray]) -> np.ndarray:
 
 def likeliest(sims: Sims) -> tuple[float, float]:
     """The temperature t under which the right answers are likeliest by softmax(t s), and their mean -log likelihood."""
-
-    def loss(log: float) -> float:
-        t, total, count = np.exp(log), 0.0, 0
-        for scores, hits, starts in sims:
-            scaled = t * (scores - scores.max(axis=1, keepdims=True))
-            row = np.repeat(np.arange(len(starts)), np.diff(np.append(starts, len(hits))))
-            right = np.add.reduceat(np.exp(scaled[row, hits]), starts)
-            total += float((np.log(np.exp(scaled).sum(axis=1)) - np.log(np.maximum(right, 1e-30))).sum())
-            count += len(starts)
-        return total / count
-
-    found = minimize_scalar(loss, bounds=(-1.0, 4.5), method="bounded", options={"xatol": 0.05})
+    bounds = (-1.0, 4.5)
+    found = minimize_scalar(
+        lambda log: float(unlikely(sims, np.exp(log)).mean()), bounds=bounds, method="bounded", options={"xatol": 0.05}
+    )
     return float(np.exp(found.x)), float(found.fun)
+
+
+def unlikely(sims: Sims, t: float) -> np.ndarray:
+    """The -log likelihood of each query's right answers by softmax(t s)."""
+    found = []
+    for scores, hits, starts in sims:
+        scaled = t * (scores - scores.max(axis=1, keepdims=True))
+        row = np.repeat(np.arange(len(starts)), np.diff(np.append(starts, len(hits))))
+        right = np.add.reduceat(np.exp(scaled[row, hits]), starts)
+        found.append(np.log(np.exp(scaled).sum(axis=1)) - np.log(np.maximum(right, 1e-30)))
+    return np.concatenate(found)

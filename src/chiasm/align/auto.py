@@ -10,7 +10,7 @@ import numpy as np
 from chiasm.align._aligner import centered
 from chiasm.align._bridge import bridged, made
 from chiasm.align._folded import Folded
-from chiasm.align._held import Fold, Sims, anchored, canonical_maps, few, likeliest, likeness, principal
+from chiasm.align._held import Fold, Sims, anchored, canonical_maps, few, likeliest, likeness, principal, unlikely
 from chiasm.align._moments import spans, turned, widths
 from chiasm.align._select import folds, views_each
 from chiasm.allowed import COUNT, NOT_NEGATIVE, POSITIVE, SEED
@@ -42,6 +42,12 @@ ALONE = {"bridge": 1.0, "temperature": 14.0}
 
 FEWEST = 10
 
+SURE_FROM = 50
+"""Pairs from which on the bridges count only where that is shown; below it the likeliest weight is taken."""
+
+SHOWN = 1.645
+"""By so many standard errors must held-out pairs be likelier with the bridges than without: 5 % by luck."""
+
 NAMES = 100.0
 """What all names together count among the known queries."""
 
@@ -56,7 +62,8 @@ class Auto(Folded):
        item g for query q is s(q, g) - b(g), b(g) = log mean exp(t s(q', g)) / t over at most `anchors` known queries q'
        (inverted softmax, see `corrected`), folded into extra coordinates, so that search costs what it did.
     4. *Names* (see `Bridge`): where an encoder brings a classifier with names, these are pairs that cost nothing. They
-       are weighed like the rest, and are all there is where there are fewer than ten pairs.
+       are weighed like the rest, and are all there is where there are fewer than ten pairs. From 50 pairs on they count
+       only where held-out pairs are likelier with them by more than 1.6 standard errors.
 
     One ridge a view (where one view tells the other exactly, the best ones differ a hundredfold), the weight w, the
     power of the likeness and the temperature t are chosen by the likelihood of held-out pairs, softmax(t s), which
@@ -185,9 +192,10 @@ class Auto(Folded):
         self.chosen_ = {**best, "temperature": STRENGTH * best["temperature"], "bridge": 0.0}
         del self.chosen_["loss"]
         if self.bridges_:
-            self._weigh([(cut, *self._raw(plain, plain_val, mask)) for cut, mask in found])
+            paired = int((views_each(plain) > 1).sum())
+            self._weigh([(cut, *self._raw(plain, plain_val, mask)) for cut, mask in found], paired)
 
-    def _weigh(self, cuts: Sequence[tuple[Fold, Views, Views]]) -> None:
+    def _weigh(self, cuts: Sequence[tuple[Fold, Views, Views]], paired: int) -> None:
         """What the bridges count: the weight under which held-out pairs are likeliest among many candidates."""
         chosen = {key: self.chosen_[key] for key in ("ridge", "share", "power")}
         known = {(bridge.speaks, bridge.shows): bridge.known for bridge in self.bridges_}
@@ -195,10 +203,9 @@ class Auto(Folded):
         tried = []
         for weight in (0.0, *BRIDGES, np.inf):
             share = weight / (1 + weight) if np.isfinite(weight) else 1.0
-            mixed = [((1 - share) * own + share * over, hits, starts) for own, over, hits, starts in sims]
-            tried.append(self._try(mixed, {**chosen, "bridge": share}))
+            tried.append(self._try(_mixed(sims, share), {**chosen, "bridge": share}))
         best = min(tried, key=lambda trial: trial["loss"])
-        if best["bridge"]:
+        if best["bridge"] and (paired < SURE_FROM or _shown(sims, tried[0], best)):
             self.chosen_ |= {"bridge": best["bridge"], "temperature": STRENGTH * best["temperature"]}
 
     def _fold(self, views: Views, mask: np.ndarray | None, held: Views, widths: Mapping[str, int]) -> Fold:
@@ -270,3 +277,14 @@ class Auto(Folded):
 
     def _bias(self, rows: np.ndarray, bank: np.ndarray, counts: np.ndarray | None) -> np.ndarray:
         return inverted_softmax(rows, bank, self.chosen_["temperature"], counts)
+
+
+def _mixed(sims: Sequence[tuple[np.ndarray, ...]], share: float) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    return [((1 - share) * own + share * over, hits, starts) for own, over, hits, starts in sims]
+
+
+def _shown(sims: Sequence[tuple[np.ndarray, ...]], without: Mapping[str, Any], best: Mapping[str, Any]) -> bool:
+    """Whether held-out pairs are likelier with the bridges by more than luck."""
+    each = [unlikely(_mixed(sims, trial["bridge"]), trial["temperature"]) for trial in (without, best)]
+    gain = each[0] - each[1]
+    return bool(gain.mean() > SHOWN * gain.std(ddof=1) / np.sqrt(len(gain)))
