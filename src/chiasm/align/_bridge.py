@@ -27,7 +27,7 @@ SECOND = 0.5
 """What the second part counts beside the first."""
 
 RANK = 512
-"""The numbers that a bridge takes in the shared space: 256 cost 10 of coco2k's rsum at 20 pairs, 512 none (docs/log.md)."""
+"""The numbers that a bridge takes in the shared space: 256 cost 10 of coco2k's rsum at 20 pairs (docs/log.md)."""
 
 PRIOR = 5
 """The texts that the names' own mean counts as, beside the mean of known texts."""
