@@ -150,7 +150,7 @@ class Hf(Encoder):
         failed: list[tuple[int, MediaError]] = []
 
         def good() -> Iterator[tuple[int, Read]]:
-            for told in scale.threads(read, groups):
+            for told in scale.threads(read, groups, max(2, scale.cores())):
                 for position, one in told:
                     if isinstance(one, MediaError):
                         failed.append((position, one))

@@ -178,9 +178,11 @@ def _batches(opened: Opened, reads: Iterable[tuple[int, Read]]) -> Iterator[list
 def _cut(opened: Opened, queue: list[_Part]) -> Iterator[list[_Part]]:
     """The longest first: where memory ends is found out at once."""
     queue.sort(key=lambda part: -part.length)
-    while queue:
-        yield queue[: opened.size]
-        del queue[: opened.size]
+    at = 0
+    while at < len(queue):
+        batch = queue[at : at + opened.size]  # which may be less by the next
+        at += len(batch)
+        yield batch
 
 
 def _answered(opened: Opened, call: Call, batch: list[_Part]) -> list[tuple[list[_Part], Any]]:
