@@ -27,9 +27,7 @@ def place(device: str) -> str:
     chosen = _auto.get() if device == "auto" else device
     if chosen == "cpu":
         return chosen
-    import torch
-
-    seen = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    seen = _gpus()
     if chosen == "auto":
         return "cuda" if seen else "cpu"
     if int(chosen.partition(":")[2] or 0) >= seen:
@@ -52,3 +50,12 @@ def preferring(device: str) -> Iterator[None]:
         yield
     finally:
         _auto.reset(before)
+
+
+def _gpus() -> int:
+    """How many GPUs torch sees; without torch none."""
+    try:
+        import torch
+    except ImportError:
+        return 0
+    return int(torch.cuda.device_count()) if torch.cuda.is_available() else 0

@@ -42,7 +42,8 @@ class HfAudio(HfTime):
         steps: 0 gives the network's own vector; T the mean states of T equal parts side by side, `(n, T * d)`.
         device: "auto" (a GPU where torch sees one, else the CPU), "cpu" or "cuda".
         precision: "float32", "float16" or "bfloat16"; the latter two are for GPUs.
-        batch_size: sounds a call of the network; 0: one on a CPU, 16 on a GPU.
+        batch_size: sounds a call of the network; 0: one on a CPU, 16 on a GPU. Neither it nor the device is in the
+            fingerprint, as vectors are equal to 1e-4 in float32; the precision is.
 
     Sound is read at the rate that the folder names (16 kHz, CLAP 48). `over_time(decoded)` gives the last states over
     time, of AST and CLAP the mean over frequency: every 20 ms for HuBERT, Wav2Vec2 and Whisper, 0.1 s for AST, 0.3 s

@@ -38,7 +38,8 @@ class HfAudioText(HfTowers):
             are `--encoder sound=hf_audio_text:FOLDER --encoder caption=hf_audio_text:FOLDER`.
         device: "auto" (a GPU where torch sees one, else the CPU), "cpu" or "cuda".
         precision: "float32", "float16" or "bfloat16"; the latter two are for GPUs.
-        batch_size: items a call of the network; 0: one on a CPU, 16 on a GPU.
+        batch_size: items a call of the network; 0: one on a CPU, 16 on a GPU. Neither it nor the device is in the
+            fingerprint, as vectors are equal to 1e-4 in float32; the precision is.
 
     A sound of up to 10 s is repeated to fill them, as in training; a longer one is cut into the fewest equal parts that
     fit, and its vector is the mean of theirs: where a long recording holds several things, search its moments. Texts

@@ -40,7 +40,8 @@ class HfImage(Hf):
             `--encoder photo=hf_image:FOLDER`.
         device: "auto" (a GPU where torch sees one, else the CPU), "cpu" or "cuda".
         precision: "float32", "float16" or "bfloat16"; the latter two are for GPUs.
-        batch_size: images a call of the network; 0: one on a CPU, 64 on a GPU.
+        batch_size: images a call of the network; 0: one on a CPU, 64 on a GPU. Neither it nor the device is in the
+            fingerprint, as vectors are equal to 1e-4 in float32; the precision is.
 
     Images are decoded whole, then resized, cropped and scaled as the folder says: what a crop leaves out is not seen.
     An image over 100 times as long as wide is skipped.

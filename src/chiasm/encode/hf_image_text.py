@@ -44,7 +44,8 @@ class HfImageText(Hf):
             are `--encoder photo=hf_image_text:FOLDER --encoder caption=hf_image_text:FOLDER`.
         device: "auto" (a GPU where torch sees one, else the CPU), "cpu" or "cuda".
         precision: "float32", "float16" or "bfloat16"; the latter two are for GPUs.
-        batch_size: items a call of the network; 0: one on a CPU, 64 on a GPU.
+        batch_size: items a call of the network; 0: one on a CPU, 64 on a GPU. Neither it nor the device is in the
+            fingerprint, as vectors are equal to 1e-4 in float32; the precision is.
 
     Texts are read up to the model's limit (77 tokens for CLIP, 64 for SigLIP); a cut is noted on the item. Images are
     resized, cropped and scaled as the folder says. `tokens(items)` gives the last states of patches or words before

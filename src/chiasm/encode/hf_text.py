@@ -45,7 +45,8 @@ class HfText(Hf):
             tokens among them; "cls": the first; "pooler": the pooled output that the model itself was trained with.
         device: "auto" (a GPU where torch sees one, else the CPU), "cpu" or "cuda".
         precision: "float32", "float16" or "bfloat16"; the latter two are for GPUs.
-        batch_size: texts a call of the network; 0: one on a CPU, 64 on a GPU.
+        batch_size: texts a call of the network; 0: one on a CPU, 64 on a GPU. Neither it nor the device is in the
+            fingerprint, as vectors are equal to 1e-4 in float32; the precision is.
 
     A text is read up to the model's limit (512 tokens for BERT), 20,000 characters and 8,192 tokens at most; a cut is
     noted on the item, never silent.

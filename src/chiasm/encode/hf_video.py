@@ -41,7 +41,8 @@ class HfVideo(HfTime):
         steps: 0 gives the network's own vector; T the mean states of T equal parts side by side, `(n, T * d)`.
         device: "auto" (a GPU where torch sees one, else the CPU), "cpu" or "cuda".
         precision: "float32", "float16" or "bfloat16"; the latter two are for GPUs.
-        batch_size: videos a call of the network; 0: one on a CPU, 16 on a GPU.
+        batch_size: videos a call of the network; 0: one on a CPU, 16 on a GPU. Neither it nor the device is in the
+            fingerprint, as vectors are equal to 1e-4 in float32; the precision is.
 
     The pictures (16 for VideoMAE, 8 for X-CLIP) come from the middles of as many equal parts of the clip, squeezed to
     a square where the networks were trained on crops: give clips of some seconds, as in training, and longer films as

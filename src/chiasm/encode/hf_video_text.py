@@ -40,7 +40,8 @@ class HfVideoText(HfTowers):
             are `--encoder clip=hf_video_text:FOLDER --encoder caption=hf_video_text:FOLDER`.
         device: "auto" (a GPU where torch sees one, else the CPU), "cpu" or "cuda".
         precision: "float32", "float16" or "bfloat16"; the latter two are for GPUs.
-        batch_size: items a call of the network; 0: one on a CPU, 16 on a GPU.
+        batch_size: items a call of the network; 0: one on a CPU, 16 on a GPU. Neither it nor the device is in the
+            fingerprint, as vectors are equal to 1e-4 in float32; the precision is.
 
     The pictures (8) come from the middles of as many equal parts of the clip, squeezed to a square: search long films
     by their moments. Texts are read up to the model's limit (77 tokens); a cut is noted on the item.
