@@ -57,7 +57,8 @@ class Part:
 
     def lasting(self) -> dict[str, Any]:
         """The constructor's values by name, those that are `local` to this machine at their defaults."""
-        return self.get_params(deep=False) | {name: self._defaults()[name] for name in self.local}
+        defaults = self._defaults()
+        return self.get_params(deep=False) | {name: defaults[name] for name in self.local if name in defaults}
 
     def set_params(self, **params: Any) -> Part:
         """Change constructor values in place; `part__name` reaches a nested part. Returns self."""
