@@ -25,6 +25,8 @@ PLAIN = {
 """By encoder, the quickest of the encoders that it builds on."""
 OTHERS = {
     "pool": "cls",
+    "device": "cpu",
+    "precision": "bfloat16",
     "modality": "text",
     "layer": "dense",
     "image": "effnet_image",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -12,6 +13,7 @@ from chiasm.errors import ChiasmError, unknown
 
 __all__ = [
     "COUNT",
+    "DEVICE",
     "ENCODERS",
     "FLAG",
     "LABEL",
@@ -99,6 +101,10 @@ ENCODERS = Allowed("a dict by view or modality, or None", lambda held: held is N
 LABEL = Allowed("a label, or None", lambda value: value is None or isinstance(value, str | int | np.generic))
 MODEL = Allowed("a fitted part, or None", lambda value: value is None or hasattr(value, "check_fitted"))
 PRECISION = choice("float32", "float64")
+DEVICE = Allowed(
+    "auto, cpu, cuda or cuda:NUMBER",
+    lambda value: isinstance(value, str) and re.fullmatch(r"auto|cpu|cuda(:\d{1,3})?", value) is not None,
+)
 
 
 def check(owner: str, params: Mapping[str, Any], allowed: Mapping[str, Allowed]) -> None:

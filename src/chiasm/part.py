@@ -30,6 +30,9 @@ class Part:
     allowed: ClassVar[Mapping[str, Allowed]] = {}
     """What the constructor's values may be, by name, beside what the base classes say; `fit` refuses others."""
 
+    local: ClassVar[tuple[str, ...]] = ()
+    """Parameters that say how this machine runs the part, not what it is: saved, it has their defaults."""
+
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
         for name in ("fit", "partial_fit"):
@@ -51,6 +54,11 @@ class Part:
                 if hasattr(value, "get_params") and not isinstance(value, type):
                     params |= {f"{name}__{key}": inner for key, inner in value.get_params().items()}
         return params
+
+    def lasting(self) -> dict[str, Any]:
+        """The constructor's values by name, those that are `local` to this machine at their defaults."""
+        defaults = self._defaults()
+        return self.get_params(deep=False) | {name: defaults[name] for name in self.local if name in defaults}
 
     def set_params(self, **params: Any) -> Part:
         """Change constructor values in place; `part__name` reaches a nested part. Returns self."""

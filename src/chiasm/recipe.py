@@ -193,7 +193,8 @@ def _pack(value: Any, arrays: dict[str, np.ndarray], where: str, described: bool
     if isinstance(value, type) and issubclass(value, np.generic):
         return {"$dtype": np.dtype(value).name}
     if isinstance(value, Part) or (hasattr(value, "get_params") and not type(value).__module__.startswith("sklearn.")):
-        params = {k: inside(v, f"{where}{k}") for k, v in value.get_params(deep=False).items()}
+        held = value.lasting() if isinstance(value, Part) and not described else value.get_params(deep=False)
+        params = {k: inside(v, f"{where}{k}") for k, v in held.items()}
         state = {} if described else {k: inside(v, f"{where}{k}") for k, v in learned_by(value).items()}
         return {"$part": {**_identify(value, described), "params": params, "state": state}}
     target = f"{type(value).__module__}:{type(value).__qualname__}"

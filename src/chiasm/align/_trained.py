@@ -12,7 +12,7 @@ import numpy as np
 from chiasm import registry
 from chiasm.align._aligner import Aligner, Linear
 from chiasm.align._select import folds, views_each
-from chiasm.allowed import COUNT, NOT_NEGATIVE, PART, POSITIVE, SEED, SIZE, TEXT, choice
+from chiasm.allowed import COUNT, DEVICE, NOT_NEGATIVE, PART, POSITIVE, SEED, SIZE, choice
 from chiasm.errors import ChiasmError
 from chiasm.nn.blocks import HEADS, ArrayOps, Head, Params
 from chiasm.nn.pairs import Axes, Batch, axes, batches, links, turn
@@ -67,6 +67,8 @@ class TrainedAligner(Aligner):
     seed: int
     device: str
 
+    local = ("device",)
+
     allowed: ClassVar = {
         "k": COUNT.or_none(),
         "start": PART.or_none(),
@@ -77,7 +79,7 @@ class TrainedAligner(Aligner):
         "temperature": POSITIVE,
         "head": choice(*HEADS),
         "seed": SEED,
-        "device": TEXT,
+        "device": DEVICE,
     }
 
     _forms: ClassVar[tuple[str, ...]] = ("start",)

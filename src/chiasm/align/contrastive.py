@@ -36,7 +36,8 @@ class Contrastive(TrainedAligner):
         temperature: of the softmax, at first; it is learned, within 0.01 and 0.5.
         epochs: at most; how many is chosen on validation rows. batch: pairs a step, about.
         rate: the highest learning rate. decay: of the weights.
-        seed: of everything random. device: "cpu" or "cuda".
+        seed: of everything random. device: "auto" (a GPU where torch
+            sees one), "cpu" or "cuda".
 
     `fit` raises a ChiasmError for an unknown loss or head, and as the other aligners do.
 
@@ -64,7 +65,7 @@ class Contrastive(TrainedAligner):
         rate: float = 3e-3,
         decay: float = 0.1,
         seed: int = 0,
-        device: str = "cpu",
+        device: str = "auto",
     ):
         self.head = head
         self.loss = loss

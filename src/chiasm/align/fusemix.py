@@ -50,7 +50,7 @@ class Fusemix(TrainedAligner):
         rate: float = 1e-3,
         decay: float = 0.1,
         seed: int = 0,
-        device: str = "cpu",
+        device: str = "auto",
     ):
         self.blocks = blocks
         self.expansion = expansion

@@ -45,7 +45,7 @@ class Sail(TrainedAligner):
         rate: float = 3e-3,
         decay: float = 1e-4,
         seed: int = 0,
-        device: str = "cpu",
+        device: str = "auto",
     ):
         self.width = width
         self.k = k

@@ -61,7 +61,7 @@ class Sotalign(TrainedAligner):
         rate: float = 3e-3,
         decay: float = 1e-4,
         seed: int = 0,
-        device: str = "cpu",
+        device: str = "auto",
     ):
         self.teacher = teacher
         self.head = head

@@ -46,7 +46,7 @@ class Structure(TrainedAligner):
         rate: float = 3e-3,
         decay: float = 1e-4,
         seed: int = 0,
-        device: str = "cpu",
+        device: str = "auto",
     ):
         self.head = head
         self.strength = strength

@@ -18,6 +18,7 @@ import click
 from chiasm.cli._words import typed
 from chiasm.data.notes import Noted, some
 from chiasm.data.source import Source
+from chiasm.device import preferring
 from chiasm.encoding import Report
 from chiasm.errors import ChiasmError
 from chiasm.media.images import MediaError
@@ -33,6 +34,7 @@ __all__ = [
     "command_line",
     "counted",
     "csv_bytes",
+    "device",
     "echo_json",
     "echo_rows",
     "encoders_of",
@@ -51,6 +53,17 @@ __all__ = [
 _LONGEST = 60
 """Characters of an item that are shown in a line of several."""
 
+device = click.option(
+    "--device",
+    type=click.Choice(["auto", "cpu", "cuda"]),
+    default="auto",
+    show_default=True,
+    expose_value=False,
+    callback=lambda context, _, name: context.with_resource(preferring(name)),
+    help="Where torch runs networks of yours (hf_*, trained parts); auto: a GPU where it sees one.",
+)
+"""The option of every command that makes encoders or loads them: what "auto" means while it runs."""
+
 _COLUMNS = [
     click.option("--text", multiple=True, metavar="[NAME=]COL", help="A column of texts; repeat for more."),
     click.option("--image", multiple=True, metavar="[NAME=]COL", help="A column of picture paths."),
@@ -66,6 +79,7 @@ _COLUMNS = [
     click.option("--group", metavar="COL", help="Rows of equal value (a patient) stay on one side of every split."),
     click.option("--root", type=click.Path(), metavar="DIR", help="Paths are below this folder; default: DATA's."),
     click.option("--encoding", default="utf-8", show_default=True, help="Of text files; Chinese ones may be gb18030."),
+    device,
 ]
 
 
@@ -95,6 +109,7 @@ _MORE = [
     ),
     click.option("--root", type=click.Path(), metavar="DIR", help="Paths are below this folder; default: DATA's."),
     click.option("--encoding", metavar="NAME", help="Of DATA's text; default: as at fit."),
+    device,
 ]
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from chiasm import recipe
-from chiasm.cli._shared import clock, echo_json, one_line, progress, say_skipped, told_items
+from chiasm.cli._shared import clock, device, echo_json, one_line, progress, say_skipped, told_items
 from chiasm.data.notes import sentences
 from chiasm.data.source import Source
 from chiasm.errors import ChiasmError
@@ -45,6 +45,7 @@ from chiasm.views import Views
     help="Paths of --in DATA, and of --sheet's pictures, are below this folder.",
 )
 @click.option("--encoding", metavar="NAME", help="Of the texts of --in DATA; default: as at fit.")
+@device
 @click.option("--sheet", "sheet_file", type=click.Path(), metavar="FILE", help="Also draw the found pictures as a PNG.")
 @click.option("--json", "as_json", is_flag=True, help="Print the answers as JSON.")
 def search_command(

@@ -77,7 +77,10 @@ def fingerprint_follows_the_numbers(on: Probe) -> str | None:
         params = on.params()
     except SkippedError as why:
         return f"no parameter was changed, as {why}"
+    local = getattr(encoder, "local", ())
     for name, value in params.items():
+        if name in local:
+            continue
         if name not in on.other and _another(value) is None:
             left.append(name)
             continue

@@ -75,6 +75,10 @@ class Encoder(Part):
         """A checksum of the weights the encoder runs (empty where it has none)."""
         return ""
 
+    def telling(self) -> dict[str, Any]:
+        """The parameters that the numbers depend on, as the fingerprint has them."""
+        return {name: value for name, value in self.get_params(deep=False).items() if name not in self.local}
+
     @property
     def fingerprint(self) -> str:
         """Changes when the numbers would: class, version, parameters, weights and learned state.
@@ -90,7 +94,7 @@ class Encoder(Part):
         facts = {
             "class": f"{cls.__module__}:{cls.__qualname__} {code}" if code else cls.__qualname__,
             "version": self.version,
-            "params": self.get_params(deep=False),
+            "params": self.telling(),
             "weights": self.weights(),
             "state": state.hexdigest() if self.learned() else "",
         }

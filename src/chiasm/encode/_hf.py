@@ -1,120 +1,216 @@
-"""What the encoders of a user's own Hugging Face files share: opening the folder, one item a call, one-sentence errors.
+"""What the encoders of a user's own Hugging Face files share: opening the folder, items through it, errors.
 
 Nothing here connects to a network or runs code from a folder, and weights are read from safetensors files only.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
-from threading import Lock
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from chiasm import scale
-from chiasm.encode._encoder import Encoder, each
+from chiasm.allowed import DEVICE, SIZE, check, choice
+from chiasm.device import place
+from chiasm.encode._encoder import Encoder
+from chiasm.encode._hf_call import Opened, Read, Row, alone, ignores_padding, together
 from chiasm.encode._hf_files import checksum, find, libraries
 from chiasm.errors import ChiasmError
 from chiasm.media.images import MediaError, Note
 
-__all__ = ["Hf", "Opened", "configuration", "network", "one_thread", "processor", "tokenizer"]
+__all__ = ["Hf", "Made", "configuration", "network", "one_thread", "processor", "tokenizer"]
 
 _FOR_TRAINING = ("masked_spec_embed",)
 """Arrays that a network uses in training alone; files of trained recognizers of speech often lack them."""
 _OTHER_WEIGHTS = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.h5", "*.msgpack", "*.onnx", "*.gguf")
 
 
-@dataclass
-class Opened:
-    """What a folder became: everything that one call needs."""
+Made = tuple[np.ndarray, Any, list[Note]]
+"""An item's vector `(d,)`, token states `(t, d')` and notes."""
 
-    network: Any
-    reader: Any
-    """The folder's own tokenizer or image processor."""
-    limit: int = 0
-    """The most tokens that the network reads of a text."""
-    prompt: str = ""
-    """What stands before every text."""
-    lower: bool = False
-    """Whether every text is put in small letters first."""
-    steps: Sequence[Callable[[Any], Any]] = ()
-    """What makes a text's token states one vector; none: the network's own pooled output."""
-    pooled: bool = True
-    """Whether the network's own pooled output was trained."""
-    one_at_a_time: Any = field(default_factory=Lock)
-    """Held while a tokenizer works, which keeps how to cut and pad as a state of its own, and for large images."""
-    width: int = 0
-    checksum: str = ""
+PRECISIONS = ("float32", "float16", "bfloat16")
 
 
 class Hf(Encoder):
     """An encoder whose network is a folder of transformers files that the user names in `model`.
 
-    A file of this kind implements `_load` (folder -> Opened) and `_run` (an item -> vector, token states, notes).
+    A file of this kind implements `_load` (folder -> Opened), `_reads` (items -> inputs), `_call` (inputs -> what the
+    network says) and where needed `_made` (what it says -> vector, token states). It has the parameters
+
+    - device: "auto" (a GPU where torch sees one when the folder is opened, else the CPU), "cpu" or "cuda".
+    - precision: "float32", "float16" or "bfloat16". The half ones are for GPUs: twice as fast there and more, vectors
+      equal to 2 or 3 digits.
+    - batch_size: items a call of the network; 0: one on a CPU, many on a GPU.
+
     One item a call and one thread a call, as many calls at once as there are cores: no text is padded to the length of
-    another, so an item gives the same bits in any company and on any number of cores.
+    another, so an item gives the same bits in any company and on any number of cores. Many a call, and a GPU, give
+    numbers that equal these to 1e-4 in float32. So the fingerprint, which names vectors in the cache, has the precision
+    and neither device nor batch_size: what is in the cache was made by whichever came first.
     """
 
     model: str
+    device: str
+    precision: str
+    batch_size: int
 
-    def attempt(self, items: Sequence[Any]) -> tuple[np.ndarray, dict[int, list[Note]]]:
-        """Encode on all cores; unreadable items are noted as skipped, cut ones as cut."""
+    local = ("device", "batch_size")
+    allowed: ClassVar = {"device": DEVICE, "precision": choice(*PRECISIONS), "batch_size": SIZE}
+
+    many: ClassVar[int] = 64
+    """Items a call on a GPU."""
+    at_least: ClassVar[int] = 64
+    """Items a batch for the cache."""
+    pieces: ClassVar[int] = 1
+    """Items that one thread reads at a time, where many go into a call."""
+
+    @property
+    def batch(self) -> int:  # type: ignore[override]
+        """Items a call of `attempt` that is worth making."""
+        opened: Opened | None = vars(self).get("_opened")
+        size = opened.size if opened else self._size(place(self.device))
+        return self.at_least if size == 1 else max(self.at_least, 16 * size)
+
+    def attempt(self, items: Sequence[Any]) -> tuple[Any, dict[int, list[Note]]]:
+        """Encode on all cores or on a GPU; unreadable items are noted as skipped, cut ones as cut."""
         opened = self._open()
-
-        def one(item: Any) -> tuple[np.ndarray, list[Note]]:
-            vector, _, notes = self._run(opened, item)
-            return vector, notes
-
-        with one_thread():
-            return each(one, items, opened.width)
+        out = np.zeros((len(items), opened.width), dtype=np.float32)
+        notes: dict[int, list[Note]] = {}
+        for position, made in self._each(opened, items, states=False):
+            if isinstance(made, MediaError):
+                notes[position] = [made.note]
+                continue
+            out[position] = made[0]
+            if made[2]:
+                notes[position] = made[2]
+        return out, dict(sorted(notes.items()))
 
     def tokens(self, items: Sequence[Any]) -> list[np.ndarray]:
         """The network's last states of each item's parts (words, patches): n float32 arrays `(t_i, d)`.
 
         Raises a ChiasmError that names the first item that cannot be read.
         """
-        opened = self._open()
-
-        def one(item: Any) -> np.ndarray:
-            try:
-                return self._run(opened, item)[1]
-            except MediaError as error:
-                raise ChiasmError(f"cannot encode {self.modality} {str(item)[:200]!r}: {error}.") from None
-
-        with one_thread():
-            return list(scale.threads(one, items))
+        found: dict[int, np.ndarray] = {}
+        for position, made in self._each(self._open(), items, states=True):
+            if isinstance(made, MediaError):
+                shown = str(items[position])[:200]
+                raise ChiasmError(f"cannot encode {self.modality} {shown!r}: {made}.") from None
+            found[position] = made[1]
+        return [found[i] for i in range(len(items))]
 
     def weights(self) -> str:
         """A checksum of the folder's weights and settings, and the version of transformers, which reads them."""
         opened: Opened | None = vars(self).get("_opened")
         return opened.checksum if opened else checksum(self._name, self._folder())
 
+    def telling(self) -> dict[str, Any]:
+        """As the base has it; single precision, the only one once, is not told: old caches stay good."""
+        return {n: value for n, value in super().telling().items() if (n, value) != ("precision", "float32")}
+
     def _load(self, folder: Path) -> Opened:
         raise NotImplementedError
 
-    def _run(self, opened: Opened, item: Any) -> tuple[np.ndarray, np.ndarray, list[Note]]:
-        """The vector `(d,)` and the token states `(t, d')` of an item; a MediaError where it cannot be read."""
+    def _reads(self, opened: Opened, items: Sequence[Any]) -> list[Read | MediaError]:
+        """Items as the network's inputs; a MediaError stands for one that cannot be read. Asked in threads."""
         raise NotImplementedError
 
-    def _probe(self) -> Any:
-        """An item that any such network can read: the first call shows that it works, and its width."""
+    def _call(self, opened: Opened, inputs: dict[str, Any], counts: Any) -> tuple[Any, Any]:
+        """What the network says of the inputs of n items, see `Call`."""
         raise NotImplementedError
+
+    def _made(self, opened: Opened, read: Read, rows: list[Row]) -> tuple[np.ndarray, Any]:
+        """The vector `(d,)` and the token states `(t, d')` of an item."""
+        (row,) = rows
+        assert row.vector is not None
+        return row.vector, row.states if read.kept is None or not row.states.size else row.states[read.kept]
+
+    def _probes(self) -> list[Any]:
+        """Items that any such network can read: the first call shows that it works, and its width. Of texts two of
+        different lengths, which show whether it ignores padding."""
+        raise NotImplementedError
+
+    def _each(self, opened: Opened, items: Sequence[Any], *, states: bool) -> Iterator[tuple[int, Made | MediaError]]:
+        """Each item's vector, states and notes, by position; a MediaError for what cannot be read. In no order."""
+
+        def read(positions: Sequence[int]) -> list[tuple[int, Read | MediaError]]:
+            found = self._reads(opened, [items[i] for i in positions])
+            return list(zip(positions, found, strict=True))
+
+        def answer(positions: Sequence[int]) -> list[tuple[int, Made | MediaError]]:
+            return [(i, self._finished(opened, one, None)) for i, one in read(positions)]
+
+        groups = self._groups(items, 1 if opened.size == 1 else self.pieces)
+        if opened.size == 1:
+            with one_thread():
+                for told in scale.threads(answer, groups):
+                    yield from told
+            return
+        failed: list[tuple[int, MediaError]] = []
+
+        def good() -> Iterator[tuple[int, Read]]:
+            for told in scale.threads(read, groups, max(2, scale.cores())):
+                for position, one in told:
+                    if isinstance(one, MediaError):
+                        failed.append((position, one))
+                    else:
+                        yield position, one
+
+        for position, one, rows in together(opened, self._call, good(), states=states or self.on_states):
+            yield position, self._finished(opened, one, rows)
+        yield from failed
+
+    on_states: ClassVar[bool] = False
+    """Whether a vector is made of the states."""
+
+    def _groups(self, items: Sequence[Any], most: int) -> list[list[int]]:
+        """Positions of the items that are read together."""
+        return [list(range(i, min(i + most, len(items)))) for i in range(0, len(items), most)]
+
+    def _finished(self, opened: Opened, read: Read | MediaError, rows: list[Row] | None) -> Made | MediaError:
+        if isinstance(read, MediaError):
+            return read
+        try:
+            vector, states = self._made(opened, read, alone(opened, self._call, read) if rows is None else rows)
+        except MediaError as error:
+            return error
+        return vector, states, read.notes
+
+    def _run(self, opened: Opened, item: Any) -> Made:
+        """An item alone; a MediaError where it cannot be read."""
+        made = self._finished(opened, self._reads(opened, [item])[0], None)
+        if isinstance(made, MediaError):
+            raise made
+        return made
 
     def _open(self) -> Opened:
         if vars(self).get("_opened") is None:
-            folder = self._folder()
+            check(type(self).__name__, self.get_params(deep=False), Hf.allowed)
+            device, folder = place(self.device), self._folder()
             libraries(self._name)
             mark = checksum(self._name, folder)
             with _sentence(self._name, folder), _quiet():
                 opened = self._load(folder)
-                with one_thread():
-                    opened.width = len(self._run(opened, self._probe())[0])
+                self._settle(opened, device)
             opened.checksum = mark
             self._opened = opened
         return self._opened
+
+    def _settle(self, opened: Opened, device: str) -> None:
+        """Put the network where it runs, and find out how wide its vectors are and whether it ignores padding."""
+        import torch
+
+        opened.place, opened.size = device, self._size(device)
+        opened.network.to(device)
+        reads = [one for one in self._reads(opened, self._probes()) if not isinstance(one, MediaError)]
+        with one_thread():
+            opened.pads = opened.size > 1 < len(reads) and ignores_padding(opened, self._call, reads)
+            opened.network.to(getattr(torch, self.precision))
+            opened.width = len(self._made(opened, reads[0], alone(opened, self._call, reads[0]))[0])
+
+    def _size(self, device: str) -> int:
+        return self.batch_size or (1 if device == "cpu" else self.many)
 
     def _folder(self) -> Path:
         return find(self._name, self.model)

@@ -1,18 +1,17 @@
-"""How the encoders of a user's own Hugging Face files read one item: the network's inputs, notes, and its patches."""
+"""How the encoders of a user's own Hugging Face files read items: the network's inputs, notes, and patches."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import nullcontext
 from inspect import signature
 from typing import Any
 
-import numpy as np
-
-from chiasm.encode._hf import Opened
+from chiasm.encode._hf_call import Opened, Read
 from chiasm.encode._words import LONGEST, readable
 from chiasm.media.images import MediaError, Note, decode_image
 
-__all__ = ["accepted", "longest", "patches", "read_image", "read_text"]
+__all__ = ["PROBES", "accepted", "longest", "patches", "read_images", "read_texts"]
 
 
 MOST = 8192
@@ -22,6 +21,8 @@ USUAL = 512
 LONGEST_SIDE = 100
 """How many times its shorter side an image's longer side may be: resizing by the shorter one would fill the memory."""
 _LARGE = 5_000_000
+PROBES = ["a", "a" + ", a" * 5]
+"""Texts of different lengths that any tokenizer reads."""
 
 
 def longest(reader: Any, config: Any, model: Any, told: int | None = None) -> int:
@@ -34,48 +35,63 @@ def longest(reader: Any, config: Any, model: Any, told: int | None = None) -> in
     return min([*said, MOST]) if said else USUAL
 
 
-def read_text(opened: Opened, item: Any, *, padded: bool = False) -> tuple[dict[str, Any], np.ndarray, list[Note]]:
-    """A text as the network's inputs, the positions of the tokens that are parts of the text, and notes.
+def read_texts(opened: Opened, items: Sequence[Any], *, padded: bool = False) -> list[Read | MediaError]:
+    """Texts as the network's inputs, with the positions of the tokens that are parts of the text, and notes.
 
     A text beyond the network's limit is cut and noted; one of which the vocabulary lacks more than half is noted.
-    Raises a MediaError for what is no text or holds nothing visible.
+    A MediaError stands for what is no text or holds nothing visible.
     """
-    (text,), told = readable([item])
-    notes = told.get(0, [])
-    if notes and notes[0].skipped:
-        raise MediaError(notes[0].code, notes[0].message)
-    text = opened.prompt + text[:LONGEST].replace("\0", " ").encode("utf-8", "replace").decode()
-    text = text.lower() if opened.lower else text
+    texts, told = readable(items)
+    skipped = {i: MediaError(of[0].code, of[0].message) for i, of in told.items() if of[0].skipped}
+    asked = [i for i in range(len(items)) if i not in skipped]
+    texts = [opened.prompt + text[:LONGEST].replace("\0", " ").encode("utf-8", "replace").decode() for text in texts]
+    texts = [text.lower() for text in texts] if opened.lower else texts
     reader, limit = opened.reader, opened.limit
+    found: dict[int, Read | MediaError] = dict(skipped)
     with opened.one_at_a_time:
-        found = reader(text, return_special_tokens_mask=True, return_tensors="pt", verbose=False)
-        length = found["input_ids"].shape[1]
-        cut = length > limit
-        if cut or padded:
-            padding = "max_length" if padded else False
-            options = {"truncation": True, "max_length": limit, "padding": padding}
-            found = reader(text, return_special_tokens_mask=True, return_tensors="pt", **options)
-    if cut:
-        notes = [*notes, Note("cut", f"read the first {limit} of {length} tokens")]
-    parts = (found.pop("special_tokens_mask")[0] == 0).nonzero()[:, 0]
-    ids = found["input_ids"][0, parts]
-    lacking = 0 if reader.unk_token_id is None else int((ids == reader.unk_token_id).sum())
+        whole = reader([texts[i] for i in asked], return_special_tokens_mask=True, verbose=False) if asked else {}
+        for place, i in enumerate(asked):
+            made, notes = {name: values[place] for name, values in whole.items()}, told.get(i, [])
+            length = len(made["input_ids"])
+            if length > limit or padded:
+                padding = "max_length" if padded else False
+                options = {"truncation": True, "max_length": limit, "padding": padding}
+                made = reader(texts[i], return_special_tokens_mask=True, **options)
+            if length > limit:
+                notes = [*notes, Note("cut", f"read the first {limit} of {length} tokens")]
+            found[i] = _text(opened, dict(made), notes)
+    return [found[i] for i in range(len(items))]
+
+
+def _text(opened: Opened, made: dict[str, list[int]], notes: list[Note]) -> Read:
+    import torch
+
+    parts = [k for k, special in enumerate(made.pop("special_tokens_mask")) if not special]
+    unknown = opened.reader.unk_token_id
+    lacking = 0 if unknown is None else sum(made["input_ids"][k] == unknown for k in parts)
     if 2 * lacking > len(parts):
         notes = [*notes, Note("unknown_words", f"{lacking} of {len(parts)} tokens are not in the vocabulary")]
-    return dict(found), parts.numpy(), notes
+    return Read([{name: torch.tensor([values]) for name, values in made.items()}], notes, parts)
 
 
-def read_image(opened: Opened, item: Any) -> tuple[dict[str, Any], list[Note]]:
-    """An image as the network's inputs, by the folder's own processor, and notes.
+def read_images(opened: Opened, items: Sequence[Any]) -> list[Read | MediaError]:
+    """Images as the network's inputs, by the folder's own processor, and notes; a MediaError for what is unreadable."""
+    found: list[Read | MediaError] = []
+    for item in items:
+        try:
+            found.append(_image(opened, item))
+        except MediaError as error:
+            found.append(error)
+    return found
 
-    Raises a MediaError where the image cannot be read.
-    """
+
+def _image(opened: Opened, item: Any) -> Read:
     image, notes = decode_image(item, None)
     short, long = sorted(image.size)
     if long > LONGEST_SIDE * short:
         raise MediaError("too_narrow", f"{image.width} x {image.height}, one side over {LONGEST_SIDE} times the other")
     with opened.one_at_a_time if short * long > _LARGE else nullcontext():
-        return dict(opened.reader(images=image, return_tensors="pt")), notes
+        return Read([dict(opened.reader(images=image, return_tensors="pt"))], notes)
 
 
 def accepted(model: Any, inputs: dict[str, Any]) -> dict[str, Any]:
@@ -84,20 +100,20 @@ def accepted(model: Any, inputs: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in inputs.items() if name in known}
 
 
-def patches(states: Any, inputs: dict[str, Any], patch: Any) -> Any:
-    """The states `(t, d)` of an image's patches, row by row: of a grid its cells, of a sequence what stands behind the
-    class and register tokens, without padding.
+def patches(states: Any, inputs: dict[str, Any], patch: Any) -> list[Any]:
+    """The states `(t, d)` of each image's patches, row by row: of a grid its cells, of a sequence what stands behind
+    the class and register tokens, without padding.
 
     Args:
-        states: the last states of one image, `(d, h, w)` or `(t, d)`. patch: side of a patch in pixels, where known.
+        states: the last states, `(n, d, h, w)` or `(n, t, d)`. patch: side of a patch in pixels, where known.
     """
-    if states.dim() == 3:
-        return states.flatten(1).T.contiguous()
+    if states.dim() == 4:
+        return list(states.flatten(2).transpose(1, 2))
     if "pixel_attention_mask" in inputs:
-        return states[inputs["pixel_attention_mask"][0].bool()]
+        return [one[mask.bool()] for one, mask in zip(states, inputs["pixel_attention_mask"], strict=True)]
     if patch is None:
-        return states
+        return list(states)
     height, width = (patch, patch) if isinstance(patch, int) else patch
     pixels = inputs["pixel_values"].shape
     count = (pixels[-2] // height) * (pixels[-1] // width)
-    return states[-count:]
+    return list(states[:, -count:])

@@ -12,14 +12,28 @@ from typing import Any
 
 import numpy as np
 
-from chiasm.encode._hf import Hf, Opened, configuration, network, one_thread, tokenizer
-from chiasm.encode._hf_read import accepted, longest, read_text
-from chiasm.encode._timed import Steps, Timed, parts
+from chiasm.encode._hf import Hf, Made, configuration, network, one_thread, tokenizer
+from chiasm.encode._hf_call import Opened, Read, Row
+from chiasm.encode._hf_read import PROBES, accepted, longest, read_texts
+from chiasm.encode._timed import Steps, Timed, finite, parts
 from chiasm.errors import ChiasmError, unknown
-from chiasm.media.clips import Decoded, Wants, decode
+from chiasm.media.clips import Decoded, Wants, decode_many, runs
 from chiasm.media.images import MediaError, Note
 
-__all__ = ["HfTime", "HfTowers", "hear", "listener", "pictures", "probe", "unit", "watch"]
+__all__ = [
+    "HfTime",
+    "HfTowers",
+    "heard",
+    "listen",
+    "listener",
+    "pictures",
+    "probe",
+    "see",
+    "seen",
+    "sounds",
+    "unit",
+    "watched",
+]
 
 LONGEST = 30.0
 """Seconds of sound a call of the networks that read any length: their cost grows with its square."""
@@ -30,8 +44,14 @@ SHORTEST = 0.05
 class HfTime(Timed, Hf):
     """An encoder whose network is a folder of transformers files that reads sound or pictures in order.
 
-    A file of this kind implements `_load` (folder -> Opened), `_wants` and `_made`, and has a parameter `model`.
+    A file of this kind implements `_load` (folder -> Opened), `_wants`, `_prepared` (decoded -> inputs), `_call` and
+    `_whole`, and has the parameters of `Hf`. Networks that read sound of any length get sounds of one length a call.
     """
+
+    many = 16
+    at_least = 32
+    batch = Hf.batch
+    on_states = True
 
     kinds: tuple[str, ...]
     """The networks that it reads, as config.json calls them."""
@@ -43,32 +63,71 @@ class HfTime(Timed, Hf):
 
     def describe(self, decoded: Decoded) -> np.ndarray:
         """The network's own vector of a decoded clip; with `steps`, the mean states of so many parts `(T, d)`."""
-        with one_thread():
-            vector, steps = self._made(self._open(), decoded)
-        return parts(steps, decoded.seconds, self.steps) if self.steps else vector
+        return self._one(decoded)[0]
 
     def over_time(self, decoded: Decoded) -> Steps:
         """The network's last states over time, without those of padding; a MediaError where there is nothing."""
-        with one_thread():
-            return self._made(self._open(), decoded)[1]
+        steps: Steps = self._one(decoded)[1]
+        return steps
 
-    def attempt(self, items: Sequence[Any]) -> tuple[np.ndarray, dict[int, list[Note]]]:
-        """Decode and describe on all cores; what cannot be read is skipped."""
-        self._open()
-        with one_thread():
-            return super().attempt(items)
+    def attempt(self, items: Sequence[Any]) -> tuple[Any, dict[int, list[Note]]]:
+        """Decode on all cores, describe there or on a GPU; what cannot be read is skipped."""
+        vectors: dict[int, np.ndarray] = {}
+        notes: dict[int, list[Note]] = {}
+        for position, made in self._each(self._open(), items, states=True):
+            try:
+                if isinstance(made, MediaError):
+                    raise made
+                vectors[position] = finite(np.asarray(made[0], np.float32))
+                if made[2]:
+                    notes[position] = made[2]
+            except MediaError as error:
+                notes[position] = [error.note]
+        return self.pack([vectors.get(i) for i in range(len(items))]), dict(sorted(notes.items()))
+
+    def tokens(self, items: Sequence[Any]) -> list[np.ndarray]:
+        """The network's last states over time, or of a text's words: n float32 arrays `(t_i, d)`.
+
+        Raises a ChiasmError that names the first item that cannot be read.
+        """
+        return [one.values if isinstance(one, Steps) else one for one in super().tokens(items)]
 
     def _wants(self, opened: Opened) -> Wants:
         raise NotImplementedError
 
-    def _made(self, opened: Opened, decoded: Decoded) -> tuple[np.ndarray, Steps]:
-        """The vector `(d,)` of a decoded clip and the states over time."""
+    def _prepared(self, opened: Opened, decoded: Decoded) -> Read:
+        """A decoded clip as inputs of the network; a MediaError where there is nothing to describe."""
         raise NotImplementedError
 
-    def _run(self, opened: Opened, item: Any) -> tuple[np.ndarray, np.ndarray, list[Note]]:
-        decoded = item if isinstance(item, Decoded) else decode(item, self._wants(opened))
-        vector, steps = self._made(opened, decoded)
-        return vector, steps.values, decoded.notes
+    def _whole(self, opened: Opened, read: Read, rows: list[Row]) -> tuple[np.ndarray, Steps]:
+        """The vector `(d,)` of a clip and the states over time."""
+        raise NotImplementedError
+
+    def _reads(self, opened: Opened, items: Sequence[Any]) -> list[Read | MediaError]:
+        raw = [item for item in items if not isinstance(item, Decoded)]
+        decoded = iter(decode_many(raw, self._wants(opened)))
+        found: list[Read | MediaError] = []
+        for item in items:
+            one = item if isinstance(item, Decoded) else next(decoded)
+            try:
+                if isinstance(one, MediaError):
+                    raise one
+                found.append(self._prepared(opened, one))
+            except MediaError as error:
+                found.append(error)
+        return found
+
+    def _made(self, opened: Opened, read: Read, rows: list[Row]) -> tuple[np.ndarray, Any]:
+        vector, steps = self._whole(opened, read, rows)
+        return (parts(steps, read.kept["seconds"], self.steps) if self.steps else vector), steps
+
+    def _groups(self, items: Sequence[Any], most: int) -> list[list[int]]:
+        return runs(items)  # near moments of one file in one pass
+
+    def _one(self, decoded: Decoded) -> Made:
+        opened = self._open()
+        with one_thread():
+            return self._run(opened, decoded)
 
     def _network(self, folder: Path) -> Any:
         """The folder's network, of one of the kinds that are read here."""
@@ -85,9 +144,10 @@ class HfTowers(HfTime):
 
     modality: str  # type: ignore[misc]  # as HfImageText: a parameter says what it reads
     steps = 0
+    pieces = 256  # of texts
 
-    def attempt(self, items: Sequence[Any]) -> tuple[np.ndarray, dict[int, list[Note]]]:
-        """Encode on all cores; what cannot be read is skipped, a cut text is noted."""
+    def attempt(self, items: Sequence[Any]) -> tuple[Any, dict[int, list[Note]]]:
+        """Encode on all cores or on a GPU; what cannot be read is skipped, a cut text is noted."""
         return Hf.attempt(self, items) if self.modality == "text" else super().attempt(items)
 
     def _towers(self, folder: Path, other: str, unread: tuple[str, ...]) -> Opened:
@@ -102,15 +162,29 @@ class HfTowers(HfTime):
         reader = tokenizer(self._name, folder)
         return Opened(model, reader, limit=longest(reader, model.config.text_config, model.text_model))
 
-    def _run(self, opened: Opened, item: Any) -> tuple[np.ndarray, np.ndarray, list[Note]]:
-        import torch
+    def _reads(self, opened: Opened, items: Sequence[Any]) -> list[Read | MediaError]:
+        return read_texts(opened, items) if self.modality == "text" else super()._reads(opened, items)
 
+    def _call(self, opened: Opened, inputs: dict[str, Any], counts: Any) -> tuple[Any, Any]:
         if self.modality != "text":
-            return super()._run(opened, item)
-        inputs, words, notes = read_text(opened, item)
-        with torch.inference_mode():
-            out = opened.network.get_text_features(**accepted(opened.network, inputs))
-        return unit(out.pooler_output[0].numpy()), out.last_hidden_state[0][words].numpy(), notes
+            return self._perceived(opened, inputs)
+        out = opened.network.get_text_features(**accepted(opened.network, inputs))
+        return out.pooler_output, out.last_hidden_state
+
+    def _perceived(self, opened: Opened, inputs: dict[str, Any]) -> tuple[Any, Any]:
+        """What the other tower says, see `Call`."""
+        raise NotImplementedError
+
+    def _made(self, opened: Opened, read: Read, rows: list[Row]) -> tuple[np.ndarray, Any]:
+        made = Hf._made if self.modality == "text" else HfTime._made
+        vector, states = made(self, opened, read, rows)
+        return unit(vector), states
+
+    def _groups(self, items: Sequence[Any], most: int) -> list[list[int]]:
+        return Hf._groups(self, items, most) if self.modality == "text" else super()._groups(items, most)
+
+    def _probes(self) -> list[Any]:
+        return PROBES if self.modality == "text" else [probe()]
 
 
 def unit(vector: np.ndarray) -> np.ndarray:
@@ -126,26 +200,30 @@ def listener(folder: Path) -> Any:
     return AutoFeatureExtractor.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
 
 
-def hear(opened: Opened, decoded: Decoded) -> tuple[np.ndarray, Steps]:
-    """A sound's vector `(d,)`, the mean over its parts by their length, and the states over time.
-
-    Raises a MediaError for less than `SHORTEST` seconds.
-    """
-    import torch
-
+def sounds(opened: Opened, decoded: Decoded) -> Read:
+    """A sound as inputs, a window each. Raises a MediaError for less than `SHORTEST` seconds."""
     sound, rate = decoded.sound, opened.reader.sampling_rate
     if len(sound) < SHORTEST * rate:
         raise MediaError("too_short", f"{len(sound) / rate:.3f} s of sound, wanted at least {SHORTEST} s")
-    padded = _padded(opened)
-    vector, values, edges = 0.0, [], [np.zeros(1)]
-    for part in np.array_split(sound, ceil(len(sound) / (padded or LONGEST * rate))):
-        with torch.inference_mode():
-            own, states = _listen(opened, part)
-        seconds = len(part) / rate
-        span = _span(opened, (padded or len(part)) / rate, len(states))
+    held = np.array_split(sound, ceil(len(sound) / (_padded(opened) or LONGEST * rate)))
+    kept = {"seconds": decoded.seconds, "lengths": [len(part) for part in held]}
+    return Read([_window(opened, part) for part in held], decoded.notes, kept)
+
+
+def heard(opened: Opened, read: Read, rows: list[Row]) -> tuple[np.ndarray, Steps]:
+    """A sound's vector `(d,)`, the mean over its parts by their length, and the states over time."""
+    import torch
+
+    lengths, rate, padded = read.kept["lengths"], opened.reader.sampling_rate, _padded(opened)
+    vector: Any = 0.0
+    values, edges = [], [np.zeros(1)]
+    for length, (own, states) in zip(lengths, rows, strict=True):
+        seconds = length / rate
+        span = _span(opened, (padded or length) / rate, len(states))
         states = states[: ceil(seconds / span - 1e-6)]  # those behind the sound's end are padding
-        vector = vector + (states.mean(0) if own is None else own).numpy() * np.float32(len(part) / len(sound))
-        values.append(states.numpy())
+        mine = torch.from_numpy(states).mean(0).numpy() if own is None else own
+        vector = vector + mine * np.float32(length / sum(lengths))
+        values.append(states)
         edges.append(edges[-1][-1] + np.append(np.arange(1, len(states)) * span, seconds))
     times = np.concatenate(edges)
     return np.asarray(vector), Steps(np.concatenate(values), times[:-1], times[1:])
@@ -167,22 +245,29 @@ def _span(opened: Opened, window: float, count: int) -> float:
     return float(config.time_stride * 0.01) if hasattr(config, "time_stride") else window / count
 
 
-def _listen(opened: Opened, sound: np.ndarray) -> tuple[Any, Any]:
-    """One call: the network's own vector, where it makes one, and the states over its window `(t, d)`."""
-    network, config = opened.network, opened.network.config
+def _window(opened: Opened, sound: np.ndarray) -> dict[str, Any]:
+    config = opened.network.config
     options: dict[str, Any] = {"sampling_rate": opened.reader.sampling_rate, "return_tensors": "pt"}
     if config.model_type == "clap":  # by default four pictures are made, which only networks with fusion read
         options["truncation"] = "fusion" if config.audio_config.enable_fusion else "rand_trunc"
-        out = network.get_audio_features(**opened.reader(sound, **options))
-        return out.pooler_output[0], out.last_hidden_state[0].mean(1).T
-    inputs = opened.reader(sound, **options)
+        return dict(opened.reader(sound, **options))
+    name = "input_features" if config.model_type == "whisper" else "input_values"
+    return {name: opened.reader(sound, **options)[name]}
+
+
+def listen(opened: Opened, inputs: dict[str, Any]) -> tuple[Any, Any]:
+    """The network's own vectors `(n, d)` of windows, where it makes some, and the states over them `(n, t, d)`."""
+    network, config = opened.network, opened.network.config
+    if config.model_type == "clap":
+        out = network.get_audio_features(**inputs)
+        return out.pooler_output, out.last_hidden_state.mean(2).transpose(1, 2)
     if config.model_type == "whisper":
-        return None, network.encoder(inputs["input_features"]).last_hidden_state[0]
+        return None, network.encoder(inputs["input_features"]).last_hidden_state
     out = network(inputs["input_values"])
     if config.model_type != "audio-spectrogram-transformer":
-        return None, out.last_hidden_state[0]
+        return None, out.last_hidden_state
     bands = (config.num_mel_bins - config.patch_size) // config.frequency_stride + 1
-    return out.pooler_output[0], out.last_hidden_state[0, 2:].unflatten(0, (bands, -1)).mean(0)
+    return out.pooler_output, out.last_hidden_state[:, 2:].unflatten(1, (bands, -1)).mean(1)
 
 
 def pictures(opened: Opened) -> Wants:
@@ -192,30 +277,34 @@ def pictures(opened: Opened) -> Wants:
     return Wants(pictures=frames, size=size.get("shortest_edge") or size["height"])
 
 
-def watch(opened: Opened, decoded: Decoded) -> tuple[np.ndarray, Steps]:
-    """A clip's vector `(d,)` from its pictures, and the states over time.
-
-    Of a clip with fewer pictures than the network reads, some are read twice.
-    """
-    import torch
-
-    network, config, count = opened.network, opened.network.config, pictures(opened).pictures
+def watched(opened: Opened, decoded: Decoded) -> Read:
+    """A clip's pictures as inputs: of one with fewer than the network reads, some twice."""
+    count = pictures(opened).pictures
     if not len(decoded.pictures):
         raise MediaError("no_picture", "no picture in it")
     chosen = [decoded.pictures[(2 * i + 1) * len(decoded.pictures) // (2 * count)] for i in range(count)]
-    with torch.inference_mode():
-        pixels = opened.reader(chosen, return_tensors="pt")["pixel_values"]
-        pixels = pixels.reshape(1, *pixels.shape[-4:])
-        if config.model_type == "xclip":
-            out = network.get_video_features(pixels)
-            states = network.visual_projection(network.vision_model.post_layernorm(out.last_hidden_state[:, 0]))
-            vector = out.pooler_output[0]
-        else:
-            patches = network(pixels).last_hidden_state[0]
-            states = patches.unflatten(0, (count // config.tubelet_size, -1)).mean(1)
-            vector = states.mean(0)
-    times = np.linspace(0, decoded.seconds, len(states) + 1)
-    return vector.numpy(), Steps(states.numpy(), times[:-1], times[1:])
+    pixels = opened.reader(chosen, return_tensors="pt")["pixel_values"]
+    return Read([{"pixels": pixels.reshape(1, *pixels.shape[-4:])}], decoded.notes, {"seconds": decoded.seconds})
+
+
+def see(opened: Opened, inputs: dict[str, Any]) -> tuple[Any, Any]:
+    """The vectors of clips `(n, d)`, and the states over time `(n, t, d)`."""
+    network, config, pixels = opened.network, opened.network.config, inputs["pixels"]
+    if config.model_type == "xclip":
+        out = network.get_video_features(pixels)
+        states = network.visual_projection(network.vision_model.post_layernorm(out.last_hidden_state[:, 0]))
+        return out.pooler_output, states.unflatten(0, (len(pixels), -1))
+    patches = network(pixels).last_hidden_state
+    states = patches.unflatten(1, (pictures(opened).pictures // config.tubelet_size, -1)).float().mean(2)
+    return states.mean(1), states
+
+
+def seen(read: Read, rows: list[Row]) -> tuple[np.ndarray, Steps]:
+    """A clip's vector `(d,)` and the states over time."""
+    ((vector, states),) = rows
+    assert vector is not None
+    times = np.linspace(0, read.kept["seconds"], len(states) + 1)
+    return vector, Steps(states, times[:-1], times[1:])
 
 
 def probe() -> Decoded:

@@ -12,29 +12,43 @@ from typing import Any
 from chiasm.encode._hf_files import loaded, part
 from chiasm.errors import ChiasmError
 
-__all__ = ["POOLINGS", "Step", "prompt", "steps"]
+__all__ = ["POOLINGS", "Pool", "Step", "prompt", "steps"]
 
+Pool = Callable[[Any, Any], Any]
+"""Of n texts the token states `(n, t, d)` and how many tokens each has `(n,)` -> vectors `(n, d)`."""
 Step = Callable[[Any], Any]
-"""A function of one text's tensor: the first of a row takes token states `(t, d)`, the others a vector `(d,)`."""
+"""Vectors `(n, d)` -> vectors `(n, d')`."""
 
 
-def _rising_mean(states: Any) -> Any:
+def _kept(states: Any, counts: Any) -> Any:
+    """Which tokens are the texts' and no padding, `(n, t, 1)`."""
+    import torch
+
+    return (torch.arange(states.shape[1], device=states.device) < counts[:, None])[..., None]
+
+
+def _sum(states: Any, counts: Any) -> Any:
+    return states.masked_fill(~_kept(states, counts), 0).sum(1)
+
+
+def _rising_mean(states: Any, counts: Any) -> Any:
     """The mean by weights 1, 2, ..., t: in a model that reads forward the later tokens have seen more."""
     import torch
 
-    weights = torch.arange(1, len(states) + 1, dtype=states.dtype)
-    return weights @ states / weights.sum()
+    weights = torch.arange(1, states.shape[1] + 1, device=states.device)[:, None] * _kept(states, counts)
+    weights = weights.to(states.dtype)
+    return (weights.transpose(1, 2) @ states)[:, 0] / weights.sum(1)
 
 
-POOLINGS: dict[str, Step] = {
-    "cls": lambda states: states[0],
-    "max": lambda states: states.max(0).values,
-    "mean": lambda states: states.mean(0),
-    "mean_sqrt_len_tokens": lambda states: states.sum(0) / len(states) ** 0.5,
+POOLINGS: dict[str, Pool] = {
+    "cls": lambda states, counts: states[:, 0],
+    "max": lambda states, counts: states.masked_fill(~_kept(states, counts), float("-inf")).max(1).values,
+    "mean": lambda states, counts: _sum(states, counts) / counts[:, None],
+    "mean_sqrt_len_tokens": lambda states, counts: _sum(states, counts) / counts[:, None] ** 0.5,
     "weightedmean": _rising_mean,
-    "lasttoken": lambda states: states[-1],
+    "lasttoken": lambda states, counts: states.take_along_dim(counts[:, None, None] - 1, 1)[:, 0],
 }
-"""Token states of one text -> its vector."""
+"""By name, how the states of a text's tokens become one vector."""
 
 _OLD_NAMES = {
     "cls": "pooling_mode_cls_token",
@@ -45,28 +59,37 @@ _OLD_NAMES = {
     "lasttoken": "pooling_mode_lasttoken",
 }
 
+_KINDS = ("Pooling", "Dense", "Normalize")
 _ACTIVATIONS = ("Identity", "Tanh", "ReLU", "GELU", "Sigmoid")
 
 
-def steps(folder: Path, modules: Sequence[Any]) -> list[Step]:
+def steps(folder: Path, modules: Sequence[Any], place: str) -> tuple[Pool, list[Step]]:
     """What follows the network: pooling, then dense layers and normalizing in their order.
 
     Args:
-        modules: the entries of modules.json, the network first.
+        modules: the entries of modules.json, the network first. place: the device that the vectors are on.
 
     Raises a ChiasmError for a module, or a setting of one, that is none of these.
     """
-    made = []
+    pool, made = POOLINGS["mean"], []
     for i, module in enumerate(modules):
         kind = str(module.get("type")).rsplit(".", 1)[-1]
-        if kind != "Transformer" if i == 0 else kind not in _MODULES or (i == 1) != (kind == "Pooling"):
+        if kind != "Transformer" if i == 0 else kind not in _KINDS or (i == 1) != (kind == "Pooling"):
             raise ChiasmError(
                 f"hf_text: wanted modules Transformer, Pooling, then Dense or Normalize in {folder}/modules.json, got "
                 f'{kind} as number {i + 1}: choose pool="mean" or "cls".'
             )
-        if i:
-            made.append(_MODULES[kind](part(folder, module), loaded(part(folder, module), "config.json") or {}))
-    return made or [POOLINGS["mean"]]
+        if not i:
+            continue
+        home = part(folder, module)
+        settings = loaded(home, "config.json") or {}
+        if kind == "Pooling":
+            pool = _pooling(home, settings)
+        elif kind == "Dense":
+            made.append(_dense(home, settings, place))
+        else:
+            made.append(_normalized)
+    return pool, made
 
 
 def prompt(folder: Path) -> str:
@@ -75,7 +98,7 @@ def prompt(folder: Path) -> str:
     return str((settings.get("prompts") or {}).get(settings.get("default_prompt_name"), ""))
 
 
-def _pooling(folder: Path, settings: dict[str, Any]) -> Step:
+def _pooling(folder: Path, settings: dict[str, Any]) -> Pool:
     named = settings.get("pooling_mode") or [new for new, old in _OLD_NAMES.items() if settings.get(old)] or "mean"
     modes = [named] if isinstance(named, str) else list(named)
     if not settings.get("include_prompt", True) and prompt(folder.parent):
@@ -84,15 +107,15 @@ def _pooling(folder: Path, settings: dict[str, Any]) -> Step:
         if mode not in POOLINGS:
             raise _odd(folder, "pooling_mode", mode)
 
-    def pool(states: Any) -> Any:
+    def pool(states: Any, counts: Any) -> Any:
         import torch
 
-        return torch.cat([POOLINGS[mode](states) for mode in modes])
+        return torch.cat([POOLINGS[mode](states, counts) for mode in modes], 1)
 
     return pool
 
 
-def _dense(folder: Path, settings: dict[str, Any]) -> Step:
+def _dense(folder: Path, settings: dict[str, Any], place: str) -> Step:
     import torch
     from safetensors.torch import load_file
 
@@ -108,24 +131,17 @@ def _dense(folder: Path, settings: dict[str, Any]) -> Step:
             raise _odd(folder, key, settings[key])
     if settings.get("use_residual"):
         raise _odd(folder, "use_residual", True)
-    arrays = {key: value.float() for key, value in load_file(file).items()}
+    arrays = {key: value.float() for key, value in load_file(file, device=place).items()}
     weight, bias = arrays["linear.weight"], arrays.get("linear.bias")
     bend = getattr(torch.nn, activation)()
     return lambda vector: bend(torch.nn.functional.linear(vector, weight, bias))
 
 
-def _normalize(folder: Path, settings: dict[str, Any]) -> Step:
-    return lambda vector: vector / vector.norm().clamp_min(1e-12)
+def _normalized(vector: Any) -> Any:
+    return vector / vector.norm(dim=1, keepdim=True).clamp_min(1e-12)
 
 
 def _odd(folder: Path, key: str, value: Any) -> ChiasmError:
     return ChiasmError(
         f'hf_text: {folder}/config.json says {key} = {value!r}, which is not known here: choose pool="mean" or "cls".'
     )
-
-
-_MODULES: dict[str, Callable[[Path, dict[str, Any]], Step]] = {
-    "Pooling": _pooling,
-    "Dense": _dense,
-    "Normalize": _normalize,
-}

@@ -14,7 +14,7 @@ from chiasm.media.clips import Decoded, Wants, decode_many, runs
 from chiasm.media.images import MediaError, Note
 from chiasm.tokens import Tokens
 
-__all__ = ["Steps", "Timed"]
+__all__ = ["Steps", "Timed", "finite", "parts"]
 
 
 class Steps(NamedTuple):
@@ -62,7 +62,7 @@ class Timed(Encoder):
 
         Raises a MediaError where there is nothing to describe, or the features are not finite numbers.
         """
-        return _finite(self._of_shots(decoded, shots))
+        return finite(self._of_shots(decoded, shots))
 
     def _of_shots(self, decoded: Decoded, shots: Sequence[tuple[int, int]]) -> np.ndarray:
         if not self.wants.gray:
@@ -100,7 +100,7 @@ class Timed(Encoder):
                 try:
                     if isinstance(found, MediaError):
                         raise found
-                    made.append((i, _finite(np.asarray(self.describe(found), np.float32)), found.notes))
+                    made.append((i, finite(np.asarray(self.describe(found), np.float32)), found.notes))
                 except MediaError as error:
                     made.append((i, None, [error.note]))
             return made
@@ -121,7 +121,7 @@ class Timed(Encoder):
         return f"{super().fingerprint}-half" if self.steps else super().fingerprint
 
 
-def _finite(vector: np.ndarray) -> np.ndarray:
+def finite(vector: np.ndarray) -> np.ndarray:
     """The vector; a MediaError where a number in it is none."""
     if not np.isfinite(vector).all():
         raise MediaError("not_finite", "its features are not finite numbers")

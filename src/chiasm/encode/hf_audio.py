@@ -1,7 +1,7 @@
 """AST, CLAP, HuBERT, Wav2Vec2 and Whisper from a folder of transformers files: vectors of sounds and states over time.
 
-The folder's own feature extractor and weights, in PyTorch, without a network connection. One sound a call and one
-thread a call: a sound gives the same bits in any company.
+The folder's own feature extractor and weights, in PyTorch, without a network connection. On a CPU one sound a call
+and one thread a call: a sound gives the same bits in any company. On a GPU many.
 Sources: Gong et al., AST, Interspeech 2021; Wu et al., CLAP, ICASSP 2023; Hsu et al., HuBERT, TASLP 2021;
 Baevski et al., wav2vec 2.0, NeurIPS 2020; Radford et al., Whisper, ICML 2023.
 """
@@ -9,13 +9,13 @@ Baevski et al., wav2vec 2.0, NeurIPS 2020; Radford et al., Whisper, ICML 2023.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
 from chiasm.allowed import SIZE, TEXT
-from chiasm.encode._hf import Opened
-from chiasm.encode._hf_time import HfTime, hear, listener, probe
+from chiasm.encode._hf_call import Opened, Read, Row
+from chiasm.encode._hf_time import HfTime, heard, listen, listener, probe, sounds
 from chiasm.encode._timed import Steps
 from chiasm.media.clips import Decoded, Wants
 
@@ -40,6 +40,10 @@ class HfAudio(HfTime):
             ("openai/whisper-tiny") whose files are in the local hub cache. On the command line
             `--encoder sound=hf_audio:FOLDER`.
         steps: 0 gives the network's own vector; T the mean states of T equal parts side by side, `(n, T * d)`.
+        device: "auto" (a GPU where torch sees one, else the CPU), "cpu" or "cuda".
+        precision: "float32", "float16" or "bfloat16"; the latter two are for GPUs.
+        batch_size: sounds a call of the network; 0: one on a CPU, 16 on a GPU. Neither it nor the device is in the
+            fingerprint, as vectors are equal to 1e-4 in float32; the precision is.
 
     Sound is read at the rate that the folder names (16 kHz, CLAP 48). `over_time(decoded)` gives the last states over
     time, of AST and CLAP the mean over frequency: every 20 ms for HuBERT, Wav2Vec2 and Whisper, 0.1 s for AST, 0.3 s
@@ -57,9 +61,19 @@ class HfAudio(HfTime):
 
     allowed: ClassVar = {"model": TEXT, "steps": SIZE}
 
-    def __init__(self, model: str = "", steps: int = 0):
+    def __init__(
+        self,
+        model: str = "",
+        steps: int = 0,
+        device: str = "auto",
+        precision: str = "float32",
+        batch_size: int = 0,
+    ):
         self.model = model
         self.steps = steps
+        self.device = device
+        self.precision = precision
+        self.batch_size = batch_size
 
     def _load(self, folder: Path) -> Opened:
         model = self._network(folder)
@@ -70,8 +84,14 @@ class HfAudio(HfTime):
     def _wants(self, opened: Opened) -> Wants:
         return Wants(rate=opened.reader.sampling_rate)
 
-    def _made(self, opened: Opened, decoded: Decoded) -> tuple[np.ndarray, Steps]:
-        return hear(opened, decoded)
+    def _prepared(self, opened: Opened, decoded: Decoded) -> Read:
+        return sounds(opened, decoded)
 
-    def _probe(self) -> Decoded:
-        return probe()
+    def _call(self, opened: Opened, inputs: dict[str, Any], counts: Any) -> tuple[Any, Any]:
+        return listen(opened, inputs)
+
+    def _whole(self, opened: Opened, read: Read, rows: list[Row]) -> tuple[np.ndarray, Steps]:
+        return heard(opened, read, rows)
+
+    def _probes(self) -> list[Any]:
+        return [probe()]

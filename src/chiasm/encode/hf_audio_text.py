@@ -1,8 +1,8 @@
 """CLAP from a folder of transformers files: sounds and texts in one space.
 
 One folder, two towers: an encoder is one of them. The folder's own feature extractor, tokenizer and weights, in
-PyTorch, without a network connection. One item a call and one thread a call: an item gives the same bits in any
-company.
+PyTorch, without a network connection. On a CPU one item a call and one thread a call: an item gives
+the same bits in any company. On a GPU many.
 Source: Wu et al., CLAP, ICASSP 2023.
 """
 
@@ -14,8 +14,8 @@ from typing import Any, ClassVar
 import numpy as np
 
 from chiasm.allowed import TEXT, choice
-from chiasm.encode._hf import Opened
-from chiasm.encode._hf_time import HfTowers, hear, listener, probe, unit
+from chiasm.encode._hf_call import Opened, Read, Row
+from chiasm.encode._hf_time import HfTowers, heard, listen, listener, sounds
 from chiasm.encode._timed import Steps
 from chiasm.media.clips import Decoded, Wants
 
@@ -36,6 +36,10 @@ class HfAudioText(HfTowers):
             ("laion/clap-htsat-unfused") whose files are in the local hub cache.
         modality: which tower: "audio" or "text". A name takes that of its column, so that on the command line both
             are `--encoder sound=hf_audio_text:FOLDER --encoder caption=hf_audio_text:FOLDER`.
+        device: "auto" (a GPU where torch sees one, else the CPU), "cpu" or "cuda".
+        precision: "float32", "float16" or "bfloat16"; the latter two are for GPUs.
+        batch_size: items a call of the network; 0: one on a CPU, 16 on a GPU. Neither it nor the device is in the
+            fingerprint, as vectors are equal to 1e-4 in float32; the precision is.
 
     A sound of up to 10 s is repeated to fill them, as in training; a longer one is cut into the fewest equal parts that
     fit, and its vector is the mean of theirs: where a long recording holds several things, search its moments. Texts
@@ -52,9 +56,19 @@ class HfAudioText(HfTowers):
 
     allowed: ClassVar = {"model": TEXT, "modality": choice("text", "audio")}
 
-    def __init__(self, model: str = "", modality: str = "audio"):
+    def __init__(
+        self,
+        model: str = "",
+        modality: str = "audio",
+        device: str = "auto",
+        precision: str = "float32",
+        batch_size: int = 0,
+    ):
         self.model = model
         self.modality = modality
+        self.device = device
+        self.precision = precision
+        self.batch_size = batch_size
 
     def _load(self, folder: Path) -> Opened:
         opened = self._towers(folder, "audio", ("audio_model",))
@@ -64,9 +78,11 @@ class HfAudioText(HfTowers):
     def _wants(self, opened: Opened) -> Wants:
         return Wants() if self.modality == "text" else Wants(rate=opened.reader.sampling_rate)
 
-    def _made(self, opened: Opened, decoded: Decoded) -> tuple[np.ndarray, Steps]:
-        vector, steps = hear(opened, decoded)
-        return unit(vector), steps
+    def _prepared(self, opened: Opened, decoded: Decoded) -> Read:
+        return sounds(opened, decoded)
 
-    def _probe(self) -> Any:
-        return "a" if self.modality == "text" else probe()
+    def _perceived(self, opened: Opened, inputs: dict[str, Any]) -> tuple[Any, Any]:
+        return listen(opened, inputs)
+
+    def _whole(self, opened: Opened, read: Read, rows: list[Row]) -> tuple[np.ndarray, Steps]:
+        return heard(opened, read, rows)

@@ -1,22 +1,24 @@
 """ResNet-50, ViT, DINOv2 and other image networks from a folder of transformers files: 2048-d for ResNet-50.
 
-The folder's own image processor (by Pillow) and weights, in PyTorch, without a network connection. One image a call and
-one thread a call: an image gives the same bits in any company.
+The folder's own image processor (by Pillow) and weights, in PyTorch, without a network connection. On a CPU one
+image a call and one thread a call: an image gives the same bits in any company. On a GPU many, stacked.
 Sources: He et al., ResNet, CVPR 2016; Dosovitskiy et al., ViT, ICLR 2021; Oquab et al., DINOv2, TMLR 2024.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 
 from chiasm.allowed import TEXT
-from chiasm.encode._hf import Hf, Opened, configuration, network, processor
-from chiasm.encode._hf_read import accepted, patches, read_image
+from chiasm.encode._hf import Hf, configuration, network, processor
+from chiasm.encode._hf_call import Opened, Read
+from chiasm.encode._hf_read import accepted, patches, read_images
 from chiasm.errors import ChiasmError
-from chiasm.media.images import Note
+from chiasm.media.images import MediaError
 
 __all__ = ["HfImage"]
 
@@ -36,6 +38,10 @@ class HfImage(Hf):
         model: a folder with config.json, preprocessor_config.json and safetensors weights, or a hub id
             ("microsoft/resnet-50") whose files are in the local hub cache. On the command line
             `--encoder photo=hf_image:FOLDER`.
+        device: "auto" (a GPU where torch sees one, else the CPU), "cpu" or "cuda".
+        precision: "float32", "float16" or "bfloat16"; the latter two are for GPUs.
+        batch_size: images a call of the network; 0: one on a CPU, 64 on a GPU. Neither it nor the device is in the
+            fingerprint, as vectors are equal to 1e-4 in float32; the precision is.
 
     Images are decoded whole, then resized, cropped and scaled as the folder says: what a crop leaves out is not seen.
     An image over 100 times as long as wide is skipped.
@@ -49,12 +55,20 @@ class HfImage(Hf):
     """
 
     modality = "image"
-    batch = 64
 
     allowed: ClassVar = {"model": TEXT}
 
-    def __init__(self, model: str = ""):
+    def __init__(
+        self,
+        model: str = "",
+        device: str = "auto",
+        precision: str = "float32",
+        batch_size: int = 0,
+    ):
         self.model = model
+        self.device = device
+        self.precision = precision
+        self.batch_size = batch_size
 
     def _load(self, folder: Path) -> Opened:
         config = configuration(folder)
@@ -66,20 +80,21 @@ class HfImage(Hf):
         model, pooler = network(self._name, folder)
         return Opened(model, processor(folder), pooled=pooler)
 
-    def _run(self, opened: Opened, item: Any) -> tuple[np.ndarray, np.ndarray, list[Note]]:
+    def _reads(self, opened: Opened, items: Sequence[Any]) -> list[Read | MediaError]:
+        return read_images(opened, items)
+
+    def _call(self, opened: Opened, inputs: dict[str, Any], counts: Any) -> tuple[Any, Any]:
         import torch
 
-        inputs, notes = read_image(opened, item)
-        with torch.inference_mode():
-            out = opened.network(**accepted(opened.network, inputs))
-            states = out.last_hidden_state[0]
-            parts = patches(states, inputs, getattr(opened.network.config, "patch_size", None))
-            pooled = getattr(out, "pooler_output", None)
-            if opened.pooled and pooled is not None:
-                vector = pooled[0].flatten()
-            else:
-                vector = states[0] if states.dim() == 2 and len(states) > len(parts) else parts.mean(0)
-        return vector.numpy(), parts.numpy(), notes
+        out = opened.network(**accepted(opened.network, inputs))
+        states = out.last_hidden_state
+        parts = patches(states, inputs, getattr(opened.network.config, "patch_size", None))
+        pooled = getattr(out, "pooler_output", None)
+        if opened.pooled and pooled is not None:
+            return pooled.flatten(1), parts
+        if states.dim() == 3 and states.shape[1] > len(parts[0]):
+            return states[:, 0], parts
+        return torch.stack([part.float().mean(0) for part in parts]), parts
 
-    def _probe(self) -> np.ndarray:
-        return np.zeros((64, 64, 3), dtype=np.uint8)
+    def _probes(self) -> list[Any]:
+        return [np.zeros((64, 64, 3), dtype=np.uint8)]

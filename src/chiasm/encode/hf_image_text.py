@@ -1,23 +1,26 @@
 """CLIP, SigLIP, SigLIP 2 or Chinese CLIP from a folder of transformers files: images and texts in one space.
 
 One folder, two towers: an encoder is one of them. The folder's own processor, tokenizer and weights, in PyTorch,
-without a network connection. One item a call and one thread a call: an item gives the same bits in any company.
+without a network connection. On a CPU one item a call and one thread a call: an item gives the same bits in any
+company. On a GPU many, images stacked, texts padded with masks.
 Sources: Radford et al., CLIP, ICML 2021; Zhai et al., SigLIP, ICCV 2023; Tschannen et al., SigLIP 2, 2025;
 Yang et al., Chinese CLIP, 2022.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 
 from chiasm.allowed import TEXT, choice
-from chiasm.encode._hf import Hf, Opened, configuration, network, processor, tokenizer
-from chiasm.encode._hf_read import longest, patches, read_image, read_text
+from chiasm.encode._hf import Hf, configuration, network, processor, tokenizer
+from chiasm.encode._hf_call import Opened, Read
+from chiasm.encode._hf_read import PROBES, longest, patches, read_images, read_texts
 from chiasm.errors import ChiasmError, unknown
-from chiasm.media.images import Note
+from chiasm.media.images import MediaError
 
 __all__ = ["HfImageText"]
 
@@ -39,6 +42,10 @@ class HfImageText(Hf):
             ("openai/clip-vit-base-patch32") whose files are in the local hub cache.
         modality: which tower: "image" or "text". A name takes that of its column, so that on the command line both
             are `--encoder photo=hf_image_text:FOLDER --encoder caption=hf_image_text:FOLDER`.
+        device: "auto" (a GPU where torch sees one, else the CPU), "cpu" or "cuda".
+        precision: "float32", "float16" or "bfloat16"; the latter two are for GPUs.
+        batch_size: items a call of the network; 0: one on a CPU, 64 on a GPU. Neither it nor the device is in the
+            fingerprint, as vectors are equal to 1e-4 in float32; the precision is.
 
     Texts are read up to the model's limit (77 tokens for CLIP, 64 for SigLIP); a cut is noted on the item. Images are
     resized, cropped and scaled as the folder says. `tokens(items)` gives the last states of patches or words before
@@ -51,13 +58,22 @@ class HfImageText(Hf):
     """
 
     modality: str  # type: ignore[misc]  # the one encoder of which a parameter says what it reads
-    batch = 64
 
     allowed: ClassVar = {"model": TEXT, "modality": choice(*_TOWERS)}
 
-    def __init__(self, model: str = "", modality: str = "image"):
+    def __init__(
+        self,
+        model: str = "",
+        modality: str = "image",
+        device: str = "auto",
+        precision: str = "float32",
+        batch_size: int = 0,
+    ):
         self.model = model
         self.modality = modality
+        self.device = device
+        self.precision = precision
+        self.batch_size = batch_size
 
     def _load(self, folder: Path) -> Opened:
         if self.modality not in _TOWERS:
@@ -75,23 +91,27 @@ class HfImageText(Hf):
         reader = tokenizer(self._name, folder)
         return Opened(model, reader, limit=longest(reader, config.text_config, model.text_model))
 
-    def _run(self, opened: Opened, item: Any) -> tuple[np.ndarray, np.ndarray, list[Note]]:
-        import torch
+    @property
+    def pieces(self) -> int:  # type: ignore[override]
+        """Items that one thread reads at a time."""
+        return 256 if self.modality == "text" else 1
 
-        config = opened.network.config
-        with torch.inference_mode():
-            if self.modality == "image":
-                inputs, notes = read_image(opened, item)
-                out = opened.network.get_image_features(**inputs)
-                patch = getattr(config.vision_config, "patch_size", None)
-                parts = patches(out.last_hidden_state[0], inputs, patch)
-            else:
-                padded = config.model_type.startswith("siglip")  # it reads the last position, trained so
-                inputs, words, notes = read_text(opened, item, padded=padded)
-                out = opened.network.get_text_features(**inputs)
-                parts = out.last_hidden_state[0][words]
-            vector = out.pooler_output[0]
-            return (vector / vector.norm()).numpy(), parts.numpy(), notes
+    def _reads(self, opened: Opened, items: Sequence[Any]) -> list[Read | MediaError]:
+        if self.modality == "image":
+            return read_images(opened, items)
+        padded = opened.network.config.model_type.startswith("siglip")  # it reads the last position, trained so
+        return read_texts(opened, items, padded=padded)
 
-    def _probe(self) -> Any:
-        return "a" if self.modality == "text" else np.zeros((64, 64, 3), dtype=np.uint8)
+    def _call(self, opened: Opened, inputs: dict[str, Any], counts: Any) -> tuple[Any, Any]:
+        if self.modality == "text":
+            out = opened.network.get_text_features(**inputs)
+            parts = out.last_hidden_state
+        else:
+            out = opened.network.get_image_features(**inputs)
+            patch = getattr(opened.network.config.vision_config, "patch_size", None)
+            parts = patches(out.last_hidden_state, inputs, patch)
+        vectors = out.pooler_output.float()
+        return vectors / vectors.norm(dim=1, keepdim=True), parts
+
+    def _probes(self) -> list[Any]:
+        return PROBES if self.modality == "text" else [np.zeros((64, 64, 3), dtype=np.uint8)]

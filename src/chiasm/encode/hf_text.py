@@ -1,24 +1,26 @@
 """BERT and its kin from a folder of transformers or sentence-transformers files: any language, 768-d for BERT base.
 
-The folder's own tokenizer and weights, in PyTorch, without a network connection. One text a call and one thread a call:
-nothing is padded, so a text gives the same bits in any company.
+The folder's own tokenizer and weights, in PyTorch, without a network connection. On a CPU one text a call and one
+thread a call: nothing is padded, so a text gives the same bits in any company. On a GPU many, of like lengths, padded
+with masks.
 Sources: Devlin et al., BERT, NAACL 2019; Reimers & Gurevych, Sentence-BERT, EMNLP 2019.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
-import numpy as np
-
 from chiasm.allowed import TEXT, choice
-from chiasm.encode._hf import Hf, Opened, configuration, network, tokenizer
+from chiasm.device import place
+from chiasm.encode._hf import Hf, configuration, network, tokenizer
+from chiasm.encode._hf_call import Opened, Read
 from chiasm.encode._hf_files import loaded, part
-from chiasm.encode._hf_read import accepted, longest, read_text
+from chiasm.encode._hf_read import PROBES, accepted, longest, read_texts
 from chiasm.encode._sentence import POOLINGS, prompt, steps
 from chiasm.errors import ChiasmError, unknown
-from chiasm.media.images import Note
+from chiasm.media.images import MediaError
 
 __all__ = ["HfText"]
 
@@ -41,6 +43,10 @@ class HfText(Hf):
         pool: how token states become one vector. "auto": as the folder's modules.json says (pooling, dense layers,
             normalizing, prompt: sentence-transformers), without one "mean"; "mean": their mean, the start and end
             tokens among them; "cls": the first; "pooler": the pooled output that the model itself was trained with.
+        device: "auto" (a GPU where torch sees one, else the CPU), "cpu" or "cuda".
+        precision: "float32", "float16" or "bfloat16"; the latter two are for GPUs.
+        batch_size: texts a call of the network; 0: one on a CPU, 64 on a GPU. Neither it nor the device is in the
+            fingerprint, as vectors are equal to 1e-4 in float32; the precision is.
 
     A text is read up to the model's limit (512 tokens for BERT), 20,000 characters and 8,192 tokens at most; a cut is
     noted on the item, never silent.
@@ -53,50 +59,59 @@ class HfText(Hf):
     """
 
     modality = "text"
-    batch = 64
+    pieces = 256
 
     allowed: ClassVar = {"model": TEXT, "pool": choice(*_POOLS)}
 
-    def __init__(self, model: str = "", pool: str = "auto"):
+    def __init__(
+        self,
+        model: str = "",
+        pool: str = "auto",
+        device: str = "auto",
+        precision: str = "float32",
+        batch_size: int = 0,
+    ):
         self.model = model
         self.pool = pool
+        self.device = device
+        self.precision = precision
+        self.batch_size = batch_size
 
     def _load(self, folder: Path) -> Opened:
         if self.pool not in _POOLS:
             raise unknown("pooling of hf_text", self.pool, _POOLS)
         modules = loaded(folder, "modules.json") or []
-        place = part(folder, modules[0]) if modules else folder
-        config = configuration(place)
+        home = part(folder, modules[0]) if modules else folder
+        config = configuration(home)
         if config.is_encoder_decoder or hasattr(config, "vision_config"):
             raise ChiasmError(
-                f"hf_text: wanted a model of texts alone, got {config.model_type!r} in {place}: one of images and "
+                f"hf_text: wanted a model of texts alone, got {config.model_type!r} in {home}: one of images and "
                 "texts is for hf_image_text; of an encoder and a decoder, save the encoder alone."
             )
-        model, pooler = network(self._name, place)
-        opened = Opened(model, tokenizer(self._name, place))
-        sentence = loaded(place, "sentence_bert_config.json") or {}
+        model, pooler = network(self._name, home)
+        opened = Opened(model, tokenizer(self._name, home))
+        sentence = loaded(home, "sentence_bert_config.json") or {}
         opened.limit = longest(opened.reader, config, model, sentence.get("max_seq_length"))
         opened.lower = bool(sentence.get("do_lower_case"))
         if self.pool == "pooler" and not pooler:
-            raise ChiasmError(f'hf_text: the weights in {place} hold no trained pooler: choose pool="mean" or "cls".')
+            raise ChiasmError(f'hf_text: the weights in {home} hold no trained pooler: choose pool="mean" or "cls".')
         if self.pool == "auto" and modules:
-            opened.steps = steps(folder, modules)
+            opened.pool, opened.steps = steps(folder, modules, place(self.device))
             opened.prompt = prompt(folder)
         elif self.pool != "pooler":
-            opened.steps = [POOLINGS["cls" if self.pool == "cls" else "mean"]]
+            opened.pool = POOLINGS["cls" if self.pool == "cls" else "mean"]
         return opened
 
-    def _run(self, opened: Opened, item: Any) -> tuple[np.ndarray, np.ndarray, list[Note]]:
-        import torch
+    def _reads(self, opened: Opened, items: Sequence[Any]) -> list[Read | MediaError]:
+        return read_texts(opened, items)
 
-        inputs, words, notes = read_text(opened, item)
-        with torch.inference_mode():
-            out = opened.network(**accepted(opened.network, inputs))
-            states = out.last_hidden_state[0]
-            vector = states if opened.steps else out.pooler_output[0]
-            for step in opened.steps:
-                vector = step(vector)
-        return vector.numpy(), states[words].numpy(), notes
+    def _call(self, opened: Opened, inputs: dict[str, Any], counts: Any) -> tuple[Any, Any]:
+        out = opened.network(**accepted(opened.network, inputs))
+        states = out.last_hidden_state
+        vectors = opened.pool(states.float(), counts) if opened.pool else out.pooler_output.float()
+        for step in opened.steps:
+            vectors = step(vectors)
+        return vectors, states
 
-    def _probe(self) -> str:
-        return "a"
+    def _probes(self) -> list[Any]:
+        return PROBES

@@ -1,20 +1,22 @@
 """VideoMAE and X-CLIP from a folder of transformers files: vectors of videos and states over time.
 
 The folder's own image processor (by Pillow) on every picture, and its weights, in PyTorch, without a network
-connection. One video a call and one thread a call: a video gives the same bits in any company.
+connection. On a CPU one video a call and one thread a call: a video gives the same bits in any company. On a GPU
+many.
 Sources: Tong et al., VideoMAE, NeurIPS 2022; Ni et al., X-CLIP, ECCV 2022.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
 from chiasm.allowed import SIZE, TEXT
-from chiasm.encode._hf import Opened, processor
-from chiasm.encode._hf_time import HfTime, pictures, probe, watch
+from chiasm.encode._hf import processor
+from chiasm.encode._hf_call import Opened, Read, Row
+from chiasm.encode._hf_time import HfTime, pictures, probe, see, seen, watched
 from chiasm.encode._timed import Steps
 from chiasm.media.clips import Decoded, Wants
 
@@ -37,6 +39,10 @@ class HfVideo(HfTime):
             ("MCG-NJU/videomae-base") whose files are in the local hub cache. On the command line
             `--encoder clip=hf_video:FOLDER`.
         steps: 0 gives the network's own vector; T the mean states of T equal parts side by side, `(n, T * d)`.
+        device: "auto" (a GPU where torch sees one, else the CPU), "cpu" or "cuda".
+        precision: "float32", "float16" or "bfloat16"; the latter two are for GPUs.
+        batch_size: videos a call of the network; 0: one on a CPU, 16 on a GPU. Neither it nor the device is in the
+            fingerprint, as vectors are equal to 1e-4 in float32; the precision is.
 
     The pictures (16 for VideoMAE, 8 for X-CLIP) come from the middles of as many equal parts of the clip, squeezed to
     a square where the networks were trained on crops: give clips of some seconds, as in training, and longer films as
@@ -51,13 +57,22 @@ class HfVideo(HfTime):
 
     modality = "video"
     kinds = ("videomae", "xclip")
-    batch = 16
 
     allowed: ClassVar = {"model": TEXT, "steps": SIZE}
 
-    def __init__(self, model: str = "", steps: int = 0):
+    def __init__(
+        self,
+        model: str = "",
+        steps: int = 0,
+        device: str = "auto",
+        precision: str = "float32",
+        batch_size: int = 0,
+    ):
         self.model = model
         self.steps = steps
+        self.device = device
+        self.precision = precision
+        self.batch_size = batch_size
 
     def _load(self, folder: Path) -> Opened:
         model = self._network(folder)
@@ -68,8 +83,14 @@ class HfVideo(HfTime):
     def _wants(self, opened: Opened) -> Wants:
         return pictures(opened)
 
-    def _made(self, opened: Opened, decoded: Decoded) -> tuple[np.ndarray, Steps]:
-        return watch(opened, decoded)
+    def _prepared(self, opened: Opened, decoded: Decoded) -> Read:
+        return watched(opened, decoded)
 
-    def _probe(self) -> Decoded:
-        return probe()
+    def _call(self, opened: Opened, inputs: dict[str, Any], counts: Any) -> tuple[Any, Any]:
+        return see(opened, inputs)
+
+    def _whole(self, opened: Opened, read: Read, rows: list[Row]) -> tuple[np.ndarray, Steps]:
+        return seen(read, rows)
+
+    def _probes(self) -> list[Any]:
+        return [probe()]

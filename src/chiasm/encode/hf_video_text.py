@@ -1,8 +1,8 @@
 """X-CLIP from a folder of transformers files: videos and texts in one space.
 
 One folder, two towers: an encoder is one of them. The folder's own image processor (by Pillow) on every picture, its
-tokenizer and weights, in PyTorch, without a network connection. One item a call and one thread a call: an item gives
-the same bits in any company.
+tokenizer and weights, in PyTorch, without a network connection. On a CPU one item a call and one
+thread a call: an item gives the same bits in any company. On a GPU many.
 Source: Ni et al., X-CLIP, ECCV 2022.
 """
 
@@ -14,8 +14,9 @@ from typing import Any, ClassVar
 import numpy as np
 
 from chiasm.allowed import TEXT, choice
-from chiasm.encode._hf import Opened, processor
-from chiasm.encode._hf_time import HfTowers, pictures, probe, unit, watch
+from chiasm.encode._hf import processor
+from chiasm.encode._hf_call import Opened, Read, Row
+from chiasm.encode._hf_time import HfTowers, pictures, see, seen, watched
 from chiasm.encode._timed import Steps
 from chiasm.media.clips import Decoded, Wants
 
@@ -37,6 +38,10 @@ class HfVideoText(HfTowers):
             ("microsoft/xclip-base-patch32") whose files are in the local hub cache.
         modality: which tower: "video" or "text". A name takes that of its column, so that on the command line both
             are `--encoder clip=hf_video_text:FOLDER --encoder caption=hf_video_text:FOLDER`.
+        device: "auto" (a GPU where torch sees one, else the CPU), "cpu" or "cuda".
+        precision: "float32", "float16" or "bfloat16"; the latter two are for GPUs.
+        batch_size: items a call of the network; 0: one on a CPU, 16 on a GPU. Neither it nor the device is in the
+            fingerprint, as vectors are equal to 1e-4 in float32; the precision is.
 
     The pictures (8) come from the middles of as many equal parts of the clip, squeezed to a square: search long films
     by their moments. Texts are read up to the model's limit (77 tokens); a cut is noted on the item.
@@ -50,13 +55,22 @@ class HfVideoText(HfTowers):
     """
 
     kinds = ("xclip",)
-    batch = 16
 
     allowed: ClassVar = {"model": TEXT, "modality": choice("text", "video")}
 
-    def __init__(self, model: str = "", modality: str = "video"):
+    def __init__(
+        self,
+        model: str = "",
+        modality: str = "video",
+        device: str = "auto",
+        precision: str = "float32",
+        batch_size: int = 0,
+    ):
         self.model = model
         self.modality = modality
+        self.device = device
+        self.precision = precision
+        self.batch_size = batch_size
 
     def _load(self, folder: Path) -> Opened:
         opened = self._towers(folder, "video", ("vision_model", "mit", "prompts_generator"))
@@ -66,9 +80,11 @@ class HfVideoText(HfTowers):
     def _wants(self, opened: Opened) -> Wants:
         return Wants() if self.modality == "text" else pictures(opened)
 
-    def _made(self, opened: Opened, decoded: Decoded) -> tuple[np.ndarray, Steps]:
-        vector, steps = watch(opened, decoded)
-        return unit(vector), steps
+    def _prepared(self, opened: Opened, decoded: Decoded) -> Read:
+        return watched(opened, decoded)
 
-    def _probe(self) -> Any:
-        return "a" if self.modality == "text" else probe()
+    def _perceived(self, opened: Opened, inputs: dict[str, Any]) -> tuple[Any, Any]:
+        return see(opened, inputs)
+
+    def _whole(self, opened: Opened, read: Read, rows: list[Row]) -> tuple[np.ndarray, Steps]:
+        return seen(read, rows)

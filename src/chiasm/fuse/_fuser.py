@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from chiasm.allowed import SEED, TEXT, choice
+from chiasm.allowed import DEVICE, SEED, choice
 from chiasm.asked import check_width, features_of, in_order
 from chiasm.errors import ChiasmError
 from chiasm.finite import checked
@@ -53,7 +53,7 @@ class Fuser(Part):
     `folds_` (what `crossed` needs; a task drops it).
     """
 
-    allowed: ClassVar = {"kind": choice(*ANSWER_KINDS), "seed": SEED, "device": TEXT}
+    allowed: ClassVar = {"kind": choice(*ANSWER_KINDS), "seed": SEED, "device": DEVICE}
 
     kind: str
     seed: int

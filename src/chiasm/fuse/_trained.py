@@ -66,6 +66,7 @@ class TrainedFuser(Fuser):
     """
 
     device: str
+    local = ("device",)
 
     _epochs: ClassVar[int] = 20
     _rate: ClassVar[float] = 8e-3

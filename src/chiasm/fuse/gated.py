@@ -36,8 +36,8 @@ class Gated(TrainedFuser):
     .028] and +.035 [.013, .056].
 
     Args:
-        kind: "classes", "tags" or "numbers". device: to train on, "cpu" or "cuda"; on a CPU the same seed gives the
-            same numbers. seed: of folds, landmarks, starts and batches.
+        kind: "classes", "tags" or "numbers". device: to train on, "auto" (a GPU where torch sees one), "cpu"
+            or "cuda"; on a CPU the same seed gives the same numbers. seed: of folds, landmarks, starts and batches.
 
     Learned: see `TrainedFuser`; `weights_` by view, the mean of the rows'. Raises a ChiasmError for a device that is
     not there.
@@ -52,7 +52,7 @@ class Gated(TrainedFuser):
     Sources: Arevalo et al. 2017, arXiv 1702.01992; Neverova et al. 2016 (dropping views in training).
     """
 
-    def __init__(self, kind: str = "classes", device: str = "cpu", seed: int = 0):
+    def __init__(self, kind: str = "classes", device: str = "auto", seed: int = 0):
         self.kind = kind
         self.device = device
         self.seed = seed

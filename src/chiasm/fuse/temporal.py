@@ -60,7 +60,8 @@ class Temporal(TrainedFuser):
         kind: "classes", "tags" or "numbers". steps: T of every view, or by view;
             0: as the columns say (tokens are over time, vectors are plain).
         head: of every view over time; or by view, "attention" where it is not named. join: "concat" or "gru".
-        device: to train on, "cpu" or "cuda"; on a CPU the same seed gives the same numbers.
+        device: to train on, "auto" (a GPU where torch sees one), "cpu" or "cuda"; on a CPU the same seed gives
+            the same numbers.
         seed: of folds, landmarks, starts and batches.
 
     `row_weights`: of "concat" each view's share of the lengths of the parts of F; of "gru" the share of the last state
@@ -90,7 +91,7 @@ class Temporal(TrainedFuser):
         steps: int | dict[str, int] = 0,
         head: str | dict[str, str] = "attention",
         join: str = "concat",
-        device: str = "cpu",
+        device: str = "auto",
         seed: int = 0,
     ):
         self.kind = kind

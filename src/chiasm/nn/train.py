@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from chiasm import moved
+from chiasm.device import place
 from chiasm.errors import ChiasmError
 from chiasm.nn.blocks import Params, TensorOps
 from chiasm.nn.schedule import Schedule
@@ -52,7 +53,7 @@ def train(
     stop: int | None = None,
     sides: Sequence[Sequence[str]] | None = None,
     seed: int = 0,
-    device: str = "cpu",
+    device: str = "auto",
     progress: Callable[[dict[str, float]], None] | None = None,
 ) -> Outcome:
     """Minimize an objective over batches and keep the parameters that score best.
@@ -67,18 +68,18 @@ def train(
         schedule: epochs, rate, decay. stop: end earlier, on the same schedule (to repeat a run on more rows).
         sides: groups of parameters by name that have an optimizer of their own and minimize their own scalar (an
             adversary and what it is to be fooled by); left out, one for all.
-        device: "cpu" or "cuda". On a CPU the same seed gives the same numbers.
+        device: as `chiasm.device.place` takes it. On a CPU the same seed gives the same numbers.
         progress: called with {"epoch", "loss", "score"} whenever a score is taken.
 
     Raises a ChiasmError for a device that is not there and for a loss that is not finite.
     """
-    place = _device(device)
-    generator = torch.Generator(place).manual_seed(seed)
+    at = torch.device(place(device))
+    generator = torch.Generator(at).manual_seed(seed)
     tensors = {
-        group: {n: torch.tensor(v, device=place).requires_grad_() for n, v in inner.items()}
+        group: {n: torch.tensor(v, device=at).requires_grad_() for n, v in inner.items()}
         for group, inner in params.items()
     }
-    fixed = {name: torch.as_tensor(values, device=place) for name, values in rows.items()}
+    fixed = {name: torch.as_tensor(values, device=at) for name, values in rows.items()}
     owned = [[t for group in side for t in tensors[group].values()] for side in (sides or [list(tensors)])]
     leaves = [tensor for side in owned for tensor in side]
     optimizers = [_adamw(side, schedule) for side in owned]
@@ -95,7 +96,7 @@ def train(
             for i, batch in enumerate(whole):
                 done = (number - 1 + i / len(whole)) / epochs
                 rate = schedule.at(steps, done, epochs * len(whole))
-                found = objective(tensors, fixed, _to(batch, place), Step(ops, generator, done))
+                found = objective(tensors, fixed, _to(batch, at), Step(ops, generator, done))
                 losses = found if isinstance(found, tuple) else (found,)
                 _step(optimizers, owned, losses, rate)
                 total, count, steps = total + float(losses[0].detach()), count + 1, steps + 1
@@ -144,20 +145,14 @@ def _step(
         optimizer.step()
 
 
-def _device(name: str) -> torch.device:
-    if name.startswith("cuda") and not torch.cuda.is_available():
-        raise ChiasmError(f"wanted device {name!r}, which torch does not find here: leave device at 'cpu'.")
-    return torch.device(name)
-
-
-def _to(batch: Any, place: torch.device) -> Any:
+def _to(batch: Any, at: torch.device) -> Any:
     """The same batch with tensors for arrays."""
     if isinstance(batch, np.ndarray):
-        return torch.as_tensor(batch, device=place)
+        return torch.as_tensor(batch, device=at)
     if isinstance(batch, Mapping):
-        return {key: _to(value, place) for key, value in batch.items()}
+        return {key: _to(value, at) for key, value in batch.items()}
     if isinstance(batch, tuple):
-        return type(batch)(*(_to(value, place) for value in batch))
+        return type(batch)(*(_to(value, at) for value in batch))
     return batch
 
 
