@@ -27,6 +27,7 @@ OTHERS = {
     "pool": "cls",
     "modality": "text",
     "layer": "dense",
+    "output": "last_hidden_state",
     "image": "effnet_image",
     "audio": "spectrogram_audio",
     "stream": "grid",
@@ -73,6 +74,7 @@ def tiny(kind: str, seed: int = 0) -> Path:
 
 def params(name: str, seed: int = 0) -> dict[str, Any]:
     """The constructor's values that an encoder of a user's own files cannot do without."""
+    import _tiny_onnx
     import _tiny_time
 
     if name == "vgg16_image":
@@ -81,6 +83,8 @@ def params(name: str, seed: int = 0) -> dict[str, Any]:
         return dict(PLAIN[name])
     if name in _tiny_time.MODELS:
         return {"model": str(_tiny_time.tiny(_tiny_time.MODELS[name], seed))}
+    if name in _tiny_onnx.MODELS:
+        return {"model": str(_tiny_onnx.tiny(_tiny_onnx.MODELS[name], seed))}
     return {"model": str(tiny(MODELS[name], seed))} if name in MODELS else {}
 
 

@@ -92,11 +92,11 @@ class HfText(Hf):
         inputs, words, notes = read_text(opened, item)
         with torch.inference_mode():
             out = opened.network(**accepted(opened.network, inputs))
-            states = out.last_hidden_state[0]
-            vector = states if opened.steps else out.pooler_output[0]
+            states = out.last_hidden_state[0].numpy()
+            vector = states if opened.steps else out.pooler_output[0].numpy()
             for step in opened.steps:
                 vector = step(vector)
-        return vector.numpy(), states[words].numpy(), notes
+        return vector, states[words], notes
 
     def _probe(self) -> str:
         return "a"
