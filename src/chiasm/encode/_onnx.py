@@ -235,6 +235,9 @@ def _checksum(name: str, file: Path) -> str:
 def _data_files(name: str, file: Path) -> list[str]:
     facts = file.stat()
     found, fault = _named_data(file, facts.st_size, facts.st_mtime_ns, facts.st_ino)
+    for place in found:
+        if not (file.parent / place).is_file():
+            fault = f"lacks its data file {place}: copy it beside the network"
     if fault:
         raise ChiasmError(f"{name}: {file} {fault}.")
     return found
@@ -254,8 +257,6 @@ def _named_data(file: Path, size: int, modified: int, inode: int) -> tuple[list[
         path = PurePosixPath(place)
         if path.is_absolute() or ".." in path.parts or "\\" in place:
             return [], f"names the data file {place!r}, which is not in its folder: do not trust it"
-        if not (file.parent / place).is_file():
-            return [], f"lacks its data file {place}: copy it beside the network"
     return sorted(places), ""
 
 

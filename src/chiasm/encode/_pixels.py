@@ -64,7 +64,7 @@ def pixels(said: Mapping[str, Any], where: str) -> Callable[[Image.Image], np.nd
     crop = _size(said, "crop_size", True, where) if said.get("do_center_crop", usual.crops) else {}
     resample = Image.Resampling(usual.resample if said.get("resample") is None else said["resample"])
     scale = np.float32(said.get("rescale_factor", 1 / 255) if said.get("do_rescale", True) else 1)
-    means, deviations = np.float32(0), np.float32(1)
+    means, deviations = np.zeros((1, 1, 1), np.float32), np.ones((1, 1, 1), np.float32)
     if said.get("do_normalize", True):
         means, deviations = (
             np.asarray(_told(said, key, where), np.float32).reshape(-1, 1, 1) for key in ("image_mean", "image_std")

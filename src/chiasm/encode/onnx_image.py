@@ -70,7 +70,8 @@ class OnnxImage(Onnx):
             raise network.unfit("preprocessor_config.json beside it or one folder up", "none", "copy the model's files")
         read = pixels(settings(network.file, place.name), f"onnx_image: {place}")
         config = settings(network.file, "config.json")
-        config = config.get("vision_config") or config
+        of_two = "vision_config" in config
+        patch = (config["vision_config"] if of_two else config).get("patch_size")
         last = network.inputs[squares[0]].shape[3] == 3  # as TensorFlow lays pictures out
 
         def run(item: Any) -> tuple[np.ndarray, list[Note]]:
@@ -82,7 +83,10 @@ class OnnxImage(Onnx):
                 )
             values = read(image)
             out = network.run({squares[0]: (values.transpose(1, 2, 0) if last else values)[None]})
-            return _vector(network, out, values.shape[1:], config.get("patch_size")), notes
+            if out.ndim > 1:
+                return _pooled(out, values.shape[1:], patch), notes
+            shared = of_two or network.output == "image_embeds"
+            return out / np.linalg.norm(out) if shared else out, notes
 
         return Opened(network, run)
 
@@ -90,12 +94,14 @@ class OnnxImage(Onnx):
         return np.zeros((64, 64, 3), dtype=np.uint8)
 
 
-def _vector(network: Network, out: np.ndarray, size: tuple[int, ...], patch: Any) -> np.ndarray:
-    """An output as one vector: of a map the mean, of states the class token, or the mean where there is none."""
+def _pooled(out: np.ndarray, size: tuple[int, ...], patch: Any) -> np.ndarray:
+    """A map's mean; of states the class token, or the mean where there is none.
+
+    Args:
+        out: `(d, h, w)` or `(t, d)`. size: the picture's height and width. patch: the side of a patch, where known.
+    """
     if out.ndim == 3:
-        return out.mean((1, 2))
-    if out.ndim == 2:
-        sides = (patch, patch) if isinstance(patch, int) else patch
-        cells = prod(a // b for a, b in zip(size, sides, strict=True)) if sides else len(out)
-        return out[0] if len(out) > cells else out.mean(0)
-    return out / np.linalg.norm(out) if network.output.endswith("_embeds") else out
+        return np.asarray(out.mean((1, 2)))
+    sides = (patch, patch) if isinstance(patch, int) else patch
+    cells = prod(a // b for a, b in zip(size, sides, strict=True)) if sides else len(out)
+    return np.asarray(out[0] if len(out) > cells else out.mean(0))
