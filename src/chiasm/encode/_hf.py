@@ -20,11 +20,13 @@ from chiasm.encode._hf_files import checksum, find, libraries
 from chiasm.errors import ChiasmError
 from chiasm.media.images import MediaError, Note
 
-__all__ = ["Hf", "Opened", "configuration", "network", "one_thread", "processor", "tokenizer"]
+__all__ = ["T5", "Hf", "Opened", "configuration", "network", "one_thread", "processor", "tokenizer"]
 
 _FOR_TRAINING = ("masked_spec_embed",)
 """Arrays that a network uses in training alone; files of trained recognizers of speech often lack them."""
 _OTHER_WEIGHTS = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.h5", "*.msgpack", "*.onnx", "*.gguf")
+T5 = ("t5", "mt5", "umt5")
+"""Networks of an encoder and a decoder, of which the encoder alone is used for texts."""
 
 
 @dataclass
@@ -178,14 +180,17 @@ def configuration(folder: Path) -> Any:
     return AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
 
 
-def network(name: str, folder: Path) -> tuple[Any, bool]:
+def network(name: str, folder: Path, *, encoder: bool = False) -> tuple[Any, bool]:
     """The folder's network, in single precision and ready to run, and whether its pooling layer was trained.
+
+    Args:
+        encoder: open the encoder alone, of a network that has a decoder too.
 
     Raises a ChiasmError for weights that are not safetensors, and for weights that do not fill the network: what is
     missing would be drawn at random.
     """
     import torch
-    from transformers import AutoModel
+    from transformers import AutoModel, AutoModelForTextEncoding
 
     if not any(folder.glob("*.safetensors")):
         others = sorted(path.name for pattern in _OTHER_WEIGHTS for path in folder.glob(pattern))
@@ -193,7 +198,7 @@ def network(name: str, folder: Path) -> tuple[Any, bool]:
             f"{name}: wanted safetensors weights in {folder}, got {', '.join(others) or 'none'}: other formats can run "
             "code; where you trust them, open them in transformers once and write them with save_pretrained."
         )
-    model, report = AutoModel.from_pretrained(
+    model, report = (AutoModelForTextEncoding if encoder else AutoModel).from_pretrained(
         folder,
         local_files_only=True,
         trust_remote_code=False,

@@ -9,27 +9,26 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from chiasm.encode._hf_files import loaded, part
-from chiasm.errors import ChiasmError
-from chiasm.files import read_tensors
+from chiasm.errors import ChiasmError, unknown
 
 __all__ = ["POOLINGS", "Step", "prompt", "steps"]
 
-Step = Callable[[np.ndarray], np.ndarray]
-"""A function of one text's array: the first of a row takes token states `(t, d)`, the others a vector `(d,)`."""
+Step = Callable[[Any], Any]
+"""A function of one text's tensor: the first of a row takes token states `(t, d)`, the others a vector `(d,)`."""
 
 
-def _rising_mean(states: np.ndarray) -> np.ndarray:
+def _rising_mean(states: Any) -> Any:
     """The mean by weights 1, 2, ..., t: in a model that reads forward the later tokens have seen more."""
-    weights = np.arange(1, len(states) + 1, dtype=states.dtype)
-    return np.asarray(weights @ states / weights.sum())
+    import torch
+
+    weights = torch.arange(1, len(states) + 1, dtype=states.dtype)
+    return weights @ states / weights.sum()
 
 
 POOLINGS: dict[str, Step] = {
     "cls": lambda states: states[0],
-    "max": lambda states: states.max(0),
+    "max": lambda states: states.max(0).values,
     "mean": lambda states: states.mean(0),
     "mean_sqrt_len_tokens": lambda states: states.sum(0) / len(states) ** 0.5,
     "weightedmean": _rising_mean,
@@ -46,21 +45,7 @@ _OLD_NAMES = {
     "lasttoken": "pooling_mode_lasttoken",
 }
 
-
-def _gelu(values: np.ndarray) -> np.ndarray:
-    from scipy.special import erf
-
-    return np.asarray(values * 0.5 * (1 + erf(values * np.float32(2**-0.5))))
-
-
-_BENDS: dict[str, Step] = {
-    "Identity": lambda values: values,
-    "Tanh": np.tanh,
-    "ReLU": lambda values: np.maximum(values, 0),
-    "GELU": _gelu,
-    "Sigmoid": lambda values: 1 / (1 + np.exp(-values)),
-}
-"""What a dense layer may end in, as torch calls it."""
+_ACTIVATIONS = ("Identity", "Tanh", "ReLU", "GELU", "Sigmoid")
 
 
 def steps(folder: Path, modules: Sequence[Any]) -> list[Step]:
@@ -84,48 +69,69 @@ def steps(folder: Path, modules: Sequence[Any]) -> list[Step]:
     return made or [POOLINGS["mean"]]
 
 
-def prompt(folder: Path) -> str:
-    """The words that the folder puts before every text unless told otherwise."""
+def prompt(name: str, folder: Path, chosen: str = "") -> str:
+    """The words that stand before every text: the folder's prompt of the chosen name; "": its default, if any.
+
+    Args:
+        name: the encoder's, for errors.
+
+    Raises a ChiasmError for a name that the folder does not have, and for prompts that are read but not pooled.
+    """
     settings = loaded(folder, "config_sentence_transformers.json") or {}
-    return str((settings.get("prompts") or {}).get(settings.get("default_prompt_name"), ""))
+    known = settings.get("prompts") or {}
+    if chosen and chosen not in known:
+        raise unknown(f"prompt of {name} in {folder}", chosen, known)
+    words = str(known.get(chosen or settings.get("default_prompt_name"), ""))
+    for module in (loaded(folder, "modules.json") or []) if words else []:
+        if str(module.get("type")).endswith(".Pooling"):
+            place = part(folder, module)
+            if not (loaded(place, "config.json") or {}).get("include_prompt", True):
+                raise ChiasmError(
+                    f"{name}: {place}/config.json leaves the prompt's tokens out of the pooling, which is not done "
+                    "here: write the prompt into the texts, or bring another model."
+                )
+    return words
 
 
 def _pooling(folder: Path, settings: dict[str, Any]) -> Step:
     named = settings.get("pooling_mode") or [new for new, old in _OLD_NAMES.items() if settings.get(old)] or "mean"
     modes = [named] if isinstance(named, str) else list(named)
-    if not settings.get("include_prompt", True) and prompt(folder.parent):
-        raise _odd(folder, "include_prompt", False)
     for mode in modes:
         if mode not in POOLINGS:
             raise _odd(folder, "pooling_mode", mode)
 
-    def pool(states: np.ndarray) -> np.ndarray:
-        return np.concatenate([POOLINGS[mode](states) for mode in modes])
+    def pool(states: Any) -> Any:
+        import torch
+
+        return torch.cat([POOLINGS[mode](states) for mode in modes])
 
     return pool
 
 
 def _dense(folder: Path, settings: dict[str, Any]) -> Step:
+    import torch
+    from safetensors.torch import load_file
+
     file = folder / "model.safetensors"
     if not file.is_file():
         raise ChiasmError(f"hf_text: wanted {file}, got none: save the model again with safe_serialization=True.")
     name = str(settings.get("activation_function", "torch.nn.modules.activation.Tanh"))
     activation = name.rsplit(".", 1)[-1]
-    if not name.startswith("torch.nn.modules.") or activation not in _BENDS:
+    if not name.startswith("torch.nn.modules.") or activation not in _ACTIVATIONS:
         raise _odd(folder, "activation_function", name)
     for key in ("module_input_name", "module_output_name"):
         if settings.get(key, "sentence_embedding") != "sentence_embedding":
             raise _odd(folder, key, settings[key])
     if settings.get("use_residual"):
         raise _odd(folder, "use_residual", True)
-    arrays = {key: np.array(value, np.float32) for key, value in read_tensors(file)[0].items()}
-    weight, bias = arrays["linear.weight"], arrays.get("linear.bias", np.float32(0))
-    bend = _BENDS[activation]
-    return lambda vector: bend(weight @ vector + bias)
+    arrays = {key: value.float() for key, value in load_file(file).items()}
+    weight, bias = arrays["linear.weight"], arrays.get("linear.bias")
+    bend = getattr(torch.nn, activation)()
+    return lambda vector: bend(torch.nn.functional.linear(vector, weight, bias))
 
 
 def _normalize(folder: Path, settings: dict[str, Any]) -> Step:
-    return lambda vector: vector / max(np.linalg.norm(vector), np.float32(1e-12))
+    return lambda vector: vector / vector.norm().clamp_min(1e-12)
 
 
 def _odd(folder: Path, key: str, value: Any) -> ChiasmError:

@@ -15,7 +15,9 @@ import numpy as np
 
 from chiasm.allowed import TEXT, choice
 from chiasm.encode._hf import Hf, Opened, configuration, network, processor, tokenizer
+from chiasm.encode._hf_files import loaded, part
 from chiasm.encode._hf_read import longest, patches, read_image, read_text
+from chiasm.encode._modules import kind_of
 from chiasm.errors import ChiasmError, unknown
 from chiasm.media.images import Note
 
@@ -35,8 +37,9 @@ class HfImageText(Hf):
     Choose it where you have such a model's files. Choose `e5_text` and `effnet_image` where you have none.
 
     Args:
-        model: a folder with config.json, preprocessor_config.json, a tokenizer and safetensors weights, or a hub id
-            ("openai/clip-vit-base-patch32") whose files are in the local hub cache.
+        model: a folder with config.json, preprocessor_config.json, a tokenizer and safetensors weights (of
+            sentence-transformers too: 0_CLIPModel), or a hub id ("openai/clip-vit-base-patch32") whose files are in the
+            local hub cache.
         modality: which tower: "image" or "text". A name takes that of its column, so that on the command line both
             are `--encoder photo=hf_image_text:FOLDER --encoder caption=hf_image_text:FOLDER`.
 
@@ -62,6 +65,9 @@ class HfImageText(Hf):
     def _load(self, folder: Path) -> Opened:
         if self.modality not in _TOWERS:
             raise unknown("tower of hf_image_text", self.modality, _TOWERS)
+        modules = loaded(folder, "modules.json")
+        if modules and kind_of(modules[0]) == "CLIPModel":  # as sentence-transformers lays it out
+            folder = part(folder, modules[0])
         config = configuration(folder)
         model, _ = network(self._name, folder)
         if not (hasattr(model, "get_image_features") and hasattr(model, "get_text_features")):

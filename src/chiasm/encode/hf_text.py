@@ -12,10 +12,11 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from chiasm.allowed import TEXT, choice
-from chiasm.encode._hf import Hf, Opened, configuration, network, tokenizer
+from chiasm.allowed import SIZE, TEXT, choice
+from chiasm.encode._hf import T5, Hf, Opened, configuration, network, tokenizer
 from chiasm.encode._hf_files import loaded, part
 from chiasm.encode._hf_read import accepted, longest, read_text
+from chiasm.encode._modules import kind_of
 from chiasm.encode._sentence import POOLINGS, prompt, steps
 from chiasm.errors import ChiasmError, unknown
 from chiasm.media.images import Note
@@ -41,6 +42,9 @@ class HfText(Hf):
         pool: how token states become one vector. "auto": as the folder's modules.json says (pooling, dense layers,
             normalizing, prompt: sentence-transformers), without one "mean"; "mean": their mean, the start and end
             tokens among them; "cls": the first; "pooler": the pooled output that the model itself was trained with.
+        prompt: which of the folder's prompts stands before every text, by name ("query", "passage", as its
+            config_sentence_transformers.json has them); "": its default, with pool="auto".
+        truncate_dim: only so many of the vector's first numbers, for models that were trained so; 0: all.
 
     A text is read up to the model's limit (512 tokens for BERT), 20,000 characters and 8,192 tokens at most; a cut is
     noted on the item, never silent.
@@ -55,24 +59,29 @@ class HfText(Hf):
     modality = "text"
     batch = 64
 
-    allowed: ClassVar = {"model": TEXT, "pool": choice(*_POOLS)}
+    allowed: ClassVar = {"model": TEXT, "pool": choice(*_POOLS), "prompt": TEXT, "truncate_dim": SIZE}
 
-    def __init__(self, model: str = "", pool: str = "auto"):
+    def __init__(self, model: str = "", pool: str = "auto", prompt: str = "", truncate_dim: int = 0):
         self.model = model
         self.pool = pool
+        self.prompt = prompt
+        self.truncate_dim = truncate_dim
 
     def _load(self, folder: Path) -> Opened:
         if self.pool not in _POOLS:
             raise unknown("pooling of hf_text", self.pool, _POOLS)
         modules = loaded(folder, "modules.json") or []
+        if modules and kind_of(modules[0]) == "StaticEmbedding":
+            raise ChiasmError(f"hf_text: {folder} holds static embeddings: bring them with static_text.")
         place = part(folder, modules[0]) if modules else folder
         config = configuration(place)
-        if config.is_encoder_decoder or hasattr(config, "vision_config"):
+        halved = config.model_type in T5  # whose decoder is left out
+        if (config.is_encoder_decoder and not halved) or hasattr(config, "vision_config"):
             raise ChiasmError(
                 f"hf_text: wanted a model of texts alone, got {config.model_type!r} in {place}: one of images and "
                 "texts is for hf_image_text; of an encoder and a decoder, save the encoder alone."
             )
-        model, pooler = network(self._name, place)
+        model, pooler = network(self._name, place, encoder=halved)
         opened = Opened(model, tokenizer(self._name, place))
         sentence = loaded(place, "sentence_bert_config.json") or {}
         opened.limit = longest(opened.reader, config, model, sentence.get("max_seq_length"))
@@ -81,9 +90,10 @@ class HfText(Hf):
             raise ChiasmError(f'hf_text: the weights in {place} hold no trained pooler: choose pool="mean" or "cls".')
         if self.pool == "auto" and modules:
             opened.steps = steps(folder, modules)
-            opened.prompt = prompt(folder)
         elif self.pool != "pooler":
             opened.steps = [POOLINGS["cls" if self.pool == "cls" else "mean"]]
+        if self.prompt or (self.pool == "auto" and modules):
+            opened.prompt = prompt(self._name, folder, self.prompt)
         return opened
 
     def _run(self, opened: Opened, item: Any) -> tuple[np.ndarray, np.ndarray, list[Note]]:
@@ -92,11 +102,11 @@ class HfText(Hf):
         inputs, words, notes = read_text(opened, item)
         with torch.inference_mode():
             out = opened.network(**accepted(opened.network, inputs))
-            states = out.last_hidden_state[0].numpy()
-            vector = states if opened.steps else out.pooler_output[0].numpy()
+            states = out.last_hidden_state[0]
+            vector = states if opened.steps else out.pooler_output[0]
             for step in opened.steps:
                 vector = step(vector)
-        return vector, states[words], notes
+        return vector.numpy()[: self.truncate_dim or None], states[words].numpy(), notes
 
     def _probe(self) -> str:
         return "a"

@@ -12,11 +12,12 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from chiasm.allowed import TEXT, choice
+from chiasm.allowed import SIZE, TEXT, choice
 from chiasm.encode._hf_files import loaded
 from chiasm.encode._hf_read import MOST, USUAL
+from chiasm.encode._modules import POOLINGS, steps
 from chiasm.encode._onnx import Network, Onnx, Opened, near, settings
-from chiasm.encode._sentence import POOLINGS, Step, prompt, steps
+from chiasm.encode._sentence import prompt
 from chiasm.encode._words import LONGEST, readable
 from chiasm.errors import ChiasmError, unknown
 from chiasm.media.images import MediaError, Note
@@ -52,6 +53,8 @@ class OnnxText(Onnx):
         pool: how token states become one vector. "auto": as modules.json says (pooling, dense layers, normalizing,
             prompt: sentence-transformers), without one "mean"; "mean": their mean, the start and end tokens among
             them; "cls": the first. Without modules.json a model's card says which it was trained with.
+        prompt: which of the folder's prompts stands before every text, by name; "": its default.
+        truncate_dim: only so many of the vector's first numbers, for models that were trained so; 0: all.
 
     A text is read up to the model's limit, 20,000 characters and 8,192 tokens at most; a cut is noted on the item.
 
@@ -59,17 +62,19 @@ class OnnxText(Onnx):
     classifier's answers, and a folder without its tokenizer.
 
     >>> OnnxText("models/bge-small-zh", pool="cls")
-    OnnxText(model='models/bge-small-zh', output='', pool='cls')
+    OnnxText(model='models/bge-small-zh', pool='cls')
     """
 
     modality = "text"
 
-    allowed: ClassVar = {"model": TEXT, "output": TEXT, "pool": choice(*_POOLS)}
+    allowed: ClassVar = {"model": TEXT, "output": TEXT, "pool": choice(*_POOLS), "prompt": TEXT, "truncate_dim": SIZE}
 
-    def __init__(self, model: str = "", output: str = "", pool: str = "auto"):
+    def __init__(self, model: str = "", output: str = "", pool: str = "auto", prompt: str = "", truncate_dim: int = 0):
         self.model = model
         self.output = output
         self.pool = pool
+        self.prompt = prompt
+        self.truncate_dim = truncate_dim
 
     def _load(self, network: Network) -> Opened:
         if self.pool not in _POOLS:
@@ -84,11 +89,14 @@ class OnnxText(Onnx):
         network.choose(self.output, _usual(self.pool, of_two))
         ids = network.inputs["input_ids"].shape
         tokens = _Tokens.of(network, config, int(ids[1]) if len(ids) == 2 and isinstance(ids[1], int) else 0)
-        made: list[Step] = [POOLINGS["cls" if self.pool == "cls" else "mean"]]
+        made = [POOLINGS["cls" if self.pool == "cls" else "mean"]]
         modules = near(network.file, "modules.json")
         if self.pool == "auto" and modules:
-            made = steps(modules.parent, loaded(modules.parent, modules.name) or [])
-            tokens.prompt = prompt(modules.parent)
+            listed = loaded(modules.parent, modules.name) or []
+            made = steps(self._name, modules.parent, listed, ("Transformer", "Pooling"))
+        if self.prompt or (self.pool == "auto" and modules):
+            said = near(network.file, "config_sentence_transformers.json") or network.file
+            tokens.prompt = prompt(self._name, said.parent, self.prompt)
 
         def run(item: Any) -> tuple[np.ndarray, list[Note]]:
             inputs, notes = tokens.read(item)
@@ -99,7 +107,7 @@ class OnnxText(Onnx):
                     out = step(out)
             elif of_two or network.output == "text_embeds":
                 out = out / np.linalg.norm(out)
-            return out, notes
+            return out[: self.truncate_dim or None], notes
 
         return Opened(network, run)
 
