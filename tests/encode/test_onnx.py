@@ -29,8 +29,10 @@ from chiasm.encode.hf_text import HfText
 from chiasm.encode.onnx_audio import OnnxAudio
 from chiasm.encode.onnx_image import OnnxImage
 from chiasm.encode.onnx_text import OnnxText
+from chiasm.encoding import Encoding
 from chiasm.errors import ChiasmError
 from chiasm.media.clips import Decoded
+from chiasm.views import Column, Views
 
 LACKING = [*registry.entries("encode")["hf_text"].missing, *registry.entries("encode")["onnx_text"].missing]
 if LACKING:
@@ -398,6 +400,52 @@ def test_an_unknown_name_is_one_sentence_and_nothing_is_fetched() -> None:
             OnnxText(name).encode(["a"])
     with pytest.raises(ChiasmError, match=r'got none: say onnx_text:FOLDER, in Python OnnxText\("FOLDER"\)'):
         OnnxText().encode(["a"])
+
+
+def test_several_parameters_are_set_by_one_name(tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(_tiny_onnx.tiny("bert"), tmp_path / "a:b=c"))
+    texts = Views({"标题": Column("text", TEXTS)})
+    found = Encoding({"标题": f"onnx_text:{folder}:pool=cls:truncate_dim=5"}).fit(texts).encoders_["标题"]
+    assert repr(found) == repr(OnnxText(str(folder), pool="cls", truncate_dim=5))
+    assert Encoding({"标题": f"onnx_text:{folder}"}).fit(texts).encoders_["标题"].model == str(folder)
+
+
+def test_pictures_of_a_network_from_tensorflow_are_laid_out_as_it_wants_them(tmp_path: Path) -> None:
+    from onnx import TensorProto, helper, save
+
+    sides = [
+        helper.make_tensor_value_info("input_1", TensorProto.FLOAT16, [None, 32, 32, 3]),
+        helper.make_tensor_value_info("avg_pool", TensorProto.FLOAT16, [None, 3]),
+    ]
+    mean = helper.make_node("ReduceMean", ["input_1", "axes"], ["avg_pool"], keepdims=0)
+    axes = helper.make_tensor("axes", TensorProto.INT64, [2], [1, 2])
+    graph = helper.make_graph([mean], "g", sides[:1], sides[1:], [axes])
+    save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10), tmp_path / "m.onnx")
+    said = {"image_processor_type": "ViTImageProcessor", "size": 32, "do_normalize": False}
+    (tmp_path / "preprocessor_config.json").write_text(json.dumps(said))
+    picture = np.zeros((32, 32, 3), np.uint8) + np.array([255, 51, 0], np.uint8)
+    np.testing.assert_allclose(OnnxImage(str(tmp_path)).encode([picture]), [[1, 0.2, 0]], atol=1e-3)
+
+
+def test_a_hub_id_is_found_in_the_local_hub_cache_with_its_links(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, own: Any
+) -> None:
+    from huggingface_hub import constants
+
+    folder = own("bert")
+    known = OnnxText(str(folder)).encode(TEXTS)
+    outside_data(folder / "onnx/model.onnx")
+    place = tmp_path / "models--me--bert"
+    (place / "refs").mkdir(parents=True)
+    (place / "refs" / "main").write_text("0" * 40)
+    (place / "blobs").mkdir()
+    for i, path in enumerate(sorted(path for path in folder.rglob("*") if path.is_file())):
+        link = place / "snapshots" / ("0" * 40) / path.relative_to(folder)
+        link.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, place / "blobs" / str(i))
+        link.symlink_to(place / "blobs" / str(i))
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
+    np.testing.assert_array_equal(OnnxText("me/bert").encode(TEXTS), known)
 
 
 def test_texts_and_images_need_neither_torch_nor_transformers(pictures: list[Any]) -> None:
