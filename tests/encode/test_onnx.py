@@ -126,6 +126,21 @@ def test_the_pooled_output_is_taken_by_name() -> None:
         OnnxText(folder, output="pooled").encode(TEXTS)
 
 
+def test_outputs_of_unknown_names_are_shown_with_their_shapes(own: Any) -> None:
+    import onnx
+
+    folder = own("bert")
+    model = onnx.load(str(folder / "onnx/model.onnx"))
+    for one, name in zip(model.graph.output, ("layer_norm_4", "tanh"), strict=True):
+        model.graph.node.append(onnx.helper.make_node("Identity", [one.name], [name]))
+        one.name = name
+    onnx.save(model, str(folder / "onnx/model.onnx"))
+    with pytest.raises(ChiasmError, match=r"wanted an output called .*, got layer_norm_4 \(.*16\), tanh \(.*16\) in"):
+        OnnxText(str(folder)).encode(TEXTS)
+    found = OnnxText(str(folder), output="layer_norm_4").encode(TEXTS)
+    np.testing.assert_allclose(found, HfText(str(_tiny.tiny("bert"))).encode(TEXTS), atol=1e-4)
+
+
 @pytest.mark.parametrize("kind", ["vit", "dinov2", "resnet"])
 def test_an_images_vector_is_that_of_the_same_network_in_torch(kind: str, pictures: list[Any]) -> None:
     known = HfImage(str(_tiny.tiny(kind))).encode(pictures)

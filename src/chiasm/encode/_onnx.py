@@ -87,7 +87,8 @@ class Network:
         if not known:
             got = ", ".join(self.outputs)
             if others:
-                raise self.unfit("an output with a usual name", got, "choose one with output=NAME")
+                shapes = ", ".join(f"{one.name} {tuple(one.shape)}" for one in self.session.get_outputs())
+                raise self.unfit(f"an output called {', '.join(usual)}", shapes, "choose one with output=NAME")
             do = f"export the network without its head, or take its classes' scores with output={self.outputs[0]}"
             raise self.unfit("the vector of an item", f"only a classifier's {got}", do)
         self.output = known[0]

@@ -33,7 +33,8 @@ class HfText(Hf):
 
     Choose it for a language or a field that `e5_text` knows little of and somebody has trained a model for (Chinese,
     medicine, law), or to compare with published BERT features. A model trained for sentences (a sentence-transformers
-    folder) is what retrieval wants: a bare BERT's states were trained to guess words. Slower than `e5_text`.
+    folder) is what retrieval wants: a bare BERT's states were trained to guess words. Of T5 the encoder is read. Slower
+    than `e5_text`.
 
     Args:
         model: a folder with config.json, safetensors weights and a tokenizer, or a hub id
