@@ -14,7 +14,7 @@ WORDS = (
     "triangle star cross ##s 一 只 红 色 的 圆 蓝 方 块 绿 三 角 形 , ."
 ).split()
 SIZE = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 32}
-MODELS = {"hf_text": "bert", "hf_image": "vit", "hf_image_text": "clip"}
+MODELS = {"hf_text": "bert", "hf_image": "vit", "hf_image_text": "clip", "static_text": "static"}
 """By encoder, the tiny model that it is tested with where any will do."""
 
 PLAIN = {
@@ -29,6 +29,8 @@ OTHERS = {
     "precision": "bfloat16",
     "modality": "text",
     "layer": "dense",
+    "prompt": "query",
+    "output": "last_hidden_state",
     "image": "effnet_image",
     "audio": "spectrogram_audio",
     "stream": "grid",
@@ -46,7 +48,7 @@ def home() -> Path:
 
 
 def tiny(kind: str, seed: int = 0) -> Path:
-    """The folder of a tiny model: bert, resnet, vit, dinov2, clip, siglip, siglip2, chinese_clip; or vgg16's file."""
+    """The folder of a tiny model: bert, resnet, vit, dinov2, clip, siglip(2), chinese_clip, static; or vgg16's file."""
     import torch
 
     folder = home() / f"{kind}-{seed}"
@@ -55,6 +57,9 @@ def tiny(kind: str, seed: int = 0) -> Path:
         return file if kind == "vgg16" else folder
     folder.mkdir()
     torch.manual_seed(seed)
+    if kind == "static":
+        _static(folder)
+        return folder
     if kind == "vgg16":
         torch.save(vgg16_state(), file)
         return file
@@ -75,6 +80,7 @@ def tiny(kind: str, seed: int = 0) -> Path:
 
 def params(name: str, seed: int = 0) -> dict[str, Any]:
     """The constructor's values that an encoder of a user's own files cannot do without."""
+    import _tiny_onnx
     import _tiny_time
 
     if name == "vgg16_image":
@@ -83,6 +89,8 @@ def params(name: str, seed: int = 0) -> dict[str, Any]:
         return dict(PLAIN[name])
     if name in _tiny_time.MODELS:
         return {"model": str(_tiny_time.tiny(_tiny_time.MODELS[name], seed))}
+    if name in _tiny_onnx.MODELS:
+        return {"model": str(_tiny_onnx.tiny(_tiny_onnx.MODELS[name], seed))}
     return {"model": str(tiny(MODELS[name], seed))} if name in MODELS else {}
 
 
@@ -152,3 +160,17 @@ def _tokenizer(folder: Path) -> None:
 
     (folder / "vocab.txt").write_text("\n".join(WORDS), encoding="utf-8")
     BertTokenizer.from_pretrained(folder).save_pretrained(folder)
+
+
+def _static(folder: Path) -> None:
+    """A vector a byte, as model2vec lays it out."""
+    import torch
+    from safetensors.torch import save_file
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    reader = Tokenizer(models.BPE(vocab={byte: i for i, byte in enumerate(alphabet)}, merges=[]))
+    reader.pre_tokenizer, reader.decoder = pre_tokenizers.ByteLevel(add_prefix_space=False), decoders.ByteLevel()
+    reader.save(str(folder / "tokenizer.json"))
+    save_file({"embeddings": torch.randn(len(alphabet), 16)}, folder / "model.safetensors")
+    (folder / "config.json").write_text('{"model_type": "model2vec", "normalize": true}')

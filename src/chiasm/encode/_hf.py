@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
@@ -18,19 +18,24 @@ from chiasm.device import place
 from chiasm.encode._encoder import Encoder
 from chiasm.encode._hf_call import Opened, Read, Row, alone, ignores_padding, together
 from chiasm.encode._hf_files import checksum, find, libraries
+from chiasm.encode._hf_names import classifier
 from chiasm.errors import ChiasmError
+from chiasm.known import Known
 from chiasm.media.images import MediaError, Note
 
-__all__ = ["Hf", "Made", "configuration", "network", "one_thread", "processor", "tokenizer"]
+__all__ = ["T5", "Hf", "Made", "configuration", "network", "one_thread", "processor", "tokenizer"]
 
 _FOR_TRAINING = ("masked_spec_embed",)
 """Arrays that a network uses in training alone; files of trained recognizers of speech often lack them."""
 _OTHER_WEIGHTS = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.h5", "*.msgpack", "*.onnx", "*.gguf")
+T5 = ("t5", "mt5", "umt5")
+"""Networks of an encoder and a decoder, of which the encoder alone is used for texts."""
 
 
 Made = tuple[np.ndarray, Any, list[Note]]
 """An item's vector `(d,)`, token states `(t, d')` and notes."""
 
+_AS_BEFORE = (("precision", "float32"), ("prompt", ""), ("truncate_dim", 0))
 PRECISIONS = ("float32", "float16", "bfloat16")
 
 
@@ -106,8 +111,23 @@ class Hf(Encoder):
         return opened.checksum if opened else checksum(self._name, self._folder())
 
     def telling(self) -> dict[str, Any]:
-        """As the base has it; single precision, the only one once, is not told: old caches stay good."""
-        return {n: value for n, value in super().telling().items() if (n, value) != ("precision", "float32")}
+        """As the base has it, but for what changes nothing: caches of before these parameters stay good."""
+        return {n: value for n, value in super().telling().items() if (n, value) not in _AS_BEFORE}
+
+    def _classes(self, items: Sequence[Any]) -> Known | None:
+        """The names that the folder's classifier knows, which is checked on some items; see `_hf_names`."""
+        opened, made = self._open(), []
+        if opened.place != "cpu" or self.precision != "float32":
+            return self.clone(device="cpu", precision="float32")._classes(items)
+        for read in self._reads(opened, items):
+            if isinstance(read, Read) and not isinstance(one := self._finished(opened, read, None), MediaError):
+                made.append((read.calls[0], one[0]))
+        with _sentence(self._name, self._folder()), _quiet():
+            return classifier(self._folder(), self.modality, made) if made else None
+
+    def clone(self, **changed: Any) -> Self:
+        """Another of the same folder, with some parameters changed."""
+        return type(self)(**{**self.get_params(deep=False), **changed})
 
     def _load(self, folder: Path) -> Opened:
         raise NotImplementedError
@@ -274,14 +294,17 @@ def configuration(folder: Path) -> Any:
     return AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
 
 
-def network(name: str, folder: Path) -> tuple[Any, bool]:
+def network(name: str, folder: Path, *, encoder: bool = False) -> tuple[Any, bool]:
     """The folder's network, in single precision and ready to run, and whether its pooling layer was trained.
+
+    Args:
+        encoder: open the encoder alone, of a network that has a decoder too.
 
     Raises a ChiasmError for weights that are not safetensors, and for weights that do not fill the network: what is
     missing would be drawn at random.
     """
     import torch
-    from transformers import AutoModel
+    from transformers import AutoModel, AutoModelForTextEncoding
 
     if not any(folder.glob("*.safetensors")):
         others = sorted(path.name for pattern in _OTHER_WEIGHTS for path in folder.glob(pattern))
@@ -289,7 +312,7 @@ def network(name: str, folder: Path) -> tuple[Any, bool]:
             f"{name}: wanted safetensors weights in {folder}, got {', '.join(others) or 'none'}: other formats can run "
             "code; where you trust them, open them in transformers once and write them with save_pretrained."
         )
-    model, report = AutoModel.from_pretrained(
+    model, report = (AutoModelForTextEncoding if encoder else AutoModel).from_pretrained(
         folder,
         local_files_only=True,
         trust_remote_code=False,

@@ -28,12 +28,11 @@ def find(name: str, model: str) -> Path:
     folder = Path(model).expanduser()
     if folder.is_dir():
         return folder
-    libraries(name)
-    from huggingface_hub import snapshot_download
-
     try:
+        from huggingface_hub import snapshot_download
+
         return Path(snapshot_download(model, local_files_only=True))
-    except (OSError, ValueError):  # not there; no possible id
+    except (ImportError, OSError, ValueError):  # no hub cache, not there, no possible id
         raise ChiasmError(
             f"{name}: wanted a folder with a model's files, got {str(model)!r}, which is no folder here and no model "
             f"in the local hub cache, and nothing is fetched by itself: run `hf download {model}` where there is a "

@@ -150,6 +150,10 @@ class HfTowers(HfTime):
         """Encode on all cores or on a GPU; what cannot be read is skipped, a cut text is noted."""
         return Hf.attempt(self, items) if self.modality == "text" else super().attempt(items)
 
+    def speaker(self) -> HfTowers | None:
+        """The tower of texts, of sounds or videos."""
+        return self.clone(modality="text") if self.modality != "text" else None
+
     def _towers(self, folder: Path, other: str, unread: tuple[str, ...]) -> Opened:
         """The folder without the tower that is not needed: `unread` of its parts, where texts are read."""
         if self.modality not in ("text", other):

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from chiasm.encode._hf_files import loaded, part
-from chiasm.errors import ChiasmError
+from chiasm.errors import ChiasmError, unknown
 
 __all__ = ["POOLINGS", "Pool", "Step", "prompt", "steps"]
 
@@ -92,17 +92,33 @@ def steps(folder: Path, modules: Sequence[Any], place: str) -> tuple[Pool, list[
     return pool, made
 
 
-def prompt(folder: Path) -> str:
-    """The words that the folder puts before every text unless told otherwise."""
+def prompt(name: str, folder: Path, chosen: str = "") -> str:
+    """The words that stand before every text: the folder's prompt of the chosen name; "": its default, if any.
+
+    Args:
+        name: the encoder's, for errors.
+
+    Raises a ChiasmError for a name that the folder does not have, and for prompts that are read but not pooled.
+    """
     settings = loaded(folder, "config_sentence_transformers.json") or {}
-    return str((settings.get("prompts") or {}).get(settings.get("default_prompt_name"), ""))
+    known = settings.get("prompts") or {}
+    if chosen and chosen not in known:
+        raise unknown(f"prompt of {name} in {folder}", chosen, known)
+    words = str(known.get(chosen or settings.get("default_prompt_name"), ""))
+    for module in (loaded(folder, "modules.json") or []) if words else []:
+        if str(module.get("type")).endswith(".Pooling"):
+            place = part(folder, module)
+            if not (loaded(place, "config.json") or {}).get("include_prompt", True):
+                raise ChiasmError(
+                    f"{name}: {place}/config.json leaves the prompt's tokens out of the pooling, which is not done "
+                    "here: write the prompt into the texts, or bring another model."
+                )
+    return words
 
 
 def _pooling(folder: Path, settings: dict[str, Any]) -> Pool:
     named = settings.get("pooling_mode") or [new for new, old in _OLD_NAMES.items() if settings.get(old)] or "mean"
     modes = [named] if isinstance(named, str) else list(named)
-    if not settings.get("include_prompt", True) and prompt(folder.parent):
-        raise _odd(folder, "include_prompt", False)
     for mode in modes:
         if mode not in POOLINGS:
             raise _odd(folder, "pooling_mode", mode)

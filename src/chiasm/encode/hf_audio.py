@@ -17,6 +17,7 @@ from chiasm.allowed import SIZE, TEXT
 from chiasm.encode._hf_call import Opened, Read, Row
 from chiasm.encode._hf_time import HfTime, heard, listen, listener, probe, sounds
 from chiasm.encode._timed import Steps
+from chiasm.known import Known
 from chiasm.media.clips import Decoded, Wants
 
 __all__ = ["HfAudio"]
@@ -74,6 +75,10 @@ class HfAudio(HfTime):
         self.device = device
         self.precision = precision
         self.batch_size = batch_size
+
+    def known(self) -> Known | None:
+        """The names of the folder's classifier, where it is one and its last layers are linear in these vectors."""
+        return None if self.steps else self._classes(self._probes())
 
     def _load(self, folder: Path) -> Opened:
         model = self._network(folder)

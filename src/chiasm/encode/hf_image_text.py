@@ -18,7 +18,9 @@ import numpy as np
 from chiasm.allowed import TEXT, choice
 from chiasm.encode._hf import Hf, configuration, network, processor, tokenizer
 from chiasm.encode._hf_call import Opened, Read
+from chiasm.encode._hf_files import loaded, part
 from chiasm.encode._hf_read import PROBES, longest, patches, read_images, read_texts
+from chiasm.encode._modules import kind_of
 from chiasm.errors import ChiasmError, unknown
 from chiasm.media.images import MediaError
 
@@ -38,8 +40,9 @@ class HfImageText(Hf):
     Choose it where you have such a model's files. Choose `e5_text` and `effnet_image` where you have none.
 
     Args:
-        model: a folder with config.json, preprocessor_config.json, a tokenizer and safetensors weights, or a hub id
-            ("openai/clip-vit-base-patch32") whose files are in the local hub cache.
+        model: a folder with config.json, preprocessor_config.json, a tokenizer and safetensors weights (of
+            sentence-transformers too: 0_CLIPModel), or a hub id ("openai/clip-vit-base-patch32") whose files are in the
+            local hub cache.
         modality: which tower: "image" or "text". A name takes that of its column, so that on the command line both
             are `--encoder photo=hf_image_text:FOLDER --encoder caption=hf_image_text:FOLDER`.
         device: "auto" (a GPU where torch sees one, else the CPU), "cpu" or "cuda".
@@ -75,9 +78,16 @@ class HfImageText(Hf):
         self.precision = precision
         self.batch_size = batch_size
 
+    def speaker(self) -> HfImageText | None:
+        """The tower of texts, of images."""
+        return self.clone(modality="text") if self.modality == "image" else None
+
     def _load(self, folder: Path) -> Opened:
         if self.modality not in _TOWERS:
             raise unknown("tower of hf_image_text", self.modality, _TOWERS)
+        modules = loaded(folder, "modules.json")
+        if modules and kind_of(modules[0]) == "CLIPModel":  # as sentence-transformers lays it out
+            folder = part(folder, modules[0])
         config = configuration(folder)
         model, _ = network(self._name, folder)
         if not (hasattr(model, "get_image_features") and hasattr(model, "get_text_features")):

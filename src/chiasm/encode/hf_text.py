@@ -12,12 +12,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
-from chiasm.allowed import TEXT, choice
+from chiasm.allowed import SIZE, TEXT, choice
 from chiasm.device import place
-from chiasm.encode._hf import Hf, configuration, network, tokenizer
+from chiasm.encode._hf import T5, Hf, configuration, network, tokenizer
 from chiasm.encode._hf_call import Opened, Read
 from chiasm.encode._hf_files import loaded, part
 from chiasm.encode._hf_read import PROBES, accepted, longest, read_texts
+from chiasm.encode._modules import kind_of
 from chiasm.encode._sentence import POOLINGS, prompt, steps
 from chiasm.errors import ChiasmError, unknown
 from chiasm.media.images import MediaError
@@ -34,7 +35,8 @@ class HfText(Hf):
 
     Choose it for a language or a field that `e5_text` knows little of and somebody has trained a model for (Chinese,
     medicine, law), or to compare with published BERT features. A model trained for sentences (a sentence-transformers
-    folder) is what retrieval wants: a bare BERT's states were trained to guess words. Slower than `e5_text`.
+    folder) is what retrieval wants: a bare BERT's states were trained to guess words. Of T5 the encoder is read. Slower
+    than `e5_text`.
 
     Args:
         model: a folder with config.json, safetensors weights and a tokenizer, or a hub id
@@ -43,6 +45,9 @@ class HfText(Hf):
         pool: how token states become one vector. "auto": as the folder's modules.json says (pooling, dense layers,
             normalizing, prompt: sentence-transformers), without one "mean"; "mean": their mean, the start and end
             tokens among them; "cls": the first; "pooler": the pooled output that the model itself was trained with.
+        prompt: which of the folder's prompts stands before every text, by name ("query", "passage", as its
+            config_sentence_transformers.json has them); "": its default, with pool="auto".
+        truncate_dim: only so many of the vector's first numbers, for models that were trained so; 0: all.
         device: "auto" (a GPU where torch sees one, else the CPU), "cpu" or "cuda".
         precision: "float32", "float16" or "bfloat16"; the latter two are for GPUs.
         batch_size: texts a call of the network; 0: one on a CPU, 64 on a GPU. Neither it nor the device is in the
@@ -61,18 +66,22 @@ class HfText(Hf):
     modality = "text"
     pieces = 256
 
-    allowed: ClassVar = {"model": TEXT, "pool": choice(*_POOLS)}
+    allowed: ClassVar = {"model": TEXT, "pool": choice(*_POOLS), "prompt": TEXT, "truncate_dim": SIZE}
 
     def __init__(
         self,
         model: str = "",
         pool: str = "auto",
+        prompt: str = "",
+        truncate_dim: int = 0,
         device: str = "auto",
         precision: str = "float32",
         batch_size: int = 0,
     ):
         self.model = model
         self.pool = pool
+        self.prompt = prompt
+        self.truncate_dim = truncate_dim
         self.device = device
         self.precision = precision
         self.batch_size = batch_size
@@ -81,14 +90,17 @@ class HfText(Hf):
         if self.pool not in _POOLS:
             raise unknown("pooling of hf_text", self.pool, _POOLS)
         modules = loaded(folder, "modules.json") or []
+        if modules and kind_of(modules[0]) == "StaticEmbedding":
+            raise ChiasmError(f"hf_text: {folder} holds static embeddings: bring them with static_text.")
         home = part(folder, modules[0]) if modules else folder
         config = configuration(home)
-        if config.is_encoder_decoder or hasattr(config, "vision_config"):
+        halved = config.model_type in T5  # whose decoder is left out
+        if (config.is_encoder_decoder and not halved) or hasattr(config, "vision_config"):
             raise ChiasmError(
                 f"hf_text: wanted a model of texts alone, got {config.model_type!r} in {home}: one of images and "
                 "texts is for hf_image_text; of an encoder and a decoder, save the encoder alone."
             )
-        model, pooler = network(self._name, home)
+        model, pooler = network(self._name, home, encoder=halved)
         opened = Opened(model, tokenizer(self._name, home))
         sentence = loaded(home, "sentence_bert_config.json") or {}
         opened.limit = longest(opened.reader, config, model, sentence.get("max_seq_length"))
@@ -97,9 +109,10 @@ class HfText(Hf):
             raise ChiasmError(f'hf_text: the weights in {home} hold no trained pooler: choose pool="mean" or "cls".')
         if self.pool == "auto" and modules:
             opened.pool, opened.steps = steps(folder, modules, place(self.device))
-            opened.prompt = prompt(folder)
         elif self.pool != "pooler":
             opened.pool = POOLINGS["cls" if self.pool == "cls" else "mean"]
+        if self.prompt or (self.pool == "auto" and modules):
+            opened.prompt = prompt(self._name, folder, self.prompt)
         return opened
 
     def _reads(self, opened: Opened, items: Sequence[Any]) -> list[Read | MediaError]:
@@ -111,7 +124,7 @@ class HfText(Hf):
         vectors = opened.pool(states.float(), counts) if opened.pool else out.pooler_output.float()
         for step in opened.steps:
             vectors = step(vectors)
-        return vectors, states
+        return vectors[:, : self.truncate_dim or None], states
 
     def _probes(self) -> list[Any]:
         return PROBES

@@ -111,7 +111,8 @@ class Encoding(Part):
 
     Args:
         encoders: by view's name or modality, an encoder or its name; left out, `DEFAULTS`. "name:value" sets the
-            encoder's first parameter ("hf_text:FOLDER"), "name:parameter=value" another ("mel_audio:steps=75").
+            encoder's first parameter ("hf_text:FOLDER"), "name:parameter=value" another ("mel_audio:steps=75"), and
+            both may stand together ("hf_text:FOLDER:prompt=query").
             Several: names joined by "+", or a list of encoders and names.
 
     >>> texts = ["a red car", "a blue bus", "a red bus"]
@@ -312,24 +313,28 @@ def _make(wanted: Any, modality: str) -> Any:
 def _named(name: str, modality: str) -> Any:
     """The encoder "name", "name:value", whose first parameter is the value, or "name:parameter=value".
 
-    One of two towers takes the column's modality.
+    Further ones follow: "name:value:parameter=value". One of two towers takes the column's modality.
     """
     name, colon, value = name.partition(":")
     encoder = registry.make("encode", name)
     settings = encoder.get_params(deep=False)
-    if colon:
+    given = [value] if colon else []
+    while (split := value.rpartition(":"))[1] and split[2].partition("=")[0] in settings and "=" in split[2]:
+        value = split[0]
+        given[:1] = [value, split[2]]
+    for text in given:
         first, known = next(iter(settings.items()), ("", None))
-        parameter, equals, rest = value.partition("=")
+        parameter, equals, rest = text.partition("=")
         if equals and parameter in settings:
-            first, known, value = parameter, settings[parameter], rest
+            first, known, text = parameter, settings[parameter], rest
         elif equals and parameter.isidentifier() and not isinstance(known, str):
             raise unknown(f"parameter of {name}", parameter, settings)
         if not isinstance(known, str | int | float):
-            raise ChiasmError(f"wanted {name} alone, got {name}:{value}: it takes no value here; set it in Python.")
+            raise ChiasmError(f"wanted {name} alone, got {name}:{text}: it takes no value here; set it in Python.")
         try:
-            encoder.set_params(**{first: type(known)(value)})
+            encoder.set_params(**{first: type(known)(text)})
         except ValueError:
-            raise ChiasmError(f"wanted {name}:NUMBER, its {first}, got {name}:{value}.") from None
+            raise ChiasmError(f"wanted {name}:NUMBER, its {first}, got {name}:{text}.") from None
     if "modality" in settings:
         encoder.set_params(modality=modality)
     return encoder
