@@ -75,16 +75,17 @@ class Bridge(Part):
         return self
 
     def narrowed(self, views: Views) -> Bridge:
-        """In the leading directions of the names and of known pictures: products stay nearly what they are."""
+        """In the leading directions of the names and of known pictures: products stay nearly what they are.
+
+        Without a known picture nothing is left out.
+        """
         width = self.weights_.shape[1] + self.vectors_.shape[1]
-        if width > RANK:
+        if width > RANK and (count := _count(views, self.shows)):
             told = self(self.speaks, self.vectors_)
-            gram = told.T @ told / np.float32(len(told))
-            if count := _count(views, self.shows):
-                shown = (self(self.shows, rows) for rows in _items(views, self.shows))
-                gram += np.sum([rows.T @ rows for rows in shown], axis=0) / np.float32(count)
+            shown = (self(self.shows, rows) for rows in _items(views, self.shows))
+            gram = np.sum([rows.T @ rows for rows in shown], axis=0) / np.float32(count)
             with one_thread():
-                found = eigh(gram, subset_by_index=[width - RANK, width - 1])[1]
+                found = eigh(gram + told.T @ told / np.float32(len(told)), subset_by_index=[width - RANK, width - 1])[1]
             self.basis_ = np.ascontiguousarray(found[:, ::-1], dtype=np.float32)
         return self
 
