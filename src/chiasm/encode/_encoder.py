@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import CodeType
 from typing import Any, ClassVar
 
@@ -26,13 +26,15 @@ class Encoder(Part):
     Class attributes:
         modality: what it reads. version: raised when the numbers of equal items change, which are in caches.
         batch: items a call that is worth making. near: cosine from which two items are called nearly equal (chosen by
-            benchmarks/search/near_equal.py), or None.
+            benchmarks/search/near_equal.py), or None. later: parameters that came after the first release, each with
+            the value that leaves the numbers as they were: with it, what is in caches stays good.
     """
 
     modality: ClassVar[str]
     version: ClassVar[int] = 1
     batch: ClassVar[int] = 256
     near: ClassVar[float | None] = None
+    later: ClassVar[Mapping[str, Any]] = {}
 
     def attempt(self, items: Sequence[Any]) -> tuple[Any, dict[int, list[Note]]]:
         """Encode what can be: `(n, d)` float32 or Tokens, and notes by position. A skipped item's row means nothing."""
@@ -78,10 +80,11 @@ class Encoder(Part):
             state.update(name.encode() + state_bytes(value))
         cls = type(self)
         code = foreign_code(cls)
+        params = self.get_params(deep=False)
         facts = {
             "class": f"{cls.__module__}:{cls.__qualname__} {code}" if code else cls.__qualname__,
             "version": self.version,
-            "params": self.get_params(deep=False),
+            "params": {k: v for k, v in params.items() if k not in cls.later or v != cls.later[k]},
             "weights": self.weights(),
             "state": state.hexdigest() if self.learned() else "",
         }
