@@ -190,7 +190,7 @@ def plain_torch() -> Any:
     import torch
     from efficientnet_lite_pytorch import EfficientNet
 
-    from chiasm.encode.effnet_image import weights_file
+    from chiasm.encode._effnet import weights_file
 
     network = EfficientNet.from_name("efficientnet-lite0")
     network.load_state_dict(torch.load(weights_file(), weights_only=True))

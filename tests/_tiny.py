@@ -9,6 +9,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from chiasm import registry
+
 WORDS = (
     "[PAD] [UNK] [CLS] [SEP] [MASK] a on the white ground red blue green yellow purple orange black circle square "
     "triangle star cross ##s 一 只 红 色 的 圆 蓝 方 块 绿 三 角 形 , ."
@@ -26,7 +28,6 @@ PLAIN = {
 OTHERS = {
     "pool": "cls",
     "device": "cpu",
-    "precision": "bfloat16",
     "modality": "text",
     "layer": "dense",
     "prompt": "query",
@@ -98,6 +99,8 @@ def other(name: str, parameter: str, value: Any) -> Any:
     """Another value of an encoder's parameter."""
     if parameter in ("model", "file"):
         return params(name, seed=1)[parameter]
+    if parameter == "precision":
+        return next(n for n in registry.get("encode", name).allowed[parameter].names if n != value)
     if isinstance(value, str):
         return OTHERS[parameter]
     return value[:1] if isinstance(value, tuple) else value + 8

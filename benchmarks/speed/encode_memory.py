@@ -53,12 +53,12 @@ def peak(folder: Path, models: Path) -> int:
 
 
 def main() -> None:
-    from chiasm.encode.effnet_image import _onnx_file
+    from chiasm.encode._effnet import onnx_file
 
     parser = arguments(__doc__)
     parser.add_argument("--count", type=int, default=20_000)
     args = parser.parse_args()
-    models = Path(_onnx_file()).resolve().parent
+    models = Path(onnx_file()).resolve().parent
     result = {}
     for n in (2_000, args.count):
         with tempfile.TemporaryDirectory() as folder:

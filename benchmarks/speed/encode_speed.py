@@ -17,7 +17,7 @@ from PIL import Image
 import chiasm
 from benchmarks._sets import pack
 from benchmarks._trials import Figure, arguments, finish, plain_torch, spread
-from chiasm.encode.effnet_image import _onnx_file
+from chiasm.encode._effnet import onnx_file
 from chiasm.encoding import Encoding
 
 SIZE = 288
@@ -45,7 +45,7 @@ def batches(paths: Sequence[str]) -> list[Sequence[str]]:
 def plain_script() -> Callable[[Sequence[str]], np.ndarray]:
     import onnxruntime
 
-    session = onnxruntime.InferenceSession(_onnx_file(), providers=["CPUExecutionProvider"])
+    session = onnxruntime.InferenceSession(onnx_file(), providers=["CPUExecutionProvider"])
 
     def run(paths: Sequence[str]) -> np.ndarray:
         return np.concatenate(
@@ -95,7 +95,7 @@ def main() -> None:
     ours, plain, cached = [], [], []
     for _ in range(3):
         with tempfile.TemporaryDirectory() as folder:
-            models = os.path.dirname(_onnx_file())
+            models = os.path.dirname(onnx_file())
             os.symlink(models, os.path.join(folder, "models"))
             before, os.environ["CHIASM_CACHE"] = os.environ.get("CHIASM_CACHE"), folder
             encoding = Encoding().fit(views)

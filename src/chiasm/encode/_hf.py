@@ -35,7 +35,6 @@ T5 = ("t5", "mt5", "umt5")
 Made = tuple[np.ndarray, Any, list[Note]]
 """An item's vector `(d,)`, token states `(t, d')` and notes."""
 
-_AS_BEFORE = (("precision", "float32"), ("prompt", ""), ("truncate_dim", 0))
 PRECISIONS = ("float32", "float16", "bfloat16")
 
 
@@ -62,6 +61,7 @@ class Hf(Encoder):
     batch_size: int
 
     local = ("device", "batch_size")
+    later: ClassVar = {"precision": "float32", "prompt": "", "truncate_dim": 0}
     allowed: ClassVar = {"device": DEVICE, "precision": choice(*PRECISIONS), "batch_size": SIZE}
 
     many: ClassVar[int] = 64
@@ -109,10 +109,6 @@ class Hf(Encoder):
         """A checksum of the folder's weights and settings, and the version of transformers, which reads them."""
         opened: Opened | None = vars(self).get("_opened")
         return opened.checksum if opened else checksum(self._name, self._folder())
-
-    def telling(self) -> dict[str, Any]:
-        """As the base has it, but for what changes nothing: caches of before these parameters stay good."""
-        return {n: value for n, value in super().telling().items() if (n, value) not in _AS_BEFORE}
 
     def _classes(self, items: Sequence[Any]) -> Known | None:
         """The names that the folder's classifier knows, which is checked on some items; see `_hf_names`."""
