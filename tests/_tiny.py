@@ -9,8 +9,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from chiasm import registry
-
 WORDS = (
     "[PAD] [UNK] [CLS] [SEP] [MASK] a on the white ground red blue green yellow purple orange black circle square "
     "triangle star cross ##s 一 只 红 色 的 圆 蓝 方 块 绿 三 角 形 , ."
@@ -100,7 +98,7 @@ def other(name: str, parameter: str, value: Any) -> Any:
     if parameter in ("model", "file"):
         return params(name, seed=1)[parameter]
     if parameter == "precision":
-        return next(n for n in registry.get("encode", name).allowed[parameter].names if n != value)
+        return "bfloat16" if name.startswith("hf_") else "int8"
     if isinstance(value, str):
         return OTHERS[parameter]
     return value[:1] if isinstance(value, tuple) else value + 8
