@@ -11,8 +11,9 @@ from typing import Any
 
 import numpy as np
 
+from chiasm import registry
 from chiasm.cache import folder
-from chiasm.compare.cells import Cell, Store
+from chiasm.compare.cells import Cell, Store, fingerprint
 from chiasm.compare.comparison import AT, Comparison, tabulate
 from chiasm.compare.runs import Run, Tell, parts_of, sizes_of
 from chiasm.compare.trials import Trial, data_print, trials
@@ -126,6 +127,9 @@ class _Held:
 
     def __init__(self, trial: Trial):
         self.views, self.key = trial.held()
+        self.known = trial.encoding.known()
+        if self.known:
+            self.key = fingerprint(self.key, *(np.asarray(part) for pair in self.known.values() for part in pair[:3]))
         self.answers: dict[str, tuple[np.ndarray, ...]] = {}
         self.ways: dict[str, tuple[str, str]] = {}
         self.things: dict[str, np.ndarray] = {}
@@ -146,7 +150,7 @@ class _Held:
     def cell(self, aligner: Any, train: Views) -> Cell:
         """Fit an aligner and rank the held-out answers in its space."""
         start = time.perf_counter()
-        aligner.fit(train)
+        registry.fit(aligner, train, **({"known": self.known} if self.known else {}))
         seconds = time.perf_counter() - start
         unit = {name: normalize(column.items) for name, column in aligner.transform(self.views).columns.items()}
         if not all(np.isfinite(values).all() for values in unit.values()):
