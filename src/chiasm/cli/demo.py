@@ -41,7 +41,7 @@ LANGUAGES = {"en": "English names", "zh": "Chinese names"}
 @click.option("--seed", default=0, show_default=True, help="Of the split.")
 @click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
 def demo_command(target: str, seed: int, as_json: bool) -> None:
-    """Learn emoji pictures <-> their English and Chinese names, score on unseen emoji, search, draw a sheet."""
+    """Find emoji by words before one name was learned; learn their English and Chinese names; score, search, draw."""
     started = time.monotonic()
 
     def say(line: str) -> None:
@@ -54,8 +54,11 @@ def demo_command(target: str, seed: int, as_json: bool) -> None:
         f"{views.things} things (one picture each, no skin tones, no gendered doubles) with {len(views['name'].used)} "
         f"names: {counts['train']} to learn from, {counts['val']} to choose on, {counts['test']} unseen"
     )
+    before = Retrieve(seed=seed).fit(_pictures(views), progress=progress())
     model = Retrieve(seed=seed).fit(views, progress=progress())
-    scores = {lang: model.score(_test(views, lang), split="test") for lang in LANGUAGES}
+    tests = {lang: _test(views, lang) for lang in LANGUAGES}
+    scores = {lang: model.score(test, split="test") for lang, test in tests.items()}
+    bare = {lang: before.score(_called(test), split="test") for lang, test in tests.items()}
     folder = Path(target) / "openmoji.chiasm"
     recipe.save(model, folder)
     found = dict(zip(QUERIES, model.hits({"name": list(QUERIES)}, "picture", 6), strict=True))
@@ -69,6 +72,7 @@ def demo_command(target: str, seed: int, as_json: bool) -> None:
                 "split": counts,
                 "aligner": model.aligner_.chosen_,
                 "scores": {lang: score.table for lang, score in scores.items()},
+                "before": {lang: score.table for lang, score in bare.items()},
                 "model": str(folder),
                 "sheet": str(picture),
                 "searches": found,
@@ -77,8 +81,17 @@ def demo_command(target: str, seed: int, as_json: bool) -> None:
             }
         )
         return
+    say(
+        f"\nR@10 % on unseen emoji: before one name was learned, by the {before.names_:,} names that the encoder knows,"
+    )
+    say("and after")
     for lang, title in LANGUAGES.items():
-        say(f"\n{title} <-> pictures of unseen emoji")
+        for one, other in zip(bare[lang].table["directions"], scores[lang].table["directions"], strict=True):
+            way = f"{title if one['from'] == 'text' else 'pictures'} -> {title if one['to'] == 'text' else 'pictures'}"
+            known = [100 * table["R@10"]["value"] for table in (one, other)]
+            say(f"  {way:28} {known[0]:5.1f}   {known[1]:5.1f}   chance {100 * one['chance']['R@10']:.1f}")
+    for lang, title in LANGUAGES.items():
+        say(f"\n{title} <-> pictures of unseen emoji, learned")
         say(_table(scores[lang]))
     say(f"\n95 % intervals, resampled by thing. {seconds} s. {ATTRIBUTION}")
     say(f"saved {folder}; a dozen searches are drawn in {picture}")
@@ -101,6 +114,18 @@ def _test(views: Views, language: str) -> Views:
     assert views.split is not None
     kept: Views = views[(views.split == "test") & (views.facts["language"] == language)]
     return kept
+
+
+def _pictures(views: Views) -> Views:
+    """One row a picture, and nothing else."""
+    english = views[views.facts["language"] == "en"]
+    return Views({"picture": english["picture"]}, english.ids)
+
+
+def _called(views: Views) -> Views:
+    """The names as the view that a model of pictures alone gives to words."""
+    renamed: Views = views.replace({"text": views["name"], "picture": views["picture"]})
+    return renamed
 
 
 def _drawing(done: int, total: int) -> None:
