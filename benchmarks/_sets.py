@@ -19,6 +19,7 @@ from chiasm.encoding import Encoding
 from chiasm.views import Column, Views
 
 __all__ = [
+    "COCO2K",
     "DESIGN",
     "SETS",
     "SLOTS",
@@ -42,6 +43,9 @@ PICTURES = {
     "ikea": ("items.parquet", "description"),
 }
 """The packs of pictures with words: the table, and its column of words."""
+
+COCO2K = {"train": 1497, "val": 200, "test": 300}
+"""How coco2k is cut anew."""
 
 SLOTS = ("command", "color", "preposition", "letter", "digit", "adverb")
 """The six words of a sentence of grid_s1."""

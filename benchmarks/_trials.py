@@ -32,6 +32,7 @@ from typing import Any
 import numpy as np
 
 from chiasm.encoding import Encoding
+from chiasm.score import Score
 from chiasm.splits import cut
 from chiasm.stats.resample import Draws, difference, interval_of, redrawn_interval
 from chiasm.views import Views
@@ -50,6 +51,7 @@ __all__ = [
     "protocol",
     "ratios",
     "redrawn",
+    "rsum",
     "say",
     "spread",
 ]
@@ -95,6 +97,13 @@ def spread(values: Any) -> dict[str, float]:
         "max": round(float(values.max()), 3),
         "n": values.size,
     }
+
+
+def rsum(score: Score, baseline: bool = False) -> float:
+    """R@1 + R@5 + R@10, both ways, in points."""
+    directions = [d["baseline"] if baseline else d for d in score.table["directions"]]
+    cells = [d[f"R@{k}"] for d in directions for k in (1, 5, 10)]
+    return 100 * sum(cell if isinstance(cell, float) else cell["value"] for cell in cells)
 
 
 def apart(ours: Any, theirs: Any, test: float, learned: float) -> dict[str, float]:

@@ -14,7 +14,7 @@ import numpy as np
 
 from benchmarks._sets import encoded, only
 from benchmarks._trials import Figure, apart, arguments, finish, say, spread
-from benchmarks.fuse._xrays import xrays
+from benchmarks._xrays import xrays
 from chiasm.compare.baselines import Concat
 from chiasm.encoding import Encoding
 from chiasm.fuse._fuser import folds_of

@@ -13,7 +13,7 @@ import numpy as np
 
 from benchmarks._sets import encoded, only, pictures
 from benchmarks._trials import Figure, arguments, finish, redrawn, say
-from benchmarks.fuse._xrays import xrays
+from benchmarks._xrays import xrays
 from chiasm.encoding import Encoding
 from chiasm.fuse.auto import Auto
 from chiasm.views import Views

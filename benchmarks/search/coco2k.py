@@ -11,12 +11,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from benchmarks._sets import pictures
-from benchmarks._trials import Figure, arguments, finish, redrawn, spread
-from chiasm.score import Score
+from benchmarks._sets import COCO2K, pictures
+from benchmarks._trials import Figure, arguments, finish, redrawn, rsum, spread
 from chiasm.tasks.retrieve import Retrieve
 
-SHARES = {"train": 1497, "val": 200, "test": 300}
 WAYS = {"text": "caption -> image", "image": "image -> caption"}
 FIGURES = [
     Figure(
@@ -81,13 +79,6 @@ FIGURES = [
 ]
 
 
-def rsum(score: Score, baseline: bool = False) -> float:
-    """R@1 + R@5 + R@10, both ways, in points."""
-    directions = [d["baseline"] if baseline else d for d in score.table["directions"]]
-    cells = [d[f"R@{k}"] for d in directions for k in (1, 5, 10)]
-    return 100 * sum(cell if isinstance(cell, float) else cell["value"] for cell in cells)
-
-
 def given(table: dict[str, Any]) -> dict[str, Any]:
     """The directions of a score by name."""
     return {f"{d['from']} -> {d['to']}": d for d in table["directions"]}
@@ -98,7 +89,7 @@ def main() -> None:
     views = pictures("coco2k")
     looked_at = pictures("coco2k", split="split").split != "test"
     ours, ridge, designed, chosen = [], [], [], []
-    for seed, split in redrawn(views, SHARES, 10):
+    for seed, split in redrawn(views, COCO2K, 10):
         views.facts["split"] = split
         model = Retrieve(seed=seed).fit(views)
         score = model.score(views[split == "test"])
@@ -116,7 +107,7 @@ def main() -> None:
         "ridge regression, same splits": spread(ridge),
         "difference": spread([a - b for a, b in zip(ours, ridge, strict=True)]),
         "re-drawn test rows that were looked at in design": spread(designed),
-        "chance, rsum": round(sum(2 * 100 * k / SHARES["test"] for k in (1, 5, 10)), 1),
+        "chance, rsum": round(sum(2 * 100 * k / COCO2K["test"] for k in (1, 5, 10)), 1),
         "given test split, rsum": round(rsum(score), 1),
         "given test split, rsum of ridge regression": round(rsum(score, baseline=True), 1),
         "given test split": given(score.table),

@@ -19,7 +19,7 @@ import numpy as np
 
 from benchmarks._sets import encoded, openmoji, pictures
 from benchmarks._trials import Figure, apart, arguments, finish, redrawn, say, spread
-from benchmarks.fuse._xrays import xrays
+from benchmarks._xrays import xrays
 from chiasm.align.auto import Auto
 from chiasm.encoding import Encoding
 from chiasm.known import KnownPairs

@@ -12,14 +12,13 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks._sets import encoded, pictures
+from benchmarks._sets import COCO2K, encoded, pictures
 from benchmarks._trials import Figure, arguments, finish, redrawn, say, spread
 from chiasm.align.auto import Auto
 from chiasm.encoding import Encoding
 from chiasm.stats.relevance import recall_sum
 from chiasm.views import ABSENT, Column, Views
 
-SHARES = {"train": 1497, "val": 200, "test": 300}
 BARS = {"names": 275, "searched": 295, "unpaired": 310}
 WHAT = {
     "names": "names alone",
@@ -49,7 +48,7 @@ def run() -> dict[str, Any]:
     views = encoded(raw)
     texts, images = (np.asarray(views[name].items)[views[name].index] for name in ("caption", "image"))
     found: dict[str, list[float]] = {short: [] for short in WHAT}
-    for seed, split in redrawn(views, SHARES, 10):
+    for seed, split in redrawn(views, COCO2K, 10):
         test = split == "test"
         known = {
             "names": apart(texts[:0], images[:0]),

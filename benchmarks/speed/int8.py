@@ -12,9 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks._sets import pictures
-from benchmarks._trials import Figure, against, apart, arguments, finish, ratios, redrawn, say, spread
-from benchmarks.search.coco2k import SHARES, rsum
+from benchmarks._sets import COCO2K, pictures
+from benchmarks._trials import Figure, against, apart, arguments, finish, ratios, redrawn, rsum, say, spread
 from chiasm.encode._effnet import LITE0, onnx_file, pixels
 from chiasm.encode.effnet_image import EffnetImage
 from chiasm.media.images import decode_image
@@ -79,14 +78,14 @@ def cost(splits: int) -> dict[str, Any]:
     floats, whole = (EffnetImage(precision=precision).encode(items) for precision in PRECISIONS)
     cosine = (floats * whole).sum(1) / np.linalg.norm(floats, axis=1) / np.linalg.norm(whole, axis=1)
     found: dict[str, list[float]] = {precision: [] for precision in PRECISIONS}
-    for seed, split in redrawn(views, SHARES, splits):
+    for seed, split in redrawn(views, COCO2K, splits):
         views.facts["split"] = split
         for precision, scores in found.items():
             encoders = {"image": EffnetImage(precision=precision)}
             model = Retrieve(encoders=encoders, seed=seed, baseline=False).fit(views)
             scores.append(rsum(model.score(views[split == "test"])))
         say(seed, {precision: round(scores[-1], 1) for precision, scores in found.items()})
-    gap = apart(found["int8"], found["float32"], SHARES["test"], SHARES["train"] + SHARES["val"])
+    gap = apart(found["int8"], found["float32"], COCO2K["test"], COCO2K["train"] + COCO2K["val"])
     lost = -100 * gap["value"] / np.mean(found["float32"])
     return {
         **{precision: spread(scores) for precision, scores in found.items()},

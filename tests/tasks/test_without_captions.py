@@ -57,7 +57,7 @@ def test_one_caption_beside_pictures_is_no_bad_input_and_twenty_are_no_worse_tha
 
     none, one, twenty = found(0), found(1), found(20)
     assert none > 0.2  # chance is .017
-    assert min(one, twenty) > none - 0.05
+    assert min(one, twenty) > none - 0.1  # of 100 queries, whose standard error is .05
 
 
 def test_pictures_whose_encoder_knows_no_names_ask_for_a_second_column(tmp_path):
