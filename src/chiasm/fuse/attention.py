@@ -31,8 +31,8 @@ class Attention(TrainedFuser):
 
     Choose `early` for the answer alone, which is closed and quicker, and where a class has few rows: with 3 or 10 of
     each this loses up to 18 points (benchmarks/fuse/rows_a_class.py, docs/fuse.md). With some hundred rows a class
-    it is, less `early`, over 5 re-drawn splits (benchmarks/fuse/aligned.py), +0.3 points of
-    accuracy [-0.3, 1.0] on tweets and -0.5 [-3.8, 2.8] on news; log loss +.000 [-.008, .009] and +.023 [.001, .046].
+    it is, less `early`, over 5 re-drawn splits (benchmarks/fuse/aligned.py), +0.1 points of
+    accuracy [-0.7, 0.9] on tweets and -0.5 [-3.6, 2.7] on news; log loss -.001 [-.010, .008] and +.022 [.001, .044].
 
     Args:
         kind: "classes", "tags" or "numbers". device: to train on, "auto" (a GPU where torch sees one), "cpu"

@@ -31,9 +31,9 @@ class Gated(TrainedFuser):
 
     Choose `early` for the answer alone, which is closed and quicker, and where a class has few rows: with 3 or 10 of
     each this loses up to 18 points (benchmarks/fuse/rows_a_class.py, docs/fuse.md). With some hundred rows a class
-    it is, less `early`, over 5 re-drawn splits (benchmarks/fuse/aligned.py), -0.4 points of
-    accuracy [-1.0, 0.2] on tweets and -0.5 [-3.5, 2.4] on news; its probabilities are worse: log loss +.014 [.000,
-    .028] and +.035 [.013, .056].
+    it is, less `early`, over 5 re-drawn splits (benchmarks/fuse/aligned.py), -0.2 points of
+    accuracy [-1.0, 0.6] on tweets and -0.5 [-2.5, 1.6] on news; its probabilities are worse: log loss +.013 [.002,
+    .025] and +.032 [.012, .053].
 
     Args:
         kind: "classes", "tags" or "numbers". device: to train on, "auto" (a GPU where torch sees one), "cpu"

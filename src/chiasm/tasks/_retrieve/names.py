@@ -49,7 +49,7 @@ def top(aligner: Any, view: str, rows: Any) -> dict[str, np.ndarray]:
         shares = aligner.named(view, np.asarray(rows[start : start + _CHUNK], dtype=np.float32))
         if shares is None:
             return {}
-        names = np.argsort(-shares, axis=1, kind="stable")[:, :KEPT].astype(np.int32)
+        names = np.argpartition(-shares, min(KEPT, shares.shape[1]) - 1, axis=1)[:, :KEPT].astype(np.int32)
         found.append((names, np.take_along_axis(shares, names, axis=1).astype(np.float32)))
     if not found:
         return {}
