@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,6 +14,7 @@ from chiasm import registry
 from chiasm.cache import key_of
 from chiasm.encoding.joined import Joined, members
 from chiasm.encoding.passes import Passes, drive
+from chiasm.encoding.said import said
 from chiasm.errors import ChiasmError, unknown
 from chiasm.finite import check_column
 from chiasm.known import Names, Same
@@ -232,7 +233,7 @@ class Encoding(Part):
             columns[name] = run.column()
         return views.replace(columns), report
 
-    def known(self) -> dict[tuple[str, str], Names | Same]:
+    def known(self, progress: Progress | None = None) -> dict[tuple[str, str], Names | Same]:
         """By (view of texts, view that shows) what encoders know of each other: see `chiasm.known`.
 
         The names that a classifier brings are encoded as texts, through the cache.
@@ -246,9 +247,10 @@ class Encoding(Part):
                 if speaker is not None and speaker.fingerprint == other.fingerprint:
                     found[speaks, shows] = Same(np.asarray(other.encode([])).shape[1])
                 elif brought is not None:
-                    said = _said(other, brought.phrasings)
                     names = [phrasings[0] for phrasings in brought.phrasings]
-                    found[speaks, shows] = Names(brought.weights, brought.biases, said, names)
+                    found[speaks, shows] = Names(
+                        brought.weights, brought.biases, said(other, brought.phrasings, progress), names
+                    )
         return found
 
     def _groups(self, views: Views) -> list[list[str]]:
@@ -273,19 +275,6 @@ class Encoding(Part):
 def _speaker(encoder: Any) -> Any:
     """The encoder of texts that shares a space with this one, or None."""
     return getattr(encoder, "speaker", lambda: None)()
-
-
-def _said(encoder: Any, phrasings: Sequence[Sequence[str]]) -> np.ndarray:
-    """`(m, e)` the mean vector of each name's phrasings, zeros where none can be read; through the cache."""
-    of = np.repeat(np.arange(len(phrasings)), [len(one) for one in phrasings])
-    run = Passes(encoder, Column("text", [text for one in phrasings for text in one]))
-    drive({"names": run}, np.arange(len(of)))
-    column = run.column()
-    place = column.index[column.present]
-    sums = np.zeros((len(phrasings), column.width))
-    np.add.at(sums, of[column.present], np.asarray(column.items)[place])
-    counts = np.bincount(of[column.present], minlength=len(phrasings))
-    return (sums / np.maximum(counts, 1)[:, None]).astype(np.float32)
 
 
 def _label(views: Views, column: Column, position: int) -> str:

@@ -102,7 +102,7 @@ class Retrieve(KnownRows):
         registry.make("index", self.index)
         known = self._learn_rows(views, progress)
         train = known.train
-        bridges = self.encoding_.known() if registry.takes(aligner, "known") else {}
+        bridges = self.encoding_.known(progress) if registry.takes(aligner, "known") else {}
         if not bridges:
             check_pairs(given if alone else train)
         self.paired_ = max((one["learned"] for one in self.counts_["pairs"].values()), default=0)
