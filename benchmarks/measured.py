@@ -158,7 +158,7 @@ def ten_lines(figures: Figures) -> str:
 
 def pairs_needed(figures: Figures) -> str:
     """docs/align.md: R@1 by set, pairs and method; the best of a line is bold."""
-    methods = ("auto", "cca", "ridge", "asif", "pls", "procrustes", "kcca")
+    methods = ("auto", "cca", "corrected", "ridge", "corrected ridge", "asif", "pls", "procrustes", "kcca")
     lines = ["| set | pairs | " + " | ".join(f"`{m}`" for m in methods) + " |", "|---|---|" + "---|" * len(methods)]
     for name in SETS:
         first = f"{name} *" if name in DESIGN else name
