@@ -145,7 +145,7 @@ def by_pillow(reader: Any) -> Pixels | None:
 
 def accepted(model: Any, inputs: dict[str, Any]) -> dict[str, Any]:
     """The inputs that a network's call names: a borrowed tokenizer may make others."""
-    known = _named(type(model))
+    known = _named(type(model))  # type: ignore[arg-type]
     return {name: value for name, value in inputs.items() if name in known}
 
 
