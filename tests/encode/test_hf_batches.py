@@ -21,6 +21,7 @@ import chiasm
 from chiasm import registry
 from chiasm.cli import cli
 from chiasm.device import place, preferring
+from chiasm.encode._hf_read import by_pillow
 from chiasm.encode.hf_audio import HfAudio
 from chiasm.encode.hf_audio_text import HfAudioText
 from chiasm.encode.hf_image import HfImage
@@ -30,6 +31,7 @@ from chiasm.encode.hf_video import HfVideo
 from chiasm.encode.hf_video_text import HfVideoText
 from chiasm.encoding import Encoding
 from chiasm.errors import ChiasmError, ChiasmWarning
+from chiasm.media.images import decode_image
 from chiasm.tokens import Tokens
 from chiasm.views import Column, Views
 
@@ -256,19 +258,52 @@ def test_out_of_memory_halves_the_batch_says_so_once_and_goes_on() -> None:
         crowded(HfText(folder, device="cpu"), 0).encode(texts)
 
 
-def test_the_next_items_are_read_while_the_network_works() -> None:
+@pytest.mark.parametrize("kind", ["resnet", "vit", "dinov2", "clip", "siglip", "chinese_clip"])
+def test_a_processor_that_is_known_is_spared_where_many_go_into_a_call(kind: str, tmp_path: Path) -> None:
+    make = HfImageText if kind in TEXT_KINDS else HfImage
+    encoder = make(str(_tiny.tiny(kind)), device="cpu", batch_size=2)
+    encoder.encode(pictures(tmp_path)[:1])
+    encoder._opened.reader = None
+    known = make(str(_tiny.tiny(kind)), device="cpu")
+    items = pictures(tmp_path)[:3]
+    np.testing.assert_allclose(encoder.encode(items), known.encode(items), atol=1e-5)
+    assert known._opened.pixels is None
+
+
+def test_a_processor_that_is_unknown_or_does_otherwise_than_its_settings_say_does_the_work_itself() -> None:
+    from transformers import CLIPImageProcessorPil
+
+    class Mirrored(CLIPImageProcessorPil):
+        def __call__(self, images: Any, **options: Any) -> Any:
+            return super().__call__(images=images.transpose(0), **options)
+
+    settings = {"size": {"shortest_edge": 36}, "crop_size": {"height": 32, "width": 32}}
+    assert by_pillow(CLIPImageProcessorPil(**settings))
+    assert by_pillow(CLIPImageProcessorPil(**settings, do_rescale=False, do_normalize=False))
+    Mirrored.__name__ = CLIPImageProcessorPil.__name__
+    assert Mirrored(**settings).to_dict() == CLIPImageProcessorPil(**settings).to_dict()
+    assert by_pillow(Mirrored(**settings)) is None
+    encoder = HfImageText(str(_tiny.tiny("siglip2")), device="cpu", batch_size=2)
+    picture = np.full((40, 40, 3), 20, np.uint8)
+    encoder.encode([picture])
+    assert encoder._opened.pixels is None
+    encoder._opened.reader = None
+    with pytest.raises(TypeError):
+        encoder.encode([picture])
+
+
+def test_the_next_items_are_read_while_the_network_works(monkeypatch: pytest.MonkeyPatch) -> None:
     encoder = HfImage(str(_tiny.tiny("vit")), device="cpu", batch_size=2)
     items = [np.full((40, 40, 3), 20 * i, np.uint8) for i in range(6)]
     encoder.encode(items[:1])
     ahead, calls, opened = threading.Event(), [], encoder._opened
-    reader = opened.reader
 
-    def read(images: Any, **options: Any) -> Any:
-        if np.asarray(images)[0, 0, 0] == 40:
+    def read(item: Any, size: None) -> Any:
+        if item[0, 0, 0] == 40:
             ahead.set()
-        return reader(images=images, **options)
+        return decode_image(item, size)
 
-    opened.reader = read
+    monkeypatch.setattr("chiasm.encode._hf_read.decode_image", read)
     opened.network.register_forward_pre_hook(lambda *_: calls.append(ahead.wait(20)))
     encoder.encode(items)
     assert calls == [True] * 3

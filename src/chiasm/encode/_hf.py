@@ -19,6 +19,7 @@ from chiasm.encode._encoder import Encoder
 from chiasm.encode._hf_call import Opened, Read, Row, alone, ignores_padding, together
 from chiasm.encode._hf_files import checksum, find, libraries
 from chiasm.encode._hf_names import classifier
+from chiasm.encode._hf_read import by_pillow
 from chiasm.errors import ChiasmError
 from chiasm.known import Known
 from chiasm.media.images import MediaError, Note
@@ -113,8 +114,8 @@ class Hf(Encoder):
     def _classes(self, items: Sequence[Any]) -> Known | None:
         """The names that the folder's classifier knows, which is checked on some items; see `_hf_names`."""
         opened, made = self._open(), []
-        if opened.place != "cpu" or self.precision != "float32":
-            return self.clone(device="cpu", precision="float32")._classes(items)
+        if opened.place != "cpu" or opened.size > 1 or self.precision != "float32":
+            return self.clone(device="cpu", precision="float32", batch_size=1)._classes(items)
         for read in self._reads(opened, items):
             if isinstance(read, Read) and not isinstance(one := self._finished(opened, read, None), MediaError):
                 made.append((read.calls[0], one[0]))
@@ -219,6 +220,8 @@ class Hf(Encoder):
 
         opened.place, opened.size = device, self._size(device)
         opened.network.to(device)
+        if self.modality == "image" and opened.size > 1:
+            opened.pixels = by_pillow(opened.reader)
         reads = [one for one in self._reads(opened, self._probes()) if not isinstance(one, MediaError)]
         with one_thread():
             opened.pads = opened.size > 1 < len(reads) and ignores_padding(opened, self._call, reads)

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from chiasm.encode._pixels import Pixels
 from chiasm.encode._sentence import Pool, Step
 from chiasm.errors import ChiasmError, ChiasmWarning
 from chiasm.media.images import Note
@@ -57,6 +58,8 @@ class Opened:
     """The device that the network is on."""
     size: int = 1
     """Items a call; less than was asked for where the memory of a GPU ended."""
+    pixels: Pixels | None = None
+    """What does the work of an image processor, its numbers on the network's device; None: the folder's own does it."""
     pads: bool = False
     """Whether items of different lengths may share a call: whether the network ignores padding."""
 
@@ -65,6 +68,7 @@ class Read(NamedTuple):
     """An item as inputs of the network, of one call or more: a long sound takes several."""
 
     calls: list[dict[str, Any]]
+    """By name, tensors or arrays whose first axis is 1."""
     notes: list[Note]
     kept: Any = None
     """What is needed when the answers are there."""
@@ -89,18 +93,19 @@ class _Part(NamedTuple):
     position: int
     place: int
     inputs: dict[str, Any]
+    length: int
+    """How many tokens; of what is no text 0."""
 
-    @property
-    def length(self) -> int:
-        """How many tokens; of what is no text 0."""
-        return int(self.inputs["input_ids"].shape[1]) if "input_ids" in self.inputs else 0
+
+def _part(position: int, place: int, inputs: dict[str, Any]) -> _Part:
+    return _Part(position, place, inputs, inputs["input_ids"].shape[1] if "input_ids" in inputs else 0)
 
 
 def alone(opened: Opened, call: Call, read: Read) -> list[Row]:
     """The network's answers to one item, each input a call of its own."""
     found = []
     for inputs in read.calls:
-        out = _tried(opened, call, [_Part(0, 0, inputs)])
+        out = _tried(opened, call, [_part(0, 0, inputs)])
         found += _rows(_there(opened, out, 1), True)
     return found
 
@@ -147,7 +152,7 @@ def ignores_padding(opened: Opened, call: Call, reads: Sequence[Read]) -> bool:
 
     Some networks mix neighboring tokens or all of them, padding too: their calls hold items of one length.
     """
-    parts = [_Part(i, 0, read.calls[0]) for i, read in enumerate(reads)]
+    parts = [_part(i, 0, read.calls[0]) for i, read in enumerate(reads)]
     found = _rows(_tried(opened, call, parts), True)
     for part, row in zip(parts, found, strict=True):
         known = _rows(_tried(opened, call, [part]), True)[0]
@@ -166,7 +171,7 @@ def _batches(opened: Opened, reads: Iterable[tuple[int, Read]]) -> Iterator[list
         for place, inputs in enumerate(read.calls):
             kind = () if opened.pads else tuple(tuple(value.shape) for value in inputs.values())
             queue = waiting.setdefault(kind, [])
-            queue.append(_Part(position, place, inputs))
+            queue.append(_part(position, place, inputs))
             if len(queue) >= (_WINDOW if opened.pads else 1) * opened.size:
                 yield from _cut(opened, waiting.pop(kind))
             elif not opened.pads and sum(map(len, waiting.values())) >= _SHAPES * opened.size:
@@ -234,21 +239,35 @@ def _stacked(opened: Opened, parts: Sequence[_Part]) -> tuple[dict[str, Any], An
     """The inputs of several items as those of one call, on the network's device, and the token counts `(n,)`."""
     import torch
 
-    longest = max(part.length for part in parts)
     dtype = next(opened.network.parameters()).dtype
+    counts = np.array([part.length for part in parts])
+    inside = np.arange(counts.max()) < counts[:, None]  # not padding
     inputs = {}
     for name, first in parts[0].inputs.items():
         rows = [part.inputs[name] for part in parts]
-        if all(row.shape == first.shape for row in rows):
+        if not isinstance(first, np.ndarray):
             whole = torch.cat(rows) if len(rows) > 1 else first
+        elif name == "pixel_values" or inside.all():
+            whole = torch.from_numpy(np.concatenate(rows))
         else:
-            filler = _filler(opened) if name == "input_ids" else 0
-            whole = torch.nn.utils.rnn.pad_sequence([row[0] for row in rows], batch_first=True, padding_value=filler)
+            padded = np.full(inside.shape, _filler(opened) if name == "input_ids" else 0, first.dtype)
+            padded[inside] = np.concatenate(rows, axis=1)[0]
+            whole = torch.from_numpy(padded)
         inputs[name] = _moved(opened, whole.to(dtype) if whole.is_floating_point() else whole)
-    counts = torch.tensor([part.length for part in parts])
-    if "attention_mask" not in inputs and any(part.length < longest for part in parts):
-        inputs["attention_mask"] = _moved(opened, (torch.arange(longest) < counts[:, None]).long())
-    return inputs, _moved(opened, counts)
+    if opened.pixels:
+        inputs["pixel_values"] = _scaled(opened, opened.pixels, inputs["pixel_values"]).to(dtype)
+    if "attention_mask" not in inputs and not inside.all():
+        inputs["attention_mask"] = _moved(opened, torch.from_numpy(inside.astype(np.int64)))
+    return inputs, _moved(opened, torch.from_numpy(counts))
+
+
+def _scaled(opened: Opened, pixels: Pixels, seen: Any) -> Any:
+    """Pictures `(n, h, w, 3)` uint8 as the network reads them: `(n, 3, h, w)` float32, where they are."""
+    import torch
+
+    means, deviations = (_moved(opened, torch.from_numpy(of)) for of in (pixels.means, pixels.deviations))
+    values = seen.permute(0, 3, 1, 2).to(torch.float32, memory_format=torch.contiguous_format)
+    return (values * float(pixels.scale) - means) / deviations
 
 
 def _filler(opened: Opened) -> int:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -10,7 +11,7 @@ from PIL import Image
 
 from chiasm.errors import ChiasmError
 
-__all__ = ["pixels"]
+__all__ = ["Pixels", "pixels"]
 
 
 class _Usual(NamedTuple):
@@ -40,8 +41,39 @@ _KINDS = {
 _ENDINGS = ("Pil", "Fast", "ImageProcessor", "FeatureExtractor")
 
 
-def pixels(said: Mapping[str, Any], where: str) -> Callable[[Image.Image], np.ndarray]:
-    """The function from an RGB picture to `(3, h, w)` float32 that a preprocessor_config.json describes.
+@dataclass(frozen=True)
+class Pixels:
+    """What a processor makes of an RGB picture, in two steps: `seen`, by Pillow, and numbers of other scale, anywhere.
+
+    Called, it does both: `(3, h, w)` float32, which is `(seen * scale - means) / deviations` in that order of axes.
+    """
+
+    size: Mapping[str, int]
+    """What is resized to; empty: nothing is."""
+    crop: Mapping[str, int]
+    resample: Image.Resampling
+    scale: np.float32
+    means: np.ndarray
+    """`(3, 1, 1)` float32 or of one number, as `deviations`."""
+    deviations: np.ndarray
+
+    def seen(self, image: Image.Image) -> np.ndarray:
+        """The picture resized and cropped: `(h, w, 3)` uint8."""
+        if self.size:
+            image = image.resize(_resized(image.size, self.size), self.resample)
+        if self.crop:
+            left, top = (image.width - self.crop["width"]) // 2, (image.height - self.crop["height"]) // 2
+            image = image.crop((left, top, left + self.crop["width"], top + self.crop["height"]))  # black outside
+        return np.asarray(image)
+
+    def __call__(self, image: Image.Image) -> np.ndarray:
+        """What the network reads of a picture."""
+        values: np.ndarray = self.seen(image).astype(np.float32).transpose(2, 0, 1) * self.scale
+        return (values - self.means) / self.deviations
+
+
+def pixels(said: Mapping[str, Any], where: str) -> Pixels:
+    """What the processor that a preprocessor_config.json describes makes of pictures.
 
     Args:
         said: the file's content. where: the file, for errors.
@@ -76,16 +108,7 @@ def pixels(said: Mapping[str, Any], where: str) -> Callable[[Image.Image], np.nd
         else:
             size = {"height": short, "width": short}
 
-    def made(image: Image.Image) -> np.ndarray:
-        if size:
-            image = image.resize(_resized(image.size, size), resample)
-        if crop:
-            left, top = (image.width - crop["width"]) // 2, (image.height - crop["height"]) // 2
-            image = image.crop((left, top, left + crop["width"], top + crop["height"]))  # black outside
-        values = np.asarray(image, dtype=np.float32).transpose(2, 0, 1) * scale
-        return (values - means) / deviations
-
-    return made
+    return Pixels(size, crop, resample, scale, means, deviations)
 
 
 def _resized(now: tuple[int, int], size: Mapping[str, int]) -> tuple[int, int]:
