@@ -46,9 +46,9 @@ def first(model: Auto, texts: np.ndarray, pictures: np.ndarray) -> float:
 def test_a_bridge_equals_its_formula():
     names, texts, pictures = planted(20)
     w, b, e = (np.asarray(a, dtype=np.float64) for a in names[:3])
-    apart_, seen = e - e.mean(axis=0), pictures.mean(axis=0)
+    apart_, seen = e - e.mean(axis=0), pictures.sum(axis=0) / 21  # 0 counts as one picture more
     told = (texts.sum(axis=0) + 5 * e.mean(axis=0)) / (len(texts) + 5)  # the names' mean counts as five texts
-    prior = softmax((pictures @ w.T + b) / 1.5, axis=1).mean(axis=0)
+    prior = (softmax((pictures @ w.T + b) / 1.5, axis=1).sum(axis=0) + 1 / 40) / 21
     own = normalize(texts - told)
     about = normalize(softmax(own @ normalize(apart_).T / 0.1, axis=1) @ w - w.mean(axis=0))
     named = normalize((softmax((pictures @ w.T + b) / 1.5, axis=1) - prior) @ apart_)

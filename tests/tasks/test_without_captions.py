@@ -10,7 +10,7 @@ import pytest
 import chiasm
 from chiasm.errors import ChiasmError, ChiasmWarning
 from chiasm.tasks.retrieve import Retrieve
-from chiasm.views import ABSENT, Column
+from chiasm.views import ABSENT, Column, Views
 from conftest import pack
 
 
@@ -60,10 +60,33 @@ def test_one_caption_beside_pictures_is_no_bad_input_and_twenty_are_no_worse_tha
     assert min(one, twenty) > none - 0.1  # of 100 queries, whose standard error is .05
 
 
+@pytest.mark.slow
+def test_a_validation_row_or_two_decide_nothing():
+    """Of twenty captions a split may leave one to choose on: names must not be gone then."""
+    both = chiasm.read(pack("coco2k") / "data.parquet", image="image", text="caption", id="id")[:120]
+    index = both["caption"].index.copy()
+    index[20:] = ABSENT
+    grown = both.replace({"caption": Column("text", both["caption"].items, index), "image": both["image"]})
+    grown.facts["split"] = np.where(np.arange(120) % 20 == 1, "val", "train").astype(object)
+    with pytest.warns(ChiasmWarning, match="chosen on 19 pairs"):
+        model = Retrieve().fit(grown)
+    assert model.aligner_.choices()["bridge"] > 0.5
+
+
+def test_texts_of_a_model_of_pictures_alone_are_looked_for_with_a_sentence():
+    both = chiasm.read(pack("coco2k") / "data.parquet", image="image", text="caption", id="id")[:4]
+    model = Retrieve().fit(both.replace({"image": both["image"]}))
+    picture = {"image": [both["image"].items[0]]}
+    with pytest.raises(ChiasmError, match="holds no items of 'text'"):
+        model.hits(picture)
+    named = model.hits(picture, within=Views({"text": Column("text", ["a dog", "a train"])}))
+    assert {hit["item"] for hit in named[0]} == {"a dog", "a train"}
+
+
 def test_pictures_whose_encoder_knows_no_names_ask_for_a_second_column(tmp_path):
     from PIL import Image
 
     for i in range(4):
         Image.fromarray(np.full((32, 32, 3), 60 * i, np.uint8)).save(tmp_path / f"{i}.png")
-    with pytest.raises(ChiasmError, match="name a second column"):
+    with pytest.raises(ChiasmError, match="knows none"):
         Retrieve({"image": "pixel_image"}).fit(chiasm.read(tmp_path))

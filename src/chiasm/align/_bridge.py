@@ -47,7 +47,8 @@ class Bridge(Part):
         speaks, shows: the view of texts and the view that is classified.
 
     Learned: `weights_` `(m, d)`, `biases_` `(m,)`, `vectors_` `(m, e)` of the names; `told_` c_T and `seen_` c_I, the
-    means of known items (the names' mean and 0 without any); `prior_` `(m,)`, each name's mean share of known pictures;
+    means of known items, of which the names' mean counts as five and 0 as one; `prior_` `(m,)`, each name's mean share
+    of known pictures;
     `names_`; `basis_` `(d + e, 512)`.
 
     Source of the second part: Norouzi et al. 2014 (ConSE), here with a prior.
@@ -70,8 +71,8 @@ class Bridge(Part):
         if count := _count(views, self.speaks):
             self.told_ = (_total(_items(views, self.speaks)) + PRIOR * self.told_) / (count + PRIOR)
         if count := _count(views, self.shows):
-            self.seen_ = _total(_items(views, self.shows)) / count
-            self.prior_ = _total(self._seen(rows) for rows in _items(views, self.shows)) / count
+            self.seen_ = _total(_items(views, self.shows)) / (count + 1)
+            self.prior_ = (_total(self._seen(rows) for rows in _items(views, self.shows)) + self.prior_) / (count + 1)
         return self
 
     def narrowed(self, views: Views) -> Bridge:

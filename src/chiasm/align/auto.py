@@ -175,6 +175,7 @@ class Auto(Folded):
             "bridge": 0.0,
         }
         if not cuts:
+            self.chosen_["bridge"] = 1.0 if self.bridges_ else 0.0
             return
         best = self._climb(cuts, list(known))
         local = all(cut.anchors for cut in cuts)

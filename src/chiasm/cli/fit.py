@@ -40,10 +40,15 @@ def retrieve_command(data: str, **options: Any) -> None:
     learned = [f"learned from {fitted.paired} of {fitted.shown}; saved {folder}", *told(model.counts_, pairs=True)]
     if not model.paired_:
         what = f"the {names:,} names that the encoder of {fitted.views.names[0]!r} knows" if names else "a shared space"
-        more = "What is like none of them is found badly: add a column of captions, a hundred or two, and fit again"
-        learned = [f"learned from no caption but from {what}. {more}", f"{fitted.shown}; saved {folder}"]
+        learned = [f"learned from no caption but from {what}", f"{fitted.shown}; saved {folder}"]
+        if names:
+            learned[0] += (
+                ". What is like none of them is found badly: add a column of captions, a hundred or two, and fit again"
+            )
     elif names:
         learned.append(f"{names:,} names that an encoder knows count {100 * choices['bridge']:.0f} % beside the pairs")
+    elif choices.get("bridge"):
+        learned.append(f"the space that the encoders share counts {100 * choices['bridge']:.0f} % beside the pairs")
     fitted.say({"aligner": {"name": options["align"], **choices}, "names": names}, learned, following)
 
 

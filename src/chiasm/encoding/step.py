@@ -111,9 +111,10 @@ class Encoding(Part):
     things; compare it with the better one alone on validation rows.
 
     Args:
-        encoders: by view's name or modality, an encoder or its name; left out, `DEFAULTS`. "name:value" sets the
-            encoder's first parameter ("hf_text:FOLDER"), "name:parameter=value" another ("mel_audio:steps=75"), and
-            both may stand together ("hf_text:FOLDER:prompt=query").
+        encoders: by view's name or modality, an encoder or its name; left out, `DEFAULTS`, for texts the other tower of
+            a folder whose one tower reads another view. "name:value" sets the encoder's first parameter
+            ("hf_text:FOLDER"), "name:parameter=value" another ("mel_audio:steps=75"), and both may stand together
+            ("hf_text:FOLDER:prompt=query").
             Several: names joined by "+", or a list of encoders and names.
 
     >>> texts = ["a red car", "a blue bus", "a red bus"]
@@ -178,7 +179,7 @@ class Encoding(Part):
             if name not in views.columns and name not in {c.modality for c in views.columns.values()}:
                 raise unknown("view", name, views.columns)
         encoders: dict[str, Any] = {}
-        for name, column in views.columns.items():
+        for name, column in sorted(views.columns.items(), key=lambda one: one[1].modality == "text"):  # these come last
             if hasattr(column.items, "shape"):
                 if column.modality == "vector" and (named := chosen.get(name) or chosen.get("vector")):
                     raise ChiasmError(
@@ -187,7 +188,7 @@ class Encoding(Part):
                     )
                 continue
             wanted = chosen.get(name) or chosen.get(column.modality) or DEFAULTS.get(column.modality)
-            if column.modality == "text" and not len(column.used) and wanted == DEFAULTS["text"]:
+            if column.modality == "text" and not (chosen.get(name) or chosen.get("text")):
                 wanted = next(filter(None, map(_speaker, encoders.values())), wanted)
             if wanted is None:
                 raise ChiasmError(
@@ -197,7 +198,7 @@ class Encoding(Part):
             for one in members(encoders[name]):
                 if one.modality != column.modality:
                     raise ChiasmError(f"view {name!r} holds {column.modality}; {one!r} reads {one.modality}.")
-        return encoders
+        return {name: encoders[name] for name in views.columns if name in encoders}
 
     def transform(self, views: Views) -> Views:
         """The same rows with a vector column for each view; see `apply` for the report."""

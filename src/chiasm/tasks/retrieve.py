@@ -23,8 +23,8 @@ from chiasm.score import Score
 from chiasm.stats.relevance import check_pairs
 from chiasm.tasks._known_rows import KnownRows, Learned, strings
 from chiasm.tasks._results import Answers, Hits, recalled, remember
+from chiasm.tasks._retrieve import names
 from chiasm.tasks._retrieve.hits import best, merged, numbered
-from chiasm.tasks._retrieve.names import added, explain, silent, top, unsure, with_words
 from chiasm.tasks._retrieve.rejection import calibrate, no_pairs, rejected
 from chiasm.tasks._to_score import Chosen
 from chiasm.views import Column, Views, as_views
@@ -94,9 +94,9 @@ class Retrieve(KnownRows):
         Raises a ChiasmError when there are no pairs and nothing is known, or when an id or a whole row stands in two
         splits.
         """
-        views = as_views(views)
-        given, views = views, with_words(views)
-        if not (alone := silent(views)):
+        given = as_views(views)
+        views = names.with_words(given)
+        if not (alone := names.silent(views)):
             check_pairs(views, least=1)
         aligner = registry.make("align", self.align, seed=self.seed)
         registry.make("index", self.index)
@@ -104,13 +104,14 @@ class Retrieve(KnownRows):
         train = known.train
         bridges = self.encoding_.known(progress) if registry.takes(aligner, "known") else {}
         if not bridges:
-            check_pairs(given if alone else train)
+            if alone:
+                raise names.unknown_alone(given, self.align, self.encoding_)
+            check_pairs(train)
         self.paired_ = max((one["learned"] for one in self.counts_["pairs"].values()), default=0)
         val = known.rows[known.split == "val"] if (known.split == "val").any() else None
-        offered = {"known": bridges} if bridges else {}
-        self.aligner_ = registry.fit(aligner, train, val=val, **offered).slim()
-        self.names_ = added(bridges)
-        if self.names_ and self.aligner_.choices()["bridge"] and (told := unsure(self.names_, self.paired_)):
+        self.aligner_ = registry.fit(aligner, train, val=val, **({"known": bridges} if bridges else {})).slim()
+        self.names_ = names.added(bridges)
+        if told := names.unsure(self.names_, self.paired_, self.aligner_.choices()):
             warnings.warn(told, ChiasmWarning, stacklevel=2)
         self.baseline_ = None
         if self.baseline and self.paired_ > 1 and not isinstance(self.aligner_, registry.get("align", "ridge")):
@@ -192,6 +193,8 @@ class Retrieve(KnownRows):
         each = {}
         for view in targets:
             index, table = self.indexes_[view], self.items_[view]
+            if within is None and not len(table["item"]):
+                raise names.nothing_to_find(view, start)
             if within is not None:
                 index, table, read = self._gallery(self._views(within), view, progress)
                 report |= read
@@ -203,7 +206,7 @@ class Retrieve(KnownRows):
             gallery = None if within is None else index
             gone = rejected(self.calibration_, self.aligner_, start, targets[0], vectors, scores, reject, gallery)
             found = [[] if none else row for row, none in zip(found, gone.tolist(), strict=True)]
-        explain(self.aligner_, shares, found)
+        names.explain(self.aligner_, shares, found)
         each_row: list[list[dict[str, Any]]] = [[] for _ in range(len(views))]
         for row, one in zip(asked.tolist(), numbered(found), strict=True):
             each_row[row] = one
@@ -232,8 +235,7 @@ class Retrieve(KnownRows):
         chance, and ridge regression on the same features and training rows. `table["clean"]` repeats the scores
         without the rows that share an item with training rows, when there are any.
 
-        Of a model that learned from no pair the pictures that it was fitted on may be scored, once they have captions:
-        `table["seen"]` counts them.
+        Of a model that learned from no pair the pictures that it was fitted on may be scored: `table["seen"]` of them.
 
         Raises a ChiasmError when rows that the model was fitted on are among them, unless `allow_train`.
         """
@@ -335,7 +337,7 @@ class Retrieve(KnownRows):
         for name, column in mapped.columns.items():
             used, first = column.used, column.first_rows
             labels = np.array([column.label(p) for p in used.tolist()], dtype=object)
-            leading = top(self.aligner_, name, encoded[name].items[encoded[name].used])
+            leading = names.top(self.aligner_, name, encoded[name].items[encoded[name].used])
             self.items_[name] = {"item": labels, "id": ids[first], "split": split[first], **leading}
             self.indexes_[name] = registry.make("index", self.index).add(np.arange(len(used)), column.items[used])
             digests = np.asarray(encoded[name].digests)
@@ -375,7 +377,7 @@ class Retrieve(KnownRows):
         table = {
             "item": np.array([mapped.label(p) for p in used.tolist()], dtype=object),
             "id": strings(views.ids[rows]),
-            **top(self.aligner_, to, encoded[to].items[used]),
+            **names.top(self.aligner_, to, encoded[to].items[used]),
         }
         if "start" in views.facts:
             table |= {fact: views.facts[fact][rows] for fact in ("file", "start", "end")}

@@ -7,9 +7,19 @@ from typing import Any
 
 import numpy as np
 
+from chiasm.errors import ChiasmError
 from chiasm.views import ABSENT, Column, Views
 
-__all__ = ["added", "explain", "silent", "top", "unsure", "with_words"]
+__all__ = [
+    "added",
+    "explain",
+    "nothing_to_find",
+    "silent",
+    "top",
+    "unknown_alone",
+    "unsure",
+    "with_words",
+]
 
 CHOOSES = 50
 """Pairs from which on the choice of what names count is sure enough (docs/align.md)."""
@@ -83,12 +93,37 @@ def added(named: Mapping[Any, Any]) -> int:
     return max((len(getattr(one, "names", ())) for one in named.values()), default=0)
 
 
-def unsure(names: int, paired: int) -> str:
+def unsure(names: int, paired: int, chosen: Mapping[str, Any]) -> str:
     """What to say where few pairs chose what names count; "" where there is nothing to say."""
-    if not 0 < paired < CHOOSES:
+    if not names or not chosen["bridge"] or not 0 < paired < CHOOSES:
         return ""
     pairs = "1 pair" if paired == 1 else f"{paired} pairs"
     return (
         f"what {names:,} names count was chosen on {pairs}: where they know nothing of your pictures they can cost; "
         f"from {CHOOSES} pairs on the choice is sure"
+    )
+
+
+def unknown_alone(views: Views, align: Any, encoding: Any) -> ChiasmError:
+    """Why one view alone cannot be learned from."""
+    (name,) = views.names[:1]
+    encoder = encoding.encoders_.get(name)
+    modality = views[name].modality
+    if encoder is not None and encoding.known():
+        return ChiasmError(
+            f"wanted pairs for the aligner {align!r}, got {name!r} alone: name a second column, or take auto, "
+            f"which reads the names that {encoder!r} knows."
+        )
+    return ChiasmError(
+        f"wanted a second column that pairs with {name!r}, or an encoder that knows names, got {modality} by "
+        f"{encoder!r}, which knows none. effnet_image does, and folders of classifiers with names, or of two "
+        "towers (CLIP, CLAP)."
+    )
+
+
+def nothing_to_find(view: str, start: str) -> ChiasmError:
+    """What to do where a view has no items, because the model learned from pictures alone."""
+    return ChiasmError(
+        f"the model holds no items of {view!r}: it learned from {start!r} alone. Give some to search (--in FILE, "
+        f"within=), or search {start!r} (--to {start})."
     )
