@@ -91,8 +91,7 @@ class Retrieve(KnownRows):
         much as held-out pairs say, if the aligner reads it (`auto`). So one view of media alone can be learned from: it
         gets a view `text` beside it, absent in every row, and is found by words without a single pair (`paired_` 0).
 
-        Raises a ChiasmError when there are no pairs and nothing is known, or when an id or a whole row stands in two
-        splits.
+        Raises a ChiasmError without pairs and names, or when an id or a whole row stands in two splits.
         """
         given = as_views(views)
         views = names.with_words(given)
@@ -235,7 +234,7 @@ class Retrieve(KnownRows):
         chance, and ridge regression on the same features and training rows. `table["clean"]` repeats the scores
         without the rows that share an item with training rows, when there are any.
 
-        Of a model that learned from no pair the pictures that it was fitted on may be scored: `table["seen"]` of them.
+        Of a model without pairs the pictures that it was fitted on may be scored: `table["seen"]` of them.
 
         Raises a ChiasmError when rows that the model was fitted on are among them, unless `allow_train`.
         """
