@@ -3,7 +3,7 @@
 `python -m benchmarks.search.no_captions`: the splits of benchmarks/search/coco2k.py. `auto` with the names of
 effnet_image (e5_text for the texts) and, besides: nothing; the searched pictures, which is what fitting a folder is;
 all pictures and captions of the other rows, taken apart. Captions of the 300 searched things are asked with, never
-learned from. Chance is 11; ridge regression from 1,697 pairs is in benchmarks/search/coco2k.py. Bars: 275, 295, 310.
+learned from. Chance is 11; ridge regression from 1,497 pairs is in benchmarks/search/coco2k.py. Bars: 275, 295, 310.
 """
 
 from __future__ import annotations

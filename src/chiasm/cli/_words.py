@@ -25,6 +25,8 @@ def flags(sentence: str) -> str:
 
     >>> flags("say which view to answer with (to='VIEW'), or insist with allow_train=True (where={'split': 'test'}).")
     'say which view to answer with (--to VIEW), or insist with --allow-train (--where split=test).'
+    >>> flags("Say which of these holds what (columns={'text': 'COL'}).")
+    'Say which of these holds what (--column text=COL).'
     """
 
     def option(found: re.Match[str]) -> str:
@@ -35,7 +37,7 @@ def flags(sentence: str) -> str:
         held = ast.literal_eval("{" + found[2] + "}")
         return " ".join(f"--{found[1].removesuffix('s')} {typed(f'{k}={v}')}" for k, v in held.items())
 
-    return _GIVEN.sub(option, _PAIRS.sub(pairs, sentence))
+    return _PAIRS.sub(pairs, _GIVEN.sub(option, sentence))
 
 
 def typed(word: str) -> str:
