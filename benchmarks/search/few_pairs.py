@@ -4,8 +4,8 @@
 five seeds draw the pairs and the scored rows anew, and everything is chosen inside the n pairs. Twice: with nothing but
 the n pairs; and as a user grows a folder, n captions beside all pictures, those that are scored too, of
 which no caption is seen (0 pairs: none at all). rsum = R@1 + R@5 + R@10 both ways, in points of 600; intervals of
-differences are Nadeau & Bengio's over the five draws, with the ratio of scored rows to the others: draws of n pairs share
-few rows, and at small n that may be too narrow.
+differences are Nadeau & Bengio's over the five draws, with the ratio of scored rows to the others: draws of n pairs
+share few rows, and at small n that may be too narrow.
 
 Sets: coco2k (photographs), web_news_zh (photographs, Chinese), ikea (products), openmoji_en and openmoji_zh (drawings,
 names), covid_cxr (X-rays and notes: no name knows them). Gallery: 300 rows; 200 of news, 100 of X-rays.

@@ -177,6 +177,10 @@ def _checks() -> list[dict[str, Any]]:
     add("audio and video", *_decoder())
     from chiasm.report.sheet import font_file
 
+    better = (
+        "--encoder image=effnet_image+effnet2_image and, in English, text=e5_text+minilm_text find more (docs/align.md)"
+    )
+    add("photographs", "ok", better)
     add("font with Chinese", "ok" if font_file() else "missing", font_file() or "pip install 'chiasm[demo]' brings one")
     return checks
 
