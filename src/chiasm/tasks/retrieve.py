@@ -235,7 +235,6 @@ class Retrieve(KnownRows):
         without the rows that share an item with training rows, when there are any.
 
         Of a model without pairs the pictures that it was fitted on may be scored: `table["seen"]` of them.
-
         Raises a ChiasmError when rows that the model was fitted on are among them, unless `allow_train`.
         """
         self.check_fitted()
