@@ -21,27 +21,22 @@ log = logging.getLogger(__name__)
 Candidate = Mapping[str, Any]
 Maps = Mapping[str, Callable[[np.ndarray], np.ndarray]]
 
-ENOUGH = 30
-"""The least pairs among validation rows that a choice is made on."""
-
 MOST_HELD = 2000
 
 
 def folds(views: Views, val: Any, seed: int) -> list[tuple[np.ndarray | None, Views]]:
     """What to choose on: (mask `(n,)` of the rows of `views` that are held out, the held rows) a fold.
 
-    With validation rows that hold `ENOUGH` pairs, or as many as the training rows: one fold, they are held and the mask
-    is None. With fewer they are not looked at, since a choice on a handful is luck. Without: few paired things are
+    With validation rows that hold pairs: one fold, they are held and the mask is None. Without: few paired things are
     cut in five folds, so that every pair is held once; 500 and more in two folds of an eighth, 3,000 and more in one of
     at most 2,000. No id is cut, and rows whose id has no pair are held nowhere: there is nothing to score on them.
     """
     held = None if val is None else as_views(val)
-    seen = views_each(views)
+    if held is not None and _pairs(held):
+        return [(None, held)]
     if held is not None:
-        there = int((views_each(held) > 1).sum())
-        if there >= ENOUGH or (there and there >= (seen > 1).sum()):
-            return [(None, held)]
-        log.warning("the validation rows hold %s: choosing on parts of the training rows instead", _told(there))
+        log.warning("the validation rows hold no pairs: choosing on parts of the training rows instead")
+    seen = views_each(views)
     paired = seen[views.codes] > 1
     things = int((seen > 1).sum())
     if things < 500:
@@ -101,10 +96,6 @@ def fit_moments(
     best = max(table, key=lambda row: row["score"])  # the first of equals
     log.info("chose %s among %d candidates on %d folds", best, len(table), len(cuts))
     return moments, {k: v for k, v in best.items() if k != "score"}, table
-
-
-def _told(pairs: int) -> str:
-    return "1 pair" if pairs == 1 else f"{pairs or 'no'} pairs"
 
 
 def _pairs(views: Views) -> bool:

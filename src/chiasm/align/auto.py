@@ -42,6 +42,9 @@ ALONE = {"bridge": 1.0, "temperature": 14.0}
 
 FEWEST = 10
 
+ENOUGH = 30
+"""The least pairs among validation rows that say what bridges count."""
+
 SURE_FROM = 50
 """Pairs from which on the bridges count only where that is shown; below it the likeliest weight is taken."""
 
@@ -134,13 +137,20 @@ class Auto(Folded):
             self.means_ = {name: np.zeros(column.width) for name, column in views.columns.items()}
             self.weights_ = {name: np.zeros((column.width, 0), np.float32) for name, column in views.columns.items()}
         else:
-            self._learn(views, None if val is None else as_views(val))
+            self._learn(views, self._worth(None if val is None else as_views(val), views))
         if not self.chosen_["bridge"]:
             self.bridges_ = []
         names = {one.speaks: (one.known.vectors, NAMES) for one in self.bridges_ if isinstance(one.known, Names)}
         self.bridges_ = [bridge.narrowed(views) for bridge in self.bridges_]
         self._keep(views, self.anchors, self.seed, names)
         return self
+
+    def _worth(self, val: Views | None, views: Views) -> Views | None:
+        """Validation rows, unless a handful of their pairs would say what bridges count: then folds say it."""
+        if val is None or not self.bridges_:
+            return val
+        held, learned = (int((views_each(rows) > 1).sum()) for rows in (val, views))
+        return val if held >= min(ENOUGH, learned) else None
 
     def _learn(self, views: Views, val: Views | None) -> None:
         """What pairs say."""

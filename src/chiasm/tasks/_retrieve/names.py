@@ -124,6 +124,6 @@ def unknown_alone(views: Views, align: Any, encoding: Any) -> ChiasmError:
 def nothing_to_find(view: str, start: str) -> ChiasmError:
     """What to do where a view has no items, because the model learned from pictures alone."""
     return ChiasmError(
-        f"the model holds no items of {view!r}: it learned from {start!r} alone. Give some to search (--in FILE, "
-        f"within=), or search {start!r} (--to {start})."
+        f"the model holds no items of {view!r}: it learned from {start!r} alone. Give some to search, or search "
+        f"{start!r} (to={start!r})."
     )
