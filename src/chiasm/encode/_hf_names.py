@@ -44,7 +44,8 @@ def classifier(folder: Path, modality: str, made: Sequence[tuple[Mapping[str, An
         "image": transformers.AutoModelForImageClassification,
         "audio": transformers.AutoModelForAudioClassification,
     }
-    model = auto[modality].from_pretrained(folder, local_files_only=True, trust_remote_code=False).eval()
+    options = {"local_files_only": True, "trust_remote_code": False, "use_safetensors": True}  # no pickle
+    model = auto[modality].from_pretrained(folder, **options).eval()
     linear = [m for m in model.modules() if isinstance(m, torch.nn.Linear) and m.out_features == len(names)]
     if not linear:
         return None
