@@ -86,7 +86,8 @@ def precision(truth: np.ndarray, scores: np.ndarray) -> dict[str, float]:
 
 
 def main() -> None:
-    finish(run(), FIGURES, arguments(__doc__).parse_args())
+    args = arguments(__doc__).parse_args()
+    finish(run(), FIGURES, args)
 
 
 if __name__ == "__main__":
