@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chiasm.errors import ChiasmError
-from chiasm.index import exact
+from chiasm.index import _bounds
 from chiasm.index.exact import Exact
 
 
@@ -16,11 +16,11 @@ def test_search_equals_sorting_all_ties_included(seed, n, k, block):
     rng = np.random.default_rng(seed)
     vectors = rng.integers(-1, 2, (n, 3)).astype(np.float32)
     queries = rng.integers(-1, 2, (4, 3)).astype(np.float32)
-    before, exact._BLOCK = exact._BLOCK, block
+    before, _bounds.BLOCK = _bounds.BLOCK, block
     try:
         keys, scores = Exact().add(np.arange(n), vectors).search(queries, k)
     finally:
-        exact._BLOCK = before
+        _bounds.BLOCK = before
     units = [
         v / np.where(np.linalg.norm(v, axis=1, keepdims=True) > 0, np.linalg.norm(v, axis=1, keepdims=True), 1)
         for v in (queries, vectors)

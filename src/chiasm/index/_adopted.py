@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
+from chiasm.errors import ChiasmError
 from chiasm.finite import check_array
-from chiasm.index._index import Index
+from chiasm.index._index import Index, Where
+from chiasm.where import typed
 
 __all__ = ["Adopted", "adopt"]
 
@@ -28,8 +30,15 @@ class Adopted(Index):
     def __init__(self, index: Any = None):
         self.index = index
 
-    def add(self, keys: Sequence[Any] | np.ndarray, vectors: np.ndarray) -> Adopted:
-        """The object's own `add`."""
+    def add(
+        self,
+        keys: Sequence[Any] | np.ndarray,
+        vectors: np.ndarray,
+        metadata: Mapping[str, Sequence[Any]] | None = None,
+    ) -> Adopted:
+        """The object's own `add`, which takes no metadata."""
+        if metadata:
+            raise ChiasmError(f"wanted no metadata, got {', '.join(metadata)}: {self.index!r} keeps none.")
         if not hasattr(self, "index_"):
             self.index_ = copy.deepcopy(self.index)
         self.index_.add(keys, check_array(vectors, "vectors"))
@@ -44,9 +53,10 @@ class Adopted(Index):
     def __len__(self) -> int:
         return len(self.index_) if hasattr(self, "index_") else 0
 
-    def search(self, vectors: np.ndarray, k: int = 5) -> tuple[np.ndarray, np.ndarray]:
-        """The object's own `search`."""
+    def search(self, vectors: np.ndarray, k: int = 5, where: Where = None) -> tuple[np.ndarray, np.ndarray]:
+        """The object's own `search`, which knows no conditions."""
         self.check_fitted()
+        typed(where, {})
         keys, scores = self.index_.search(check_array(np.atleast_2d(vectors), "queries"), k)
         return np.asarray(keys), np.asarray(scores)
 

@@ -2,52 +2,84 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Self
 
 import numpy as np
 
 from chiasm import recipe
 from chiasm.part import Part
+from chiasm.where import Condition
 
-__all__ = ["Index"]
+__all__ = ["Index", "Where"]
 
 _FIRST = 32
 
+Where = Iterable[Condition | str] | str | None
+"""Conditions, all of which are to hold: `["date>=2024-05", "album=summer"]`; see `chiasm.where.typed`."""
+
 
 class Index(Part):
-    """Keys and vectors in, (keys, scores) out. A subclass implements `add`, `delete`, `search` and `__len__`."""
+    """Keys and vectors in, (keys, scores) out; what is known of the items beside their vectors chooses among them.
+
+    A subclass implements `add`, `update`, `delete`, `keys`, `search` and `__len__`.
+
+    Keys are strings or integers and come out as they went in. Metadata are columns, name -> a value an item, whose
+    types the constructor names (`columns={"taken": "date"}`, see `chiasm.where.TYPES`); None is not known.
+    """
 
     is_exact: ClassVar[bool] = False
     """Whether `search` always gives the nearest; where it does not, the class's docstring states its recall."""
 
-    def add(self, keys: Sequence[Any] | np.ndarray, vectors: np.ndarray) -> Self:
-        """Add n keys (unique, strings or integers) and their `(n, d)` vectors. Returns self."""
+    def add(
+        self,
+        keys: Sequence[Any] | np.ndarray,
+        vectors: np.ndarray,
+        metadata: Mapping[str, Sequence[Any]] | None = None,
+    ) -> Self:
+        """Add n keys that are new, their `(n, d)` vectors and what is known of them. Returns self.
+
+        All of them or none: a ChiasmError for a key that is there, or twice among them, leaves the index as it was.
+        """
+        raise NotImplementedError
+
+    def update(
+        self,
+        keys: Sequence[Any] | np.ndarray,
+        vectors: np.ndarray,
+        metadata: Mapping[str, Sequence[Any]] | None = None,
+    ) -> Self:
+        """As `add`, but keys that are there get the new vectors: it can be asked again. Returns self."""
         raise NotImplementedError
 
     def delete(self, keys: Sequence[Any]) -> int:
         """Remove keys; those that are not there are passed over. Returns how many went."""
         raise NotImplementedError
 
+    def keys(self) -> np.ndarray:
+        """`(n,)` all keys, in the order in which they were added."""
+        raise NotImplementedError
+
     def __len__(self) -> int:
         raise NotImplementedError
 
-    def search(self, vectors: np.ndarray, k: int = 5) -> tuple[np.ndarray, np.ndarray]:
-        """The k nearest of each query: keys `(q, k)` and cosines `(q, k)`, falling; fewer where the index is smaller.
+    def search(self, vectors: np.ndarray, k: int = 5, where: Where = None) -> tuple[np.ndarray, np.ndarray]:
+        """The k nearest of each query: keys `(q, k)` and cosines `(q, k)`, falling; fewer where no more are there.
 
         Args:
-            vectors: `(q, d)` or one `(d,)`. k: at least 1.
+            vectors: `(q, d)` or one `(d,)`. k: at least 1. where: conditions on the metadata; k that meet them are
+                found wherever there are k.
         """
         raise NotImplementedError
 
-    def ranked(self, vector: np.ndarray) -> Iterator[tuple[Any, float]]:
+    def ranked(self, vector: np.ndarray, where: Where = None) -> Iterator[tuple[Any, float]]:
         """(key, cosine) of one query `(d,)`, the nearest first, for as long as it is asked: every key in the end.
 
         For those who pass hits over (overlapping moments, filters) and cannot know how many they will need.
         """
         given, wide = 0, min(_FIRST, len(self))
-        while given < len(self):
-            keys, scores = self.search(vector, wide)
+        while given < wide:
+            keys, scores = self.search(vector, wide, **({} if where is None else {"where": where}))
             if len(keys[0]) <= given:
                 return
             yield from zip(keys[0, given:].tolist(), scores[0, given:].tolist(), strict=True)

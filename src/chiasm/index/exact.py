@@ -1,95 +1,89 @@
-"""Exact search: every vector compared, by one matrix product. The one that the others are measured against."""
+"""Exact search: every answer proved. The one that the others are measured against."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import threading
 from typing import Any
 
 import numpy as np
 
-from chiasm.errors import ChiasmError
-from chiasm.finite import check_array
-from chiasm.index._index import Index
+from chiasm.index._bounds import Coarse, nearest
+from chiasm.index._held import Held
+from chiasm.index._local import Local
 from chiasm.scale import one_thread
-from chiasm.views import normalize
 
 __all__ = ["Exact"]
 
-_BLOCK = 16_384
+_LARGE = 16_384
+"""Rows from which a first pass in whole numbers pays."""
+_ASKED = 16
+"""Queries after which it has paid for being made."""
+_FEW = 20
+"""Of so many vectors one is allowed at most: then these alone are looked at."""
 
 
-class Exact(Index):
+class Exact(Local):
     """Cosine search over `(n, d)` float32 vectors; exact, nothing to train, memory-mapped when loaded.
 
-    Choose it up to some hundred thousand vectors. Equal scores come in the order in which they were added.
+    Choose it up to some million vectors. Equal scores come in the order in which they were added; a score is the same
+    number whatever else is asked or searched. From 16,384 vectors and 16 queries on a first pass in whole numbers of
+    8 bits rules out most of them by a bound that holds for any vectors, and the rest is compared exactly
+    (benchmarks/search/exact.py).
 
-    Learned: `keys_` `(n,)` and unit `vectors_` `(n, d)`.
+    Args:
+        columns: name -> type of what is known beside the vectors (text, number, date, category, path).
+        path: the folder that it is kept in, every change on disk before a call returns; None: in memory.
 
-    >>> index = Exact().add(["a", "b"], np.eye(2))
-    >>> keys, scores = index.search(np.array([[0.9, 0.1]]), k=1)
-    >>> keys.tolist()
+    Learned: `keys_` `(n,)`, unit `vectors_` `(n, d)` and `table_` (the metadata), where it is in memory.
+
+    >>> index = Exact(columns={"taken": "date"})
+    >>> _ = index.add(["a", "b"], np.eye(2), {"taken": ["2024-05-01", "2023-01-01"]})
+    >>> index.search(np.array([[0.9, 0.1]]), k=1)[0].tolist()
     [['a']]
+    >>> index.search(np.array([[0.9, 0.1]]), k=2, where="taken<2024")[0].tolist()
+    [['b']]
     """
 
     is_exact = True
 
-    keys_: np.ndarray
-    vectors_: np.ndarray
+    _asked: int = 0
 
-    def add(self, keys: Sequence[Any] | np.ndarray, vectors: np.ndarray) -> Exact:
-        """Add n keys (unique, strings or integers) and their `(n, d)` vectors. Returns self."""
-        keys = np.asarray(keys, dtype=object if len(keys) and isinstance(keys[0], str) else None)
-        vectors = normalize(check_array(vectors, "vectors"))
-        if len(keys) != len(vectors):
-            raise ChiasmError(f"wanted one key a vector, got {len(keys)} keys and {len(vectors)} vectors.")
-        if hasattr(self, "keys_"):
-            if vectors.shape[1] != self.vectors_.shape[1]:
-                raise ChiasmError(f"wanted vectors of width {self.vectors_.shape[1]}, got {vectors.shape[1]}.")
-            keys, vectors = np.concatenate([self.keys_, keys]), np.concatenate([self.vectors_, vectors])
-        if len(set(keys.tolist())) != len(keys):
-            raise ChiasmError("wanted keys that are unique in the index: delete the old ones first.")
-        self.keys_, self.vectors_ = keys, vectors
-        return self
+    def _nearest(self, held: Held, queries: np.ndarray, k: int, allowed: np.ndarray | None) -> Any:
+        if allowed is not None and _FEW * allowed.sum() < len(allowed):
+            rows = np.flatnonzero(allowed)
+            places, scores = nearest(np.asarray(held.vectors[rows]), queries, k)
+            return rows[places], scores
+        with one_thread(len(held.vectors)):
+            return nearest(held.vectors, queries, k, allowed, self._coarse(held, len(queries)))
 
-    def delete(self, keys: Sequence[Any]) -> int:
-        """Remove keys; those that are not there are passed over. Returns how many went."""
-        if not len(self):
-            return 0
-        stay = ~np.isin(self.keys_, np.asarray(keys, dtype=self.keys_.dtype))
-        gone = int((~stay).sum())
-        self.keys_, self.vectors_ = self.keys_[stay], np.asarray(self.vectors_)[stay]
-        return gone
+    def _coarse(self, held: Held, queries: int) -> Coarse | None:
+        """The vectors in whole numbers, where they pay."""
+        if len(held.vectors) < _LARGE or not Coarse.there():
+            return None
+        known: tuple[Any, Coarse, int] | None = vars(self).get("_known")
+        if known is None or known[0] is not held.line:
+            self._asked = (self._asked if vars(self).get("_line") is held.line else 0) + queries
+            self._line = held.line
+            if self._asked < _ASKED:
+                return None
+        with self._making():
+            known = vars(self).get("_known")
+            if known is None or known[0] is not held.line:
+                known = (held.line, Coarse(held.vectors), len(held.vectors))
+            elif known[2] < len(held.vectors):
+                coarse = Coarse.__new__(Coarse)
+                coarse.center, coarse.blocks = known[1].center, known[1].blocks
+                coarse.grow(held.vectors)
+                known = (held.line, coarse, len(held.vectors))
+            elif known[2] > len(held.vectors):
+                return None  # another thread has gone on to newer rows
+            self._known = known
+        return known[1]
 
-    def __len__(self) -> int:
-        return len(self.keys_) if hasattr(self, "keys_") else 0
+    def _making(self) -> threading.Lock:
+        return vars(self).setdefault("_maker", threading.Lock())
 
-    def search(self, vectors: np.ndarray, k: int = 5) -> tuple[np.ndarray, np.ndarray]:
-        """The k nearest of each query: keys `(q, k)` and cosines `(q, k)`, falling; fewer where the index is smaller.
-
-        Args:
-            vectors: `(q, d)` or one `(d,)`. k: at least 1.
-        """
-        self.check_fitted()
-        if not isinstance(k, int | np.integer) or isinstance(k, bool) or k < 1:
-            raise ChiasmError(f"wanted k of at least 1, got {k!r}.")
-        queries = normalize(check_array(np.atleast_2d(vectors), "queries"))
-        if queries.shape[1] != self.vectors_.shape[1]:
-            raise ChiasmError(f"wanted queries of width {self.vectors_.shape[1]}, got {queries.shape[1]}.")
-        k = min(int(k), len(self))
-        best = np.zeros((len(queries), 0), dtype=np.float32)
-        place = np.zeros((len(queries), 0), dtype=np.int64)
-        with one_thread(len(self)):
-            for start in range(0, len(self), _BLOCK):
-                scores = queries @ self.vectors_[start : start + _BLOCK].T
-                found = np.broadcast_to(np.arange(start, start + scores.shape[1]), scores.shape)
-                if scores.shape[1] > 4 * k:
-                    top = np.argpartition(-scores, k - 1, axis=1)[:, :k]
-                    edge = np.take_along_axis(scores, top, 1).min(axis=1, keepdims=True)
-                    if (
-                        (scores == edge).sum(axis=1) == 1
-                    ).all():  # no tie at the edge: the cut is the same in any order
-                        scores, found = np.take_along_axis(scores, top, 1), np.take_along_axis(found, top, 1)
-                best, place = np.concatenate([best, scores], axis=1), np.concatenate([place, found], axis=1)
-                order = np.lexsort((place, -best), axis=1)[:, :k]
-                best, place = np.take_along_axis(best, order, 1), np.take_along_axis(place, order, 1)
-        return np.asarray(self.keys_)[place], best
+    def __getstate__(self) -> dict[str, Any]:
+        return {
+            name: value for name, value in super().__getstate__().items() if name not in ("_maker", "_known", "_line")
+        }

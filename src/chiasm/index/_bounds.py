@@ -1,0 +1,185 @@
+"""The k nearest by a cheap first pass with a bound on its error: what it cannot rule out is compared exactly.
+
+A block's vectors x are m + r, and r is kept as whole numbers R of 8 bits times a step s. For a query q, kept as Q
+times t,
+
+    q . x  =  q . m  +  t s (Q . R)  +  what is lost,      |what is lost| <= |t Q| |r - s R| + |q - t Q| |r|
+
+by Cauchy and Schwarz; Q . R is exact in integers. The k-th greatest lower bound of all is a score that k vectors reach,
+so that every vector whose upper bound is below it is out, whatever the vectors are. The rest, some dozens, is compared
+in double precision, which makes a score the same number in any company. Where the package for products of 8 bits is
+missing, and for few queries, the first pass is a product in single precision with the bound of its rounding.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+
+__all__ = ["BLOCK", "Coarse", "nearest", "rescored"]
+
+BLOCK = 16_384
+_GROUP = 32
+_QUERIES = 128
+_RESCORED = 8_192
+
+Pass = Callable[[np.ndarray], "Iterator[Scored]"]
+"""Queries `(q, d)` -> the scores of one block after the other."""
+
+
+class Scored(NamedTuple):
+    """The rough scores of a block: the true one is `rough * weight + offset`, within `slack`; each `(q,)` but rough."""
+
+    start: int
+    rough: np.ndarray
+    """`(q, b)`, whole numbers or single precision."""
+    weight: np.ndarray
+    offset: np.ndarray
+    slack: np.ndarray
+
+
+class _Packed(NamedTuple):
+    rows: int
+    step: float
+    lost: float
+    """The greatest |r - s R|."""
+    wide: float
+    """The greatest |r|."""
+    values: Any
+
+
+class Coarse:
+    """Unit vectors as whole numbers of 8 bits, block by block; grows with the vectors it was made of.
+
+    Args:
+        vectors: `(n, d)` float32.
+    """
+
+    def __init__(self, vectors: np.ndarray):
+        self.center = np.asarray(vectors[:BLOCK], dtype=np.float64).mean(axis=0).astype(np.float32)
+        self.blocks: list[_Packed] = []
+        self.grow(vectors)
+
+    @staticmethod
+    def there() -> bool:
+        """Whether the package that multiplies whole numbers is installed."""
+        try:
+            import numkong  # noqa: F401
+        except ImportError:
+            return False
+        return True
+
+    def grow(self, vectors: np.ndarray) -> None:
+        """Take in what was appended since; what was there before has not changed."""
+        import numkong
+
+        blocks = [block for block in self.blocks if block.rows == BLOCK]
+        for start in range(len(blocks) * BLOCK, len(vectors), BLOCK):
+            rest = np.asarray(vectors[start : start + BLOCK]) - self.center
+            step = max(float(np.abs(rest).max()) / 127, 1e-30)
+            whole = np.rint(rest / np.float32(step)).astype(np.int8)
+            lost = float(np.sqrt(((rest - np.float32(step) * whole) ** 2).sum(axis=1).max()))
+            wide = float(np.sqrt((rest**2).sum(axis=1).max()))
+            blocks.append(_Packed(len(rest), step, lost, wide, numkong.dots_pack(whole)))
+        self.blocks = blocks  # at once: who reads meanwhile has the old ones
+
+    def __call__(self, queries: np.ndarray) -> Iterator[Scored]:
+        """The scores of one block after the other."""
+        import numkong
+
+        step = np.maximum(np.abs(queries).max(axis=1) / 127, np.float32(1e-30))
+        whole = np.rint(queries / step[:, None]).astype(np.int8)
+        kept = step[:, None] * whole
+        lost, wide = np.linalg.norm(queries - kept, axis=1), np.linalg.norm(kept, axis=1)
+        offset = queries @ self.center
+        start = 0
+        for block in self.blocks:
+            rough = np.asarray(numkong.dots_packed(whole, block.values))
+            slack = 1.001 * (wide * block.lost + lost * block.wide) + _rounding(queries.shape[1])
+            yield Scored(start, rough, step * np.float32(block.step), offset, slack)
+            start += block.rows
+
+
+def _products(vectors: np.ndarray) -> Pass:
+    def scored(queries: np.ndarray) -> Iterator[Scored]:
+        ones, zeros = np.ones(len(queries), np.float32), np.zeros(len(queries), np.float32)
+        for start in range(0, len(vectors), BLOCK):
+            rough = queries @ np.asarray(vectors[start : start + BLOCK]).T
+            yield Scored(start, rough, ones, zeros, zeros + np.float32(_rounding(queries.shape[1])))
+
+    return scored
+
+
+def _rounding(width: int) -> float:
+    """The most that a product of unit vectors of so many numbers is off in single precision, and some."""
+    return float(width) * 2.0**-23
+
+
+def nearest(
+    vectors: np.ndarray, queries: np.ndarray, k: int, allowed: np.ndarray | None = None, coarse: Coarse | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """The k rows with the greatest products, of equal ones the first: rows `(q, k)` and scores `(q, k)`, falling.
+
+    Args:
+        vectors: `(n, d)` float32 of length 1 (or 0). queries: `(q, d)`, likewise. k: at most as many as are allowed.
+        allowed: `(n,)` mask of the rows that may be found; None: all. coarse: of the vectors, to be quicker.
+    """
+    rows = np.empty((len(queries), k), dtype=np.int64)
+    scores = np.empty((len(queries), k), dtype=np.float32)
+    scan: Pass = _products(vectors) if coarse is None else coarse
+    for first in range(0, len(queries), _QUERIES):
+        some = queries[first : first + _QUERIES]
+        for place, found in enumerate(_candidates(scan, some, len(vectors), k, allowed), first):
+            values = rescored(vectors, found, queries[place])
+            order = np.lexsort((found, -values))[:k]
+            rows[place], scores[place] = found[order], values[order]
+    return rows, scores
+
+
+def rescored(vectors: np.ndarray, rows: np.ndarray, query: np.ndarray) -> np.ndarray:
+    """The products of some rows with a query, in double precision: the same number whatever the other rows are."""
+    asked, values = query.astype(np.float64), np.empty(len(rows), dtype=np.float32)
+    for start in range(0, len(rows), _RESCORED):
+        some = slice(start, start + _RESCORED)
+        values[some] = np.asarray(vectors[rows[some]]).astype(np.float64) @ asked
+    return values
+
+
+def _candidates(scan: Pass, queries: np.ndarray, n: int, k: int, allowed: np.ndarray | None) -> list[np.ndarray]:
+    """Of each query the rows, rising, that may be among its k nearest."""
+    group = max(1, min(_GROUP, n // (4 * k)))
+    reached = np.full((len(queries), k), -np.inf)  # the greatest lower bounds so far, of k rows
+    held: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
+    for start, rough, weight, offset, slack in scan(queries):
+        wide = rough.shape[1]
+        if allowed is not None:
+            least = np.iinfo(rough.dtype).min if rough.dtype.kind == "i" else -np.inf
+            rough = np.where(allowed[start : start + wide], rough, least)
+        whole = wide - wide % group
+        best = rough[:, :whole].reshape(len(queries), -1, group).max(axis=2)
+        if whole < wide:
+            best = np.concatenate([best, rough[:, whole:].max(axis=1, keepdims=True)], axis=1)
+        low = best * weight[:, None].astype(np.float64) + (offset - slack)[:, None]
+        reached = _greatest(np.concatenate([reached, low], axis=1), k)
+        needed = (reached.min(axis=1) - offset - slack) / weight
+        if rough.dtype.kind == "i":  # no row that is not allowed reaches it
+            least = np.maximum(np.floor(np.maximum(needed, -(2.0**31) + 2)), -(2.0**31) + 1).astype(rough.dtype)
+        else:
+            least = np.maximum(np.nextafter(needed.astype(rough.dtype), -np.inf), np.finfo(rough.dtype).min)
+        query, row = np.nonzero(rough >= least[:, None])
+        upper = rough[query, row] * weight[query].astype(np.float64) + (offset + slack)[query]
+        held.append((query, row + start, upper))
+    query, row, upper = (np.concatenate(parts) for parts in zip(*held, strict=True))
+    stays = upper >= reached.min(axis=1)[query]
+    query, row = query[stays], row[stays]
+    order = np.argsort(query, kind="stable")
+    edges = np.searchsorted(query[order], np.arange(1, len(queries)))
+    return np.split(row[order], edges)
+
+
+def _greatest(values: np.ndarray, k: int) -> np.ndarray:
+    if values.shape[1] <= k:
+        return values
+    return np.partition(values, values.shape[1] - k, axis=1)[:, -k:]

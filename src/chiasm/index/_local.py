@@ -1,0 +1,231 @@
+"""What the indexes on this machine share: rows with metadata, in memory or in a folder; an engine finds the nearest."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Self
+
+import numpy as np
+
+from chiasm.allowed import Allowed
+from chiasm.errors import ChiasmError, unknown
+from chiasm.finite import check_array
+from chiasm.index._held import Held, checked_keys
+from chiasm.index._index import Index, Where
+from chiasm.index._journal import Journal, Moved
+from chiasm.views import normalize
+from chiasm.where import TYPES, Typed, columned, holds, typed
+
+__all__ = ["Local"]
+
+_AGAIN = 5
+"""How often a search begins anew because the rows were numbered anew by another process."""
+
+
+class Local(Index):
+    """An index that implements `_nearest`: the k nearest of some rows. All else is here.
+
+    Args:
+        columns: name -> type of what is known beside the vectors. path: the folder it is kept in; None: in memory.
+    """
+
+    allowed: ClassVar[Mapping[str, Allowed]] = {}
+
+    columns: Mapping[str, str] | None
+    path: Any
+
+    keys_: np.ndarray
+    vectors_: np.ndarray
+
+    def __init__(self, columns: Mapping[str, str] | None = None, path: Any = None):
+        self.columns = columns
+        self.path = path
+
+    def add(
+        self,
+        keys: Sequence[Any] | np.ndarray,
+        vectors: np.ndarray,
+        metadata: Mapping[str, Sequence[Any]] | None = None,
+    ) -> Self:
+        """Add n keys that are new, their `(n, d)` vectors and what is known of them. Returns self.
+
+        Raises a ChiasmError, and adds nothing, for keys that are there or come twice, for vectors of another width or
+        that are not finite, and for metadata that are not of their columns' types.
+        """
+        return self._put(keys, vectors, metadata, replace=False)
+
+    def update(
+        self,
+        keys: Sequence[Any] | np.ndarray,
+        vectors: np.ndarray,
+        metadata: Mapping[str, Sequence[Any]] | None = None,
+    ) -> Self:
+        """As `add`, but keys that are there get the new vectors and metadata. Returns self."""
+        return self._put(keys, vectors, metadata, replace=True)
+
+    def delete(self, keys: Sequence[Any]) -> int:
+        """Remove keys; those that are not there are passed over. Returns how many went."""
+        listed = keys.tolist() if isinstance(keys, np.ndarray) else list(keys)
+        with self._writing():
+            if self.path is not None:
+                return self._journal().delete(listed)
+            if not len(self):
+                return 0
+            before = self._held()
+            self._keep(_without(before, set(listed)))
+            return before.living - len(self)
+
+    def keys(self) -> np.ndarray:
+        """`(n,)` all keys, in the order in which they were added."""
+        if not self._filled():
+            return np.zeros(0, dtype=object)
+        held = self._held()
+        return held.keys if held.alive is None else held.keys[held.alive]
+
+    def __len__(self) -> int:
+        return self._held().living if self._filled() else 0
+
+    def search(self, vectors: np.ndarray, k: int = 5, where: Where = None) -> tuple[np.ndarray, np.ndarray]:
+        """The k nearest of each query: keys `(q, k)` and cosines `(q, k)`, falling; fewer where no more are there.
+
+        Args:
+            vectors: `(q, d)` or one `(d,)`. k: at least 1. where: conditions on the metadata; k that meet them are
+                found wherever there are k.
+        """
+        self.check_fitted()
+        if not isinstance(k, int | np.integer) or isinstance(k, bool) or k < 1:
+            raise ChiasmError(f"wanted k of at least 1, got {k!r}.")
+        queries = normalize(check_array(np.atleast_2d(vectors), "queries")).astype(np.float32, copy=False)
+        conditions = typed(where, self.columns or {})
+        for _ in range(_AGAIN):
+            held = self._held()
+            try:
+                allowed = self._allowed(held, conditions)
+            except Moved:
+                continue
+            count = len(held.keys) if allowed is None else int(allowed.sum())
+            if len(held.keys) and queries.shape[1] != held.vectors.shape[1]:
+                raise ChiasmError(f"wanted queries of width {held.vectors.shape[1]}, got {queries.shape[1]}.")
+            if not (k := min(int(k), count)):
+                return np.zeros((len(queries), 0), dtype=held.keys.dtype), np.zeros((len(queries), 0), np.float32)
+            rows, scores = self._nearest(held, queries, k, allowed)
+            return held.keys[rows], scores
+        raise ChiasmError("the index was rewritten again and again while it was searched: search once more.")
+
+    def damaged(self) -> list[Any]:
+        """Keys whose vectors are not what was written, found by their checksums; none where it is kept in memory.
+
+        Raises a ChiasmError where more than vectors is damaged: then only building it again helps.
+        """
+        return [] if self.path is None else self._journal().damaged()
+
+    def check_fitted(self) -> None:
+        """Raise a ChiasmError unless something was added, or is kept in the folder."""
+        if self.path is None:
+            super().check_fitted()
+
+    def _nearest(self, held: Held, queries: np.ndarray, k: int, allowed: np.ndarray | None) -> Any:
+        """The k nearest of the allowed rows: rows `(q, k)` and scores `(q, k)`, falling, of equal ones the first.
+
+        Args:
+            queries: `(q, d)` float32 of length 1. k: at most as many as are allowed. allowed: `(n,)` mask, None: all.
+        """
+        raise NotImplementedError
+
+    def _put(self, keys: Any, vectors: Any, metadata: Mapping[str, Sequence[Any]] | None, replace: bool) -> Self:
+        found, units = checked_keys(keys), normalize(check_array(vectors, "vectors")).astype(np.float32, copy=False)
+        if len(found) != len(units):
+            raise ChiasmError(f"wanted one key a vector, got {len(found)} keys and {len(units)} vectors.")
+        table = self._tabled(metadata or {}, len(found))
+        if not len(found) and not self._filled():
+            return self
+        with self._writing():
+            if self.path is not None:
+                self._journal().write(found, units, table, replace)
+                return self
+            if not self._filled():
+                self._keep(Held(found, units, None, table, object()))
+                return self
+            held = self._held()
+            if units.shape[1] != held.vectors.shape[1]:
+                raise ChiasmError(f"wanted vectors of width {held.vectors.shape[1]}, got {units.shape[1]}.")
+            if len(found) and len(held.keys) and found.dtype != held.keys.dtype:
+                raise ChiasmError(
+                    f"wanted keys like {held.keys[0]!r}, got {found[0]!r}: an index has strings or integers."
+                )
+            there = set(held.keys.tolist()).intersection(found.tolist())
+            if there and not replace:
+                raise ChiasmError(f"wanted keys that are unique, got {next(iter(there))!r}: update it instead.")
+            held = _without(held, there)
+            self._keep(
+                Held(
+                    np.concatenate([held.keys, found]),
+                    np.concatenate([held.vectors, units]),
+                    None,
+                    {name: np.concatenate([held.table[name], table[name]]) for name in table},
+                    held.line,
+                )
+            )
+        return self
+
+    def _tabled(self, metadata: Mapping[str, Sequence[Any]], count: int) -> dict[str, np.ndarray]:
+        columns = dict(self.columns or {})
+        for kind in columns.values():
+            if kind not in TYPES:
+                raise unknown("type of metadata", kind, TYPES)
+        for name, values in metadata.items():
+            if name not in columns:
+                raise ChiasmError(
+                    f"wanted metadata of the columns {', '.join(columns) or '(none)'}, got {name!r}: name its type "
+                    "when the index is made (columns={'taken': 'date'})."
+                )
+            if len(values) != count:
+                raise ChiasmError(f"wanted {count} values of {name!r}, one a key, got {len(values)}.")
+        return {name: columned(metadata.get(name, [None] * count), kind, name) for name, kind in columns.items()}
+
+    def _allowed(self, held: Held, conditions: list[Typed]) -> np.ndarray | None:
+        if not conditions:
+            return held.alive
+        mask = holds(conditions, held.table, len(held.keys))
+        return mask if held.alive is None else mask & held.alive
+
+    def _filled(self) -> bool:
+        return self.path is not None or "keys_" in vars(self)
+
+    def _held(self) -> Held:
+        """What is held now; of one in memory as a whole, whoever adds meanwhile."""
+        if self.path is not None:
+            return self._journal().held()
+        held: Held | None = vars(self).get("_now")
+        if held is None:  # loaded
+            held = self._now = Held(self.keys_, self.vectors_, None, vars(self).get("table_", {}), object())
+        return held
+
+    def _keep(self, held: Held) -> None:
+        self._now = held
+        self.keys_, self.vectors_ = held.keys, held.vectors
+        if held.table:
+            self.table_ = dict(held.table)
+
+    def _journal(self) -> Journal:
+        with self._writing():
+            if "_opened" not in vars(self):
+                self._opened = Journal(self.path, self.columns or {})
+            return self._opened
+
+    def _writing(self) -> Any:
+        return vars(self).setdefault("_one", threading.RLock())
+
+    def __getstate__(self) -> dict[str, Any]:
+        passing = ("_one", "_opened", "_now")
+        return {name: value for name, value in vars(self).items() if name not in passing}
+
+
+def _without(held: Held, keys: set[Any]) -> Held:
+    """What is left without some keys."""
+    stays = np.array([key not in keys for key in held.keys.tolist()], dtype=bool)
+    if stays.all():
+        return held
+    table = {name: column[stays] for name, column in held.table.items()}
+    return Held(held.keys[stays], np.asarray(held.vectors)[stays], None, table, object())
