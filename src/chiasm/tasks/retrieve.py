@@ -24,8 +24,9 @@ from chiasm.stats.relevance import check_pairs
 from chiasm.tasks._known_rows import KnownRows, Learned, strings
 from chiasm.tasks._results import Answers, Hits, recalled, remember
 from chiasm.tasks._retrieve import names
-from chiasm.tasks._retrieve.hits import best, merged, numbered
+from chiasm.tasks._retrieve.hits import Gallery, described, merged, numbered
 from chiasm.tasks._retrieve.rejection import calibrate, no_pairs, rejected
+from chiasm.tasks._retrieve.shared import shared
 from chiasm.tasks._to_score import Chosen
 from chiasm.views import Column, Views, as_views
 
@@ -135,7 +136,8 @@ class Retrieve(KnownRows):
         Args:
             queries: one view's items by its name, `{"caption": ["a dog in snow"]}`, or Views.
             to: the view to answer with; needed only when more than one other view was fitted. Several: one gallery.
-            within: search these Views instead of what was indexed by `fit`.
+            within: search these Views instead of what was indexed by `fit`, or what has `best(vectors, k)`, lists of
+                hits a query, and an `index`.
             reject: say that nothing matches, at the price of rejecting up to this share of the queries that do have a
                 match (0.1: one in ten). Nine of ten fits keep to it, for queries like the validation rows of `fit`;
                 with fewer than 22 ids among those (at 0.1) nothing is rejected, and a warning is logged.
@@ -191,19 +193,19 @@ class Retrieve(KnownRows):
             raise no_pairs()
         each = {}
         for view in targets:
-            index, table = self.indexes_[view], self.items_[view]
-            if within is None and not len(table["item"]):
+            gallery = within if hasattr(within, "best") else Gallery(self.indexes_[view], self.items_[view])
+            if within is None and not len(gallery.table["item"]):
                 raise names.nothing_to_find(view, start)
-            if within is not None:
-                index, table, read = self._gallery(self._views(within), view, progress)
+            if within is not None and gallery is not within:
+                gallery, read = self._gallery(self._views(within), view, progress)
                 report |= read
-            each[view] = best(index, table, vectors, k)
+            each[view] = gallery.best(vectors, k)
         remember(self, report=report)
         found = merged(each, k) if len(targets) > 1 else each[targets[0]]
         if reject is not None:
             scores = np.array([row[0]["score"] for row in found], dtype=np.float32)
-            gallery = None if within is None else index
-            gone = rejected(self.calibration_, self.aligner_, start, targets[0], vectors, scores, reject, gallery)
+            index = None if within is None else gallery.index
+            gone = rejected(self.calibration_, self.aligner_, start, targets[0], vectors, scores, reject, index)
             found = [[] if none else row for row, none in zip(found, gone.tolist(), strict=True)]
         names.explain(self.aligner_, shares, found)
         each_row: list[list[dict[str, Any]]] = [[] for _ in range(len(views))]
@@ -242,7 +244,7 @@ class Retrieve(KnownRows):
         encoded, report = self._encode(views, progress)
         check_pairs(encoded)
         mine = self._learned_from(encoded, allow_train) if self.paired_ else 0
-        tainted, equal = self._shared(encoded)
+        tainted, equal = shared(encoded, self._tainted(encoded), self.leaks_["equal"], self.train_items_)
         seen = {name: n for name, n in equal.items() if n} if not self.paired_ else {}
         tainted &= not seen
         tables, ranked = self._directions(encoded)
@@ -363,37 +365,30 @@ class Retrieve(KnownRows):
         shares = self.aligner_.named(name, rows) if getattr(self.aligner_, "names_", None) else None
         return np.asarray(mapped[name].items), shares, report
 
-    def _gallery(self, views: Views, to: str, progress: Progress | None) -> tuple[Index, dict[str, np.ndarray], Report]:
-        """An index of other rows' items, what is known of each, and what encoding did."""
-        name = views.resolve(to) if to in views.columns else views.resolve(self.views_[to])
-        encoded, report = self._encode(views.replace({to: views[name]}), progress)
-        if not len(encoded[to].used):
+    def placed(
+        self, view: str, views: Views, *, progress: Progress | None = None
+    ) -> tuple[Column, dict[str, np.ndarray], Report]:
+        """Raw items of one view in the shared space, what names lead for each used one, and what encoding did.
+
+        A row whose item cannot be read is absent in the column that comes back; the report says why.
+        """
+        name = views.resolve(view) if view in views.columns else views.resolve(self.views_[view])
+        encoded, report = self._encode(views.replace({view: views[name]}), progress)
+        column = encoded[view]
+        if not len(column.used):
+            return column, {}, report
+        mapped = self.aligner_.transform(encoded)[view]
+        return mapped, names.top(self.aligner_, view, column.items[column.used]), report
+
+    def _gallery(self, views: Views, to: str, progress: Progress | None) -> tuple[Gallery, Report]:
+        """Other rows' items as a gallery, and what encoding did."""
+        column, leading, report = self.placed(to, views, progress=progress)
+        used, rows = column.used, column.first_rows
+        if not len(used):
             codes = ", ".join(sorted({note.code for _, _, note in report.skipped}))
             raise ChiasmError(f"nothing to search: none of the {len(views)} items could be read ({codes}).")
-        mapped = self.aligner_.transform(encoded)[to]
-        used, rows = mapped.used, mapped.first_rows
-        table = {
-            "item": np.array([mapped.label(p) for p in used.tolist()], dtype=object),
-            "id": strings(views.ids[rows]),
-            **names.top(self.aligner_, to, encoded[to].items[used]),
-        }
-        if "start" in views.facts:
-            table |= {fact: views.facts[fact][rows] for fact in ("file", "start", "end")}
-        index: Index = registry.make("index", self.index).add(np.arange(len(used)), mapped.items[used])
-        return index, table, report
-
-    def _shared(self, encoded: Views) -> tuple[np.ndarray, dict[str, int]]:
-        """Rows that share an item with training rows: equal by digest, or near-equal as found by `fit`."""
-        tainted = self._tainted(encoded)
-        equal = {}
-        for name in self.leaks_["equal"]:
-            column = encoded[name]
-            train = self.train_items_[name].view("V16").ravel()
-            same = np.isin(np.asarray(column.digests).view("V16").ravel(), train)
-            rows = np.append(same, False)[column.index]
-            equal[name] = int(rows.sum())
-            tainted |= rows
-        return tainted, equal
+        index: Index = registry.make("index", self.index).add(np.arange(len(used)), column.items[used])
+        return Gallery(index, described(column, views, rows) | leading), report
 
     def _directions(self, encoded: Views) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
         baseline = None if self.baseline_ is None else self.baseline_.transform(encoded)

@@ -9,26 +9,48 @@ import numpy as np
 
 from chiasm.index import Index
 from chiasm.media.windows import suppress
+from chiasm.views import Column, Views
 
-__all__ = ["best", "merged", "numbered"]
+__all__ = ["Gallery", "Hit", "described", "merged", "numbered"]
 
 Table = Mapping[str, np.ndarray]
 """What is known of each item of a gallery, by name: `(m,)` arrays; the index's keys are places in them."""
 Hit = dict[str, Any]
 
 
-def best(index: Index, table: Table, vectors: np.ndarray, k: int) -> list[list[Hit]]:
-    """The k best hits of each query `(q, d)`: score and what the table knows.
+class Gallery:
+    """Items of one view that can be searched: an index, whose keys are places in a table of what is known of each.
 
-    Where the table knows moments (`file`, `start`, `end`), a hit hides what overlaps it.
+    Another one keeps `index` and says what `best` is.
     """
-    if "start" in table:
-        return [_moments(index, table, vector, k) for vector in vectors]
-    keys, scores = index.search(vectors, k)
-    return [
-        [_hit(table, key, score) for key, score in zip(row, row_scores, strict=True)]
-        for row, row_scores in zip(keys.tolist(), scores.tolist(), strict=True)
-    ]
+
+    def __init__(self, index: Index, table: Table):
+        self.index = index
+        self.table = table
+
+    def best(self, vectors: np.ndarray, k: int) -> list[list[Hit]]:
+        """The k best hits of each query `(q, d)`: score and what the table knows.
+
+        Where the table knows moments (`file`, `start`, `end`), a hit hides what overlaps it.
+        """
+        if "start" in self.table:
+            return [_moments(self.index, self.table, vector, k) for vector in vectors]
+        keys, scores = self.index.search(vectors, k)
+        return [
+            [_hit(self.table, key, score) for key, score in zip(row, row_scores, strict=True)]
+            for row, row_scores in zip(keys.tolist(), scores.tolist(), strict=True)
+        ]
+
+
+def described(column: Column, views: Views, rows: np.ndarray) -> dict[str, np.ndarray]:
+    """What is known of the used items of a column, which some rows refer to first; of moments their file and times."""
+    table = {
+        "item": np.array([column.label(p) for p in column.used.tolist()], dtype=object),
+        "id": np.array([str(i) for i in views.ids[rows]], dtype=object),
+    }
+    if "start" in views.facts:
+        table |= {fact: views.facts[fact][rows] for fact in ("file", "start", "end")}
+    return table
 
 
 def merged(each: Mapping[str, list[list[Hit]]], k: int) -> list[list[Hit]]:
