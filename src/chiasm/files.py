@@ -74,11 +74,18 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def lock(folder: Path) -> Iterator[None]:
-    """Hold the one writer's lock of a folder; waits for another process to finish; freed by any death."""
+def lock(folder: Path, busy: str = "") -> Iterator[None]:
+    """Hold the one writer's lock of a folder; waits for another process to finish; freed by any death.
+
+    Args:
+        busy: the error to raise instead of waiting; "": wait.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     with open(folder / ".lock", "a+b") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | (fcntl.LOCK_NB if busy else 0))
+        except BlockingIOError:
+            raise ChiasmError(busy) from None
         for leftover in folder.glob(".new-*"):  # of a writer that died: we hold the lock, so nobody writes them now
             leftover.unlink(missing_ok=True)
         yield

@@ -18,7 +18,7 @@ from chiasm.errors import ChiasmError
 from chiasm.files import lock, read_tensors, sha256, write_atomic, write_tensors
 from chiasm.part import Part, learned_by
 
-__all__ = ["FORMAT", "SKLEARN", "check_place", "describe", "load", "save"]
+__all__ = ["FORMAT", "SKLEARN", "check_place", "describe", "digest_of", "load", "save"]
 
 FORMAT = 2
 """Of what is written; everything from 1 on is read."""
@@ -104,6 +104,15 @@ def load(path: str | Path) -> Any:
         raise
     except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
         raise ChiasmError(f"{folder}/recipe.json does not describe a part ({error!r}): save the model again.") from None
+
+
+def digest_of(path: str | Path) -> str:
+    """A hash of what is saved at `path`: equal for equal parameters and learned arrays.
+
+    Raises a ChiasmError when there is none, or its recipe is damaged.
+    """
+    _read(Path(path))
+    return str(json.loads((Path(path) / "recipe.json").read_bytes())["digest"])
 
 
 def describe(part: Part) -> dict[str, Any]:

@@ -29,6 +29,7 @@ _COMMANDS = {
     "match": ("chiasm.cli.match", "Whether the forms of each row belong together, and how probably."),
     "compare": ("chiasm.cli.compare", "Compare methods on the same pairs, with intervals."),
     "search": ("chiasm.cli.search", "Search with words or a picture."),
+    "index": ("chiasm.cli.index", "Keep a folder of media searchable: build, update, status, verify, rebuild."),
     "summarize": ("chiasm.cli.summarize", "The few moments that stand for a film; a contact sheet."),
     "contents": ("chiasm.cli.contents", "What is in a picture, film or sound: things, scenes, events."),
     "detect": ("chiasm.cli.detect", "Find unusual rows, broken pairs, and moments of films or streams."),

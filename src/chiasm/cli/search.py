@@ -7,8 +7,8 @@ from typing import Any
 
 import click
 
-from chiasm import recipe
 from chiasm.cli._shared import clock, device, echo_json, one_line, progress, say_skipped, told_items
+from chiasm.collection import Collection, load
 from chiasm.data.notes import sentences
 from chiasm.data.source import Source
 from chiasm.errors import ChiasmError
@@ -30,6 +30,7 @@ from chiasm.views import Views
     metavar="SHARE",
     help="Say when nothing here matches; of queries that do have a match at most SHARE are then rejected too (0.1).",
 )
+@click.option("--where", multiple=True, metavar="CONDITION", help="Of an index: date>=2024-05, path=trip, caption~dog.")
 @click.option("--in", "inside", metavar="FOLDER|DATA|FILE", help="Search these media or rows, not the model's own.")
 @click.option(
     "--window",
@@ -58,6 +59,7 @@ def search_command(
     to: tuple[str, ...],
     k: int,
     reject: float | None,
+    where: tuple[str, ...],
     inside: str | None,
     window: float | None,
     column: str | None,
@@ -66,7 +68,7 @@ def search_command(
     sheet_file: str | None,
     as_json: bool,
 ) -> None:
-    """Search MODEL with WORDS (any language its encoder knows), or with a picture, a sound or a video.
+    """Search MODEL, or an index, with WORDS (any language its encoder knows), a picture, a sound or a video.
 
     Long sounds and videos of --in are searched by moment: each answer is a file with its start and end.
     """
@@ -75,7 +77,8 @@ def search_command(
     if len(given) != 1:
         raise ChiasmError("wanted words, --image FILE, --audio FILE or --video FILE, one of them.")
     kind, shown = given[0], str(asked[given[0]])
-    part = recipe.load(model)
+    held = load(model)
+    part = getattr(held, "model", held)
     if not hasattr(part, "hits"):
         raise ChiasmError(
             f"wanted a model that searches, got {model}, which is a {type(part).__name__.lower()} model: "
@@ -83,9 +86,17 @@ def search_command(
         )
     name = part.view(start or kind)
     query: Any = words if words is not None else str(Path(shown).resolve())
-    targets = [part.target(name, one) for one in to or [None]]
-    target = targets[0]
     within = None
+    if isinstance(held, Collection):
+        if inside is not None:
+            raise ChiasmError(f"wanted a model together with --in, got {model}, which has files of its own.")
+        targets = [held.target(name, list(to))]
+        root = str(held.folder)
+    else:
+        if where:
+            raise ChiasmError(f"wanted an index together with --where (chiasm index build), got the model {model}.")
+        targets = [part.target(name, one) for one in to or [None]]
+    target = targets[0]
     if window is not None and inside is None:
         raise ChiasmError("wanted --window together with --in, whose long media it cuts.")
     if column is not None and inside is None:
@@ -97,7 +108,10 @@ def search_command(
         within = Source.of(part).read_moments(
             inside, target, part.views_[target], window=window, usual=usual, column=column, root=root, encoding=encoding
         )
-    found = part.hits({name: [query]}, targets, k, within, reject, progress=progress())
+    if isinstance(held, Collection):
+        found = held.hits({name: [query]}, target, k, list(where), reject, progress=progress())
+    else:
+        found = part.hits({name: [query]}, targets, k, within, reject, progress=progress())
     (hits,) = found
     say_skipped(found.report)
     if sheet_file and hits:
@@ -125,12 +139,13 @@ def search_command(
             moment = f"{one_line(hit['file'])}  {clock(hit['start'])} - {clock(hit['end'])}"
             click.echo(f"{hit['rank']:3d}  {hit['score']:.3f}  {moment}")
             continue
-        where = "" if hit["id"] == hit["item"] else f"   {one_line(hit['id'])}"
+        at = "" if hit["id"] == hit["item"] else f"   {one_line(hit['id'])}"
         split = f"   ({hit['split']})" if "split" in hit else ""
         view = f"   {hit['view']}" if "view" in hit else ""
         names = ", ".join(one["name"] for one in hit.get("why", {}).get("names", []))
         why = f"   [{names}]" if names else ""
-        click.echo(f"{hit['rank']:3d}  {hit['score']:.3f}  {one_line(hit['item'])}{where}{view}{split}{why}")
+        copies = f"   (+ {', '.join(map(one_line, hit['copies']))})" if "copies" in hit else ""
+        click.echo(f"{hit['rank']:3d}  {hit['score']:.3f}  {one_line(hit['item'])}{at}{view}{split}{copies}{why}")
 
 
 def _draw(part: Any, target: str, query: str, hits: list, within: Views | None, root: str | None, file: Path) -> None:

@@ -14,7 +14,7 @@ from chiasm.errors import ChiasmError
 from chiasm.media.clips import AUDIO_SUFFIXES, VIDEO_SUFFIXES
 from chiasm.media.images import HEIC_SUFFIXES, IMAGE_SUFFIXES, Note, reads_heic
 
-__all__ = ["modality_of", "read_folder"]
+__all__ = ["modality_of", "read_folder", "walk"]
 
 _SUFFIXES = {"image": IMAGE_SUFFIXES, "audio": AUDIO_SUFFIXES, "video": VIDEO_SUFFIXES}
 _HEAD = 64 << 10
@@ -42,7 +42,7 @@ def read_folder(
     notes: list[Noted] = []
     files: list[Path] = []
     others: list[Path] = []
-    for path in _walk(folder, root, notes):
+    for path in walk(folder, root, notes):
         kind = modality_of(path.name)
         if kind == "image" and path.name.lower().endswith(HEIC_SUFFIXES) and not reads_heic():
             notes.append(("", str(path), Note("heic", "HEIC: pip install 'chiasm[heic]'", skipped=True)))
@@ -79,7 +79,7 @@ def read_folder(
     return cells, notes + [_other(path) for path in others if path not in used]
 
 
-def _walk(folder: Path, root: Path, notes: list[Noted]) -> Iterator[Path]:
+def walk(folder: Path, root: Path, notes: list[Noted]) -> Iterator[Path]:
     """Every file below a folder, relative to it, links followed where they stay below the root; the rest in notes."""
     top = Path(os.path.realpath(root))
     waiting: list[tuple[Path, bool]] = [(Path(), False)]

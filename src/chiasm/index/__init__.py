@@ -4,9 +4,9 @@ from typing import Any
 
 from chiasm import registry
 from chiasm.index._adopted import adopt
-from chiasm.index._index import Index
+from chiasm.index._index import Index, Where
 
-__all__ = ["Index", "adopt"]
+__all__ = ["Index", "Where", "adopt"]
 
 
 def __getattr__(name: str) -> Any:

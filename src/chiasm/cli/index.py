@@ -1,0 +1,123 @@
+"""`chiasm index`: a folder of media that stays searchable, and the ledger of its files."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from chiasm.cli._shared import command_line, counted, device, echo_json, one_line
+from chiasm.collection import Collection
+from chiasm.scale import Bars
+
+_SHOWN = 10
+"""Failed files that are named."""
+
+
+@click.group("index")
+def index_command() -> None:
+    """Keep a folder of pictures, sounds or videos searchable, and account for every file.
+
+    \b
+    chiasm fit retrieve Pictures --to photos.chiasm
+    chiasm index build photos.chiasm Pictures --to photos.index
+    chiasm search photos.index "a dog in snow" --where "date>=2024-05"
+    chiasm index update photos.index
+    """
+
+
+json = click.option("--json", "as_json", is_flag=True, help="Print what was done as JSON.")
+
+
+@index_command.command("build")
+@click.argument("model")
+@click.argument("folder")
+@click.option("--to", "target", required=True, metavar="INDEX", help="Where to keep it: photos.index.")
+@click.option("--engine", default="exact", show_default=True, help="What holds the vectors (chiasm list index).")
+@click.option("--place", is_flag=True, help="Know where pictures were taken, too (latitude, longitude).")
+@device
+@json
+def build_command(model: str, folder: str, target: str, engine: str, place: bool, as_json: bool) -> None:
+    """Take in FOLDER with MODEL, or go on where it was broken off."""
+    made = Collection.build(target, model, folder, index=engine, place=place, progress=Bars("index"))
+    _say(made, as_json)
+    if not as_json:
+        click.echo(f"next: {command_line('search', target, 'a dog in snow')}")
+
+
+@index_command.command("update")
+@click.argument("index")
+@click.option("--retry", is_flag=True, help="Try files again that have failed.")
+@click.option("--watch", is_flag=True, help="Go on: take in what changes, until it is ended (Ctrl-C).")
+@device
+@json
+def update_command(index: str, retry: bool, watch: bool, as_json: bool) -> None:
+    """Look at the folder of INDEX again: what is new is encoded, what is gone is found no more."""
+    made = Collection(index)
+    made.update(retry=retry, progress=Bars("index"))
+    _say(made, as_json)
+    for ledger in made.watch(progress=Bars("index")) if watch else ():
+        if as_json:
+            echo_json({"ledger": ledger})
+        else:
+            click.echo(_ledger(ledger))
+
+
+@index_command.command("status")
+@click.argument("index")
+@json
+def status_command(index: str, as_json: bool) -> None:
+    """What INDEX holds: the ledger, what failed and why, what was passed over."""
+    _say(Collection(index), as_json)
+
+
+@index_command.command("verify")
+@click.argument("index")
+@json
+def verify_command(index: str, as_json: bool) -> int:
+    """Read all of INDEX and compare it with its checksums and its ledger; exit code 1 where something is wrong."""
+    found = Collection(index).verify()
+    if as_json:
+        echo_json(found)
+    elif found["sound"]:
+        click.echo(f"sound: {_ledger(found['ledger'])}")
+    else:
+        for what in ("damaged", "missing"):
+            for name in found[what]:
+                click.echo(f"{what}: {one_line(name)}")
+        click.echo(f"next: {command_line('index', 'rebuild', index)}")
+    return 0 if found["sound"] else 1
+
+
+@index_command.command("rebuild")
+@click.argument("index")
+@click.option("--model", metavar="MODEL", help="With this model from now on.")
+@device
+@json
+def rebuild_command(index: str, model: str | None, as_json: bool) -> None:
+    """Make the vectors of INDEX anew, from the cache where it has them."""
+    made = Collection(index)
+    made.rebuild(model, progress=Bars("index"))
+    _say(made, as_json)
+
+
+def _say(made: Collection, as_json: bool) -> None:
+    told: dict[str, Any] = made.status()
+    if as_json:
+        echo_json({**told, "failures": made.failures()})
+        return
+    click.echo(f"{told['index']} of {told['folder']} ({told['engine']}, {told['MiB']} MiB)")
+    click.echo(_ledger(told["ledger"]))
+    failures = made.failures()
+    for one in failures[:_SHOWN]:
+        click.echo(f"failed: {one_line(one['file'])} [{one['code']}] {one_line(one['message'])}")
+    if len(failures) > _SHOWN:
+        click.echo(f"failed: {len(failures) - _SHOWN} more (--json names all)")
+    passed = ", ".join(f"{code} {n}" for code, n in told["passed_over"].items())
+    if passed:
+        click.echo(f"passed over: {passed}")
+
+
+def _ledger(ledger: dict[str, int]) -> str:
+    rest = ", ".join(f"{ledger[state]} {state}" for state in ("searchable", "failed", "waiting"))
+    return f"{counted(ledger['seen'], 'file')} seen: {rest}"

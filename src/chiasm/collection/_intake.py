@@ -1,0 +1,167 @@
+"""How a collection takes in what lies in its folder: what is new is waiting, then searchable or failed."""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import os
+from collections import Counter
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from chiasm.collection._catalog import Catalog, Item
+from chiasm.collection._gallery import packed
+from chiasm.collection._scan import scan
+from chiasm.data.text_file import text_of
+from chiasm.index import Index
+from chiasm.media.taken import taken
+from chiasm.scale import Progress
+from chiasm.views import Column, Views
+
+__all__ = ["look_again", "take_in"]
+
+_BATCH = 128
+
+
+def look_again(
+    catalog: Catalog, folder: Path, views: Mapping[str, str], retry: bool, progress: Progress | None
+) -> tuple[list[int], dict[str, Path | None]]:
+    """Compare the folder with the ledger: what is new or changed waits, what was moved has its new name.
+
+    Args:
+        views: name -> modality of those that are indexed. retry: what failed waits again.
+
+    Returns the ids of what is gone, of which the ledger knows nothing any more, and the text beside each file.
+    """
+    found, notes = scan(folder, folder, views.values())
+    known, here = catalog.stamps(), {one.name: one for one in found}
+    gone = {id_: name for name, (id_, _, _) in known.items() if name not in here}
+    fresh = [one for one in found if one.name not in known]
+    other = [one for one in found if one.name in known and known[one.name][1] != one.stamp]
+    lost = {item.content: item.id for item in catalog.by_id(gone).values() if item.content} if fresh else {}
+    before = catalog.by_id(known[one.name][0] for one in other)
+    by_kind = {kind: name for name, kind in views.items()}
+    changes: list[dict[str, Any]] = []
+    asked = other + (fresh if lost else [])
+    contents = {}
+    for place, one in enumerate(asked, 1):
+        contents[one.name] = _content(folder / one.name)
+        if progress is not None:
+            progress("files that changed", place, len(asked))
+    moved: list[int] = []
+    for one in fresh:
+        same = lost.pop(contents.get(one.name, b""), None)
+        if same is not None:
+            moved.append(same)
+            changes.append({"id": same, "name": one.name, "stamp": one.stamp, "state": "waiting"})
+        else:
+            facts = {"name": one.name, "view": by_kind[one.modality], "stamp": one.stamp, "state": "waiting"}
+            changes.append(facts)
+    for one in other:
+        item = before[known[one.name][0]]
+        same_bytes = item.content and contents[one.name] == item.content
+        untouched = same_bytes and one.caption is None and not item.facts.get("caption")
+        state = item.state if untouched and item.state != "failed" else "waiting"
+        changes.append({"id": item.id, "stamp": one.stamp, "state": state})
+    if retry:
+        changes += [{"id": item.id, "state": "waiting"} for item in catalog.items("state = 'failed'")]
+    left = [id_ for id_ in gone if id_ not in moved]
+    catalog.drop(left)
+    catalog.put(changes)
+    codes = Counter(note.code for _, _, note in notes)
+    catalog.set(passed_over=dict(sorted(codes.items())), looked=dt.datetime.now().isoformat(timespec="seconds"))
+    return left, {one.name: one.caption for one in found}
+
+
+def take_in(
+    catalog: Catalog,
+    model: Any,
+    folder: Path,
+    columns: Mapping[str, str],
+    engine: Callable[[str], Index],
+    captions: Mapping[str, Path | None],
+    progress: Progress | None,
+) -> None:
+    """Encode what is waiting, some at a time: into the index first, then the ledger says that it is searchable."""
+    total, done, last = sum(n for (state, _), n in catalog.counts().items() if state == "waiting"), 0, 0
+    while items := catalog.items("state = 'waiting' AND id > ?", [last], _BATCH):
+        last = items[-1].id
+        for view in dict.fromkeys(item.view for item in items):
+            some = [item for item in items if item.view == view]
+            _take_in(catalog, model, folder, columns, engine(view), view, some, captions)
+        done += len(items)
+        if progress is not None:
+            progress("files", done, max(total, done))
+
+
+def _take_in(
+    catalog: Catalog,
+    model: Any,
+    folder: Path,
+    columns: Mapping[str, str],
+    index: Index,
+    view: str,
+    items: list[Item],
+    captions: Mapping[str, Path | None],
+) -> None:
+    names = [item.name for item in items]
+    contents = [_content(folder / name) for name in names]
+    facts = [_facts(folder, name, model.views_[view], columns, captions.get(name)) for name in names]
+    paths = [str(folder / name) for name in names]
+    views = Views({view: Column(model.views_[view], paths, labels=names)}, ids=np.array(names, dtype=object))
+    column, leading, report = model.placed(view, views)
+    read = np.flatnonzero(column.index >= 0)
+    if len(read):
+        ids = [items[row].id for row in read]
+        told = {name: [facts[row].get(name) for row in read] for name in columns}
+        index.update(ids, np.asarray(column.items[column.index[read]]), told)
+    why = {label: note for _, label, note in report.notes if note.skipped}
+    place = {item: at for at, item in enumerate(column.used.tolist())}
+    changes = []
+    for row, item in enumerate(items):
+        change: dict[str, Any] = {"id": item.id, "content": contents[row], "facts": facts[row]}
+        if column.index[row] >= 0:
+            at = place[int(column.index[row])]
+            kept = packed(leading["names"][at], leading["shares"][at]) if leading else b""
+            change |= {"state": "searchable", "code": "", "message": "", "leading": kept}
+        else:
+            note = why.get(item.name)
+            code, message = (note.code, note.message) if note else ("unread", "could not be read")
+            change |= {"state": "failed", "code": code, "message": message}
+        changes.append(change)
+    lost = [change["id"] for change in changes if change["state"] == "failed"]
+    index.delete(lost)  # what was searchable before it changed
+    catalog.put(changes)
+
+
+def _content(file: Path) -> bytes:
+    """A hash of a file's bytes; empty for one that cannot be read."""
+    try:
+        with open(file, "rb") as held:
+            return hashlib.file_digest(held, lambda: hashlib.blake2b(digest_size=16)).digest()
+    except OSError:
+        return b""
+
+
+def _facts(folder: Path, name: str, kind: str, columns: Mapping[str, str], caption: Path | None) -> dict[str, Any]:
+    """What is known of a file beside its content."""
+    facts: dict[str, Any] = {"path": name, "kind": kind}
+    try:
+        told = os.stat(folder / name)
+    except OSError:
+        return facts
+    when = dt.datetime.fromtimestamp(told.st_mtime).isoformat(" ", "seconds")
+    facts |= {"size": told.st_size, "modified": when, "date": when}
+    if kind == "image":
+        noted = taken(folder / name, place="latitude" in columns)
+        facts |= {"date": noted.pop("taken", when), **noted}
+    if caption is not None:
+        try:
+            lines = text_of(folder / caption, "utf-8").split("\n")
+            facts["caption"] = "\n".join(line.strip() for line in lines if line.strip())
+        except (UnicodeDecodeError, OSError):
+            facts["caption_unread"] = str(caption)
+    return facts

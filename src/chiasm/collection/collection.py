@@ -1,0 +1,287 @@
+"""Collection: a model, the ledger of a folder's files, and their vectors in an index, as one folder that is kept up."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from chiasm import recipe, registry
+from chiasm.collection._catalog import STATES, Catalog
+from chiasm.collection._gallery import Gallery
+from chiasm.collection._intake import look_again, take_in
+from chiasm.errors import ChiasmError
+from chiasm.files import lock
+from chiasm.index import Index, Where
+from chiasm.scale import Progress
+
+__all__ = ["COLUMNS", "Collection", "load"]
+
+COLUMNS = {"path": "path", "date": "date", "modified": "date", "size": "number", "kind": "category", "caption": "text"}
+"""What is known of every file, to choose by. `date`: when a picture was taken, else when the file was changed."""
+
+PLACE = {"latitude": "number", "longitude": "number"}
+"""What is known too where it was asked for, degrees."""
+
+_MEDIA = ("image", "audio", "video")
+
+
+class Collection:
+    """A folder of media that stays searchable by a fitted `Retrieve` model.
+
+    `build` makes one; `update` looks at the folder again and encodes what is new; `hits` searches. Every file that was
+    seen is searchable, failed with its reason, or waiting, at every moment (`ledger`). Whatever dies in between, what
+    was counted as searchable is found again, once.
+
+    Args:
+        path: its folder, which `build` has made.
+
+    Raises a ChiasmError for a folder that is none, or is damaged.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]):
+        self.path = Path(path).expanduser()
+        self._catalog = Catalog(self.path / "catalog.sqlite")
+        self.folder = Path(self._catalog.fact("folder"))
+        self.model: Any = recipe.load(self.path / "model")
+        self.columns: dict[str, str] = self._catalog.fact("columns")
+        self._engines: dict[tuple[int, str], Index] = {}
+
+    @classmethod
+    def build(
+        cls,
+        path: str | os.PathLike[str],
+        model: Any,
+        folder: str | os.PathLike[str],
+        *,
+        index: str = "exact",
+        place: bool = False,
+        progress: Progress | None = None,
+    ) -> Collection:
+        """Make one at `path`, or go on with it, and take in the folder.
+
+        Args:
+            model: a fitted `Retrieve`, or where it is saved. folder: of pictures, sounds or videos; links may not lead
+                out of it. index: an index's name. place: know where pictures were taken, too.
+
+        Raises a ChiasmError where `path` holds something else, or an index of another model or folder.
+        """
+        at, source = Path(path).expanduser(), Path(folder).expanduser().resolve()
+        if not source.is_dir():
+            raise ChiasmError(f"wanted a folder of media, got {folder}: there is no such folder.")
+        if at.resolve().is_relative_to(source):
+            raise ChiasmError(f"the index {at} would lie in the folder that it is of: name a place outside {source}.")
+        registry.get("index", index)
+        with tempfile.TemporaryDirectory() as scratch:
+            saved = _saved(model, Path(scratch))
+            if not (at / "catalog.sqlite").exists():
+                _make(at, saved, source, index, COLUMNS | (PLACE if place else {}))
+            made = cls(at)
+            if made.folder != source:
+                raise ChiasmError(f"{at} is the index of {made.folder}, got {source}: name another place.")
+            if recipe.digest_of(saved) != made._catalog.fact("model"):
+                raise ChiasmError(f"{at} was built with another model: rebuild it with this one (model=MODEL).")
+        made.update(progress=progress)
+        return made
+
+    def update(self, *, retry: bool = False, progress: Progress | None = None) -> dict[str, int]:
+        """Look at the folder again; what is new or changed is encoded, what is gone is found no more.
+
+        Files whose size and time are as they were are not opened; one that was moved or renamed is known by its bytes.
+
+        Args:
+            retry: try what has failed again (a package was installed). Returns the ledger.
+
+        Raises a ChiasmError where another process is at it, or the folder is not there (nothing is forgotten then).
+        """
+        busy = f"another process is updating {self.path}: wait for it, or look with status."
+        with lock(self.path, busy):
+            views = {name: kind for name, kind in self.model.views_.items() if kind in _MEDIA}
+            self._mend(views)
+            gone, captions = look_again(self._catalog, self.folder, views, retry, progress)
+            for view in views:
+                self.engine(view).delete(gone)
+            take_in(self._catalog, self.model, self.folder, self.columns, self.engine, captions, progress)
+        return self.ledger()
+
+    def watch(self, *, progress: Progress | None = None) -> Iterator[dict[str, int]]:
+        """Update whenever something changes in the folder; gives the ledger each time, for as long as it is asked.
+
+        Raises a ChiasmError where the package watchfiles is missing.
+        """
+        try:
+            import watchfiles
+        except ImportError:
+            raise ChiasmError("watching a folder needs a package: pip install 'chiasm[watch]'.") from None
+        for _ in watchfiles.watch(self.folder, raise_interrupt=False):
+            yield self.update(progress=progress)
+
+    def ledger(self) -> dict[str, int]:
+        """How many files were seen, and how many of them are searchable, failed and waiting."""
+        counts = Counter[str]()
+        for (state, _), n in self._catalog.counts().items():
+            counts[state] += n
+        return {"seen": sum(counts.values()), **{state: counts[state] for state in STATES}}
+
+    def status(self) -> dict[str, Any]:
+        """What it is and holds, as plain values: `ledger`, `failed` by reason, `passed_over` by reason, and more."""
+        failed = {code: n for (state, code), n in sorted(self._catalog.counts().items()) if state == "failed"}
+        size = sum(file.stat().st_size for file in self.path.rglob("*") if file.is_file())
+        return {
+            "index": str(self.path),
+            "folder": str(self.folder),
+            "views": {view: len(self.engine(view)) for view, kind in self.model.views_.items() if kind in _MEDIA},
+            "engine": self._catalog.fact("engine"),
+            "ledger": self.ledger(),
+            "failed": failed,
+            "passed_over": self._catalog.fact("passed_over") or {},
+            "looked": self._catalog.fact("looked"),
+            "MiB": round(size / 2**20, 1),
+        }
+
+    def failures(self) -> list[dict[str, str]]:
+        """The files that failed: name, code and message."""
+        found = self._catalog.items("state = 'failed'")
+        return [{"file": item.name, "code": item.code, "message": item.message} for item in found]
+
+    def hits(
+        self,
+        queries: Any,
+        to: str | Sequence[str] | None = None,
+        k: int = 5,
+        where: Where = None,
+        reject: float | None = None,
+        *,
+        progress: Progress | None = None,
+    ) -> Any:
+        """The k files that fit each query best, as `Retrieve.hits` gives them; equal files are one, told as `copies`.
+
+        Args:
+            queries, to, k, reject: as there. where: conditions on `columns` (`["date>=2024-05", "path=holiday"]`).
+                What counts as a match is judged against the whole collection, whatever `where` chooses.
+        """
+        (start,) = queries if isinstance(queries, Mapping) else queries.columns
+        target = self.target(start, to)
+        return self.model.hits(queries, target, k, self.gallery(target, where), reject, progress=progress)
+
+    def target(self, start: str, to: str | Sequence[str] | None = None) -> str:
+        """The view whose files answer: `to`; left out, the only one that is indexed, or the only other one."""
+        asked = [to] if isinstance(to, str) else list(to or ())
+        if len(asked) > 1:
+            raise ChiasmError("wanted one view to answer with, got several: ask each on its own.")
+        held = [name for name, kind in self.model.views_.items() if kind in _MEDIA]
+        others = [name for name in held if name != self.model.view(start)]
+        if not asked and len(held) == 1:
+            asked = held
+        elif not asked and len(others) == 1:
+            asked = others
+        return str(self.model.target(self.model.view(start), asked[0] if asked else None))
+
+    def gallery(self, view: str, where: Where = None) -> Gallery:
+        """The files of a view that meet the conditions, as `Retrieve.hits` takes them.
+
+        Raises a ChiasmError for a view whose files are not indexed.
+        """
+        held = [name for name, kind in self.model.views_.items() if kind in _MEDIA]
+        if view not in held:
+            raise ChiasmError(f"{self.path} indexes {', '.join(held)}, not {view!r}: answer with to={held[0]!r}.")
+        return Gallery(self._catalog, self.engine(view), self.folder, where)
+
+    def engine(self, view: str) -> Index:
+        """The index of a view."""
+        part = self._catalog.fact("part")
+        if (part, view) not in self._engines:
+            path = self.path / f"vectors-{part}-{list(self.model.views_).index(view)}"
+            made = registry.make("index", self._catalog.fact("engine"), columns=self.columns, path=path)
+            self._engines[part, view] = made
+        return self._engines[part, view]
+
+    def verify(self) -> dict[str, Any]:
+        """Whether all is as it was written: `sound`, and the files whose vectors are `damaged`, `missing` or `stray`.
+
+        Raises a ChiasmError where more than vectors is damaged: the index has to be built again.
+        """
+        self._catalog.check()
+        damaged, missing, stray = [], [], 0
+        for view, kind in self.model.views_.items():
+            if kind in _MEDIA:
+                index = self.engine(view)
+                keys = set(index.keys().tolist())
+                there = {
+                    item.id: item.name for item in self._catalog.items("state = 'searchable' AND view = ?", [view])
+                }
+                damaged += [there.get(key, str(key)) for key in getattr(index, "damaged", list)()]
+                missing += [name for id_, name in there.items() if id_ not in keys]
+                stray += len(keys - set(there))
+        sound = not damaged and not missing and not stray
+        return {"sound": sound, "damaged": damaged, "missing": missing, "stray": stray, "ledger": self.ledger()}
+
+    def rebuild(self, model: Any = None, *, progress: Progress | None = None) -> dict[str, int]:
+        """Make all vectors anew, from the cache where it has them; with another model where one is given.
+
+        Until a file is through it is waiting, and not found. Returns the ledger.
+        """
+        with lock(self.path, f"another process is updating {self.path}: wait for it."):
+            if model is not None:
+                with tempfile.TemporaryDirectory() as scratch:
+                    saved = _saved(model, Path(scratch))
+                    shutil.rmtree(self.path / "model")
+                    shutil.copytree(saved, self.path / "model")
+                    self._catalog.set(model=recipe.digest_of(saved))
+                self.model = recipe.load(self.path / "model")
+            old = self._catalog.fact("part")
+            self._catalog.begin_anew()
+            for folder in self.path.glob(f"vectors-{old}-*"):
+                shutil.rmtree(folder)
+            self._engines.clear()
+        return self.update(progress=progress)
+
+    def _mend(self, views: Mapping[str, str]) -> None:
+        """After a death between the index and the ledger: what only one of them knows is done again."""
+        for view in views:
+            index = self.engine(view)
+            keys = set(index.keys().tolist())
+            there = {item.id for item in self._catalog.items("state = 'searchable' AND view = ?", [view])}
+            index.delete(sorted(keys - there))
+            self._catalog.put({"id": id_, "state": "waiting"} for id_ in sorted(there - keys))
+
+
+def load(path: str | os.PathLike[str]) -> Any:
+    """A collection, or any part that is saved at `path`, whichever lies there."""
+    return Collection(path) if (Path(path).expanduser() / "catalog.sqlite").exists() else recipe.load(Path(path))
+
+
+def _saved(model: Any, scratch: Path) -> Path:
+    """Where a model that searches is saved, saved to a new folder first where it is not."""
+    saved = Path(model).expanduser() if isinstance(model, str | os.PathLike) else scratch / "model"
+    if saved == scratch / "model":
+        recipe.save(model, saved)
+    elif not hasattr(part := recipe.load(saved), "placed"):
+        raise ChiasmError(
+            f"wanted a model that searches, got {model}, which is a {type(part).__name__.lower()} model: fit one with "
+            "the task retrieve."
+        )
+    return saved
+
+
+def _make(at: Path, saved: Path, source: Path, index: str, columns: Mapping[str, str]) -> None:
+    """The folder of a new collection, whole or not at all."""
+    if at.exists() and (not at.is_dir() or any(at.iterdir())):
+        raise ChiasmError(f"{at} holds something else than an index: name a place that is new or empty.")
+    at.parent.mkdir(parents=True, exist_ok=True)
+    draft = Path(tempfile.mkdtemp(prefix=".new-", dir=at.parent))
+    try:
+        shutil.copytree(saved, draft / "model")
+        catalog = Catalog(draft / "catalog.sqlite", new=True)
+        facts = {"folder": str(source), "engine": index, "columns": dict(columns), "part": 0}
+        catalog.set(model=recipe.digest_of(saved), **facts)
+        catalog.close()
+        draft.chmod(0o755)
+        draft.replace(at)
+    except BaseException:
+        shutil.rmtree(draft, ignore_errors=True)
+        raise

@@ -1,0 +1,50 @@
+"""When a picture was taken, and where: what its camera wrote beside the pixels (EXIF)."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+from typing import Any
+
+from PIL import ExifTags, Image
+
+from chiasm.media.images import FORMATS
+
+__all__ = ["taken"]
+
+_MOST = 64 << 20
+"""Bytes of a file beyond which its notes are not looked for."""
+
+
+def taken(path: Path, place: bool = False) -> dict[str, Any]:
+    """What the camera noted: `taken` as "2024-05-03 12:00:01"; with `place` also `latitude` and `longitude` in degrees.
+
+    Nothing for what is no picture, notes nothing, or notes nonsense. Nothing of the pixels is read.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            if path.stat().st_size > _MOST:
+                return {}
+            with Image.open(path, formats=[*FORMATS, "MPO"]) as image:
+                notes = image.getexif()
+                camera = notes.get_ifd(ExifTags.IFD.Exif)
+                spot = notes.get_ifd(ExifTags.IFD.GPSInfo) if place else {}
+    except Exception:  # whatever is wrong with a file's notes, its pixels may be read
+        return {}
+    found: dict[str, Any] = {}
+    when = str(camera.get(ExifTags.Base.DateTimeOriginal) or notes.get(ExifTags.Base.DateTime) or "")
+    day, _, clock = when.strip().strip("\0").partition(" ")
+    if len(day) == 10 and len(clock) == 8 and not day.startswith("0000"):
+        found["taken"] = f"{day.replace(':', '-')} {clock}"
+    for name, side in (("latitude", "S"), ("longitude", "W")):
+        key = ExifTags.GPS.GPSLatitude if name == "latitude" else ExifTags.GPS.GPSLongitude
+        reference = ExifTags.GPS.GPSLatitudeRef if name == "latitude" else ExifTags.GPS.GPSLongitudeRef
+        try:
+            degrees, minutes, seconds = (float(part) for part in spot[key])
+        except (KeyError, TypeError, ValueError, ZeroDivisionError):
+            continue
+        value = degrees + minutes / 60 + seconds / 3600
+        if value == value and value <= 180:
+            found[name] = -value if str(spot.get(reference, "")).strip("\0") == side else value
+    return found
