@@ -222,6 +222,7 @@ def test_a_wrong_place_or_model_is_one_sentence(home, model, tmp_path):
     with pytest.raises(ChiasmError, match="is not there: mount it"):
         made.update()
     assert made.ledger()["seen"] == 30
+    made._catalog.close()
     (home / "p.index" / "catalog.sqlite").write_bytes(b"nonsense" * 999)
     with pytest.raises(ChiasmError, match="damaged"):
         Collection(home / "p.index")
