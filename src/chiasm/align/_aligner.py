@@ -106,14 +106,14 @@ class Aligner(Part):
         """
         return np.zeros(len(vectors), np.float32)
 
-    def trace(self, name: str, rows: Symbol) -> Symbol:
+    def traced(self, name: str, rows: Symbol) -> Symbol:
         """What `transform` does to rows `(n, d)` of a view, written down: `chiasm.export` makes an ONNX file of it.
 
         Raises a ChiasmError where the aligner does not tell.
         """
         raise ChiasmError(
             f"wanted an aligner whose map can be written as ONNX, got {type(self).__name__}, which does not tell its "
-            "own (no trace method): fit with auto, corrected, cca, ridge, pls, procrustes, kcca, asif or a trained one."
+            "own (no method traced): fit with auto, corrected, cca, ridge, pls, procrustes, kcca, asif or contrastive."
         )
 
     @property
@@ -189,8 +189,8 @@ class Linear(Aligner):
         mapped: np.ndarray = centered(rows, mean) @ matrix.astype(np.float32)
         return mapped
 
-    def trace(self, name: str, rows: Symbol) -> Symbol:
-        """As `Aligner.trace`."""
+    def traced(self, name: str, rows: Symbol) -> Symbol:
+        """As `Aligner.traced`."""
         apart, matrix = rows.centered(self.means_[name]), self.weights_.get(name)
         return apart if matrix is None else apart @ matrix
 

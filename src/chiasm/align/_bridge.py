@@ -112,7 +112,7 @@ class Bridge(Part):
             return self._narrow(_beside(normalize(centered(rows, self.seen_)), normalize(second)))
         return np.zeros((len(rows), self.width), np.float32)
 
-    def trace(self, view: str, rows: Symbol) -> Symbol:
+    def traced(self, view: str, rows: Symbol) -> Symbol:
         """As a call, written down."""
         if view == self.speaks:
             own = rows.centered(self.told_).unit()
@@ -177,7 +177,7 @@ class Shared(Part):
             return normalize(np.asarray(rows, np.float32))
         return np.zeros((len(rows), self.width), np.float32)
 
-    def trace(self, view: str, rows: Symbol) -> Symbol:
+    def traced(self, view: str, rows: Symbol) -> Symbol:
         """As a call, written down."""
         return rows.unit() if view in (self.speaks, self.shows) else rows.constant(np.zeros(self.width))
 
@@ -193,7 +193,7 @@ def bridged(bridges: Sequence[Any], view: str, rows: np.ndarray) -> np.ndarray:
 
 def trace_bridged(bridges: Sequence[Any], view: str, rows: Symbol) -> Symbol:
     """As `bridged`, written down."""
-    return join([bridge.trace(view, rows) for bridge in bridges]) * (1 / np.sqrt(len(bridges)))
+    return join([bridge.traced(view, rows) for bridge in bridges]) * (1 / np.sqrt(len(bridges)))
 
 
 def made(known: KnownPairs | None, views: Views) -> list[Any]:

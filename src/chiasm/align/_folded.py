@@ -102,8 +102,8 @@ class Folded(Aligner):
         rest[:, views.index(name)] = np.sqrt(np.clip(whole - length, 0, None))
         return (np.concatenate([unit, sides, rest], axis=1) / np.sqrt(whole)).astype(np.float32)
 
-    def trace(self, name: str, rows: Symbol) -> Symbol:
-        """As `Aligner.trace`."""
+    def traced(self, name: str, rows: Symbol) -> Symbol:
+        """As `Aligner.traced`."""
         unit, views, c = self._trace_unit(name, rows), list(self.banks_), float(np.sqrt(self.limit_))
         nothing, sides = unit.constant([0.0]), []
         for gallery, asker in permutations(views, 2):

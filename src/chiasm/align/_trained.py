@@ -167,8 +167,8 @@ class TrainedAligner(Aligner):
     def _map(self, name: str, rows: np.ndarray) -> np.ndarray:
         return self._forward(self.params_[name], Axes(self.centers_[name], self.bases_[name])(rows))
 
-    def trace(self, name: str, rows: Symbol) -> Symbol:
-        """As `Aligner.trace`."""
+    def traced(self, name: str, rows: Symbol) -> Symbol:
+        """As `Aligner.traced`."""
         on_axes = rows.centered(self.centers_[name]) @ self.bases_[name]
         ops: Any = SymbolOps()  # of `Ops` the part that these heads ask for
         mapped: Symbol = self._head().forward(self.params_[name], on_axes, ops, 0.0)

@@ -139,8 +139,8 @@ class ASIF(Aligner):
     def _map(self, name: str, rows: np.ndarray) -> np.ndarray:
         return normalize(_sparse(self._near(name, rows), self.chosen_["k"], self.chosen_["power"]))
 
-    def trace(self, name: str, rows: Symbol) -> Symbol:
-        """As `Aligner.trace`."""
+    def traced(self, name: str, rows: Symbol) -> Symbol:
+        """As `Aligner.traced`."""
         mean, k = self.means_[name], self.chosen_["k"]
         values = rows.centered(mean).unit() @ normalize(centered(self.anchors_[name], mean)).T
         if k < len(self.anchors_[name]):

@@ -128,14 +128,14 @@ class Corrected(Folded):
             return csls(rows, bank)
         return np.zeros(len(rows))
 
-    def trace(self, name: str, rows: Symbol) -> Symbol:
-        """As `Aligner.trace`."""
+    def traced(self, name: str, rows: Symbol) -> Symbol:
+        """As `Aligner.traced`."""
         if self.chosen_["correction"] == "none":
             return self._trace_inner(name, rows)
-        return super().trace(name, rows)
+        return super().traced(name, rows)
 
     def _trace_inner(self, name: str, rows: Symbol) -> Symbol:
-        mapped: Symbol = self.aligner_.trace(name, rows)
+        mapped: Symbol = self.aligner_.traced(name, rows)
         return mapped
 
     def _trace_unit(self, name: str, rows: Symbol) -> Symbol:

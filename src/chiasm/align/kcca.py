@@ -161,8 +161,8 @@ class KCCA(Aligner):
         mapped: np.ndarray = self._kernel(name, rows) @ self.weights_[name] - self.offsets_[name]
         return mapped.astype(np.float32)
 
-    def trace(self, name: str, rows: Symbol) -> Symbol:
-        """As `Aligner.trace`."""
+    def traced(self, name: str, rows: Symbol) -> Symbol:
+        """As `Aligner.traced`."""
         middle = self.landmarks_[name].mean(axis=0)  # taken off both: what is left of a distance keeps its digits
         near, marks = rows.wide() - middle, self.landmarks_[name] - middle
         squares = ((near * near).sum() + np.square(marks).sum(axis=1) - (near @ marks.T) * 2.0).at_least(0)

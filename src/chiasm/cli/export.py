@@ -14,10 +14,10 @@ from chiasm.export import export
 @click.option("--to", required=True, type=click.Path(), metavar="FOLDER", help="A new folder, or an empty one.")
 @click.option("--json", "as_json", is_flag=True, help="Print what was written as JSON.")
 def export_command(model: str, to: str, as_json: bool) -> None:
-    """Write the search MODEL as a folder that answers without Chiasm and without PyTorch.
+    """Write MODEL as a folder that answers without Chiasm and without PyTorch: of retrieve, classify, tag, regress.
 
-    ONNX files map each view to the shared space; beside them stand the indexed vectors, the network that encodes
-    pictures, and reader.py, which asks: python FOLDER/reader.py "a dog in snow" prints what chiasm search prints.
+    What was learned becomes ONNX files; beside them stand the indexed vectors, the network that encodes pictures, and
+    reader.py, which asks: python FOLDER/reader.py "a dog in snow" prints what chiasm search prints.
     """
     done = export(recipe.load(model), to)
     if as_json:
@@ -25,4 +25,4 @@ def export_command(model: str, to: str, as_json: bool) -> None:
         return
     size = sum(done.files.values()) / 1e6
     click.echo(f"wrote {counted(len(done.files), 'file')} to {done.folder} ({size:.1f} MB)")
-    click.echo(f"on generated rows its scores are within {done.difference:.1g} of the model's")
+    click.echo(f"on generated rows its answers are within {done.difference:.1g} of the model's")

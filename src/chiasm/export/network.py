@@ -19,7 +19,7 @@ _MOST = 2 << 30
 
 
 def onnx_bytes(graph: Graph, output: Symbol, widths: dict[str, int]) -> bytes:
-    """The model: inputs `(n, width)` float32 by name, n left open, and the output `(n, k)`, named "mapped".
+    """The model: inputs `(n, width)` float32 by name, n left open, and one output `(n, k)`, named "mapped".
 
     Raises a ChiasmError where it would be larger than 2 GiB, the most that such a file holds.
     """
@@ -48,13 +48,13 @@ def onnx_bytes(graph: Graph, output: Symbol, widths: dict[str, int]) -> bytes:
     return content
 
 
-def run(model: bytes, rows: np.ndarray) -> np.ndarray:
-    """What a model of one input makes of rows."""
+def run(model: bytes, **rows: np.ndarray) -> np.ndarray:
+    """What a model makes of its inputs, by their names."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     options.log_severity_level = 3
     session: Any = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-    found: np.ndarray = session.run(None, {session.get_inputs()[0].name: rows})[0]
+    found: np.ndarray = session.run(None, rows)[0]
     return found
