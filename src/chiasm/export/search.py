@@ -22,6 +22,8 @@ def search(query: Any, start: str | None = None, to: str | None = None, k: int =
         vectors = not isinstance(query, str) or query.endswith(".npy")
         kind = "vector" if vectors else "image" if Path(query).is_file() else "text"
         start = one([name for name in views if views[name]["modality"] == kind], "FROM", views)
+    for name in {start, to} - {None, *views}:
+        sys.exit(f"wanted a view, one of {', '.join(views)}; got {name}.")
     to = to or one([name for name in views if name != start], "TO", views)
     mapped = run(views[start]["map"], rows=encode(views[start], query))
     scores = (mapped @ np.load(HERE / views[to]["vectors"]).T)[0] / max(np.linalg.norm(mapped), 1e-30)
@@ -30,6 +32,8 @@ def search(query: Any, start: str | None = None, to: str | None = None, k: int =
 
 
 if __name__ == "__main__":
+    if len(sys.argv) < 2:
+        sys.exit(__doc__)
     query, start, to, k = (*sys.argv[1:], *[None] * 4)[:4]
     for rank, hit in enumerate(search(query, start, to, int(k or 5)), 1):
         more = "" if hit["id"] == hit["item"] else "   " + " ".join(hit["id"].split())
