@@ -13,10 +13,10 @@ from chiasm.registry import KINDS
 SOURCE = Path(__file__).parents[1] / "src" / "chiasm"
 
 LINE = """
-cli -> serve -> collection -> tasks -> contracts -> compare -> report -> measure
+cli -> serve -> collection export -> tasks -> contracts -> compare -> report -> measure
 -> align fuse distill generate tune explain index -> encoding -> encode -> nn data -> stats media target splits
 -> cache recipe score -> registry -> finite -> asked -> views -> frames checks -> column
--> tokens part files scale known device where -> allowed -> moved errors source_tree
+-> tokens part files scale known device where -> graph -> allowed -> moved errors source_tree
 """
 """The one line of the design; what stands in one place between two arrows does not import its neighbors."""
 LAYERS = [set(names.split()) for names in LINE.split("->")][::-1]

@@ -8,6 +8,7 @@ import hashlib
 import json
 import math
 import os
+import shutil
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -17,7 +18,7 @@ import numpy as np
 
 from chiasm.errors import ChiasmError
 
-__all__ = ["lock", "read_tensors", "replacing", "sha256", "write_atomic", "write_tensors"]
+__all__ = ["lock", "new_folder", "read_tensors", "replacing", "sha256", "write_atomic", "write_tensors"]
 
 _DTYPES = {
     "F64": "<f8",
@@ -66,11 +67,39 @@ def replacing(path: Path) -> Iterator[Path]:
         raise
     finally:
         os.close(handle)
-    folder = os.open(path.parent, os.O_RDONLY)
+    _sync(path.parent)
+
+
+@contextlib.contextmanager
+def new_folder(path: Path) -> Iterator[Path]:
+    """A new folder beside `path` to write to, which takes its place when the block ends well.
+
+    `path` is not there yet or an empty folder. A reader, a kill or a power cut sees nothing there, or all files.
+    """
+    path = path.absolute()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = Path(tempfile.mkdtemp(prefix=".new-", dir=path.parent))
     try:
-        os.fsync(folder)
+        yield draft
+        for place, _, names in os.walk(draft, topdown=False):
+            for name in names:
+                _sync(Path(place, name))
+            _sync(Path(place))
+        os.chmod(draft, 0o755)
+        os.replace(draft, path)
+    except BaseException:
+        shutil.rmtree(draft, ignore_errors=True)
+        raise
+    _sync(path.parent)
+
+
+def _sync(path: Path) -> None:
+    """What was written to a file or a folder is on the disk when this returns."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
     finally:
-        os.close(folder)
+        os.close(handle)
 
 
 @contextlib.contextmanager

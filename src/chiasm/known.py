@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 
-__all__ = ["Known", "KnownPairs", "Names", "Same"]
+__all__ = ["Exported", "Known", "KnownPairs", "Names", "Same"]
 
 
 class Known(NamedTuple):
@@ -30,6 +31,17 @@ class Names(NamedTuple):
     biases: np.ndarray
     vectors: np.ndarray
     names: Sequence[str] = ()
+
+
+class Exported(NamedTuple):
+    """What a reader without this library needs to encode as an encoder does (`chiasm.export`)."""
+
+    kind: str
+    """The function of `chiasm.export.reader` that encodes one item."""
+    settings: Mapping[str, Any]
+    """Its arguments, plain values."""
+    files: Mapping[str, Path] = {}
+    """Arguments that are files, which are copied."""
 
 
 class Same(NamedTuple):

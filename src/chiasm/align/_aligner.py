@@ -15,6 +15,7 @@ from chiasm.encoding import with_digests
 from chiasm.errors import ChiasmError, ChiasmWarning, unknown
 from chiasm.finite import check_varied, checked
 from chiasm.frames import is_matrix
+from chiasm.graph import Symbol
 from chiasm.part import Part
 from chiasm.scale import one_thread
 from chiasm.score import Score
@@ -105,6 +106,22 @@ class Aligner(Part):
         """
         return np.zeros(len(vectors), np.float32)
 
+    def traced(self, name: str, rows: Symbol) -> Symbol:
+        """What `transform` does to rows `(n, d)` of a view, written down: `chiasm.export` makes an ONNX file of it.
+
+        Raises a ChiasmError where the aligner does not tell.
+        """
+        raise ChiasmError(
+            f"wanted an aligner whose map can be written as ONNX, got {type(self).__name__}, which does not tell its "
+            "own (no method traced): fit with auto, corrected, cca, ridge, pls, procrustes, kcca, asif or contrastive."
+        )
+
+    @property
+    def reads(self) -> dict[str, int]:
+        """By fitted view, how many numbers a row of it has."""
+        self.check_fitted()
+        return dict(self._widths())
+
     def score(self, views: Any, y: None = None) -> Score:
         """Mean R@1 over the ordered pairs of views (the float), 0..1, and for each R@1, 5, 10 with 95 % intervals.
 
@@ -171,6 +188,11 @@ class Linear(Aligner):
             return centered(rows, mean)
         mapped: np.ndarray = centered(rows, mean) @ matrix.astype(np.float32)
         return mapped
+
+    def traced(self, name: str, rows: Symbol) -> Symbol:
+        """As `Aligner.traced`."""
+        apart, matrix = rows.centered(self.means_[name]), self.weights_.get(name)
+        return apart if matrix is None else apart @ matrix
 
 
 def centered(rows: np.ndarray, mean: np.ndarray) -> np.ndarray:

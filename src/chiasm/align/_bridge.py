@@ -10,12 +10,13 @@ from scipy.linalg import eigh
 from scipy.special import softmax
 
 from chiasm.align._aligner import centered
+from chiasm.graph import Symbol, join
 from chiasm.known import KnownPairs, Names, Same
 from chiasm.part import Part
 from chiasm.scale import one_thread
 from chiasm.views import Views, normalize
 
-__all__ = ["Bridge", "Shared", "bridged", "made"]
+__all__ = ["Bridge", "Shared", "bridged", "made", "trace_bridged"]
 
 SHARP = 0.1
 """Temperature of a text's likeness to the names."""
@@ -111,6 +112,20 @@ class Bridge(Part):
             return self._narrow(_beside(normalize(centered(rows, self.seen_)), normalize(second)))
         return np.zeros((len(rows), self.width), np.float32)
 
+    def traced(self, view: str, rows: Symbol) -> Symbol:
+        """As a call, written down."""
+        if view == self.speaks:
+            own = rows.centered(self.told_).unit()
+            about = ((own @ normalize(self._apart).T) * (1 / SHARP)).softmax()
+            first, second = about @ self.weights_ - self.weights_.mean(axis=0), own
+        elif view == self.shows:
+            seen = ((rows @ self.weights_.T + self.biases_) * (1 / SURE)).softmax()
+            first, second = rows.centered(self.seen_), ((seen - self.prior_) @ self._apart).unit()
+        else:
+            return rows.constant(np.zeros(self.width))
+        found = join([first.unit(), second * np.sqrt(SECOND)]) * (1 / np.sqrt(1 + SECOND))
+        return found @ self.basis_ if self.basis_.size else found
+
     def named(self, view: str, rows: np.ndarray) -> np.ndarray | None:
         """`(n, m)` how much of a row each name is, rows sum to 1: what is near a text, what is seen; else None."""
         if view == self.speaks:
@@ -162,6 +177,10 @@ class Shared(Part):
             return normalize(np.asarray(rows, np.float32))
         return np.zeros((len(rows), self.width), np.float32)
 
+    def traced(self, view: str, rows: Symbol) -> Symbol:
+        """As a call, written down."""
+        return rows.unit() if view in (self.speaks, self.shows) else rows.constant(np.zeros(self.width))
+
     def named(self, view: str, rows: np.ndarray) -> None:
         """No names."""
 
@@ -170,6 +189,11 @@ def bridged(bridges: Sequence[Any], view: str, rows: np.ndarray) -> np.ndarray:
     """What all bridges say of a view's rows side by side, of length 1 or less."""
     parts = [bridge(view, rows) for bridge in bridges]
     return np.concatenate(parts, axis=1) / np.float32(np.sqrt(len(parts)))
+
+
+def trace_bridged(bridges: Sequence[Any], view: str, rows: Symbol) -> Symbol:
+    """As `bridged`, written down."""
+    return join([bridge.traced(view, rows) for bridge in bridges]) * (1 / np.sqrt(len(bridges)))
 
 
 def made(known: KnownPairs | None, views: Views) -> list[Any]:

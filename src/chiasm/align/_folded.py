@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 
 from chiasm.align._aligner import Aligner
+from chiasm.graph import Symbol, join
 from chiasm.views import Views
 
-__all__ = ["Folded"]
+__all__ = ["Folded", "trace_inverted_softmax"]
 
 
 class Folded(Aligner):
@@ -55,6 +56,14 @@ class Folded(Aligner):
         """`(m,)` biases of vectors `(m, w)`, given known queries `(b, w)` and what each counts `(b,)`."""
         raise NotImplementedError
 
+    def _trace_unit(self, name: str, rows: Symbol) -> Symbol:
+        """As `_unit`, written down."""
+        raise NotImplementedError
+
+    def _trace_bias(self, rows: Symbol, bank: np.ndarray, counts: np.ndarray | None) -> Symbol:
+        """As `_bias`, `(m, 1)`, written down."""
+        raise NotImplementedError
+
     def _keep(self, views: Views, most: int, seed: int, more: Mapping[str, tuple[np.ndarray, float]] = {}) -> None:
         """Keep at most so many known queries of each view, and the sizes of the biases that they make.
 
@@ -93,8 +102,36 @@ class Folded(Aligner):
         rest[:, views.index(name)] = np.sqrt(np.clip(whole - length, 0, None))
         return (np.concatenate([unit, sides, rest], axis=1) / np.sqrt(whole)).astype(np.float32)
 
+    def traced(self, name: str, rows: Symbol) -> Symbol:
+        """As `Aligner.traced`."""
+        unit, views, c = self._trace_unit(name, rows), list(self.banks_), float(np.sqrt(self.limit_))
+        nothing, sides = unit.constant([0.0]), []
+        for gallery, asker in permutations(views, 2):
+            if gallery == name:
+                bank = self.banks_[asker]
+                owing = self._trace_bias(unit, bank, self._counted(asker)) if len(bank) else nothing
+                sides.append((owing - self.levels_[gallery][asker]).clip(-self.limit_, self.limit_) * (-1 / c))
+            else:
+                sides.append(unit.constant([c]) if asker == name else nothing)
+        whole, side = 1 + 2 * (len(views) - 1) * self.limit_, join(sides)
+        rest = (whole - ((unit * unit).sum() + (side * side).sum())).at_least(0).sqrt()
+        rests = [rest if view == name else nothing for view in views]
+        return join([unit, side, *rests]) * (1 / np.sqrt(whole))
+
     def _owing(self, rows: np.ndarray, asker: str) -> np.ndarray:
         bank = self.banks_[asker]
         if not len(bank):  # nobody is known to have asked
             return np.zeros(len(rows), np.float32)
-        return self._bias(rows, bank, vars(self).get("counts_", {}).get(asker))
+        return self._bias(rows, bank, self._counted(asker))
+
+    def _counted(self, asker: str) -> np.ndarray | None:
+        """What each known query of a view counts; None: all the same, and in a model saved before 0.2."""
+        counts: np.ndarray | None = vars(self).get("counts_", {}).get(asker)
+        return counts
+
+
+def trace_inverted_softmax(rows: Symbol, bank: np.ndarray, beta: float, counts: np.ndarray | None) -> Symbol:
+    """As `chiasm.stats.hubness.inverted_softmax`, `(n, 1)`, written down."""
+    scores = (rows @ bank.T) * beta
+    most, shares = scores.max(), np.ones(len(bank)) if counts is None else counts
+    return (most + ((scores - most).exp() @ (shares / shares.sum())[:, None]).log()) * (1 / beta)

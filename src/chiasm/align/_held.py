@@ -14,6 +14,7 @@ from chiasm.align._bridge import bridged, made
 from chiasm.align._canonical import canonical
 from chiasm.align._moments import means_by_id
 from chiasm.align._select import views_each
+from chiasm.graph import Symbol
 from chiasm.known import KnownPairs
 from chiasm.scale import one_thread
 from chiasm.stats.covariance import Covariance
@@ -30,6 +31,7 @@ __all__ = [
     "likeliest",
     "likeness",
     "principal",
+    "trace_likeness",
     "unlikely",
 ]
 
@@ -140,6 +142,11 @@ def anchored(views: Views, means: Mapping[str, np.ndarray]) -> dict[str, np.ndar
 def likeness(rows: np.ndarray, anchors: np.ndarray, power: float) -> np.ndarray:
     """Powers of the positive cosines `(m, n)` of unit rows to unit anchors, of length 1."""
     return normalize(np.maximum(rows @ anchors.T, 0) ** np.float32(power))
+
+
+def trace_likeness(rows: Symbol, anchors: np.ndarray, power: float) -> Symbol:
+    """As `likeness`, written down."""
+    return ((rows @ anchors.T).at_least(0) ** power).unit()
 
 
 def principal(likenesses: Sequence[np.ndarray]) -> np.ndarray:

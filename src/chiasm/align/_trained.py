@@ -14,6 +14,7 @@ from chiasm.align._aligner import Aligner, Linear
 from chiasm.align._select import folds, views_each
 from chiasm.allowed import COUNT, DEVICE, NOT_NEGATIVE, PART, POSITIVE, SEED, SIZE, choice
 from chiasm.errors import ChiasmError
+from chiasm.graph import Symbol, SymbolOps
 from chiasm.nn.blocks import HEADS, ArrayOps, Head, Params
 from chiasm.nn.pairs import Axes, Batch, axes, batches, links, turn
 from chiasm.nn.schedule import Schedule
@@ -165,6 +166,13 @@ class TrainedAligner(Aligner):
 
     def _map(self, name: str, rows: np.ndarray) -> np.ndarray:
         return self._forward(self.params_[name], Axes(self.centers_[name], self.bases_[name])(rows))
+
+    def traced(self, name: str, rows: Symbol) -> Symbol:
+        """As `Aligner.traced`."""
+        on_axes = rows.centered(self.centers_[name]) @ self.bases_[name]
+        ops: Any = SymbolOps()  # of `Ops` the part that these heads ask for
+        mapped: Symbol = self._head().forward(self.params_[name], on_axes, ops, 0.0)
+        return mapped
 
     def _head(self) -> Head:
         """The head of every view."""

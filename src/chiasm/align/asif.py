@@ -12,6 +12,7 @@ from chiasm.align._moments import means_by_id
 from chiasm.align._select import folds
 from chiasm.allowed import COUNT, POSITIVE, SEED
 from chiasm.errors import ChiasmError
+from chiasm.graph import Symbol
 from chiasm.stats.relevance import check_pairs, reciprocal_rank
 from chiasm.views import Views, as_views, normalize
 
@@ -137,6 +138,14 @@ class ASIF(Aligner):
 
     def _map(self, name: str, rows: np.ndarray) -> np.ndarray:
         return normalize(_sparse(self._near(name, rows), self.chosen_["k"], self.chosen_["power"]))
+
+    def traced(self, name: str, rows: Symbol) -> Symbol:
+        """As `Aligner.traced`."""
+        mean, k = self.means_[name], self.chosen_["k"]
+        values = rows.centered(mean).unit() @ normalize(centered(self.anchors_[name], mean)).T
+        if k < len(self.anchors_[name]):
+            values = values.kept(values.top(k).min())
+        return (values.sign() * values.abs() ** self.chosen_["power"]).unit()
 
 
 def _sparse(values: np.ndarray, k: int, power: float) -> np.ndarray:

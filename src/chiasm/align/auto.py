@@ -8,12 +8,24 @@ from typing import Any, ClassVar
 import numpy as np
 
 from chiasm.align._aligner import centered
-from chiasm.align._bridge import bridged, made
-from chiasm.align._folded import Folded
-from chiasm.align._held import Fold, Sims, anchored, canonical_maps, few, likeliest, likeness, principal, unlikely
+from chiasm.align._bridge import bridged, made, trace_bridged
+from chiasm.align._folded import Folded, trace_inverted_softmax
+from chiasm.align._held import (
+    Fold,
+    Sims,
+    anchored,
+    canonical_maps,
+    few,
+    likeliest,
+    likeness,
+    principal,
+    trace_likeness,
+    unlikely,
+)
 from chiasm.align._moments import spans, turned, widths
 from chiasm.align._select import folds, views_each
 from chiasm.allowed import COUNT, NOT_NEGATIVE, POSITIVE, SEED
+from chiasm.graph import Symbol, join
 from chiasm.known import KnownPairs, Names
 from chiasm.stats.covariance import Covariance
 from chiasm.stats.hubness import inverted_softmax
@@ -288,6 +300,21 @@ class Auto(Folded):
 
     def _bias(self, rows: np.ndarray, bank: np.ndarray, counts: np.ndarray | None) -> np.ndarray:
         return inverted_softmax(rows, bank, self.chosen_["temperature"], counts)
+
+    def _trace_unit(self, name: str, rows: Symbol) -> Symbol:
+        bridge = self.chosen_.get("bridge", 0.0)
+        over = [trace_bridged(self.bridges_, name, rows) * np.sqrt(bridge)] if bridge else []
+        if bridge == 1:
+            return over[0]
+        near = rows.centered(self.means_[name])
+        own = (near @ self.weights_[name]).unit()
+        if share := self.chosen_["share"]:
+            local = trace_likeness(near.unit(), self.anchors_[name], self.chosen_["power"]) @ self.basis_
+            own = join([own, local * np.sqrt(share)]) * (1 / np.sqrt(1 + share))
+        return join([own * np.sqrt(1 - bridge), *over]) if over else own
+
+    def _trace_bias(self, rows: Symbol, bank: np.ndarray, counts: np.ndarray | None) -> Symbol:
+        return trace_inverted_softmax(rows, bank, self.chosen_["temperature"], counts)
 
 
 def _mixed(sims: Sequence[tuple[np.ndarray, ...]], share: float) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:

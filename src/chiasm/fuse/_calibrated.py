@@ -6,6 +6,7 @@ import numpy as np
 from scipy.optimize import minimize
 from scipy.special import expit, log_expit, log_softmax, softmax
 
+from chiasm.graph import Symbol
 from chiasm.part import Part
 
 __all__ = ["Calibrated"]
@@ -74,6 +75,13 @@ class Calibrated(Part):
         logits = (scores - self.center_) @ self.matrix_ + self.bias_
         found: np.ndarray = expit(logits) if self.kind == "tags" else softmax(logits, axis=1)
         return found
+
+    def traced(self, scores: Symbol) -> Symbol:
+        """As a call, written down."""
+        if self.kind == "numbers":
+            return scores
+        logits = (scores - self.center_) @ self.matrix_ + self.bias_
+        return logits.sigmoid() if self.kind == "tags" else logits.softmax()
 
 
 def _best(s: np.ndarray, truth: np.ndarray, shares: np.ndarray, spread: float) -> np.ndarray:

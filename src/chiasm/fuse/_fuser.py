@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import warnings
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import numpy as np
@@ -12,6 +13,7 @@ from chiasm.allowed import DEVICE, SEED, choice
 from chiasm.asked import check_width, features_of, in_order
 from chiasm.errors import ChiasmError
 from chiasm.finite import checked
+from chiasm.graph import Symbol
 from chiasm.part import Part
 from chiasm.scale import one_thread
 from chiasm.score import Score
@@ -102,6 +104,16 @@ class Fuser(Part):
     def _answer(self, held: Blocks, n: int) -> np.ndarray:
         """`(n, c)` outputs; views may be absent in rows, or missing from `held` altogether."""
         raise NotImplementedError
+
+    def traced(self, rows: Mapping[str, Symbol]) -> Symbol:
+        """What `outputs` makes of rows that have just these views `(n, d)`, written down (`chiasm.export`).
+
+        Raises a ChiasmError where the fuser does not tell.
+        """
+        raise ChiasmError(
+            f"wanted a fuser whose answers can be written as ONNX, got {type(self).__name__}, which does not tell its "
+            "own (no method traced): fit with auto, early or bilinear."
+        )
 
     def _again(self, held: Blocks, truth: np.ndarray, folds: np.ndarray) -> np.ndarray:
         """`(n, c)` the answer to every row by what is learned without its fold, learning again for every fold."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from scipy.linalg import eigh
 
+from chiasm.graph import Symbol, join
 from chiasm.part import Part
 from chiasm.stats.blocks import Blocks
 from chiasm.tokens import Tokens
@@ -95,6 +96,24 @@ class Kernel(Part):
                 likeness *= np.exp(-_distances(values, self.landmarks_[view]) / self.widths_[view])
             out[part] = likeness @ self.whiten_
         return out
+
+    def traced(self, rows: Mapping[str, Symbol]) -> Symbol:
+        """As a call on rows that have every view, written down."""
+        standard = {}
+        for view in self.views:
+            spread, d = np.asarray(self.scales_[view], np.float64), len(self.means_[view])
+            apart = ((rows[view].wide() - self.means_[view]) * (1 / spread)).clip(-_CLIP, _CLIP)
+            standard[view] = (apart * (1 / np.sqrt(d))).narrow()
+        if self.kind == "linear":
+            return join(list(standard.values()))
+        likeness: Symbol | None = None
+        for view, values in standard.items():
+            marks = self.landmarks_[view]
+            apart = ((values * values).sum() + np.square(marks).sum(axis=1) - (values @ marks.T) * 2.0).at_least(0)
+            near = (apart * (-1 / self.widths_[view])).exp()
+            likeness = near if likeness is None else likeness * near
+        assert likeness is not None
+        return likeness @ self.whiten_
 
     def _standard(self, view: str, values: np.ndarray) -> np.ndarray:
         standard = np.clip((values - self.means_[view]) / self.scales_[view], -_CLIP, _CLIP)

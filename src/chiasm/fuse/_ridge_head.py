@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import combinations, product
 
 import numpy as np
@@ -10,6 +10,7 @@ import numpy as np
 from chiasm.fuse._calibrated import Calibrated
 from chiasm.fuse._kernel import Kernel, shared
 from chiasm.fuse._spaces import Space, spaced
+from chiasm.graph import Symbol, join
 from chiasm.part import Part
 from chiasm.scale import one_thread
 from chiasm.stats.blocks import Blocks, patterns, presence, subsets
@@ -123,6 +124,22 @@ class RidgeHead(Part):
             wide = np.concatenate([maps[g] for g in self._groups(_subset(key))], axis=1)
             answers[key] = self.calibrations_[key]((wide - one["center"]) @ one["coef"] + one["offset"])
         return self._by_pattern(here, answers, n)
+
+    def traced(self, rows: Mapping[str, Symbol]) -> Symbol:
+        """As `answer` for rows that have just these views, written down in float64 from the kernels on."""
+        answers = []
+        for key in self._used([i for i, view in enumerate(self.views_) if view in rows]):
+            one, groups = self.solutions_[key], self._groups(_subset(key))
+            wide = join([self.kernels_[g].traced(rows) for g in groups]).wide()
+            answers.append(
+                self.calibrations_[key].traced((wide - one["center"]) @ one["coef"] + one["offset"]).narrow()
+            )
+        if not answers:
+            return next(iter(rows.values())).constant(self.prior_)
+        total = answers[0]
+        for answer in answers[1:]:
+            total = total + answer
+        return total * (1 / len(answers))
 
     def _groups(self, subset: Sequence[int]) -> list[int]:
         """The kernels that read nothing but these views."""

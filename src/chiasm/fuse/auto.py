@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -13,6 +13,7 @@ from chiasm.allowed import PART
 from chiasm.errors import ChiasmError
 from chiasm.fuse._fuser import Fuser
 from chiasm.fuse._ridge_head import RidgeHead
+from chiasm.graph import Symbol
 from chiasm.stats.blocks import Blocks
 
 __all__ = ["Auto"]
@@ -99,6 +100,12 @@ class Auto(Fuser):
             here = held[self.view_].present
             out[here] = self.single_.answer({self.view_: held[self.view_]}, n)[here]
         return out
+
+    def traced(self, rows: Mapping[str, Symbol]) -> Symbol:
+        """As `Fuser.traced`."""
+        if self.single_ is not None and self.view_ in rows:
+            return self.single_.traced({self.view_: rows[self.view_]})
+        return super().traced(rows) if self.fuser_ is None else self.fuser_.traced(rows)
 
     @property
     def weights_(self) -> dict[str, float]:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from chiasm.fuse._fuser import Fuser
 from chiasm.fuse._ridge_head import RidgeHead
+from chiasm.graph import Symbol
 from chiasm.stats.blocks import Blocks
 
 __all__ = ["Bilinear"]
@@ -50,3 +53,7 @@ class Bilinear(Fuser):
 
     def _answer(self, held: Blocks, n: int) -> np.ndarray:
         return self.head_.answer(held, n)
+
+    def traced(self, rows: Mapping[str, Symbol]) -> Symbol:
+        """As `Fuser.traced`."""
+        return self.head_.traced(rows)

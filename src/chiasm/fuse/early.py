@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 import numpy as np
@@ -9,6 +10,7 @@ import numpy as np
 from chiasm.allowed import choice
 from chiasm.fuse._fuser import Fuser
 from chiasm.fuse._ridge_head import RidgeHead
+from chiasm.graph import Symbol
 from chiasm.stats.blocks import Blocks
 
 __all__ = ["Early"]
@@ -61,3 +63,7 @@ class Early(Fuser):
 
     def _answer(self, held: Blocks, n: int) -> np.ndarray:
         return self.head_.answer(held, n)
+
+    def traced(self, rows: Mapping[str, Symbol]) -> Symbol:
+        """As `Fuser.traced`."""
+        return self.head_.traced(rows)

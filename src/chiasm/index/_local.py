@@ -138,8 +138,6 @@ class Local(Index):
         if len(found) != len(units):
             raise ChiasmError(f"wanted one key a vector, got {len(found)} keys and {len(units)} vectors.")
         table = self._tabled(metadata or {}, len(found))
-        if not len(found) and not self._filled():
-            return self
         with self._writing():
             if self.path is not None:
                 self._journal().write(found, units, table, replace)
