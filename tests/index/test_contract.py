@@ -13,6 +13,7 @@ from chiasm import recipe
 from chiasm.errors import ChiasmError
 from chiasm.index._bounds import Coarse
 from chiasm.index.exact import Exact
+from chiasm.index.signs import Signs
 
 COLUMNS = {"title": "text", "size": "number", "taken": "date", "album": "category", "file": "path"}
 WIDTH = 12
@@ -26,9 +27,22 @@ def in_a_folder(tmp_path):
     return Exact(columns=COLUMNS, path=tmp_path / "held")
 
 
-ENGINES = {"exact in memory": (in_memory, 1.0), "exact in a folder": (in_a_folder, 1.0)}
+def signs_in_memory(tmp_path):
+    return Signs(columns=COLUMNS, candidates=60)
+
+
+def signs_in_a_folder(tmp_path):
+    return Signs(columns=COLUMNS, path=tmp_path / "held", candidates=60)
+
+
+ENGINES = {
+    "exact in memory": (in_memory, 1.0),
+    "exact in a folder": (in_a_folder, 1.0),
+    "signs in memory": (signs_in_memory, 0.8),
+    "signs in a folder": (signs_in_a_folder, 0.8),
+}
 """By name, how one is made, and the share of the 10 nearest that it has to find."""
-LASTING = [name for name in ENGINES if name != "exact in memory"]
+LASTING = [name for name in ENGINES if not name.endswith("in memory")]
 
 
 @pytest.fixture(params=list(ENGINES))
