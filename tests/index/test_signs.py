@@ -49,7 +49,7 @@ def test_scores_are_those_of_exact_search_to_the_last_bit():
     vectors = sentences(6000)
     index, exact = Signs().add(np.arange(6000), vectors), Exact().add(np.arange(6000), vectors)
     keys, scores = index.search(vectors[:5], 3)
-    known = {key: score for key, score in exact.ranked(vectors[4])}
+    known = dict(exact.ranked(vectors[4]))
     assert scores[4].tolist() == [known[key] for key in keys[4].tolist()]
 
 

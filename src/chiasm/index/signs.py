@@ -17,6 +17,8 @@ __all__ = ["Signs"]
 
 _BLOCK = 65_536
 _CHUNK = 16_384
+_GROWN = 4
+"""Times as many vectors as the mean was taken of: then it is taken anew."""
 _LEAST, _TIMES = 200, 10
 """How many are compared exactly, at least, and for each of the k that are wanted."""
 
@@ -30,7 +32,7 @@ class Signs(Approximate):
     `ranked`, and a search that few items are allowed in or that asks for many of them, are exact. What is added is
     found at once.
 
-    With m the mean of the first vectors, x - m and q - m differ in the sign of h of d numbers; that is the angle
+    With m the mean of the vectors, x - m and q - m differ in the sign of h of d numbers; that is the angle
     between them where signs are those of random directions (Charikar 2002), so that
 
         q . x  is about  m . x + |q - m| |x - m| cos(pi h / d)  and a number that is the same for all x.
@@ -79,7 +81,7 @@ class Signs(Approximate):
     def _bits(self, held: Held) -> _Bits:
         with vars(self).setdefault("_maker", threading.Lock()):
             known: tuple[Any, _Bits] | None = vars(self).get("_known")
-            if known is None or known[0] is not held.line:
+            if known is None or known[0] is not held.line or len(held.vectors) > _GROWN * known[1].made_of:
                 known = (held.line, _Bits(held.vectors))
             known[1].grow(held.vectors)
             self._known = known
@@ -93,11 +95,12 @@ class _Bits:
     """The signs of vectors less their mean, word by word; what was taken in is never changed, only added to.
 
     Args:
-        vectors: `(n, d)`, of whose first the mean is taken.
+        vectors: `(n, d)`, of some of which the mean is taken.
     """
 
     def __init__(self, vectors: np.ndarray):
-        self.center = np.asarray(vectors[:_CHUNK], dtype=np.float64).mean(axis=0).astype(np.float32)
+        spread = np.asarray(vectors[:: -(-len(vectors) // _CHUNK)], dtype=np.float64)
+        self.center, self.made_of = spread.mean(axis=0).astype(np.float32), len(vectors)
         self.square = float(self.center @ self.center)
         width = vectors.shape[1]
         self.cosines = np.cos(np.pi * np.arange(width + 1) / width).astype(np.float32)
