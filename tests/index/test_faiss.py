@@ -46,7 +46,7 @@ def asked(monkeypatch):
 def test_the_graph_is_searched_and_with_less_effort_finds_less(kind, asked):
     vectors, queries = sentences(3000), sentences(100, seed=1)
     index = Faiss(kind=kind).add(np.arange(3000), vectors)
-    assert len(index._known.rows) == 3000
+    assert len(index._graphs().known.rows) == 3000
     assert shared(index, np.arange(3000), vectors, queries) > 0.95
     assert sum(asked) == 100
     poor = Faiss(kind=kind, m=2, ef_construction=4, effort=1).add(np.arange(3000), vectors)
@@ -59,7 +59,7 @@ def test_rows_are_found_through_deletions_updates_and_additions_by_the_same_grap
     vectors = sentences(2000)
     index = Faiss(kind=kind, waiting=100, path=tmp_path / "held" if folder else None)
     index.add([f"k{i}" for i in range(1500)], vectors[:1500])
-    graph = index._known.graph
+    graph = index._graphs().known.graph
     held = {f"k{i}": vectors[i] for i in range(1500)}
     rng = np.random.default_rng(5)
     for step in range(8):
@@ -80,7 +80,7 @@ def test_rows_are_found_through_deletions_updates_and_additions_by_the_same_grap
         keys, rows = list(held), np.stack(list(held.values()))
         assert shared(index, keys, rows, rows[::37] + 0.01) > 0.95
         assert index.search(rows[-1], 1)[0].tolist() == [[keys[-1]]]
-        known = index._known
+        known = index._graphs().known
         assert known.graph is graph
         there = np.flatnonzero(known.rows >= 0)
         np.testing.assert_allclose(  # every vector in the graph is the row that it is said to be
@@ -100,10 +100,10 @@ def _lists(graph):
 def test_when_most_is_deleted_the_graph_is_made_anew(kind):
     vectors = sentences(1000)
     index = Faiss(kind=kind, waiting=50).add(np.arange(1000), vectors)
-    before = index._known.graph
+    before = index._graphs().known.graph
     index.delete(range(0, 700))
-    assert index._known.graph is not before
-    assert len(index._known.rows) == 300
+    assert index._graphs().known.graph is not before
+    assert len(index._graphs().known.rows) == 300
     assert index.search(vectors[800], 1)[0].tolist() == [[800]]
 
 
@@ -149,7 +149,7 @@ def test_the_file_of_a_graph_is_read_again_and_what_came_since_is_taken_in(kind,
     assert shared(again, np.arange(1600), vectors, sentences(50, seed=2)) > 0.9
     third = opened(tmp_path / "held", kind).build()
     assert taken == [600]
-    assert len(third._known.rows) == 1600
+    assert len(third._graphs().known.rows) == 1600
 
 
 def cut(file):

@@ -138,43 +138,37 @@ class Faiss(Approximate):
 
     def _known_of(self, held: Held, queries: int) -> Numbered | None:
         """The graph, if it is one of these rows; after enough queries one that lacks rows is seen to."""
-        known: Numbered | None = vars(self).get("_known")
-        if known is None or known.line is not held.line or len(held.vectors) - known.through > self.waiting:
-            self._missed = vars(self).get("_missed", 0) + queries
-            if self._missed >= _ASKED:
+        graphs = self._graphs()
+        known = graphs.known
+        covered = known.through if known is not None and known.line is held.line else 0
+        if len(held.vectors) - covered > self.waiting:
+            graphs.missed += queries
+            if graphs.missed >= _ASKED:
                 self._tend(self.waiting)
-                known = vars(self).get("_known")
-        return known
+        return graphs.known
 
     def _tend(self, outside: int) -> None:
         """Have a graph that lacks at most `outside` rows; with some left to, not where another thread is about it."""
-        making = vars(self).setdefault("_maker", threading.Lock())
-        if not making.acquire(blocking=not outside):
+        graphs = self._graphs()
+        if not graphs.making.acquire(blocking=not outside):
             return
         try:
-            held = self._held()
-            known: Numbered | None = vars(self).get("_known")
-            if known is not None and known.line is not held.line:
-                if self.path is None:
-                    with known.graph.alone():
-                        known.follow(held)
-                else:
-                    known, self._saved = None, 0
-            if known is not None and self._spent(known, held):
-                known, self._saved = None, 0
-            if known is None:
-                if len(held.vectors) <= outside:
-                    self._known = None
-                    return
+            held, known = self._held(), graphs.known
+            if known is not None and known.line is not held.line and self.path is None:
+                with known.graph.alone():
+                    known.follow(held)
+            if known is not None and (known.line is not held.line or self._spent(known, held)):
+                known, graphs.saved = None, 0
+            if known is None and len(held.vectors) > outside:
                 known = self._kept(held)
-            if len(held.vectors) - known.through > outside:
+            if known is not None and len(held.vectors) - known.through > outside:
                 with known.graph.alone():
                     known.take(held)
-            self._known, self._missed = known, 0
-            if self.path is not None and len(known.rows) - vars(self).get("_saved", 0) > _UNSAVED * len(known.rows):
+            graphs.known, graphs.missed = known, 0
+            if known is not None and self.path is not None:
                 self._save(known, held)
         finally:
-            making.release()
+            graphs.making.release()
 
     def _kept(self, held: Held) -> Numbered:
         """The graph that is kept in the folder, or an empty one."""
@@ -183,7 +177,7 @@ class Faiss(Approximate):
         if self.path is not None and (read := graph.read(self._file(), held.vectors)) is not None:
             known = Numbered(read, held)
             if not self._spent(known, held):
-                self._saved = len(read)
+                self._graphs().saved = len(read)
                 return known
         return Numbered(graph, held)
 
@@ -193,15 +187,33 @@ class Faiss(Approximate):
         return grown or 2 * known.dead(held) > len(known.rows)
 
     def _save(self, known: Numbered, held: Held) -> None:
+        """Keep the graph in the folder, where its file lacks many."""
+        graphs, count = self._graphs(), len(known.rows)
+        if count - graphs.saved <= _UNSAVED * count:
+            return
         try:
             known.graph.write(self._file(), held.vectors)
-            self._saved = len(known.rows)
+            graphs.saved = count
         except OSError as error:  # the rows are safe: only the next one to open them has to make it again
             log.warning("the graph of %s could not be kept (%s)", self.path, error.strerror)
 
     def _file(self) -> Path:
         return Path(self.path).expanduser() / "graph.faiss"
 
+    def _graphs(self) -> _Graphs:
+        return vars(self).setdefault("_made", _Graphs())
+
     def __getstate__(self) -> dict[str, Any]:
-        passing = ("_maker", "_known", "_missed", "_saved")
-        return {name: value for name, value in super().__getstate__().items() if name not in passing}
+        return {name: value for name, value in super().__getstate__().items() if name != "_made"}
+
+
+class _Graphs:
+    """What an index knows of its graph."""
+
+    def __init__(self) -> None:
+        self.making = threading.Lock()
+        self.known: Numbered | None = None
+        self.missed = 0
+        """Queries that were answered without it since it lacks many."""
+        self.saved = 0
+        """How many of its vectors are in the file."""
