@@ -44,6 +44,14 @@ def faiss_of(kind, folder=True):
     return make
 
 
+def postgres(tmp_path):
+    import _server
+
+    address = _server.address()  # skips where it cannot be started
+    engine = registry.get("index", "postgres")
+    return engine(columns=COLUMNS, address=address, table=_server.table(tmp_path), few=20)
+
+
 ENGINES = {
     "exact in memory": (in_memory, 1.0),
     "exact in a folder": (in_a_folder, 1.0),
@@ -53,6 +61,7 @@ ENGINES = {
     "hnsw in a folder": (faiss_of("hnsw"), 0.95),
     "ivf in memory": (faiss_of("ivf", folder=False), 0.9),
     "ivf in a folder": (faiss_of("ivf"), 0.9),
+    "postgres": (postgres, 0.95),
 }
 """By name, how one is made, and the share of the 10 nearest that it has to find."""
 LASTING = [name for name in ENGINES if not name.endswith("in memory")]

@@ -8,9 +8,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from chiasm.errors import ChiasmError, unknown
+from chiasm.finite import check_array
+from chiasm.views import normalize
 from chiasm.where import TYPES, columned
 
-__all__ = ["Held", "checked_k", "checked_keys", "checked_table"]
+__all__ = ["Held", "checked_k", "checked_keys", "checked_rows"]
 
 
 class Held(NamedTuple):
@@ -56,7 +58,20 @@ def checked_k(k: Any) -> int:
     return int(k)
 
 
-def checked_table(
+def checked_rows(
+    keys: Any, vectors: Any, metadata: Mapping[str, Sequence[Any]] | None, columns: Mapping[str, str]
+) -> tuple[np.ndarray, np.ndarray, dict[str, np.ndarray]]:
+    """What is to be added as it is kept: keys `(n,)`, vectors `(n, d)` float32 of length 1, columns of metadata `(n,)`.
+
+    Raises a ChiasmError for what does not fit together or is not of its type.
+    """
+    found, units = checked_keys(keys), normalize(check_array(vectors, "vectors")).astype(np.float32, copy=False)
+    if len(found) != len(units):
+        raise ChiasmError(f"wanted one key a vector, got {len(found)} keys and {len(units)} vectors.")
+    return found, units, _checked_table(metadata or {}, columns, len(found))
+
+
+def _checked_table(
     metadata: Mapping[str, Sequence[Any]], columns: Mapping[str, str], count: int
 ) -> dict[str, np.ndarray]:
     """What is known of `count` items as columns of their types, those that were not given too.

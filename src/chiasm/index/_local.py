@@ -11,7 +11,7 @@ import numpy as np
 from chiasm.allowed import Allowed
 from chiasm.errors import ChiasmError
 from chiasm.finite import check_array
-from chiasm.index._held import Held, checked_k, checked_keys, checked_table
+from chiasm.index._held import Held, checked_k, checked_rows
 from chiasm.index._index import Index, Where
 from chiasm.index._journal import Journal, Moved
 from chiasm.views import normalize
@@ -139,10 +139,7 @@ class Local(Index):
         raise NotImplementedError
 
     def _put(self, keys: Any, vectors: Any, metadata: Mapping[str, Sequence[Any]] | None, replace: bool) -> Self:
-        found, units = checked_keys(keys), normalize(check_array(vectors, "vectors")).astype(np.float32, copy=False)
-        if len(found) != len(units):
-            raise ChiasmError(f"wanted one key a vector, got {len(found)} keys and {len(units)} vectors.")
-        table = checked_table(metadata or {}, self.columns or {}, len(found))
+        found, units, table = checked_rows(keys, vectors, metadata, self.columns or {})
         if not len(found) and not self._filled():
             return self
         with self._writing():
