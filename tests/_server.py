@@ -34,6 +34,23 @@ def table(place: Path) -> str:
     return "t" + hashlib.sha256(str(place).encode()).hexdigest()[:20]
 
 
+def kill() -> None:
+    """Let it die as by kill -9, all its processes, in the middle of whatever they do."""
+    import psutil
+
+    postmaster = psutil.Process(started().get_pid())
+    postmaster.suspend()  # it starts nothing anew, and ends nothing in order
+    children = postmaster.children(recursive=True)
+    for process in (*children, postmaster):
+        process.kill()
+    psutil.wait_procs([*children, postmaster], timeout=20)
+
+
+def restart() -> None:
+    """Start it again where it was killed."""
+    started().ensure_postgres_running()
+
+
 def stop() -> None:
     """End it, if it was started, and remove its files."""
     if started.cache_info().currsize:

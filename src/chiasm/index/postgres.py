@@ -171,7 +171,9 @@ class Postgres(Index):
         """Whether so few are allowed, or so many of them wanted, that all are compared."""
         holds, values = condition(conditions)
         least = max(self.few if conditions else 0, _WIDE * k)
-        text = self._sql("SELECT count(*) FROM (SELECT FROM {table} WHERE {holds} LIMIT {least}) AS some", holds, least)
+        text = self._sql(
+            "SELECT count(*) FROM (SELECT FROM {table} WHERE {holds} LIMIT {least}) AS counted", holds, least
+        )
         return int(db.execute(text, values).fetchone()[0]) < least
 
     def _nearest(
@@ -227,8 +229,9 @@ class Postgres(Index):
         return self
 
     def _remove(self, db: Any, made: _Made, keys: list[Any]) -> int:
-        of_kind = [key for key in keys if isinstance(key, int) == made.whole and isinstance(key, (int, str))]
-        some = [key for key in of_kind if made.whole or "\0" not in key]
+        kind: Any = int if made.whole else str
+        keys = [int(key) if isinstance(key, np.integer) else key for key in keys]
+        some = [key for key in keys if isinstance(key, kind) and (made.whole or "\0" not in key)]
         return int(db.execute(self._sql("DELETE FROM {table} WHERE key = ANY(%s)"), [some]).rowcount)
 
     def _fill(self, db: Any, keys: list[Any], vectors: np.ndarray, table: Mapping[str, np.ndarray]) -> None:
