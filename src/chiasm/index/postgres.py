@@ -146,7 +146,9 @@ class Postgres(Index):
         self._server().close()
 
     def check_fitted(self) -> None:
-        """Nothing is learned here: what there is stands in the table."""
+        """Raise a ChiasmError where not even an address is given: what there is stands in the table."""
+        if not self.address:
+            super().check_fitted()
 
     def _page(self, vector: np.ndarray, k: int, where: Where) -> tuple[np.ndarray, np.ndarray]:
         return self._search(vector, k, where, exactly=True)
