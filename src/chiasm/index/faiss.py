@@ -37,7 +37,7 @@ class Faiss(Approximate):
     """Cosine search by the HNSW graph or the inverted file of FAISS, the found ones compared exactly.
 
     Choose it from some hundred thousand items on, when many ask one after the other and the vectors fit into memory
-    twice. It is not exact: benchmarks/search/engines.py says how many of the 10 nearest of 98,000 sentences it finds
+    twice. It is not exact: benchmarks/search/engines.py says how many of the 10 nearest of 91,000 sentences it finds
     (docs/index.md). `ranked` is exact, and so is a search that few items are allowed in, that asks for many of them,
     or that the graph gives too few for: k are found wherever there are k.
 

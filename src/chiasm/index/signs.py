@@ -28,7 +28,7 @@ class Signs(Approximate):
 
     Choose it for a folder (`path`) that does not fit into memory: of d numbers it keeps d bits and 8 bytes, where
     they take 4 d bytes, and reads from the folder only the vectors that it compares. It is not exact:
-    benchmarks/search/engines.py says how many of the 10 nearest of 98,000 sentences it finds (docs/index.md).
+    benchmarks/search/engines.py says how many of the 10 nearest of 91,000 sentences it finds (docs/index.md).
     `ranked`, and a search that few items are allowed in or that asks for many of them, are exact. What is added is
     found at once.
 
@@ -66,13 +66,15 @@ class Signs(Approximate):
         if few(wanted, allowed, count):
             return exactly(held, queries, k, allowed)
         bits = self._bits(held)
+        some = None if allowed is None else np.flatnonzero(allowed)
         rows = np.empty((len(queries), k), dtype=np.int64)
         scores = np.empty((len(queries), k), dtype=np.float32)
         for place, query in enumerate(queries):
             guessed = bits.guessed(query, count)
-            if allowed is not None:
-                guessed[~allowed] = -np.inf
-            found = np.argpartition(guessed, count - wanted)[count - wanted :]
+            if some is not None:
+                guessed = guessed[some]
+            found = np.argpartition(guessed, len(guessed) - wanted)[len(guessed) - wanted :]
+            found = found if some is None else some[found]
             values = rescored(held.vectors, found, query)
             order = np.lexsort((found, -values))[:k]
             rows[place], scores[place] = found[order], values[order]
