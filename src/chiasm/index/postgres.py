@@ -77,8 +77,8 @@ class Postgres(Index):
         table: str = "chiasm",
         m: int = 16,
         ef_construction: int = 64,
-        ef: int = 100,
-        few: int = 2000,
+        ef: int = 200,
+        few: int = 5000,
     ):
         self.columns = columns
         self.address = address
