@@ -223,6 +223,26 @@ def test_a_file_that_cannot_be_written_loses_no_row(tmp_path, monkeypatch, caplo
 
 
 @pytest.mark.parametrize("kind", KINDS)
+def test_a_graph_whose_growth_was_interrupted_is_not_used_and_made_again(kind, monkeypatch):
+    vectors = sentences(1200)
+    index = Faiss(kind=kind, waiting=50).add(np.arange(600), vectors[:600])
+    real = _graph.Graph.take
+
+    def interrupted(self, rows):
+        real(self, rows[:100])
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(_graph.Graph, "take", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            index.add(np.arange(600, 1200), vectors[600:])
+    assert shared(index, np.arange(1200), vectors, vectors[::40]) == 1.0  # all are compared
+    index.build()
+    assert len(index._graphs().known.rows) == len(index._graphs().known.graph) == 1200
+    assert shared(index, np.arange(1200), vectors, vectors[::40]) > 0.95
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_eight_threads_search_while_rows_come_and_go(kind):
     vectors = sentences(3000)
     index = Faiss(kind=kind, waiting=50).add(np.arange(1000), vectors[:1000])

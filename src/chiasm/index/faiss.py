@@ -167,6 +167,11 @@ class Faiss(Approximate):
             graphs.known, graphs.missed = known, 0
             if known is not None and self.path is not None:
                 self._save(known, held)
+        except BaseException:  # interrupted: the graph may hold what its rows do not tell
+            if graphs.known is not None:
+                graphs.known.line = None
+                graphs.known = None
+            raise
         finally:
             graphs.making.release()
 
