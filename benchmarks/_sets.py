@@ -31,8 +31,29 @@ __all__ = [
     "pictures",
     "simulated",
     "table",
+    "texts",
     "without_test",
 ]
+
+TEXTS = (
+    ("alfred_text", "data.parquet", "instructions"),
+    ("boxes_words", "data.parquet", "captions"),
+    ("coco2k", "data.parquet", "caption"),
+    ("covid_cxr", "data.parquet", "clinical_notes"),
+    ("exercise_steps", "data.parquet", "steps"),
+    ("exercise_steps", "data.parquet", "text"),
+    ("grid_s1", "data.parquet", "text"),
+    ("ikea", "items.parquet", "type"),
+    ("ikea", "items.parquet", "description"),
+    ("kg_text", "fb15k237_entities.parquet", "description"),
+    ("kg_text", "wn18rr_entities.parquet", "description"),
+    ("mvsa_single", "data.parquet", "text"),
+    ("nlvr", "data.parquet", "sentence"),
+    ("recsys", "items.parquet", "text"),
+    ("vqa_rad", "data.parquet", "question"),
+    ("web_news_zh", "data.parquet", "text"),
+)
+"""Where texts are: pack, table, column."""
 
 PACKS = Path(os.environ.get("CHIASM_DATA", Path(__file__).resolve().parents[2] / "shared" / "data"))
 
@@ -110,6 +131,18 @@ def encoded(views: Views) -> Views:
         for name, c in found.columns.items()
     }
     return views.replace(columns)
+
+
+def texts() -> Views:
+    """Every distinct text of all packs, about 91,000, in an order that is random and always the same."""
+    seen: dict[str, None] = {}
+    for name, file, column in TEXTS:
+        for cell in _table(name, file)[column]:
+            found = [cell] if isinstance(cell, str) else cell or []
+            seen.update(dict.fromkeys(text for text in found if text and text.strip()))
+    listed = list(seen)
+    order = np.random.default_rng(0).permutation(len(listed))
+    return Views({"text": Column("text", [listed[i] for i in order])})
 
 
 def fights() -> tuple[Views, np.ndarray, list[str]]:

