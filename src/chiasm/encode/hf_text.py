@@ -18,8 +18,8 @@ from chiasm.encode._hf import T5, Hf, configuration, network, tokenizer
 from chiasm.encode._hf_call import Opened, Read
 from chiasm.encode._hf_files import loaded, part
 from chiasm.encode._hf_read import PROBES, accepted, longest, read_texts
-from chiasm.encode._modules import kind_of
-from chiasm.encode._sentence import POOLINGS, prompt, steps
+from chiasm.encode._modules import kind_of, prompt, read
+from chiasm.encode._modules_torch import pooling, steps
 from chiasm.errors import ChiasmError, unknown
 from chiasm.media.images import MediaError
 
@@ -108,9 +108,10 @@ class HfText(Hf):
         if self.pool == "pooler" and not pooler:
             raise ChiasmError(f'hf_text: the weights in {home} hold no trained pooler: choose pool="mean" or "cls".')
         if self.pool == "auto" and modules:
-            opened.pool, opened.steps = steps(folder, modules, place(self.device))
+            found = read(self._name, folder, modules, "Transformer", 'choose pool="mean" or "cls"')
+            opened.pool, opened.steps = steps(found, place(self.device))
         elif self.pool != "pooler":
-            opened.pool = POOLINGS["cls" if self.pool == "cls" else "mean"]
+            opened.pool = pooling(["cls" if self.pool == "cls" else "mean"])
         if self.prompt or (self.pool == "auto" and modules):
             opened.prompt = prompt(self._name, folder, self.prompt)
         return opened
