@@ -52,10 +52,11 @@ class HfText(Hf):
         precision: "float32", "float16" or "bfloat16"; the latter two are for GPUs.
         batch_size: texts a call of the network; 0: one on a CPU, 64 on a GPU. Neither it nor the device is in the
             fingerprint, as vectors are equal to 1e-4 in float32; the precision is.
+        pooled: False gives the last states of a text's words and parts of words, `(t_i, d)` without start and end, as
+            `chiasm.tokens.Tokens`; `pool` and what follows it are then not asked.
 
     A text is read up to the model's limit (512 tokens for BERT), 20,000 characters and 8,192 tokens at most; a cut is
     noted on the item, never silent.
-    `tokens(items)` gives the last states of the text's words, `(t_i, d)` each, without start and end.
 
     Raises a ChiasmError when the folder is not whole, holds no safetensors weights or another kind of model.
 
@@ -77,6 +78,7 @@ class HfText(Hf):
         device: str = "auto",
         precision: str = "float32",
         batch_size: int = 0,
+        pooled: bool = True,
     ):
         self.model = model
         self.pool = pool
@@ -85,6 +87,7 @@ class HfText(Hf):
         self.device = device
         self.precision = precision
         self.batch_size = batch_size
+        self.pooled = pooled
 
     def _load(self, folder: Path) -> Opened:
         if self.pool not in _POOLS:
