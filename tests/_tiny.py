@@ -99,6 +99,8 @@ def other(name: str, parameter: str, value: Any) -> Any:
         return params(name, seed=1)[parameter]
     if parameter == "precision":
         return "bfloat16" if name.startswith("hf_") else "int8"
+    if isinstance(value, bool):
+        return not value
     if isinstance(value, str):
         return OTHERS[parameter]
     return value[:1] if isinstance(value, tuple) else value + 8

@@ -111,8 +111,8 @@ CHILD = """
 import resource, sys, time, numpy as np
 from chiasm.index.exact import Exact
 def grown():
-    held = {l.split(":")[0]: int(l.split()[1]) for l in open("/proc/self/status") if l.startswith(("RssAnon", "RssFile"))}
-    return held["RssAnon"] / 1024
+    told = [line for line in open("/proc/self/status") if line.startswith("RssAnon")]
+    return int(told[0].split()[1]) / 1024
 queries = np.load(sys.argv[2])
 before = grown()
 started = time.perf_counter(); index = Exact(path=sys.argv[1]); n = len(index); opened = time.perf_counter() - started

@@ -108,7 +108,10 @@ class Column:
         A row without an item is masked throughout. Raises a ChiasmError for a column that holds no tokens.
         """
         if not isinstance(self.items, Tokens):
-            raise ChiasmError(f"wanted tokens, got {self.modality} of one vector an item: encode it with steps.")
+            raise ChiasmError(
+                f"wanted tokens, got {self.modality} of one vector an item: encode it with steps=T "
+                "(over time) or pooled=False (words, patches)."
+            )
         return self.items.batch(self.index[rows])
 
     @property

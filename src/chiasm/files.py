@@ -35,6 +35,10 @@ _DTYPES = {
     "BOOL": "|b1",
 }
 _NAMES = {np.dtype(code): name for name, code in _DTYPES.items()}
+_READ = {**_DTYPES, "BF16": "<u2"}
+"""What can be read: numpy has no bfloat16, which is the first half of a float32."""
+_UNREAD = {"F4", "F6_E2M3", "F6_E3M2", "F8_E4M3", "F8_E5M2", "F8_E8M0"}
+"""Other kinds that safetensors files may hold."""
 _MAX_HEADER = 100_000_000
 
 
@@ -158,7 +162,8 @@ def read_tensors(path: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
     """The arrays of a safetensors file, memory-mapped read-only, and its metadata.
 
     The file's size is checked against its header first, since reading a map past a truncated end kills the process.
-    Raises a ChiasmError that names the file when it is damaged.
+    Arrays in bfloat16 are copied, to float32. Raises a ChiasmError that names the file when it is damaged, or holds
+    numbers that numpy has no kind for.
     """
     try:
         with open(path, "rb") as file:
@@ -168,30 +173,42 @@ def read_tensors(path: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
                 raise ValueError("header length")
             header = json.loads(file.read(length))
             metadata = header.pop("__metadata__", {})
-            _check_header(header, metadata, size - 8 - length)
+            _check_header(path, header, metadata, size - 8 - length)
             raw = np.zeros(0, np.uint8)
             if size > 8 + length:
                 raw = np.asarray(np.memmap(file, dtype=np.uint8, mode="r", offset=8 + length))
         arrays = {}
         for name, entry in header.items():
             start, end = entry["data_offsets"]
-            arrays[name] = raw[start:end].view(_DTYPES[entry["dtype"]]).reshape(entry["shape"])
+            values = raw[start:end].view(_READ[entry["dtype"]]).reshape(entry["shape"])
+            arrays[name] = _whole(values) if entry["dtype"] == "BF16" else values
+    except ChiasmError:
+        raise
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError) as error:
         raise ChiasmError(f"{path} is damaged or is no safetensors file ({error}).") from None
     return arrays, metadata
 
 
-def _check_header(header: dict[str, Any], metadata: dict[str, str], size: int) -> None:
+def _whole(halves: np.ndarray) -> np.ndarray:
+    """Numbers in bfloat16, given as 16 bits each, in float32."""
+    return (halves.astype(np.uint32) << 16).view(np.float32)
+
+
+def _check_header(path: Path, header: dict[str, Any], metadata: dict[str, str], size: int) -> None:
     """Refuse a header that does not describe `size` bytes exactly: every byte one array's, every array its shape's."""
     if not all(isinstance(value, str) for value in metadata.values()):
         raise ValueError("metadata")
+    if odd := {entry["dtype"] for entry in header.values()} & _UNREAD:
+        raise ChiasmError(
+            f"{path} holds numbers that are not read here ({', '.join(sorted(odd))}): save it in float32."
+        )
     place = 0
     for entry in sorted(header.values(), key=lambda entry: entry["data_offsets"]):
         start, end = entry["data_offsets"]
         numbers = [start, end, *entry["shape"]]
         if any(type(number) is not int or number < 0 for number in numbers) or start != place:
             raise ValueError("offsets")
-        if end - start != math.prod(entry["shape"]) * np.dtype(_DTYPES[entry["dtype"]]).itemsize:
+        if end - start != math.prod(entry["shape"]) * np.dtype(_READ[entry["dtype"]]).itemsize:
             raise ValueError("shape")
         place = end
     if place != size:

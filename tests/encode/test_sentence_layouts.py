@@ -164,6 +164,73 @@ def test_a_folder_of_model2vec_with_a_smaller_table_is_read_as_sentence_transfor
     np.testing.assert_allclose(alone, StaticText(str(folder)).encode(TEXTS), atol=1e-6)
 
 
+def test_a_table_in_bfloat16_gives_the_vectors_of_its_numbers_in_float32(tmp_path: Path) -> None:
+    import torch
+    from safetensors.torch import save_file
+
+    table = torch.from_numpy(np.random.default_rng(1).normal(size=(256, 16))).bfloat16()
+    found = []
+    for name, values in (("half", table), ("float", table.float())):
+        folder = Path(shutil.copytree(_tiny.tiny("static"), tmp_path / name))
+        save_file({"embeddings": values}, folder / "model.safetensors")
+        found.append(StaticText(str(folder)).encode(TEXTS))
+    assert found[0].dtype == np.float32
+    assert found[0].std() > 0.01
+    np.testing.assert_array_equal(*found)
+    save_file({"embeddings": table.to(torch.float8_e4m3fn)}, tmp_path / "half" / "model.safetensors")
+    with pytest.raises(ChiasmError, match=r"model\.safetensors holds numbers that are not read here \(F8_E4M3\)"):
+        StaticText(str(tmp_path / "half")).encode(TEXTS)
+
+
+BROKEN = {
+    "median": ("1_Pooling/config.json", '{"pooling_mode": "median"}', "says pooling_mode = 'median'"),
+    "evil": ("2_Dense/config.json", '{"activation_function": "evil.module.Tanh"}', "says activation_function = 'evil"),
+    "residual": ("2_Dense/config.json", '{"use_residual": true}', "says use_residual = True"),
+    "other input": ("2_Dense/config.json", '{"module_input_name": "token_embeddings"}', "says module_input_name ="),
+    "recurrent": (
+        "modules.json",
+        '[{"type": "Transformer", "path": ""}, {"type": "Pooling", "path": "1_Pooling"}, {"type": "LSTM", "path": ""}]',
+        'got LSTM as number 3: choose pool="mean" or "cls"',
+    ),
+    "no pooling": (
+        "modules.json",
+        '[{"type": "x.Transformer", "path": ""}, {"type": "x.Dense", "path": "2_Dense"}]',
+        "wanted modules Transformer, Pooling, then Dense or Normalize",
+    ),
+}
+"""What is wrong: the file, what it says, and what both readers of a network's folder say to that."""
+
+
+@pytest.mark.parametrize("lie", [*BROKEN, "no bias", "no weights"])
+def test_both_readers_of_a_networks_folder_refuse_the_same_in_the_same_words(lie: str, bert: Path) -> None:
+    from safetensors.numpy import save_file
+
+    modules = (("Transformer", ""), ("Pooling", "1_Pooling"), ("Dense", "2_Dense"), ("Normalize", "3_Normalize"))
+    layout(bert, *modules)
+    weights = {"linear.weight": np.ones((6, 16), np.float32)}
+    if lie == "no bias":
+        weights["linear.bias"] = np.ones(5, np.float32)
+    if lie != "no weights":
+        save_file(weights, bert / "2_Dense" / "model.safetensors")
+    said = r"linear\.bias \(5,\)" if lie == "no bias" else r"wanted .*2_Dense/model\.safetensors, got none"
+    if lie in BROKEN:
+        file, text, said = BROKEN[lie]
+        (bert / file).write_text(text)
+    told = []
+    for cls in (HfText, OnnxText):
+        with pytest.raises(ChiasmError, match=said) as caught:
+            cls(str(bert)).encode(["a"])
+        told.append(str(caught.value).partition(": ")[2])
+    assert told[0] == told[1]
+
+
+@pytest.mark.parametrize("cls", [HfText, OnnxText])
+def test_a_folder_that_lists_a_network_alone_has_the_mean_of_its_states(cls: Any, bert: Path) -> None:
+    layout(bert, ("Transformer", ""))
+    (bert / "config_sentence_transformers.json").unlink()
+    np.testing.assert_array_equal(cls(str(bert)).encode(TEXTS), cls(str(bert), pool="mean").encode(TEXTS))
+
+
 def test_a_folder_that_holds_no_table_is_one_sentence(tmp_path: Path) -> None:
     with pytest.raises(ChiasmError, match=r"wanted the array embedding\.weight or .* a network is for hf_text"):
         StaticText(str(_tiny.tiny("bert"))).encode(["a"])

@@ -16,7 +16,7 @@ from chiasm.errors import ChiasmError
 from chiasm.finite import checked
 from chiasm.scale import one_thread
 from chiasm.splits import cut
-from chiasm.stats.covariance import Covariance
+from chiasm.stats.covariance import Covariance, check_narrow
 from chiasm.stats.relevance import check_pairs
 from chiasm.views import Column, Views, as_views
 
@@ -72,8 +72,10 @@ class Closed(Linear):
         views = as_views(views)
         check_pairs(views)
         val = None if val is None else as_views(val)
+        wide = widths(views)
+        check_narrow(wide)
         bases = spans(views, val)
-        solver = _Solver(self, widths(views))
+        solver = _Solver(self, wide)
         moments, self.chosen_, self.trials_ = fit_moments(
             turned(views, bases),
             None if val is None else turned(val, bases),

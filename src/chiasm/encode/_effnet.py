@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -18,14 +18,13 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from chiasm import scale
-from chiasm.allowed import choice, number
+from chiasm.allowed import FLAG, choice, number
 from chiasm.cache import Cache
-from chiasm.encode._encoder import Encoder, each
+from chiasm.encode._encoder import Encoder, each, every
 from chiasm.errors import ChiasmError
 from chiasm.files import lock, sha256
 from chiasm.known import Exported, Known
-from chiasm.media.images import MediaError, Note, decode_image
+from chiasm.media.images import Note, decode_image
 
 __all__ = ["LITE0", "LITE2", "NETWORKS", "Effnet", "Network", "onnx_file", "pixels", "weights_file"]
 
@@ -74,20 +73,26 @@ NETWORKS = {one.name: one for one in (LITE0, LITE2)}
 
 
 class Effnet(Encoder):
-    """An image's pooled features `(n, 1280)` float32 by one of the networks; a subclass says which."""
+    """An image's pooled features `(n, 1280)` float32, or its patches, by one of the networks; a subclass says which."""
 
     modality = "image"
     batch = 128
-    later: ClassVar = {"precision": "float32"}
+    later: ClassVar = {"precision": "float32", "pooled": True}
 
     network: ClassVar[Network]
     size: int
     precision: str
 
-    allowed: ClassVar = {"size": number(32, 4096, whole=True), "precision": choice("float32", "int8")}
+    allowed: ClassVar = {
+        "size": number(32, 4096, whole=True),
+        "precision": choice("float32", "int8"),
+        "pooled": FLAG,
+    }
 
-    def attempt(self, items: Sequence[Any]) -> tuple[np.ndarray, dict[int, list[Note]]]:
+    def attempt(self, items: Sequence[Any]) -> tuple[Any, dict[int, list[Note]]]:
         """Decode and encode on all cores; undecodable images are noted as skipped."""
+        if self.in_parts:
+            return each(self._patches(), items, None)
         session = self._open()
 
         def one(item: Any) -> tuple[np.ndarray, list[Note]]:
@@ -101,17 +106,18 @@ class Effnet(Encoder):
 
         t is 81 (9 x 9) at 288 pixels, 49 at 224. Raises a ChiasmError that names the first image that cannot be read.
         """
+        return every(self._patches(), items, "image")
+
+    def _patches(self) -> Callable[[Any], tuple[np.ndarray, list[Note]]]:
+        """What gives an image's patches `(t, 1280)` and notes."""
         session = self._open_map()
 
-        def one(item: Any) -> np.ndarray:
-            try:
-                image, _ = decode_image(item, self.size)
-            except MediaError as error:
-                raise ChiasmError(f"cannot encode image {str(item)[:200]!r}: {error}.") from None
+        def one(item: Any) -> tuple[np.ndarray, list[Note]]:
+            image, notes = decode_image(item, self.size)
             grid = session.run(None, {"pixels": pixels(image)})[1][0]
-            return np.ascontiguousarray(grid.reshape(len(grid), -1).T)
+            return np.ascontiguousarray(grid.reshape(len(grid), -1).T), notes
 
-        return list(scale.threads(one, items))
+        return one
 
     def weights(self) -> str:
         """The pinned SHA-256 of the package's weights."""
@@ -129,8 +135,10 @@ class Effnet(Encoder):
 
         return class_shares(features, self.network)
 
-    def known(self) -> Known:
-        """The network's own classes, and what its last layer looks for to name each."""
+    def known(self) -> Known | None:
+        """The network's own classes, and what its last layer looks for to name each; None of patches."""
+        if self.in_parts:
+            return None
         from chiasm.encode._effnet_classes import class_names, last_layer
 
         return Known([[name, f"a photo of a {name}"] for name in class_names()], *last_layer(self.network))

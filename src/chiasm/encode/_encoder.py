@@ -17,12 +17,19 @@ from chiasm.media import images
 from chiasm.media.clips import clip_content
 from chiasm.media.images import MediaError, Note
 from chiasm.part import Part
+from chiasm.tokens import Tokens
 
-__all__ = ["Encoder", "content_of", "each", "foreign_code", "state_bytes", "text_bytes"]
+__all__ = ["NO_TOKENS", "Encoder", "content_of", "each", "every", "foreign_code", "packed", "state_bytes", "text_bytes"]
+
+_IN_PARTS = {"text": "words come from minilm_text and hf_text", "image": "patches come from effnet_image and hf_image"}
 
 
 class Encoder(Part):
     """One encoder of one modality. A subclass says its `modality` and implements `attempt`; the rest follows.
+
+    Where an item has parts (words, patches), the constructor has a parameter `pooled`. True: one vector an item,
+    `(n, d)`. False: one a part, `chiasm.tokens.Tokens` of `(t_i, d')` an item; `tokens(items)` gives the same in single
+    precision.
 
     Class attributes:
         modality: what it reads. version: raised when the numbers of equal items change, which are in caches.
@@ -36,6 +43,7 @@ class Encoder(Part):
     batch: ClassVar[int] = 256
     near: ClassVar[float | None] = None
     later: ClassVar[Mapping[str, Any]] = {}
+    pooled: bool = True
 
     def attempt(self, items: Sequence[Any]) -> tuple[Any, dict[int, list[Note]]]:
         """Encode what can be: `(n, d)` float32 or Tokens, and notes by position. A skipped item's row means nothing."""
@@ -56,6 +64,23 @@ class Encoder(Part):
                         f"cannot encode {self.modality} {str(shown)[:200]!r}: {note.message} [{note.code}]."
                     )
         return values, notes
+
+    def tokens(self, items: Sequence[Any]) -> list[np.ndarray]:
+        """The vectors of each item's parts, n float32 arrays `(t_i, d')`; a ChiasmError where an encoder has none."""
+        raise self.undivided()
+
+    def undivided(self) -> ChiasmError:
+        """Why an item of this encoder is one vector, and what to take for its parts."""
+        name = type(self).__module__.rsplit(".", 1)[-1]
+        if "steps" in self.get_params(deep=False):
+            return ChiasmError(f"{name} has no parameter pooled: with steps=T an item is T vectors, in order of time.")
+        do = f": {_IN_PARTS[self.modality]}, with pooled=False" if self.modality in _IN_PARTS else ""
+        return ChiasmError(f"{name} has pooled vectors only, one an item{do}.")
+
+    @property
+    def in_parts(self) -> bool:
+        """Whether an item is several vectors, `Tokens`, rather than one."""
+        return not self.pooled
 
     def known(self) -> Known | None:
         """The names that a classifier with these vectors has, if it has any: `align` may learn from them."""
@@ -113,13 +138,18 @@ class Encoder(Part):
         }
         text = json.dumps(facts, sort_keys=True, default=str)
         name = cls.__module__.rsplit(".", 1)[-1]
-        return f"{name}-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
+        half = "-half" if self.in_parts else ""  # tokens are in half precision, which is told
+        return f"{name}-{hashlib.sha256(text.encode()).hexdigest()[:16]}{half}"
 
 
 def each(
-    function: Callable[[Any], tuple[np.ndarray, list[Note]]], items: Sequence[Any], width: int
-) -> tuple[np.ndarray, dict[int, list[Note]]]:
-    """`attempt` by `function(item)` -> (vector, notes) on all cores; an item that raises MediaError is skipped."""
+    function: Callable[[Any], tuple[np.ndarray, list[Note]]], items: Sequence[Any], width: int | None
+) -> tuple[Any, dict[int, list[Note]]]:
+    """`attempt` by `function(item)` -> (vector, notes) on all cores; an item that raises MediaError is skipped.
+
+    Args:
+        width: d of the vectors; None where the function gives an item's tokens `(t, d)`.
+    """
 
     def safe(item: Any) -> tuple[np.ndarray | None, list[Note]]:
         try:
@@ -127,14 +157,51 @@ def each(
         except MediaError as error:
             return None, [error.note]
 
-    out = np.zeros((len(items), width), dtype=np.float32)
-    notes = {}
-    for i, (vector, found) in enumerate(scale.threads(safe, items)):
-        if vector is not None:
-            out[i] = vector
+    made, notes = [], {}
+    for i, (values, found) in enumerate(scale.threads(safe, items)):
+        if values is not None and width is None and not len(values):
+            values, found = None, [NO_TOKENS]
+        made.append(values)
         if found:
             notes[i] = found
-    return out, notes
+    return packed(made, width), notes
+
+
+def every(
+    function: Callable[[Any], tuple[np.ndarray, list[Note]]], items: Sequence[Any], what: str
+) -> list[np.ndarray]:
+    """`tokens` by `function(item)` -> (tokens, notes) on all cores; the first MediaError becomes a ChiasmError.
+
+    Args:
+        what: what an item is, for the error.
+    """
+
+    def one(item: Any) -> np.ndarray:
+        try:
+            return function(item)[0]
+        except MediaError as error:
+            raise ChiasmError(f"cannot encode {what} {str(item)[:200]!r}: {error}.") from None
+
+    return list(scale.threads(one, items))
+
+
+NO_TOKENS = Note("no_tokens", "nothing of it is a token", skipped=True)
+
+
+def packed(made: Sequence[np.ndarray | None], width: int | None) -> Any:
+    """What was made of n items as a column holds it; an item that is None is a row that means nothing.
+
+    Args:
+        made: vectors `(d,)`; with width None tokens `(t_i, d)`. width: d.
+    """
+    if width is None:
+        wide = next((one.shape[1] for one in made if one is not None), 0)
+        return Tokens.of([np.zeros((0, wide)) if one is None else one for one in made])
+    out = np.zeros((len(made), width), dtype=np.float32)
+    for row, one in enumerate(made):
+        if one is not None:
+            out[row] = one
+    return out
 
 
 def foreign_code(cls: type) -> str:

@@ -13,9 +13,9 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from chiasm import scale
-from chiasm.allowed import DEVICE, SIZE, check, choice
+from chiasm.allowed import DEVICE, FLAG, SIZE, check, choice
 from chiasm.device import place
-from chiasm.encode._encoder import Encoder
+from chiasm.encode._encoder import NO_TOKENS, Encoder, packed
 from chiasm.encode._hf_call import Opened, Read, Row, alone, ignores_padding, together
 from chiasm.encode._hf_files import checksum, find, libraries
 from chiasm.encode._hf_names import classifier
@@ -49,6 +49,7 @@ class Hf(Encoder):
     - precision: "float32", "float16" or "bfloat16". The half ones are for GPUs: twice as fast there and more, vectors
       equal to 2 or 3 digits.
     - batch_size: items a call of the network; 0: one on a CPU, many on a GPU.
+    - pooled, where an item has parts: False gives the network's last states of them.
 
     One item a call and one thread a call, as many calls at once as there are cores: no text is padded to the length of
     another, so an item gives the same bits in any company and on any number of cores. Many a call, and a GPU, give
@@ -62,8 +63,8 @@ class Hf(Encoder):
     batch_size: int
 
     local = ("device", "batch_size")
-    later: ClassVar = {"precision": "float32", "prompt": "", "truncate_dim": 0}
-    allowed: ClassVar = {"device": DEVICE, "precision": choice(*PRECISIONS), "batch_size": SIZE}
+    later: ClassVar = {"precision": "float32", "prompt": "", "truncate_dim": 0, "pooled": True}
+    allowed: ClassVar = {"device": DEVICE, "precision": choice(*PRECISIONS), "batch_size": SIZE, "pooled": FLAG}
 
     many: ClassVar[int] = 64
     """Items a call on a GPU."""
@@ -82,16 +83,17 @@ class Hf(Encoder):
     def attempt(self, items: Sequence[Any]) -> tuple[Any, dict[int, list[Note]]]:
         """Encode on all cores or on a GPU; unreadable items are noted as skipped, cut ones as cut."""
         opened = self._open()
-        out = np.zeros((len(items), opened.width), dtype=np.float32)
+        found: list[np.ndarray | None] = [None] * len(items)
         notes: dict[int, list[Note]] = {}
-        for position, made in self._each(opened, items, states=False):
+        for position, made in self._each(opened, items, states=self.in_parts):
             if isinstance(made, MediaError):
                 notes[position] = [made.note]
-                continue
-            out[position] = made[0]
-            if made[2]:
-                notes[position] = made[2]
-        return out, dict(sorted(notes.items()))
+            elif self.in_parts and not len(self._parts(made)):
+                notes[position] = [NO_TOKENS]
+            else:
+                found[position] = self._parts(made) if self.in_parts else made[0]
+                notes |= {position: made[2]} if made[2] else {}
+        return packed(found, None if self.in_parts else opened.width), dict(sorted(notes.items()))
 
     def tokens(self, items: Sequence[Any]) -> list[np.ndarray]:
         """The network's last states of each item's parts (words, patches): n float32 arrays `(t_i, d)`.
@@ -103,7 +105,7 @@ class Hf(Encoder):
             if isinstance(made, MediaError):
                 shown = str(items[position])[:200]
                 raise ChiasmError(f"cannot encode {self.modality} {shown!r}: {made}.") from None
-            found[position] = made[1]
+            found[position] = self._parts(made)
         return [found[i] for i in range(len(items))]
 
     def weights(self) -> str:
@@ -142,6 +144,11 @@ class Hf(Encoder):
         (row,) = rows
         assert row.vector is not None
         return row.vector, row.states if read.kept is None or not row.states.size else row.states[read.kept]
+
+    def _parts(self, made: Made) -> np.ndarray:
+        """The states `(t, d')` of an item's parts."""
+        states: np.ndarray = made[1]
+        return states
 
     def _probes(self) -> list[Any]:
         """Items that any such network can read: the first call shows that it works, and its width. Of texts two of

@@ -16,8 +16,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from chiasm.encode._modules_torch import Pool, Step
 from chiasm.encode._pixels import Pixels
-from chiasm.encode._sentence import Pool, Step
 from chiasm.errors import ChiasmError, ChiasmWarning
 from chiasm.media.images import Note
 

@@ -85,13 +85,6 @@ class HfTime(Timed, Hf):
                 notes[position] = [error.note]
         return self.pack([vectors.get(i) for i in range(len(items))]), dict(sorted(notes.items()))
 
-    def tokens(self, items: Sequence[Any]) -> list[np.ndarray]:
-        """The network's last states over time, or of a text's words: n float32 arrays `(t_i, d)`.
-
-        Raises a ChiasmError that names the first item that cannot be read.
-        """
-        return [one.values if isinstance(one, Steps) else one for one in super().tokens(items)]
-
     def _wants(self, opened: Opened) -> Wants:
         raise NotImplementedError
 
@@ -121,6 +114,11 @@ class HfTime(Timed, Hf):
         vector, steps = self._whole(opened, read, rows)
         return (parts(steps, read.kept["seconds"], self.steps) if self.steps else vector), steps
 
+    def _parts(self, made: Made) -> np.ndarray:
+        """The network's last states over time, or of a text's words."""
+        states: np.ndarray = made[1].values if isinstance(made[1], Steps) else made[1]
+        return states
+
     def _groups(self, items: Sequence[Any], most: int) -> list[list[int]]:
         return runs(items)  # near moments of one file in one pass
 
@@ -148,11 +146,16 @@ class HfTowers(HfTime):
 
     def attempt(self, items: Sequence[Any]) -> tuple[Any, dict[int, list[Note]]]:
         """Encode on all cores or on a GPU; what cannot be read is skipped, a cut text is noted."""
-        return Hf.attempt(self, items) if self.modality == "text" else super().attempt(items)
+        return Hf.attempt(self, items) if self.modality == "text" or self.in_parts else super().attempt(items)
 
     def speaker(self) -> HfTowers | None:
         """The tower of texts, of sounds or videos."""
-        return self.clone(modality="text") if self.modality != "text" else None
+        return self.clone(modality="text") if self.modality != "text" and not self.in_parts else None
+
+    @property
+    def in_parts(self) -> bool:
+        """Whether an item is several vectors, one a word or a step."""
+        return not self.pooled
 
     def _towers(self, folder: Path, other: str, unread: tuple[str, ...]) -> Opened:
         """The folder without the tower that is not needed: `unread` of its parts, where texts are read."""

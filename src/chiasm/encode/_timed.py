@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from chiasm import scale
-from chiasm.encode._encoder import Encoder
+from chiasm.encode._encoder import Encoder, packed
 from chiasm.media.clips import Decoded, Wants, decode_many, runs
 from chiasm.media.images import MediaError, Note
 from chiasm.tokens import Tokens
@@ -80,15 +80,9 @@ class Timed(Encoder):
 
     def pack(self, described: Sequence[np.ndarray | None]) -> np.ndarray | Tokens:
         """What was described of n clips, as a column holds it; a clip that is None is a row that means nothing."""
-        held = [one for one in described if one is not None]
-        if self.steps:
-            width = held[0].shape[1] if held else 0
-            return Tokens.of([np.zeros((0, width)) if one is None else one for one in described])
-        out = np.zeros((len(described), len(held[0]) if held else 0), dtype=np.float32)
-        for row, one in enumerate(described):
-            if one is not None:
-                out[row] = one
-        return out
+        width = next((len(one) for one in described if one is not None), 0)
+        values: np.ndarray | Tokens = packed(described, None if self.steps else width)
+        return values
 
     def attempt(self, items: Sequence[Any]) -> tuple[Any, dict[int, list[Note]]]:
         """Decode and describe on all cores, near moments of one file in one pass; what cannot be read is skipped."""
@@ -116,9 +110,9 @@ class Timed(Encoder):
         return self.pack([vectors.get(i) for i in range(len(items))]), notes
 
     @property
-    def fingerprint(self) -> str:
-        """As the base has it; tokens are in half precision, which is told."""
-        return f"{super().fingerprint}-half" if self.steps else super().fingerprint
+    def in_parts(self) -> bool:
+        """Whether an item is several vectors, one a step."""
+        return bool(self.steps)
 
 
 def finite(vector: np.ndarray) -> np.ndarray:

@@ -38,6 +38,9 @@ class E5Text(Encoder):
         width: texts are cut after this many columns, a Chinese character counting two and a Latin letter one: 256
             characters of Chinese, 512 of English. Longer texts cost more than proportionally and retrieved no better
             on web_news_zh (docs/log.md). A cut is noted on the item, never silent.
+
+    It has pooled vectors only, one a text: its engine gives no states of words. `minilm_text` and `hf_text` do, with
+    pooled=False.
     """
 
     modality = "text"

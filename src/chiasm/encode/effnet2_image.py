@@ -22,8 +22,8 @@ class Effnet2Image(Effnet):
     Args:
         size: the square the image is resized to, in pixels (aspect not kept); 260 as it was trained.
         precision: "float32" or "int8", as `effnet_image` has it.
-
-    `tokens(items)` gives the patches before pooling, row by row: (81, 1280) at 260 pixels.
+        pooled: False gives the patches before pooling, row by row, (81, 1280) at 260 pixels, as
+            `chiasm.tokens.Tokens`: for heads that read an item's parts (`temporal`).
 
     Raises a ChiasmError where the package of the weights is missing or is not the one that was tested.
     """
@@ -31,6 +31,7 @@ class Effnet2Image(Effnet):
     near = 0.92
     network = LITE2
 
-    def __init__(self, size: int = 260, precision: str = "float32"):
+    def __init__(self, size: int = 260, precision: str = "float32", pooled: bool = True):
         self.size = size
         self.precision = precision
+        self.pooled = pooled

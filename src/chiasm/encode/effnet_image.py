@@ -24,8 +24,8 @@ class EffnetImage(Effnet):
         precision: "int8" computes in whole numbers, rounded by two photographs of scikit-learn's when the network is
             made: for many pictures and few cores (benchmarks/speed/int8.py has both sides). Its vectors are near those
             of "float32", not equal: a model keeps to the one that it was fitted with.
-
-    `tokens(items)` gives the patches before pooling, row by row: (81, 1280) at 288 pixels.
+        pooled: False gives the patches before pooling, row by row, (81, 1280) at 288 pixels, as
+            `chiasm.tokens.Tokens`: for heads that read an item's parts (`temporal`).
 
     Raises a ChiasmError where the package of the weights is missing or is not the one that was tested.
     """
@@ -33,6 +33,7 @@ class EffnetImage(Effnet):
     near = 0.92
     network = LITE0
 
-    def __init__(self, size: int = 288, precision: str = "float32"):
+    def __init__(self, size: int = 288, precision: str = "float32", pooled: bool = True):
         self.size = size
         self.precision = precision
+        self.pooled = pooled

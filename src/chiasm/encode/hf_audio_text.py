@@ -40,11 +40,12 @@ class HfAudioText(HfTowers):
         precision: "float32", "float16" or "bfloat16"; the latter two are for GPUs.
         batch_size: items a call of the network; 0: one on a CPU, 16 on a GPU. Neither it nor the device is in the
             fingerprint, as vectors are equal to 1e-4 in float32; the precision is.
+        pooled: False gives the states of every 0.3 s or of the words before they are projected, `(t_i, d')`, as
+            `chiasm.tokens.Tokens`: no space that sounds and texts share.
 
     A sound of up to 10 s is repeated to fill them, as in training; a longer one is cut into the fewest equal parts that
     fit, and its vector is the mean of theirs: where a long recording holds several things, search its moments. Texts
-    are read up to the model's limit (512 tokens); a cut is noted on the item. `over_time(decoded)` gives the states of
-    every 0.3 s before they are projected, `tokens(items)` these or the words'.
+    are read up to the model's limit (512 tokens); a cut is noted on the item.
 
     Raises a ChiasmError when the folder is not whole, holds no safetensors weights or another kind of model.
 
@@ -63,12 +64,14 @@ class HfAudioText(HfTowers):
         device: str = "auto",
         precision: str = "float32",
         batch_size: int = 0,
+        pooled: bool = True,
     ):
         self.model = model
         self.modality = modality
         self.device = device
         self.precision = precision
         self.batch_size = batch_size
+        self.pooled = pooled
 
     def _load(self, folder: Path) -> Opened:
         opened = self._towers(folder, "audio", ("audio_model",))

@@ -43,11 +43,11 @@ class HfImage(Hf):
         precision: "float32", "float16" or "bfloat16"; the latter two are for GPUs.
         batch_size: images a call of the network; 0: one on a CPU, 64 on a GPU. Neither it nor the device is in the
             fingerprint, as vectors are equal to 1e-4 in float32; the precision is.
+        pooled: False gives the last states of the patches or of the cells of the last map, row by row, as
+            `chiasm.tokens.Tokens`: (49, 2048) for ResNet-50 at 224 pixels.
 
     Images are decoded whole, then resized, cropped and scaled as the folder says: what a crop leaves out is not seen.
     An image over 100 times as long as wide is skipped.
-    `tokens(items)` gives the last states of the patches or of the cells of the last map, row by row, `(t_i, d)` each:
-    (49, 2048) for ResNet-50 at 224 pixels.
 
     Raises a ChiasmError when the folder is not whole, holds no safetensors weights or another kind of model.
 
@@ -65,14 +65,18 @@ class HfImage(Hf):
         device: str = "auto",
         precision: str = "float32",
         batch_size: int = 0,
+        pooled: bool = True,
     ):
         self.model = model
         self.device = device
         self.precision = precision
         self.batch_size = batch_size
+        self.pooled = pooled
 
     def known(self) -> Known | None:
         """The names of the folder's classifier, where it is one and its last layer is linear in these vectors."""
+        if self.in_parts:
+            return None
         rng = np.random.default_rng(0)
         return self._classes([rng.integers(0, 256, (64, 64, 3), dtype=np.uint8) for _ in range(2)])
 

@@ -49,10 +49,11 @@ class HfImageText(Hf):
         precision: "float32", "float16" or "bfloat16"; the latter two are for GPUs.
         batch_size: items a call of the network; 0: one on a CPU, 64 on a GPU. Neither it nor the device is in the
             fingerprint, as vectors are equal to 1e-4 in float32; the precision is.
+        pooled: False gives the last states of patches or words before they are projected, `(t_i, d')`, as
+            `chiasm.tokens.Tokens`: no space that images and texts share.
 
     Texts are read up to the model's limit (77 tokens for CLIP, 64 for SigLIP); a cut is noted on the item. Images are
-    resized, cropped and scaled as the folder says. `tokens(items)` gives the last states of patches or words before
-    they are projected, `(t_i, d')` each.
+    resized, cropped and scaled as the folder says.
 
     Raises a ChiasmError when the folder is not whole, holds no safetensors weights or another kind of model.
 
@@ -71,16 +72,18 @@ class HfImageText(Hf):
         device: str = "auto",
         precision: str = "float32",
         batch_size: int = 0,
+        pooled: bool = True,
     ):
         self.model = model
         self.modality = modality
         self.device = device
         self.precision = precision
         self.batch_size = batch_size
+        self.pooled = pooled
 
     def speaker(self) -> HfImageText | None:
         """The tower of texts, of images."""
-        return self.clone(modality="text") if self.modality == "image" else None
+        return self.clone(modality="text") if self.modality == "image" and not self.in_parts else None
 
     def _load(self, folder: Path) -> Opened:
         if self.modality not in _TOWERS:

@@ -18,8 +18,8 @@ from chiasm.encode._hf import T5, Hf, configuration, network, tokenizer
 from chiasm.encode._hf_call import Opened, Read
 from chiasm.encode._hf_files import loaded, part
 from chiasm.encode._hf_read import PROBES, accepted, longest, read_texts
-from chiasm.encode._modules import kind_of
-from chiasm.encode._sentence import POOLINGS, prompt, steps
+from chiasm.encode._modules import kind_of, prompt, read
+from chiasm.encode._modules_torch import pooling, steps
 from chiasm.errors import ChiasmError, unknown
 from chiasm.media.images import MediaError
 
@@ -52,10 +52,11 @@ class HfText(Hf):
         precision: "float32", "float16" or "bfloat16"; the latter two are for GPUs.
         batch_size: texts a call of the network; 0: one on a CPU, 64 on a GPU. Neither it nor the device is in the
             fingerprint, as vectors are equal to 1e-4 in float32; the precision is.
+        pooled: False gives the last states of a text's words and parts of words, `(t_i, d)` without start and end, as
+            `chiasm.tokens.Tokens`; `pool` and what follows it are then not asked.
 
     A text is read up to the model's limit (512 tokens for BERT), 20,000 characters and 8,192 tokens at most; a cut is
     noted on the item, never silent.
-    `tokens(items)` gives the last states of the text's words, `(t_i, d)` each, without start and end.
 
     Raises a ChiasmError when the folder is not whole, holds no safetensors weights or another kind of model.
 
@@ -77,6 +78,7 @@ class HfText(Hf):
         device: str = "auto",
         precision: str = "float32",
         batch_size: int = 0,
+        pooled: bool = True,
     ):
         self.model = model
         self.pool = pool
@@ -85,6 +87,7 @@ class HfText(Hf):
         self.device = device
         self.precision = precision
         self.batch_size = batch_size
+        self.pooled = pooled
 
     def _load(self, folder: Path) -> Opened:
         if self.pool not in _POOLS:
@@ -108,9 +111,10 @@ class HfText(Hf):
         if self.pool == "pooler" and not pooler:
             raise ChiasmError(f'hf_text: the weights in {home} hold no trained pooler: choose pool="mean" or "cls".')
         if self.pool == "auto" and modules:
-            opened.pool, opened.steps = steps(folder, modules, place(self.device))
+            found = read(self._name, folder, modules, "Transformer", 'choose pool="mean" or "cls"')
+            opened.pool, opened.steps = steps(found, place(self.device))
         elif self.pool != "pooler":
-            opened.pool = POOLINGS["cls" if self.pool == "cls" else "mean"]
+            opened.pool = pooling(["cls" if self.pool == "cls" else "mean"])
         if self.prompt or (self.pool == "auto" and modules):
             opened.prompt = prompt(self._name, folder, self.prompt)
         return opened

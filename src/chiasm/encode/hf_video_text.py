@@ -42,11 +42,11 @@ class HfVideoText(HfTowers):
         precision: "float32", "float16" or "bfloat16"; the latter two are for GPUs.
         batch_size: items a call of the network; 0: one on a CPU, 16 on a GPU. Neither it nor the device is in the
             fingerprint, as vectors are equal to 1e-4 in float32; the precision is.
+        pooled: False gives each picture's vector before the pictures are read together, or the words' last states,
+            `(t_i, d')`, as `chiasm.tokens.Tokens`: no space that videos and texts share.
 
     The pictures (8) come from the middles of as many equal parts of the clip, squeezed to a square: search long films
     by their moments. Texts are read up to the model's limit (77 tokens); a cut is noted on the item.
-    `over_time(decoded)` gives each picture's vector before the pictures are read together, `tokens(items)` these or
-    the words' last states.
 
     Raises a ChiasmError when the folder is not whole, holds no safetensors weights or another kind of model.
 
@@ -65,12 +65,14 @@ class HfVideoText(HfTowers):
         device: str = "auto",
         precision: str = "float32",
         batch_size: int = 0,
+        pooled: bool = True,
     ):
         self.model = model
         self.modality = modality
         self.device = device
         self.precision = precision
         self.batch_size = batch_size
+        self.pooled = pooled
 
     def _load(self, folder: Path) -> Opened:
         opened = self._towers(folder, "video", ("vision_model", "mit", "prompts_generator"))

@@ -8,15 +8,16 @@ Sources: Wang et al., MiniLM, NeurIPS 2020; Reimers & Gurevych, Sentence-BERT, E
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
+from chiasm.allowed import FLAG
 from chiasm.checks import is_unseen
-from chiasm.encode._encoder import Encoder, each
+from chiasm.encode._encoder import Encoder, each, every
 from chiasm.errors import ChiasmError
 from chiasm.files import sha256
 from chiasm.known import Exported
@@ -40,15 +41,55 @@ class MinilmText(Encoder):
     A text is read up to 256 tokens (about 200 English words), the network's own limit; a cut is noted on the item,
     never silent.
 
+    Args:
+        pooled: False gives the last states of a text's words and parts of words, `(t_i, 384)` without start and end, as
+            `chiasm.tokens.Tokens`.
+
     Raises a ChiasmError that says what to install when a package is missing, or is not the one that was tested.
     """
 
     modality = "text"
     near = 0.96
     batch = 128
+    later: ClassVar = {"pooled": True}
 
-    def attempt(self, items: Sequence[Any]) -> tuple[np.ndarray, dict[int, list[Note]]]:
+    allowed: ClassVar = {"pooled": FLAG}
+
+    def __init__(self, pooled: bool = True):
+        self.pooled = pooled
+
+    def attempt(self, items: Sequence[Any]) -> tuple[Any, dict[int, list[Note]]]:
         """Encode on all cores. Order and company do not change the numbers; empty texts are noted as skipped."""
+        return each(self._states(), items, None) if self.in_parts else each(self._vectors(), items, 384)
+
+    def tokens(self, items: Sequence[Any]) -> list[np.ndarray]:
+        """The last states of each text's words, n float32 arrays `(t_i, 384)`, without start and end.
+
+        Raises a ChiasmError that names the first text that cannot be read.
+        """
+        return every(self._states(), items, "text")
+
+    def _vectors(self) -> Callable[[Any], tuple[np.ndarray, list[Note]]]:
+        run = self._run()
+
+        def one(item: Any) -> tuple[np.ndarray, list[Note]]:
+            states, notes = run(item)
+            vector = states.mean(axis=0)
+            return vector / np.linalg.norm(vector), notes
+
+        return one
+
+    def _states(self) -> Callable[[Any], tuple[np.ndarray, list[Note]]]:
+        run = self._run()
+
+        def one(item: Any) -> tuple[np.ndarray, list[Note]]:
+            states, notes = run(item)
+            return states[1:-1], notes
+
+        return one
+
+    def _run(self) -> Callable[[Any], tuple[np.ndarray, list[Note]]]:
+        """What gives the states `(t, 384)` of a text's tokens, start and end among them, and notes."""
         tokenizer, session = self._open()
         unknown = tokenizer.token_to_id("[UNK]")
 
@@ -57,7 +98,7 @@ class MinilmText(Encoder):
             found = tokenizer.encode(text)
             ids = np.array([found.ids], dtype=np.int64)
             inputs = {"input_ids": ids, "attention_mask": np.ones_like(ids), "token_type_ids": np.zeros_like(ids)}
-            vector = session.run(None, inputs)[0][0].mean(axis=0)
+            states = session.run(None, inputs)[0][0]
             notes = []
             lacking = found.ids.count(unknown)
             if 2 * lacking > len(found.ids) - 2:  # the start and the end are tokens too
@@ -65,9 +106,9 @@ class MinilmText(Encoder):
             if found.overflowing or len(text) < len(item):
                 read = found.offsets[-2][1] if found.overflowing else len(text)
                 notes.append(Note("cut", f"read the first {read} of {len(item)} characters"))
-            return vector / np.linalg.norm(vector), notes
+            return states, notes
 
-        return each(one, items, 384)
+        return one
 
     def weights(self) -> str:
         """The pinned SHA-256 of the network and of its vocabulary."""

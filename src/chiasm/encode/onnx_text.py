@@ -15,9 +15,9 @@ import numpy as np
 from chiasm.allowed import SIZE, TEXT, choice
 from chiasm.encode._hf_files import loaded
 from chiasm.encode._hf_read import MOST, USUAL
-from chiasm.encode._modules import POOLINGS, steps
+from chiasm.encode._modules import Module, Pooling, prompt, read
+from chiasm.encode._modules_numpy import steps
 from chiasm.encode._onnx import Network, Onnx, Opened, near, settings
-from chiasm.encode._sentence import prompt
 from chiasm.encode._words import LONGEST, readable
 from chiasm.errors import ChiasmError, unknown
 from chiasm.media.images import MediaError, Note
@@ -89,14 +89,16 @@ class OnnxText(Onnx):
         network.choose(self.output, _usual(self.pool, of_two))
         ids = network.inputs["input_ids"].shape
         tokens = _Tokens.of(network, config, int(ids[1]) if len(ids) == 2 and isinstance(ids[1], int) else 0)
-        made = [POOLINGS["cls" if self.pool == "cls" else "mean"]]
+        found: list[Module] = [Pooling(("cls" if self.pool == "cls" else "mean",))]
         modules = near(network.file, "modules.json")
         if self.pool == "auto" and modules:
             listed = loaded(modules.parent, modules.name) or []
-            made = steps(self._name, modules.parent, listed, ("Transformer", "Pooling"))
+            found = read(self._name, modules.parent, listed, "Transformer", 'choose pool="mean" or "cls"')
         if self.prompt or (self.pool == "auto" and modules):
             said = near(network.file, "config_sentence_transformers.json") or network.file
             tokens.prompt = prompt(self._name, said.parent, self.prompt)
+
+        made = steps(found)
 
         def run(item: Any) -> tuple[np.ndarray, list[Note]]:
             inputs, notes = tokens.read(item)

@@ -16,8 +16,8 @@ import numpy as np
 from chiasm.allowed import SIZE, TEXT
 from chiasm.encode._encoder import Encoder
 from chiasm.encode._hf_files import file_checksum, find, loaded, part
-from chiasm.encode._modules import Step, kind_of, steps
-from chiasm.encode._sentence import prompt
+from chiasm.encode._modules import Normalize, kind_of, prompt, read
+from chiasm.encode._modules_numpy import Step, steps
 from chiasm.encode._words import LONGEST, readable
 from chiasm.errors import ChiasmError
 from chiasm.files import read_tensors
@@ -121,13 +121,13 @@ class StaticText(Encoder):
                 raise ChiasmError(f"static_text: {place}/tokenizer.json is no tokenizer ({error}).") from None
             tokenizer.no_padding()
             rows = _table(place / "model.safetensors", tokenizer.get_vocab_size())
-            made = steps(self._name, folder, modules, ("StaticEmbedding",))
+            found = read(self._name, folder, modules, "StaticEmbedding")
             if not modules and (loaded(folder, "config.json") or {}).get("normalize"):  # model2vec's own layout
-                made = [lambda vector: vector / max(np.linalg.norm(vector), np.float32(1e-12))]
+                found = [Normalize()]
             unknown = loaded(place, "tokenizer.json")["model"].get("unk_token")
             words = prompt(self._name, folder, self.prompt)
             number = None if unknown is None else tokenizer.token_to_id(unknown)
-            self._opened = _Opened(tokenizer, rows, made, words, number, mark)
+            self._opened = _Opened(tokenizer, rows, steps(found), words, number, mark)
         return self._opened
 
     @property

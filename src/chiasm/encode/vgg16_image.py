@@ -13,9 +13,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from chiasm import scale
-from chiasm.allowed import TEXT, choice
-from chiasm.encode._encoder import Encoder, each
+from chiasm.allowed import FLAG, TEXT, choice
+from chiasm.encode._encoder import Encoder, each, every
 from chiasm.encode._hf import one_thread
 from chiasm.encode._hf_files import file_checksum
 from chiasm.errors import ChiasmError, unknown
@@ -44,9 +43,9 @@ class Vgg16Image(Encoder):
         file: the weights, a state dict of torchvision's `vgg16`, as .pth or .safetensors; read without running code.
             On the command line `--encoder photo=vgg16_image:FILE`.
         layer: "pooled", the mean over the last 7 x 7 map; or "dense", the second dense layer ("fc7").
+        pooled: False gives the cells of that map, row by row, `(49, 512)`, as `chiasm.tokens.Tokens`.
 
     The image is resized to 224 x 224 (aspect not kept) and scaled by ImageNet's means and deviations.
-    `tokens(items)` gives the 7 x 7 map itself, row by row: `(49, 512)` each.
 
     Raises a ChiasmError when there is no such file, or it holds other arrays.
 
@@ -56,14 +55,16 @@ class Vgg16Image(Encoder):
 
     modality = "image"
     batch = 64
+    later: ClassVar = {"pooled": True}
 
-    allowed: ClassVar = {"file": TEXT, "layer": choice("pooled", "dense")}
+    allowed: ClassVar = {"file": TEXT, "layer": choice("pooled", "dense"), "pooled": FLAG}
 
-    def __init__(self, file: str = "", layer: str = "pooled"):
+    def __init__(self, file: str = "", layer: str = "pooled", pooled: bool = True):
         self.file = file
         self.layer = layer
+        self.pooled = pooled
 
-    def attempt(self, items: Sequence[Any]) -> tuple[np.ndarray, dict[int, list[Note]]]:
+    def attempt(self, items: Sequence[Any]) -> tuple[Any, dict[int, list[Note]]]:
         """Decode and encode on all cores; undecodable images are noted as skipped."""
         arrays = self._open()
 
@@ -77,21 +78,27 @@ class Vgg16Image(Encoder):
             return vector[0].numpy(), notes
 
         with one_thread():
+            if self.in_parts:
+                return each(self._cells, items, None)
             return each(one, items, len(arrays[_last(self.layer)]))
 
     def tokens(self, items: Sequence[Any]) -> list[np.ndarray]:
-        """The last map's 7 x 7 cells, row by row: n float32 arrays `(49, 512)`; a MediaError for an unreadable item."""
-        arrays = self._open()
+        """The last map's 7 x 7 cells, row by row: n float32 arrays `(49, 512)`.
 
-        def one(item: Any) -> np.ndarray:
-            import torch
-
-            with torch.inference_mode():
-                cells = _map(arrays, decode_image(item, SIDE)[0])
-            return np.ascontiguousarray(cells[0].flatten(1).T.numpy())
-
+        Raises a ChiasmError that names the first image that cannot be read.
+        """
+        self._open()
         with one_thread():
-            return list(scale.threads(one, items))
+            return every(self._cells, items, "image")
+
+    def _cells(self, item: Any) -> tuple[np.ndarray, list[Note]]:
+        """An image's cells `(49, 512)` and notes."""
+        import torch
+
+        image, notes = decode_image(item, SIDE)
+        with torch.inference_mode():
+            cells = _map(self._open(), image)
+        return np.ascontiguousarray(cells[0].flatten(1).T.numpy()), notes
 
     def weights(self) -> str:
         """The SHA-256 of the file."""
@@ -109,6 +116,8 @@ class Vgg16Image(Encoder):
     def _open(self) -> dict[str, Any]:
         if self.layer not in ("pooled", "dense"):
             raise unknown("layer of vgg16_image", self.layer, ["pooled", "dense"])
+        if self.in_parts and self.layer == "dense":
+            raise ChiasmError('vgg16_image: wanted the map\'s cells, got layer="dense", which has none: leave it out.')
         if vars(self).get("_arrays") is None:
             place = self._place()
             self._checksum = file_checksum(place)

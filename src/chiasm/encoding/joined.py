@@ -68,7 +68,7 @@ class Joined(Part):
         """As `encode`, with notes by position of what was altered; what two encoders note alike stands once."""
         self.check_fitted()
         found = [encoder.encode_told(items) for encoder in self.encoders_]
-        blocks = [block / scale for (block, _), scale in zip(found, self.scales_, strict=True)]
+        blocks = [np.asarray(block, np.float32) / scale for (block, _), scale in zip(found, self.scales_, strict=True)]
         notes: dict[int, list[Note]] = {}
         for _, told in found:
             for position, mine in told.items():

@@ -243,7 +243,7 @@ class Encoding(Part):
         for shows, encoder in self.encoders_.items():
             brought, speaker = getattr(encoder, "known", lambda: None)(), _speaker(encoder)
             for speaks, other in self.encoders_.items():
-                if other.modality != "text" or speaks == shows:
+                if other.modality != "text" or speaks == shows or getattr(other, "in_parts", False):
                     continue
                 if speaker is not None and speaker.fingerprint == other.fingerprint:
                     found[speaks, shows] = Same(np.asarray(other.encode([])).shape[1])
@@ -317,10 +317,17 @@ def _named(name: str, modality: str) -> Any:
         parameter, equals, rest = text.partition("=")
         if equals and parameter in settings:
             first, known, text = parameter, settings[parameter], rest
+        elif equals and parameter == "pooled" and hasattr(encoder, "undivided"):
+            raise encoder.undivided()
         elif equals and parameter.isidentifier() and not isinstance(known, str):
             raise unknown(f"parameter of {name}", parameter, settings)
         if not isinstance(known, str | int | float):
             raise ChiasmError(f"wanted {name} alone, got {name}:{text}: it takes no value here; set it in Python.")
+        if isinstance(known, bool):
+            if text not in ("True", "False"):
+                raise ChiasmError(f"wanted {name}:{first}=True or False, got {name}:{first}={text}.")
+            encoder.set_params(**{first: text == "True"})
+            continue
         try:
             encoder.set_params(**{first: type(known)(text)})
         except ValueError:

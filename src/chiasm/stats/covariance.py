@@ -6,6 +6,7 @@ pairs weighs 1/(p q); the cross moment of the id is then the outer product of it
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from itertools import combinations
 from typing import Any
 
@@ -15,7 +16,20 @@ from chiasm.errors import ChiasmError
 from chiasm.part import Part
 from chiasm.views import Views
 
-__all__ = ["Covariance"]
+__all__ = ["Covariance", "check_narrow"]
+
+WIDEST = 32_768
+"""Numbers an item at most: the product of a view with itself then takes 4 GiB in float32."""
+
+
+def check_narrow(widths: Mapping[str, int]) -> None:
+    """Raise a ChiasmError that names the first view too wide for its products `(d, d)` to be held."""
+    for name, width in widths.items():
+        if width > WIDEST:
+            raise ChiasmError(
+                f"view {name!r}: wanted at most {WIDEST:,} numbers an item, as their products with one another are "
+                f"held, got {width:,}: encode it as pooled features, or in fewer steps, patches or words side by side."
+            )
 
 
 class Covariance(Part):
@@ -133,6 +147,7 @@ class Covariance(Part):
         return self.alone_[name]
 
     def _check(self, widths: dict[str, int]) -> None:
+        check_narrow(widths)
         for name, width in widths.items():
             if width != self.widths.get(name, width):
                 raise ChiasmError(
