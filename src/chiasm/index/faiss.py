@@ -37,9 +37,9 @@ class Faiss(Approximate):
     """Cosine search by the HNSW graph or the inverted file of FAISS, the found ones compared exactly.
 
     Choose it from some hundred thousand items on, when many ask one after the other and the vectors fit into memory
-    twice. It is not exact: benchmarks/search/engines.py says how many of the 10 nearest of 91,000 sentences it finds
-    (docs/index.md). `ranked` is exact, and so is a search that few items are allowed in, that asks for many of them,
-    or that the graph gives too few for: k are found wherever there are k.
+    twice. It is not exact: of the 10 nearest among 91,000 sentences either kind finds about 99 of 100
+    (benchmarks/search/engines.py, docs/index.md). `ranked` is exact, and so is a search that few items are allowed in,
+    that asks for many of them, or that the graph gives too few for: k are found wherever there are k.
 
     The graph is made of the rows and can be lost at any time. Whoever adds has it made or extended once more than
     `waiting` rows are not in it; until then these are compared one by one, so that they are found at once. Who opens

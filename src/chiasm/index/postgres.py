@@ -48,7 +48,7 @@ class Postgres(Index):
 
     Vectors of up to 2,000 numbers are searched by an HNSW index in single precision, up to 4,000 by one in half
     precision whose best are compared in single; wider ones, up to 16,000, are compared one by one. It is not exact:
-    benchmarks/search/engines.py says how many of the 10 nearest of 91,000 sentences it finds (docs/index.md).
+    of the 10 nearest among 91,000 sentences it finds about 99 of 100 (benchmarks/search/engines.py, docs/index.md).
     `ranked` is exact, and so is a search that at most `few` items are allowed in, that asks for many of them, or that
     the index gives too few for: k are found wherever there are k. Add the most at once and first: the index is made
     after the first rows and then row by row, which takes longer.
