@@ -60,7 +60,7 @@ FIGURES = [
 
 def plain(vectors: np.ndarray, queries: np.ndarray) -> np.ndarray:
     """NumPy's way: rows `(q, K)` of each query, the nearest first."""
-    scores = queries @ vectors.T
+    scores = (vectors @ queries[0])[None] if len(queries) == 1 else queries @ vectors.T  # the quicker of each
     found = np.argpartition(-scores, K, axis=1)[:, :K]
     return np.take_along_axis(found, np.argsort(-np.take_along_axis(scores, found, 1), axis=1), 1)
 

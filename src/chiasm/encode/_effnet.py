@@ -145,6 +145,8 @@ class Effnet(Encoder):
 
     def exported(self) -> Exported:
         """The network's file, and what it reads."""
+        if self.in_parts:
+            return super().exported()
         settings = {"side": self.size, "mean": MEAN, "deviation": DEVIATION}
         return Exported("picture", settings, {"network": Path(onnx_file(self.network, self.precision))})
 

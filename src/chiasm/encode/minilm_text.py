@@ -116,6 +116,8 @@ class MinilmText(Encoder):
 
     def exported(self) -> Exported:
         """The network, its vocabulary, and where texts are cut."""
+        if self.in_parts:
+            return super().exported()
         network, vocabulary = _files()
         limits = {"tokens": TOKENS, "characters": CHARACTERS}
         return Exported("minilm", limits, {"network": network, "tokenizer": vocabulary})

@@ -23,6 +23,8 @@ __all__ = ["BLOCK", "Coarse", "nearest", "rescored"]
 BLOCK = 16_384
 _GROUP = 32
 _QUERIES = 128
+_AT_ONCE = 1 << 21
+"""Scores that are looked at in one go."""
 _RESCORED = 8_192
 
 Pass = Callable[[np.ndarray], "Iterator[Scored]"]
@@ -30,14 +32,18 @@ Pass = Callable[[np.ndarray], "Iterator[Scored]"]
 
 
 class Scored(NamedTuple):
-    """The rough scores of a block: the true one is `rough * weight + offset`, within `slack`; each `(q,)` but rough."""
+    """The rough scores of some blocks of b rows: the true one is `rough * weight + offset`, within `slack`."""
 
     start: int
+    """The first row."""
     rough: np.ndarray
-    """`(q, b)`, whole numbers or single precision."""
+    """`(q, blocks, b)`, whole numbers or single precision; beyond the last row the least number that there is."""
     weight: np.ndarray
+    """`(q, blocks)`."""
     offset: np.ndarray
+    """`(q, 1)`."""
     slack: np.ndarray
+    """`(q, blocks)`."""
 
 
 class _Packed(NamedTuple):
@@ -93,23 +99,36 @@ class Coarse:
         whole = np.rint(queries / step[:, None]).astype(np.int8)
         kept = step[:, None] * whole
         lost, wide = np.linalg.norm(queries - kept, axis=1), np.linalg.norm(kept, axis=1)
-        offset = queries @ self.center
-        start = 0
-        for block in self.blocks:
-            rough = np.asarray(numkong.dots_packed(whole, block.values))
-            slack = 1.001 * (wide * block.lost + lost * block.wide) + _rounding(queries.shape[1])
-            yield Scored(start, rough, step * np.float32(block.step), offset, slack)
-            start += block.rows
+        offset = (queries @ self.center)[:, None]
+        several = max(1, _AT_ONCE // (len(queries) * BLOCK))
+        for start in range(0, len(self.blocks), several):
+            blocks = self.blocks[start : start + several]
+            products = [np.asarray(numkong.dots_packed(whole, block.values)) for block in blocks]
+            rough = products[0][:, None]
+            if several > 1:
+                rough = np.empty((len(queries), len(blocks), BLOCK), dtype=np.int32)
+                rough[:, -1] = _lowest(rough.dtype)  # the last may be shorter
+                for place, product in enumerate(products):
+                    rough[:, place, : product.shape[1]] = product
+            lost_, wide_, steps = (np.array([getattr(b, name) for b in blocks]) for name in ("lost", "wide", "step"))
+            slack = 1.001 * (wide[:, None] * lost_ + lost[:, None] * wide_) + _rounding(queries.shape[1])
+            yield Scored(start * BLOCK, rough, step[:, None] * steps, offset, slack)
 
 
 def _products(vectors: np.ndarray) -> Pass:
     def scored(queries: np.ndarray) -> Iterator[Scored]:
-        ones, zeros = np.ones(len(queries), np.float32), np.zeros(len(queries), np.float32)
+        ones, zeros = np.ones((len(queries), 1)), np.zeros((len(queries), 1))
         for start in range(0, len(vectors), BLOCK):
-            rough = queries @ np.asarray(vectors[start : start + BLOCK]).T
-            yield Scored(start, rough, ones, zeros, zeros + np.float32(_rounding(queries.shape[1])))
+            block = np.asarray(vectors[start : start + BLOCK])
+            rough = (block @ queries[0])[None] if len(queries) == 1 else queries @ block.T
+            yield Scored(start, rough[:, None], ones, zeros, zeros + _rounding(queries.shape[1]))
 
     return scored
+
+
+def _lowest(kind: np.dtype) -> Any:
+    """The least number of a type."""
+    return np.iinfo(kind).min if kind.kind == "i" else -np.inf
 
 
 def _rounding(width: int) -> float:
@@ -153,24 +172,29 @@ def _candidates(scan: Pass, queries: np.ndarray, n: int, k: int, allowed: np.nda
     reached = np.full((len(queries), k), -np.inf)  # the greatest lower bounds so far, of k rows
     held: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
     for start, rough, weight, offset, slack in scan(queries):
-        wide = rough.shape[1]
+        q, blocks, wide = rough.shape
+        lowest = _lowest(rough.dtype)
         if allowed is not None:
-            least = np.iinfo(rough.dtype).min if rough.dtype.kind == "i" else -np.inf
-            rough = np.where(allowed[start : start + wide], rough, least)
-        whole = wide - wide % group
-        best = rough[:, :whole].reshape(len(queries), -1, group).max(axis=2)
-        if whole < wide:
-            best = np.concatenate([best, rough[:, whole:].max(axis=1, keepdims=True)], axis=1)
-        low = best * weight[:, None].astype(np.float64) + (offset - slack)[:, None]
-        reached = _greatest(np.concatenate([reached, low], axis=1), k)
-        needed = (reached.min(axis=1) - offset - slack) / weight
+            mask = np.zeros((blocks, wide), dtype=bool)
+            some = allowed[start : start + blocks * wide]
+            mask.ravel()[: len(some)] = some
+            rough = np.where(mask, rough, lowest)
+        if wide % group:
+            rough = np.pad(rough, ((0, 0), (0, 0), (0, group - wide % group)), constant_values=lowest)
+        parts = rough.reshape(q, blocks, -1, group)
+        best = parts.max(axis=3)
+        low = best * weight[..., None] + (offset - slack)[..., None]
+        reached = _greatest(np.concatenate([reached, low.reshape(q, -1)], axis=1), k)
+        needed = (reached.min(axis=1, keepdims=True) - offset - slack) / weight
         if rough.dtype.kind == "i":  # no row that is not allowed reaches it
-            least = np.maximum(np.floor(np.maximum(needed, -(2.0**31) + 2)), -(2.0**31) + 1).astype(rough.dtype)
+            least = np.floor(np.maximum(needed, lowest + 2.0)).astype(rough.dtype)
         else:
             least = np.maximum(np.nextafter(needed.astype(rough.dtype), -np.inf), np.finfo(rough.dtype).min)
-        query, row = np.nonzero(rough >= least[:, None])
-        upper = rough[query, row] * weight[query].astype(np.float64) + (offset + slack)[query]
-        held.append((query, row + start, upper))
+        query, block, part = np.nonzero(best >= least[..., None])
+        place, within = np.nonzero(parts[query, block, part] >= least[query, block, None])
+        query, block, column = query[place], block[place], part[place] * group + within
+        upper = rough[query, block, column] * weight[query, block] + (offset + slack)[query, block]
+        held.append((query, start + block * wide + column, upper))
     query, row, upper = (np.concatenate(parts) for parts in zip(*held, strict=True))
     stays = upper >= reached.min(axis=1)[query]
     query, row = query[stays], row[stays]
