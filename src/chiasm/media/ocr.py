@@ -1,0 +1,199 @@
+"""Text in pictures: its lines, where each is and how sure the reader is; English and Chinese, without a download.
+
+The three networks of PP-OCRv4 (mobile) are in the package rapidocr-onnxruntime: one finds lines, one tells which way up
+they are, one reads them. ONNX Runtime runs them; of the package only these files are read, none of its code, so that
+what it asks for (OpenCV, Shapely) is not needed.
+
+Source: Du et al., PP-OCR: A Practical Ultra Lightweight OCR System, 2020 (arXiv:2009.09941); Liao et al., Real-time
+Scene Text Detection with Differentiable Binarization, AAAI 2020; Graves et al., Connectionist Temporal Classification,
+ICML 2006.
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from PIL import Image
+
+from chiasm.errors import ChiasmError
+from chiasm.files import sha256
+from chiasm.media.text_boxes import boxes_of, cut_out, in_order
+
+__all__ = ["CHECKSUMS", "MOST", "Line", "Written", "character_errors", "read_text"]
+
+PACKAGE = "rapidocr_onnxruntime"
+INSTALL = "pip install --no-deps rapidocr-onnxruntime==1.4.4"
+CHECKSUMS = {
+    "ch_PP-OCRv4_det_infer.onnx": "d2a7720d45a54257208b1e13e36a8479894cb74155a5efe29462512d42f49da9",
+    "ch_ppocr_mobile_v2.0_cls_infer.onnx": "e47acedf663230f8863ff1ab0e64dd2d82b838fceb5957146dab185a89d6215c",
+    "ch_PP-OCRv4_rec_infer.onnx": "48fc40f24f6d2a207a2b1091d3437eb3cc3eb6b676dc3ef9c37384005483683b",
+}
+"""SHA-256 of each network of version 1.4.4, in the order in which they are used."""
+
+LONGEST = 2000
+"""Pixels of a picture's longer side: larger ones are reduced, so that time and memory are bounded."""
+SHORTEST = 736
+"""Pixels of the shorter side where lines are looked for: smaller pictures are enlarged, up to `LONGEST`."""
+MOST = 200
+"""Lines that are read of one picture, the largest."""
+_HIGH = 48
+_WIDE = 320
+_WIDEST = 4800
+_TURNED = 0.9
+"""How sure it has to be that a line stands on its head."""
+_KEPT = 0.5
+"""How sure the reader has to be of a line."""
+
+_lock = threading.Lock()
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line of text: the reader's mean certainty of its letters (0..1), and its corners in pixels of the picture."""
+
+    text: str
+    confidence: float
+    box: list[list[float]] = field(default_factory=list)
+    """Four corners x, y, from the upper left on around clockwise; rotated where the line is."""
+
+
+@dataclass(frozen=True)
+class Written:
+    """What was read in a picture: the text, a line each ("" for none), and how sure the reader is (0..1)."""
+
+    text: str
+    confidence: float
+    lines: list[Line] = field(default_factory=list)
+    left: int = 0
+    """Lines that were found and not read, since there were more than `MOST`."""
+
+
+class _Networks(NamedTuple):
+    find: Any
+    turn: Any
+    read: Any
+    letters: list[str]
+
+
+def read_text(picture: Image.Image) -> Written:
+    """The lines of text in a picture, in reading order, of those that the reader is at least 50 % sure of.
+
+    It reads printed English and Chinese (about 6,600 characters). Choose a larger picture where there is one: letters
+    of less than about 10 pixels are lost. Handwriting, curved words and other scripts it reads poorly or not at all.
+
+    Args:
+        picture: RGB, as `chiasm.media.images.decode_image(item, None)` gives it. It is seen with a longer side of at
+            most 2,000 pixels.
+
+    One thread a call; many calls may run at once, and a picture gives the same text in any company. The confidence of a
+    text is the mean of its lines', each weighed by its letters; it is not calibrated.
+
+    Raises a ChiasmError where the package of the networks is missing or is not the one that was tested.
+    """
+    networks = _networks()
+    scale = min(1.0, LONGEST / max(picture.size))
+    seen = picture if scale == 1 else picture.resize(_scaled(picture.size, scale), Image.Resampling.BICUBIC)
+    boxes = _found(seen, networks)
+    left = max(0, len(boxes) - MOST)
+    boxes = boxes[:MOST]
+    lines = []
+    for i in in_order(boxes) if len(boxes) else []:
+        text, sure = _read(cut_out(seen, boxes[i]), networks)
+        if text.strip() and sure >= _KEPT:
+            corners = np.clip(boxes[i] * np.divide(picture.size, seen.size), 0, picture.size)
+            lines.append(Line(text.strip(), round(sure, 4), corners.round(1).tolist()))
+    weights = [len(line.text) for line in lines]
+    sure = float(np.average([line.confidence for line in lines], weights=weights)) if lines else 0.0
+    return Written("\n".join(line.text for line in lines), round(sure, 4), lines, left)
+
+
+def character_errors(written: str, read: str) -> tuple[int, int]:
+    """Insertions, deletions and substitutions that make `written` what was read, and the letters that were written.
+
+    Spaces and line breaks do not count, nor does the case of letters. The character error rate is the sum of the first
+    over the sum of the second; it can exceed 1.
+
+    >>> character_errors("Red car", "red cat!")
+    (2, 6)
+    """
+    true, found = ("".join(text.lower().split()) for text in (written, read))
+    row = list(range(len(found) + 1))
+    for i, letter in enumerate(true, 1):
+        corner, row[0] = row[0], i
+        for j, other in enumerate(found, 1):
+            corner, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, corner + (letter != other))
+    return row[-1], len(true)
+
+
+def _found(seen: Image.Image, networks: _Networks) -> np.ndarray:
+    """The boxes of lines `(m, 4, 2)` in pixels of the picture, largest first."""
+    scale = max(1.0, SHORTEST / min(seen.size))
+    scale = min(scale, max(1.0, LONGEST / max(seen.size)))
+    wide, high = (max(32, round(side * scale / 32) * 32) for side in seen.size)
+    text = networks.find.run(None, {"x": _numbers(seen.resize((wide, high), Image.Resampling.BILINEAR))})[0][0, 0]
+    return boxes_of(text)[0] * np.divide(seen.size, (wide, high))
+
+
+def _read(line: Image.Image, networks: _Networks) -> tuple[str, float]:
+    """The text of one line, turned where it stands on its head, and the mean certainty of its letters."""
+    upside_down = networks.turn.run(None, {"x": _strip(line, 192, 192)})[0][0, 1]
+    if upside_down > _TURNED:
+        line = line.transpose(Image.Transpose.ROTATE_180)
+    likely = networks.read.run(None, {"x": _strip(line, _WIDE, _WIDEST)})[0][0]
+    best = likely.argmax(axis=1)
+    new = (best != 0) & (best != np.concatenate([[-1], best[:-1]]))  # 0 stands between two letters
+    if not new.any():
+        return "", 0.0
+    return "".join(networks.letters[i] for i in best[new]), float(likely[new].max(axis=1).mean())
+
+
+def _strip(line: Image.Image, least: int, most: int) -> np.ndarray:
+    """A line as a network reads it: 48 pixels high, its shape kept up to `most` pixels, gray behind it to `least`."""
+    wide = min(max(1, round(line.width * _HIGH / line.height)), most)
+    made = np.zeros((1, 3, _HIGH, max(wide, least)), np.float32)
+    made[..., :wide] = _numbers(line.resize((wide, _HIGH), Image.Resampling.BILINEAR))
+    return made
+
+
+def _numbers(picture: Image.Image) -> np.ndarray:
+    """`(1, 3, h, w)` float32, -1..1, blue first: what the networks were trained on."""
+    pixels = np.asarray(picture, np.float32)[None, :, :, ::-1].transpose(0, 3, 1, 2)
+    return np.ascontiguousarray(pixels / 127.5 - 1)
+
+
+def _scaled(size: tuple[int, int], scale: float) -> tuple[int, int]:
+    return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
+
+
+def _networks() -> _Networks:
+    with _lock:  # two threads must not open them twice
+        return _opened()
+
+
+@cache
+def _opened() -> _Networks:
+    spec = find_spec(PACKAGE)
+    if spec is None or spec.origin is None:
+        raise ChiasmError(f"text in pictures needs the networks in rapidocr-onnxruntime: {INSTALL}.")
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    options.enable_cpu_mem_arena = False  # pictures differ in size, and an arena keeps what the largest one took
+    opened = []
+    for name, checksum in CHECKSUMS.items():
+        path = Path(spec.origin).parent / "models" / name
+        if not path.is_file() or sha256(path) != checksum:
+            raise ChiasmError(f"{path} is not the file that was tested: {INSTALL} --force-reinstall.")
+        opened.append(onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"]))
+    letters = opened[2].get_modelmeta().custom_metadata_map["character"].splitlines()
+    find, turn, read = opened
+    return _Networks(find, turn, read, ["", *letters, " "])
