@@ -12,7 +12,7 @@ from chiasm.data.folder import modality_of
 from chiasm.errors import ChiasmError
 from chiasm.media.clips import Wants, decode
 from chiasm.media.images import MediaError, decode_image
-from chiasm.media.ocr import MOST, read_text
+from chiasm.media.ocr import read_text
 from chiasm.media.speech import RATE, transcribe
 
 
@@ -86,7 +86,7 @@ def _written(file: str) -> dict[str, Any]:
     found = read_text(picture)
     told = [{"code": note.code, "message": note.message} for note in notes]
     if found.left:
-        told.append({"code": "cut", "message": f"read the {MOST} largest lines of {MOST + found.left}"})
+        told.append({"code": "cut", "message": f"{found.left} smaller lines were found and not read"})
     return {
         "text": found.text,
         "confidence": found.confidence,

@@ -17,7 +17,7 @@ from chiasm.encode._encoder import Encoder
 from chiasm.encode._through_text import ThroughText
 from chiasm.errors import ChiasmError
 from chiasm.media.images import MediaError, Note, decode_image
-from chiasm.media.ocr import CHECKSUMS, MOST, Written, read_text
+from chiasm.media.ocr import CHECKSUMS, Written, read_text
 
 __all__ = ["OcrImage"]
 
@@ -100,5 +100,5 @@ def _read(item: Any) -> tuple[Written, list[Note]]:
         return Written("", 0.0), [error.note]
     written = read_text(picture)
     if written.left:
-        notes = [*notes, Note("cut", f"read the {MOST} largest lines of {MOST + written.left}")]
+        notes = [*notes, Note("cut", f"{written.left} smaller lines were found and not read")]
     return written, notes
