@@ -5,7 +5,7 @@ import pytest
 from PIL import Image, ImageDraw, ImageFont
 
 import chiasm
-from chiasm import registry
+from chiasm import recipe, registry
 from chiasm.encoding import Encoding
 from chiasm.errors import ChiasmError
 from chiasm.report.sheet import font_file
@@ -79,7 +79,7 @@ def test_the_fingerprint_follows_the_parameters_and_survives_saving(signs, tmp_p
     assert len(seen) == 3
     one = encoder()
     one.encode(signs[:1])
-    one.save(tmp_path / "one.chiasm")
+    recipe.save(one, tmp_path / "one.chiasm")
     again = chiasm.load(tmp_path / "one.chiasm")
     assert again.fingerprint == one.fingerprint
     assert np.array_equal(again.encode(signs[:4]), one.encode(signs[:4]))

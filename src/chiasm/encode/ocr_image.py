@@ -29,7 +29,7 @@ class OcrImage(ThroughText, Encoder):
 
     Choose it for pictures that are read: scans, slides, signs, screenshots, posters; words find them without a pair, as
     both are in one space. Choose it beside `effnet_image` where some pictures are read and some are seen:
-    `--encoder image=effnet_image+ocr_image:wordless=zeros`. It takes some 0.3 s a picture on one core, the slowest
+    `--encoder image=effnet_image+ocr_image:wordless=zeros`. It takes some 0.3 s a picture and core, the slowest
     of the encoders of pictures; letters of less than about 10 pixels it does not read.
 
     Args:

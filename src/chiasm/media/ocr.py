@@ -38,11 +38,8 @@ CHECKSUMS = {
 
 LARGEST = 4_000_000
 """Pixels of a picture: larger ones are reduced, so that time and memory are bounded."""
-FOUND_IN = 2_000_000
-"""Pixels of the picture that lines are looked for in, at most; they are cut out of the larger one."""
-SHORTEST = 608
-"""Pixels of the shorter side there: smaller pictures are enlarged to it, within `FOUND_IN`. Of 320, 480, 608, 736 and
-960 the least that reads small letters as well as any, on 48 pictures made as benchmarks/search/ocr.py makes its own."""
+FOUND_IN = 720_000, 2_000_000
+"""Pixels of the picture that lines are looked for in, at least and at most; they are cut out of the larger one."""
 MOST = 200
 """Lines that are read of one picture, the largest, as far as they have up to `COLUMNS` columns of pixels together."""
 COLUMNS = 100_000
@@ -141,7 +138,8 @@ def character_errors(written: str, read: str) -> tuple[int, int]:
 
 def _found(seen: Image.Image, networks: _Networks) -> np.ndarray:
     """The boxes of lines `(m, 4, 2)` in pixels of the picture, largest first."""
-    scale = min(max(1.0, SHORTEST / min(seen.size)), (FOUND_IN / (seen.width * seen.height)) ** 0.5)
+    pixels = seen.width * seen.height
+    scale = float(np.clip(pixels, *FOUND_IN) / pixels) ** 0.5
     wide, high = (max(32, round(side * scale / 32) * 32) for side in seen.size)
     text = networks.find.run(None, {"x": _numbers(seen.resize((wide, high), Image.Resampling.BILINEAR))})[0][0, 0]
     return boxes_of(text)[0] * np.divide(seen.size, (wide, high))
