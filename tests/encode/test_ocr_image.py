@@ -1,5 +1,7 @@
 """ocr_image: a picture's words as the text encoder has them, alone, beside another encoder, and searched by words."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFont
@@ -56,7 +58,7 @@ def test_a_picture_without_text_is_skipped_with_a_reason_or_zeros_where_that_was
 
 
 def test_a_picture_that_cannot_be_decoded_is_skipped_whatever_becomes_of_wordless_ones(signs, tmp_path):
-    (tmp_path / "cut.png").write_bytes(open(signs[0], "rb").read()[:300])
+    (tmp_path / "cut.png").write_bytes(Path(signs[0]).read_bytes()[:300])
     for wordless in ("skip", "zeros"):
         items = [signs[0], str(tmp_path / "cut.png"), str(tmp_path / "none.png"), signs[1]]
         values, notes = encoder(wordless=wordless).attempt(items)
@@ -87,7 +89,7 @@ def test_the_fingerprint_follows_the_parameters_and_survives_saving(signs, tmp_p
 
 def test_a_text_encoder_that_learns_does_so_from_what_is_read(signs):
     fitted = encoder(text="bow_text").fit(signs)
-    assert "bread" in fitted.text_encoder_.vocabulary_.tolist()
+    assert "bread" in fitted.text_encoder_.words_
     assert fitted.encode(signs[:1]).any()
     with pytest.raises(ChiasmError, match="pictures with words to learn from, got 1 without"):
         encoder(text="bow_text").fit(signs[4:])
