@@ -146,9 +146,7 @@ def beside(pairs: list[tuple[str, str]], others: list[tuple[str, str]]) -> dict[
         "peer": rate(others),
         "peer.no_spaces": rate(others, spaces=False),
         "less": {**interval_of(*gap), "n": f"{len(ours)} pictures"},
-        "worse": [
-            (*mine, read) for mine, (_, read), a, b in zip(pairs, others, ours, theirs, strict=True) if a[0] > b[0]
-        ],
+        "worse": [(*pairs[i], others[i][1]) for i in np.flatnonzero(ours[:, 0] > theirs[:, 0])],
     }
 
 
