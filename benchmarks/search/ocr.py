@@ -8,7 +8,7 @@ without them too); an empty reading has 100 %. Words that the photograph holds i
 pictures. Where OpenCV, Shapely and pyclipper are installed, the package's own code reads the same pictures beside.
 What the reader was tuned on was made likewise, of the same photographs and texts, by other seeds.
 
-`python -m benchmarks.search.ocr find`: a random 1,500 rows of mvsa_single (tweets, pictures of at most 176 pixels on
+`python -m benchmarks.search.ocr find`: a random 1,000 rows of mvsa_single (tweets, pictures of at most 176 pixels on
 the shorter side), five re-drawn 60/20/20 splits, `auto`, tweets by e5_text; rsum (R@1 + R@5 + R@10 both ways).
 Pictures by effnet_image; joined with ocr_image (zeros where nothing is read); and a third view: the cosine of tweet and
 read words, both by e5_text and centered, added with a weight that the validation rows choose, 0 among them.
@@ -34,7 +34,7 @@ from chiasm.stats.resample import Draws, interval_of
 from chiasm.views import Views
 
 COUNT, SIDE, SIZES, STRENGTHS, SEED = 100, 900, (18, 28, 44), (0.5, 1.0), 93
-ROWS, SPLITS, WEIGHTS = 1500, 5, (0.0, 0.05, 0.1, 0.2, 0.4, 0.8, 1.6)
+ROWS, SPLITS, WEIGHTS = 1000, 5, (0.0, 0.05, 0.1, 0.2, 0.4, 0.8, 1.6)
 LANGUAGES = {"en": "English", "zh": "Chinese"}
 WAYS = {
     "alone": "pictures by effnet_image",
@@ -60,7 +60,7 @@ FIGURES = [
 FIGURES += [
     Figure("seconds", ("read", "seconds"), "text read in a picture 900 pixels wide, one thread", "s", ".2f", n="200"),
     Figure("peer.seconds", ("read", "peer seconds"), "the same by the package's own code", "s", ".2f", n="200"),
-    Figure("mvsa.words", ("find", "with words"), "mvsa_single, pictures with words read", "%", ".0f", n="1,500"),
+    Figure("mvsa.words", ("find", "with words"), "mvsa_single, pictures with words read", "%", ".0f", n="1,000"),
     Figure("mvsa.chance", ("find", "chance"), "mvsa_single, tweets <-> pictures: rsum by chance", "of 600", ".1f"),
 ]
 FIGURES += [
@@ -70,7 +70,7 @@ FIGURES += [
         f"mvsa_single, tweets <-> pictures, {words}: {what}",
         "of 600" if "less" not in what else "points",
         ".1f" if "less" not in what else "+.1f",
-        f"{SPLITS} splits of 1,500 rows",
+        f"{SPLITS} splits of 1,000 rows",
     )
     for way, words in WAYS.items()
     for end, part, what in (

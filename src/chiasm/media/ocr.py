@@ -46,8 +46,8 @@ COLUMNS = 100_000
 _HIGH = 48
 _WIDE = 320
 _WIDEST = 9600
-_TURNED = 0.9
-"""How sure it has to be that a line stands on its head."""
+_TURNED = 0.5
+"""How likely a line has to be upside down to be read both ways."""
 _KEPT = 0.5
 """How sure the reader has to be of a line."""
 
@@ -153,11 +153,18 @@ def _readable(boxes: np.ndarray) -> int:
 
 
 def _read(line: Image.Image, networks: _Networks) -> tuple[str, float]:
-    """The text of one line, turned where it stands on its head, and the mean certainty of its letters."""
+    """The text of one line and the mean certainty of its letters; where it may be upside down, of the surer way."""
     line = line.resize((_columns(line, _WIDEST), _HIGH), Image.Resampling.BILINEAR)
     start = line.crop((0, 0, min(line.width, 4 * _HIGH), _HIGH))  # squeezed into its window, long lines look reversed
+    found = _letters(line, networks)
     if networks.turn.run(None, {"x": _strip(start, 4 * _HIGH, 4 * _HIGH)})[0][0, 1] > _TURNED:
-        line = line.transpose(Image.Transpose.ROTATE_180)
+        turned = _letters(line.transpose(Image.Transpose.ROTATE_180), networks)
+        found = max(found, turned, key=lambda one: one[1])
+    return found
+
+
+def _letters(line: Image.Image, networks: _Networks) -> tuple[str, float]:
+    """The text of a line that is upright, and the mean certainty of its letters."""
     likely = networks.read.run(None, {"x": _strip(line, _WIDE, _WIDEST)})[0][0]
     best = likely.argmax(axis=1)
     new = (best != 0) & (best != np.concatenate([[-1], best[:-1]]))  # 0 stands between two letters
