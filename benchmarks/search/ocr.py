@@ -17,7 +17,6 @@ Differences to effnet_image alone with Nadeau & Bengio's intervals; also on the 
 
 from __future__ import annotations
 
-import time
 from importlib.util import find_spec
 from typing import Any
 
@@ -58,8 +57,6 @@ FIGURES = [
     for name, (what, unit, form) in READ.items()
 ]
 FIGURES += [
-    Figure("seconds", ("read", "seconds"), "text read in a picture 900 pixels wide, one thread", "s", ".2f", n="200"),
-    Figure("peer.seconds", ("read", "peer seconds"), "the same by the package's own code", "s", ".2f", n="200"),
     Figure("mvsa.words", ("find", "with words"), "mvsa_single, pictures with words read", "%", ".0f", n="1,000"),
     Figure("mvsa.chance", ("find", "chance"), "mvsa_single, tweets <-> pictures: rsum by chance", "of 600", ".1f"),
 ]
@@ -157,7 +154,7 @@ def read() -> dict[str, Any]:
         "en": [" ".join(caption.split()[:5]) for caption in table("coco2k")["caption"]],
         "zh": [short for text in table("web_news_zh")["text"] if len(short := "".join(text.split())[:12]) == 12],
     }
-    peer, clock = own_code(), {"own": 0.0, "peer": 0.0}
+    peer = own_code()
     result: dict[str, Any] = {}
     for language in LANGUAGES:
         pairs, others, sizes, strengths = [], [], [], []
@@ -166,14 +163,10 @@ def read() -> dict[str, Any]:
             while not text or ImageFont.truetype(font_file(), size).getlength(text) > SIDE - 40:  # it has to fit
                 text = texts[language][rng.integers(len(texts[language]))]
             photo, place = written(photos[rng.integers(len(photos))], text, size, strength, rng)
-            started = time.perf_counter()
             found = read_text(photo)
-            clock["own"] += time.perf_counter() - started
             pairs.append((text, there([(line.box, line.text) for line in found.lines], place)))
             if peer:
-                started = time.perf_counter()
                 lines = peer(np.asarray(photo)[:, :, ::-1])[0] or []
-                clock["peer"] += time.perf_counter() - started
                 others.append((text, there([(box, read) for box, read, _ in lines], place)))
             sizes.append(size)
             strengths.append(strength)
@@ -189,9 +182,6 @@ def read() -> dict[str, Any]:
             "worst": sorted(pairs, key=lambda pair: -character_errors(*pair)[0])[:5],
         }
         say("ocr", language, {name: held for name, held in result[language].items() if name not in ("worst", "worse")})
-    result["seconds"] = clock["own"] / (2 * COUNT)
-    if peer:
-        result["peer seconds"] = clock["peer"] / (2 * COUNT)
     return result
 
 

@@ -28,14 +28,14 @@ class OcrImage(ThroughText, Encoder):
     """The text vector `(n, d)` of the words in a picture, in the space of a text encoder; wordless ones are skipped.
 
     Choose it for pictures that are read: scans, slides, signs, screenshots, posters; words find them without a pair, as
-    both are in one space. Choose it beside `effnet_image` where some pictures are read and some are seen:
-    `--encoder image=effnet_image+ocr_image:wordless=zeros`. It takes some 0.3 s a picture and core, the slowest
-    of the encoders of pictures; letters of less than about 10 pixels it does not read.
+    both are in one space. Where some pictures are read and some are seen, make it a view of its own over the same
+    column, beside the one that shows: joined with `effnet_image` into one view it did not help (docs/log.md). It takes
+    some 0.3 s a picture and core; letters of less than about 10 pixels it does not read.
 
     Args:
         text: the text encoder, by name.
         wordless: what becomes of a picture in which nothing is read: "skip", it is absent; or "zeros", its vector is 0.
-            Beside another encoder choose zeros, since an item that one of them skips is absent for both.
+            Joined with another encoder choose zeros: an item that one of them skips is absent for both.
 
     Learned: `text_encoder_`, where the text encoder learns (bow_text); the training pictures are read twice then.
 
