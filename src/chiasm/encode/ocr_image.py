@@ -30,7 +30,7 @@ class OcrImage(ThroughText, Encoder):
     Choose it for pictures that are read: scans, slides, signs, screenshots, posters; words find them without a pair, as
     both are in one space. Where some pictures are read and some are seen, make it a view of its own over the same
     column, beside the one that shows: joined with `effnet_image` into one view it did not help (docs/log.md). It takes
-    some 0.3 s a picture and core; letters of less than about 10 pixels it does not read.
+    some 0.35 s of a core a picture; letters of less than about 10 pixels it does not read.
 
     Args:
         text: the text encoder, by name.
