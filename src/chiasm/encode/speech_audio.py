@@ -13,10 +13,10 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from chiasm import registry
 from chiasm.allowed import PART, SIZE, TEXT, Allowed
 from chiasm.encode._encoder import Encoder
 from chiasm.encode._hf_files import checksum, find
+from chiasm.encode._through_text import ThroughText
 from chiasm.encode._timed import Steps, Timed
 from chiasm.errors import ChiasmError
 from chiasm.media.clips import Decoded, Wants, decode
@@ -31,7 +31,7 @@ requires = ("pocketsphinx",)
 _WORDS = Allowed("a grammar, or a list of texts", lambda held: isinstance(held, str) or TEXT.each().holds(held))
 
 
-class SpeechAudio(Timed):
+class SpeechAudio(ThroughText, Timed):
     """The text vector `(n, d)` of what is said, in the space of a text encoder; wordless sounds are skipped.
 
     Choose it where the words matter and the text encoder's space is of use (a spoken query finds captions), and say in
@@ -65,8 +65,6 @@ class SpeechAudio(Timed):
         self.words = words
         self.steps = steps
 
-    text_encoder_: Any
-
     @property
     def wants(self) -> Wants:
         """The sound."""
@@ -74,7 +72,7 @@ class SpeechAudio(Timed):
 
     def fit(self, items: Sequence[Any]) -> SpeechAudio:
         """Let a text encoder that learns do so from what is recognized of the items; others recognize nothing here."""
-        encoder = self._made()
+        encoder = self.new_text_encoder()
         if type(encoder).fit is not Encoder.fit:
             texts = [text for item in items if (text := self._text_of(item))]
             if not texts:
@@ -94,22 +92,22 @@ class SpeechAudio(Timed):
         """The vector of each recognized word with its times; a MediaError where there is none."""
         heard = self._said(decoded)
         if not heard.words:
-            return Steps(self._vectors([heard.text]), np.zeros(1), np.array([decoded.seconds]))
-        values = self._vectors([word.word for word in heard.words])
+            return Steps(self.vectors_of([heard.text]), np.zeros(1), np.array([decoded.seconds]))
+        values = self.vectors_of([word.word for word in heard.words])
         return Steps(values, np.array([w.start for w in heard.words]), np.array([w.end for w in heard.words]))
 
     def describe(self, decoded: Decoded) -> np.ndarray:
         """The vector of the whole text, or the parts' means of its words'."""
         if self.steps:
             return super().describe(decoded)
-        vector: np.ndarray = self._vectors([self._said(decoded).text])[0]
+        vector: np.ndarray = self.vectors_of([self._said(decoded).text])[0]
         return vector
 
     def weights(self) -> str:
         """What recognizes, and the text encoder's fingerprint."""
         name, _, folder = self.recognizer.partition(":")
         own = checksum("speech_audio", find("speech_audio", folder)) if name == "whisper" else version("pocketsphinx")
-        return f"{own} {self._encoder().fingerprint}"
+        return f"{own} {self.text_encoder().fingerprint}"
 
     def _said(self, decoded: Decoded) -> Heard:
         if "sound" in decoded.absent or not len(decoded.sound):
@@ -126,25 +124,3 @@ class SpeechAudio(Timed):
             return self._said(decode(item, self.wants)).text
         except MediaError:
             return ""
-
-    def _vectors(self, texts: list[str]) -> np.ndarray:
-        values: np.ndarray = self._encoder().encode(texts)
-        return values
-
-    def _encoder(self) -> Any:
-        if "text_encoder_" in vars(self):
-            return self.text_encoder_
-        name, made = self.__dict__.get("_text", ("", None))
-        if name != self.text:
-            made = self._made()
-            self._text = (self.text, made)
-        return made
-
-    def _made(self) -> Any:
-        made = registry.make("encode", self.text)
-        if made.modality != "text":
-            raise ChiasmError(f"speech_audio: wanted a text encoder, got {self.text!r}, which reads {made.modality}.")
-        return made
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {k: v for k, v in vars(self).items() if k not in ("_memo", "_text")}
