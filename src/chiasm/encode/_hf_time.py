@@ -49,6 +49,7 @@ class HfTime(Timed, Hf):
     """
 
     many = 16
+    few = 1
     at_least = 32
     batch = Hf.batch
     on_states = True

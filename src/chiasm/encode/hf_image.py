@@ -1,7 +1,7 @@
 """ResNet-50, ViT, DINOv2 and other image networks from a folder of transformers files: 2048-d for ResNet-50.
 
-The folder's own image processor (by Pillow) and weights, in PyTorch, without a network connection. On a CPU one
-image a call and one thread a call: an image gives the same bits in any company. On a GPU many, stacked.
+The folder's own image processor (by Pillow) and weights, in PyTorch, without a network connection. Many images a
+call, stacked: an image's numbers are equal in any company to 1e-4, and with `batch_size=1` on a CPU to the bit.
 Sources: He et al., ResNet, CVPR 2016; Dosovitskiy et al., ViT, ICLR 2021; Oquab et al., DINOv2, TMLR 2024.
 """
 
@@ -41,7 +41,7 @@ class HfImage(Hf):
             `--encoder photo=hf_image:FOLDER`.
         device: "auto" (a GPU where torch sees one, else the CPU), "cpu" or "cuda".
         precision: "float32", "float16" or "bfloat16"; the latter two are for GPUs.
-        batch_size: images a call of the network; 0: one on a CPU, 64 on a GPU. Neither it nor the device is in the
+        batch_size: images a call of the network; 0: 32 on a CPU, 64 on a GPU. Neither it nor the device is in the
             fingerprint, as vectors are equal to 1e-4 in float32; the precision is.
         pooled: False gives the last states of the patches or of the cells of the last map, row by row, as
             `chiasm.tokens.Tokens`: (49, 2048) for ResNet-50 at 224 pixels.

@@ -1,8 +1,8 @@
 """CLIP, SigLIP, SigLIP 2 or Chinese CLIP from a folder of transformers files: images and texts in one space.
 
 One folder, two towers: an encoder is one of them. The folder's own processor, tokenizer and weights, in PyTorch,
-without a network connection. On a CPU one item a call and one thread a call: an item gives the same bits in any
-company. On a GPU many, images stacked, texts padded with masks.
+without a network connection. Many items a call, images stacked, texts padded with masks: an item's numbers are equal in
+any company to 1e-4, and with `batch_size=1` on a CPU to the bit.
 Sources: Radford et al., CLIP, ICML 2021; Zhai et al., SigLIP, ICCV 2023; Tschannen et al., SigLIP 2, 2025;
 Yang et al., Chinese CLIP, 2022.
 """
@@ -47,7 +47,7 @@ class HfImageText(Hf):
             are `--encoder photo=hf_image_text:FOLDER --encoder caption=hf_image_text:FOLDER`.
         device: "auto" (a GPU where torch sees one, else the CPU), "cpu" or "cuda".
         precision: "float32", "float16" or "bfloat16"; the latter two are for GPUs.
-        batch_size: items a call of the network; 0: one on a CPU, 64 on a GPU. Neither it nor the device is in the
+        batch_size: items a call of the network; 0: 32 on a CPU, 64 on a GPU. Neither it nor the device is in the
             fingerprint, as vectors are equal to 1e-4 in float32; the precision is.
         pooled: False gives the last states of patches or words before they are projected, `(t_i, d')`, as
             `chiasm.tokens.Tokens`: no space that images and texts share.

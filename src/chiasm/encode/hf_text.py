@@ -1,8 +1,8 @@
 """BERT and its kin from a folder of transformers or sentence-transformers files: any language, 768-d for BERT base.
 
-The folder's own tokenizer and weights, in PyTorch, without a network connection. On a CPU one text a call and one
-thread a call: nothing is padded, so a text gives the same bits in any company. On a GPU many, of like lengths, padded
-with masks.
+The folder's own tokenizer and weights, in PyTorch, without a network connection. Many texts a call, of
+like lengths, padded with masks: a text's numbers are equal in any company to 1e-4, and with
+`batch_size=1` on a CPU to the bit.
 Sources: Devlin et al., BERT, NAACL 2019; Reimers & Gurevych, Sentence-BERT, EMNLP 2019.
 """
 
@@ -50,7 +50,7 @@ class HfText(Hf):
         truncate_dim: only so many of the vector's first numbers, for models that were trained so; 0: all.
         device: "auto" (a GPU where torch sees one, else the CPU), "cpu" or "cuda".
         precision: "float32", "float16" or "bfloat16"; the latter two are for GPUs.
-        batch_size: texts a call of the network; 0: one on a CPU, 64 on a GPU. Neither it nor the device is in the
+        batch_size: texts a call of the network; 0: 32 on a CPU, 64 on a GPU. Neither it nor the device is in the
             fingerprint, as vectors are equal to 1e-4 in float32; the precision is.
         pooled: False gives the last states of a text's words and parts of words, `(t_i, d)` without start and end, as
             `chiasm.tokens.Tokens`; `pool` and what follows it are then not asked.
