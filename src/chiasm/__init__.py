@@ -2,7 +2,7 @@
 
 >>> import chiasm
 >>> chiasm.names("index")
-['exact']
+['exact', 'faiss', 'postgres', 'signs']
 >>> chiasm.align.CCA(k=2)
 CCA(k=2)
 """

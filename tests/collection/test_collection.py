@@ -141,6 +141,38 @@ def test_other_files_are_passed_over_by_reason(home, model):
     assert told == {"ignored": 2, "lone_text": 1, "other_kind": 3, "raw": 1}  # the two hidden files are of other kinds
 
 
+def test_a_pipe_and_a_name_that_is_no_text_are_passed_over(home, model):
+    os.mkfifo(home / "Pictures" / "pipe.png")
+    (home / "Pictures" / os.fsdecode(b"bad\xff.png")).write_bytes(b"x")
+    made = built(home, model)
+    assert counts(made) == (30, 0, 0)
+    assert made.status()["passed_over"] == {"name": 1, "no_file": 1}
+
+
+def test_an_empty_mount_point_or_a_missing_folder_loses_nothing(home, model):
+    made = built(home, model)
+    (home / "Pictures").rename(home / "away")
+    with pytest.raises(ChiasmError, match="is not there: mount it"):
+        made.rebuild()
+    (home / "Pictures").mkdir()
+    with pytest.raises(ChiasmError, match="none of the 30 files"):
+        made.update()
+    assert counts(made) == (30, 0, 0)
+    (home / "Pictures").rmdir()
+    (home / "away").rename(home / "Pictures")
+    assert made.update()["searchable"] == len(names(made)) == 30
+
+
+def test_a_model_of_other_views_is_refused_before_anything_is_touched(home, model):
+    made = built(home, model)
+    rows = np.random.default_rng(0).normal(size=(30, 4))
+    with pytest.raises(ChiasmError, match="views of media"):
+        made.rebuild(Retrieve(align="cca").fit({"photo": rows, "text": rows[:, ::-1]}))
+    assert len(names(Collection(home / "p.index"))) == 30
+    with pytest.raises(ChiasmError, match="k of at least 1, got 2.5"):
+        made.hits({"text": ["x"]}, k=2.5)
+
+
 def test_equal_files_are_one_hit_that_names_its_copies(home, model):
     folder = home / "Pictures"
     shutil.copy(folder / "0000.png", folder / "z copy.png")

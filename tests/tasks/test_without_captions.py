@@ -41,23 +41,25 @@ def test_photographs_without_captions_are_found_by_words(tmp_path):
 
 
 @pytest.mark.slow
-def test_one_caption_beside_pictures_is_no_bad_input_and_twenty_are_no_worse_than_none():
+def test_one_caption_beside_pictures_is_no_bad_input_and_twenty_are_on_average_no_worse_than_none():
     both = chiasm.read(pack("coco2k") / "data.parquet", image="image", text="caption", id="id")[:300]
     queries = {"caption": [both["caption"].items[place] for place in both["caption"].index[200:]]}
     right = [str(one) for one in both.ids[200:]]
 
-    def found(n: int) -> float:
-        index = both["caption"].index.copy()
-        index[n:] = ABSENT
+    def found(kept: list[int]) -> float:
+        index = np.full(300, ABSENT)
+        index[kept] = both["caption"].index[kept]
         caption = Column("text", both["caption"].items, index)
-        with pytest.warns(ChiasmWarning, match=f"chosen on {n} pair") if n else nullcontext():
+        with pytest.warns(ChiasmWarning, match=f"chosen on {len(kept)} pair") if kept else nullcontext():
             model = Retrieve().fit(both.replace({"caption": caption, "image": both["image"]}))
         hits = model.hits(queries, k=5)
         return float(np.mean([one in [hit["id"] for hit in row] for one, row in zip(right, hits, strict=True)]))
 
-    none, one, twenty = found(0), found(1), found(20)
+    none, one = found([]), found([0])
+    draws = [np.random.default_rng(seed).permutation(200)[:20].tolist() for seed in range(3)]
     assert none > 0.2  # chance is .017
-    assert min(one, twenty) > none - 0.1  # of 100 queries, whose standard error is .05
+    assert one > none - 0.1  # of 100 queries, whose standard error is .05
+    assert np.mean([found(kept) for kept in draws]) > none - 0.02  # a single draw can lose
 
 
 @pytest.mark.slow

@@ -122,14 +122,16 @@ def search_command(
                 "query": shown,
                 "from": name,
                 "to": target if len(targets) == 1 else targets,
-                "rejected": not hits,
+                "rejected": not hits and reject is not None,
                 "results": hits,
                 "notes": [] if within is None else sentences(within.notes),
                 **told_items(found.report),
             }
         )
         return
-    if not hits:
+    if not hits and reject is None:
+        click.echo(f"no file meets {' and '.join(where)}" if where else "there is nothing to find here yet")
+    elif not hits:
         click.echo(
             "nothing here matches (of queries that do have a match, "
             f"at most {100 * (reject or 0):g} in 100 are rejected too)"

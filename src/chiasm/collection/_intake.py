@@ -16,6 +16,7 @@ from chiasm.collection._catalog import Catalog, Item
 from chiasm.collection._gallery import packed
 from chiasm.collection._scan import scan
 from chiasm.data.text_file import text_of
+from chiasm.errors import ChiasmError
 from chiasm.index import Index
 from chiasm.media.taken import taken
 from chiasm.scale import Progress
@@ -38,6 +39,11 @@ def look_again(
     """
     found, notes = scan(folder, folder, views.values())
     known, here = catalog.stamps(), {one.name: one for one in found}
+    if known and not found:
+        raise ChiasmError(
+            f"{folder} holds none of the {len(known)} files that were seen in it: mount it. Nothing was forgotten; "
+            "where they are gone for good, remove the index."
+        )
     gone = {id_: name for name, (id_, _, _) in known.items() if name not in here}
     fresh = [one for one in found if one.name not in known]
     other = [one for one in found if one.name in known and known[one.name][1] != one.stamp]

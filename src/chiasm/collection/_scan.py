@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -38,13 +39,16 @@ def scan(folder: Path, root: Path, modalities: Iterable[str]) -> tuple[list[Foun
     Raises a ChiasmError for a folder that is not there, or cannot be read.
     """
     if not folder.is_dir():
-        raise ChiasmError(f"the folder {folder} is not there: mount it, or name the folder where its files are now.")
+        raise ChiasmError(f"the folder {folder} is not there: mount it, or move it back.")
     wanted, ignored = set(modalities), _ignored(folder)
     notes: list[Noted] = []
     media: list[tuple[Path, str]] = []
     texts: dict[str, Path] = {}
     raw: list[Path] = []
     for path in walk(folder, root, notes):
+        if odd := _odd(folder / path):
+            notes.append(("", ascii(str(path)), odd))
+            continue
         if ignored is not None and ignored.match_file(path.as_posix()):
             notes.append(("", str(path), Note("ignored", f"named in {IGNORED}", skipped=True)))
             continue
@@ -73,6 +77,19 @@ def scan(folder: Path, root: Path, modalities: Iterable[str]) -> tuple[list[Foun
         stamp = _stamp(folder / path) + (f"+{_stamp(folder / caption)}" if caption else "")
         found.append(Found(path.as_posix(), kind, stamp, caption))
     return sorted(found), notes
+
+
+def _odd(path: Path) -> Note | None:
+    """Why a file is not even looked at: its name is no text, or it is no file (a pipe, a device)."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        return Note("name", "its name is not UTF-8: rename it", skipped=True)
+    try:
+        regular = stat.S_ISREG(os.stat(path).st_mode)
+    except OSError:
+        return None
+    return None if regular else Note("no_file", "a pipe or a device", skipped=True)
 
 
 def _stamp(path: Path) -> str:

@@ -16,7 +16,7 @@ from chiasm.collection._gallery import Gallery
 from chiasm.collection._intake import look_again, take_in
 from chiasm.errors import ChiasmError
 from chiasm.files import lock
-from chiasm.index import Index, Where
+from chiasm.index import Index, Where, checked_k
 from chiasm.scale import Progress
 
 __all__ = ["COLUMNS", "Collection", "load"]
@@ -84,7 +84,7 @@ class Collection:
             if made.folder != source:
                 raise ChiasmError(f"{at} is the index of {made.folder}, got {source}: name another place.")
             if recipe.digest_of(saved) != made._catalog.fact("model"):
-                raise ChiasmError(f"{at} was built with another model: rebuild it with this one (model=MODEL).")
+                raise ChiasmError(f"{at} was built with another model: rebuild it with this one.")
         made.update(progress=progress)
         return made
 
@@ -164,6 +164,7 @@ class Collection:
             queries, to, k, reject: as there. where: conditions on `columns` (`["date>=2024-05", "path=holiday"]`).
                 What counts as a match is judged against the whole collection, whatever `where` chooses.
         """
+        k = checked_k(k)
         (start,) = queries if isinstance(queries, Mapping) else queries.columns
         target = self.target(start, to)
         return self.model.hits(queries, target, k, self.gallery(target, where), reject, progress=progress)
@@ -225,10 +226,21 @@ class Collection:
 
         Until a file is through it is waiting, and not found. Returns the ledger.
         """
+        if not self.folder.is_dir():
+            raise ChiasmError(f"the folder {self.folder} is not there: mount it, or move it back.")
         with lock(self.path, f"another process is updating {self.path}: wait for it."):
             if model is not None:
                 with tempfile.TemporaryDirectory() as scratch:
                     saved = _saved(model, Path(scratch))
+                    mine, other = (
+                        [one for one in part.views_.items() if one[1] in _MEDIA]
+                        for part in (self.model, recipe.load(saved))
+                    )
+                    if mine != other:
+                        raise ChiasmError(
+                            f"wanted a model whose views of media are {dict(mine)}, got {dict(other)}: build another "
+                            "index with it."
+                        )
                     shutil.rmtree(self.path / "model")
                     shutil.copytree(saved, self.path / "model")
                     self._catalog.set(model=recipe.digest_of(saved))

@@ -4,9 +4,10 @@ from typing import Any
 
 from chiasm import registry
 from chiasm.index._adopted import adopt
+from chiasm.index._held import checked_k
 from chiasm.index._index import Index, Where
 
-__all__ = ["Index", "Where", "adopt"]
+__all__ = ["Index", "Where", "adopt", "checked_k"]
 
 
 def __getattr__(name: str) -> Any:

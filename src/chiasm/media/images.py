@@ -32,6 +32,7 @@ __all__ = [
     "decode_here",
     "decode_image",
     "is_deep",
+    "noted",
     "odd_format",
     "reads_heic",
 ]
@@ -121,12 +122,8 @@ def check_path(cell: str, root: Path, start: Path | None = None) -> Path:
         linked = f" (by a link, to {path})" if inside else ""
         shown = cell if len(cell) <= 60 else f"{cell[:60]}..."
         both = os.path.commonpath([path, top])
-        raise OutsideError(
-            f"{shown!r} leaves the data's folder {root}{linked}: move the file there, or name a wider root='DIR' "
-            f"({both} holds both).",
-            both,
-            inside,
-        )
+        do = f"move the file there, or name a wider root='DIR' ({both} holds both)."
+        raise OutsideError(f"{shown!r} leaves the data's folder {root}{linked}: {do}", both, inside)
     return path
 
 
@@ -216,6 +213,12 @@ def decode_here(item: Image.Image | bytes, size: int | None) -> tuple[Image.Imag
         raise MediaError("not_an_image", f"not one of {', '.join(FORMATS)}, HEIC") from None
     except Exception as error:  # decoders of damaged data raise OSError, SyntaxError, struct.error, ...
         raise MediaError("broken", f"damaged or cut short ({str(error)[:80] or type(error).__name__})") from None
+
+
+def noted(path: Path) -> Any:
+    """What a camera wrote beside the pixels of a file (EXIF), nothing of which is decoded."""
+    with Image.open(path, formats=[*FORMATS, "MPO"]) as image:
+        return image.getexif()
 
 
 def odd_format(data: bytes) -> str | None:

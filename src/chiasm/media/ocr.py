@@ -215,7 +215,7 @@ def _opened() -> _Networks:
     for name, checksum in CHECKSUMS.items():
         path = Path(spec.origin).parent / "models" / name
         if not path.is_file() or sha256(path) != checksum:
-            raise ChiasmError(f"{path} is not the file that was tested: {INSTALL} --force-reinstall.")
+            raise ChiasmError(f"{path} is not the file that was tested: remove the package, then {INSTALL}.")
         opened.append(onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"]))
     letters = opened[2].get_modelmeta().custom_metadata_map["character"].splitlines()
     find, turn, read = opened

@@ -6,9 +6,9 @@ import warnings
 from pathlib import Path
 from typing import Any
 
-from PIL import ExifTags, Image
+from PIL import ExifTags
 
-from chiasm.media.images import FORMATS
+from chiasm.media.images import noted
 
 __all__ = ["taken"]
 
@@ -22,14 +22,13 @@ def taken(path: Path, place: bool = False) -> dict[str, Any]:
     Nothing for what is no picture, notes nothing, or notes nonsense. Nothing of the pixels is read.
     """
     try:
+        if path.stat().st_size > _MOST:
+            return {}
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            if path.stat().st_size > _MOST:
-                return {}
-            with Image.open(path, formats=[*FORMATS, "MPO"]) as image:
-                notes = image.getexif()
-                camera = notes.get_ifd(ExifTags.IFD.Exif)
-                spot = notes.get_ifd(ExifTags.IFD.GPSInfo) if place else {}
+            notes = noted(path)
+            camera = notes.get_ifd(ExifTags.IFD.Exif)
+            spot = notes.get_ifd(ExifTags.IFD.GPSInfo) if place else {}
     except Exception:  # whatever is wrong with a file's notes, its pixels may be read
         return {}
     found: dict[str, Any] = {}
