@@ -18,7 +18,7 @@ import numpy as np
 
 from chiasm.errors import ChiasmError
 
-__all__ = ["lock", "new_folder", "read_tensors", "replacing", "sha256", "write_atomic", "write_tensors"]
+__all__ = ["lock", "new_folder", "read_tensors", "replacing", "sha256", "sync", "write_atomic", "write_tensors"]
 
 _DTYPES = {
     "F64": "<f8",
@@ -71,7 +71,7 @@ def replacing(path: Path) -> Iterator[Path]:
         raise
     finally:
         os.close(handle)
-    _sync(path.parent)
+    sync(path.parent)
 
 
 @contextlib.contextmanager
@@ -87,17 +87,17 @@ def new_folder(path: Path) -> Iterator[Path]:
         yield draft
         for place, _, names in os.walk(draft, topdown=False):
             for name in names:
-                _sync(Path(place, name))
-            _sync(Path(place))
+                sync(Path(place, name))
+            sync(Path(place))
         os.chmod(draft, 0o755)
         os.replace(draft, path)
     except BaseException:
         shutil.rmtree(draft, ignore_errors=True)
         raise
-    _sync(path.parent)
+    sync(path.parent)
 
 
-def _sync(path: Path) -> None:
+def sync(path: Path) -> None:
     """What was written to a file or a folder is on the disk when this returns."""
     handle = os.open(path, os.O_RDONLY)
     try:

@@ -48,7 +48,7 @@ def picture(file: str, network: str, side: int, mean: float, deviation: float) -
     """The vector of a picture: on white, resized to a square, turned as its EXIF data say."""
     from PIL import Image
 
-    image: Any = Image.open(file)
+    image: Any = Image.open(file, formats=["PNG", "JPEG", "MPO", "WEBP", "GIF", "BMP", "TIFF", "AVIF"])
     box = image.draft("RGB", (2 * side, 2 * side)) if image.format in ("JPEG", "MPO") else None
     turn = {2: 0, 3: 3, 4: 1, 5: 5, 6: 4, 7: 6, 8: 2}.get(image.getexif().get(274))
     if image.mode[0] in "IF":

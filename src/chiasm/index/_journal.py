@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from chiasm.errors import ChiasmError
-from chiasm.files import lock
+from chiasm.files import lock, sync
 from chiasm.index._held import Held
 
 __all__ = ["Journal", "Moved"]
@@ -221,7 +221,7 @@ class Journal:
                 file.write(np.ascontiguousarray(vectors[start : start + _CHUNK], dtype=np.float32).data)
             file.flush()
             os.fsync(file.fileno())
-        _sync(self.path)
+        sync(self.path)
 
     def _compact(self) -> None:
         """Write the living rows as a new part; who maps the old file keeps it until it looks again."""
@@ -320,11 +320,3 @@ def _cell(value: Any) -> Any:
 
 def _shown(columns: Mapping[str, str] | None) -> str:
     return ", ".join(f"{name} ({kind})" for name, kind in (columns or {}).items()) or "none"
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
