@@ -41,6 +41,7 @@ OFFERS = {
     "encode": ("modality", "encode"),
     "align": ("fit", "transform"),
     "fuse": ("fit", "predict"),
+    "explain": ("explain",),
     "index": ("add", "search", "delete", "__len__"),
     "tasks": ("answer",),
 }
@@ -135,7 +136,7 @@ def names(kind: str | None = None) -> list[str] | dict[str, list[str]]:
     >>> names("index")
     ['exact', 'faiss', 'postgres', 'signs']
     >>> list(names())
-    ['encode', 'align', 'fuse', 'index', 'tasks']
+    ['encode', 'align', 'fuse', 'explain', 'index', 'tasks']
     """
     if kind is None:
         return {one: list(entries(one)) for one in KINDS}

@@ -14,6 +14,9 @@ from chiasm.data.source import Source
 from chiasm.errors import ChiasmError
 from chiasm.views import Views
 
+MOST_WORDS = 5
+"""The words that are printed of a hit, those first that count most; --json has all."""
+
 
 @click.command("search")
 @click.argument("model")
@@ -43,11 +46,16 @@ from chiasm.views import Views
     "--root",
     type=click.Path(),
     metavar="DIR",
-    help="Paths of --in DATA, and of --sheet's pictures, are below this folder.",
+    help="Paths of --in DATA, and of --sheet's and --why's pictures, are below this folder.",
 )
 @click.option("--encoding", metavar="NAME", help="Of the texts of --in DATA; default: as at fit.")
 @device
 @click.option("--sheet", "sheet_file", type=click.Path(), metavar="FILE", help="Also draw the found pictures as a PNG.")
+@click.option(
+    "--why",
+    is_flag=True,
+    help="Also say which words and what region each score rests on (slow); with --sheet, outline the regions.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the answers as JSON.")
 def search_command(
     model: str,
@@ -66,6 +74,7 @@ def search_command(
     root: str | None,
     encoding: str | None,
     sheet_file: str | None,
+    why: bool,
     as_json: bool,
 ) -> None:
     """Search MODEL, or an index, with WORDS (any language its encoder knows), a picture, a sound or a video.
@@ -112,6 +121,8 @@ def search_command(
         found = held.hits({name: [query]}, target, k, list(where), reject, progress=progress())
     else:
         found = part.hits({name: [query]}, targets, k, within, reject, progress=progress())
+    if why:
+        found = part.explain({name: [query]}, found, target, within, folder=root or ".")
     (hits,) = found
     say_skipped(found.report)
     if sheet_file and hits:
@@ -145,9 +156,26 @@ def search_command(
         split = f"   ({hit['split']})" if "split" in hit else ""
         view = f"   {hit['view']}" if "view" in hit else ""
         names = ", ".join(one["name"] for one in hit.get("why", {}).get("names", []))
-        why = f"   [{names}]" if names else ""
+        shared = f"   [{names}]" if names else ""
         copies = f"   (+ {', '.join(map(one_line, hit['copies']))})" if "copies" in hit else ""
-        click.echo(f"{hit['rank']:3d}  {hit['score']:.3f}  {one_line(hit['item'])}{at}{view}{split}{copies}{why}")
+        click.echo(f"{hit['rank']:3d}  {hit['score']:.3f}  {one_line(hit['item'])}{at}{view}{split}{copies}{shared}")
+        for line in _reasons(hit):
+            click.echo(f"       {line}")
+
+
+def _reasons(hit: dict[str, Any]) -> list[str]:
+    """The words and the region of a hit, a line each, and why one of them is not told."""
+    why = hit.get("why", {})
+    lines = []
+    if "words" in why:
+        said = sorted(why["words"], key=lambda word: -word["share"])[:MOST_WORDS]
+        lines.append("words: " + ", ".join(f"{one_line(w['word'])} {w['share']:.2f}" for w in said if w["share"] > 0))
+    if "region" in why:
+        left, top, right, bottom = (round(100 * end) for end in why["region"]["box"])
+        lines.append(
+            f"region: {left}-{right} % from the left, {top}-{bottom} % from the top, {why['region']['share']:.2f}"
+        )
+    return lines + [f"no {name}: {reason}" for name, reason in why.get("withheld", {}).items()]
 
 
 def _draw(part: Any, target: str, query: str, hits: list, within: Views | None, root: str | None, file: Path) -> None:
@@ -158,5 +186,6 @@ def _draw(part: Any, target: str, query: str, hits: list, within: Views | None, 
     column = None if within is None else within[target]
     pictures = drawable(items, target, part.views_[target], within=column, folder=root or ".")
     captions = [f"{hit['score']:.2f} {hit['item']}" for hit in hits]
-    sheet([(query, list(zip(pictures, captions, strict=True)))], file)
+    masks = [hit.get("why", {}).get("region", {}).get("mask") for hit in hits]
+    sheet([(query, list(zip(pictures, captions, strict=True)))], file, outlines=[masks])
     click.echo(f"wrote {file}", err=True)

@@ -13,7 +13,7 @@ import numpy as np
 from chiasm.checks import is_unseen
 from chiasm.media.images import Note
 
-__all__ = ["commonest", "counts", "fold", "readable", "words"]
+__all__ = ["commonest", "counts", "fold", "readable", "spans", "words"]
 
 LONGEST = 20_000
 """Characters read of a text: a guard, not a setting; NFKC takes quadratic time on rows of combining marks."""
@@ -47,6 +47,19 @@ def words(text: str) -> list[str]:
         for i in range(len(run) - 1):
             found += (run[i], run[i : i + 2])
         found.append(run[-1])
+    return found
+
+
+def spans(text: str) -> list[tuple[int, int, bool]]:
+    """Where the words of a text stand: start, end, and whether it is one character of a script without spaces.
+
+    >>> spans("a red 汽车!")
+    [(0, 1, False), (2, 5, False), (6, 7, True), (7, 8, True)]
+    """
+    found = []
+    for match in _WORDS.finditer(text[:LONGEST]):
+        start, end = match.span()
+        found += [(start, end, False)] if match[1] is None else [(i, i + 1, True) for i in range(start, end)]
     return found
 
 

@@ -33,13 +33,19 @@ _SYSTEM_FONTS = (
 
 
 def sheet(
-    rows: Sequence[tuple[str, Sequence[tuple[Any, str]]]], path: str | Path, *, side: int = 132, title: str = ""
+    rows: Sequence[tuple[str, Sequence[tuple[Any, str]]]],
+    path: str | Path,
+    *,
+    side: int = 132,
+    title: str = "",
+    outlines: Sequence[Sequence[Sequence[str] | None]] | None = None,
 ) -> Path:
     """Draw searches as a PNG, one line of pictures a query; returns its path.
 
     Args:
         rows: (query, [(image item, caption below it), ...]). An unreadable picture is drawn as an empty frame.
         side: the pictures' side, in pixels.
+        outlines: for each picture the mask of a region to outline, a line of 0 and 1 a row of a grid, or None.
     """
     wide = max((len(found) for _, found in rows), default=1)
     query_font, small = _font(20), _font(13)
@@ -50,14 +56,18 @@ def sheet(
     if title:
         draw.text((gap, 12), title, "#666666", font=small)
     y = top
-    for query, found in rows:
+    for (query, found), masks in zip(rows, outlines or [[None] * len(found) for _, found in rows], strict=True):
         draw.text((gap, y + 3), _fit(draw, query, query_font, canvas.width - 2 * gap), "#111111", font=query_font)
         y += line
-        for i, (item, caption) in enumerate(found):
+        for i, ((item, caption), mask) in enumerate(zip(found, masks, strict=True)):
             x = gap + i * (side + gap)
             with contextlib.suppress(MediaError):
                 canvas.paste(decode_image(item, side)[0], (x, y))
             draw.rectangle((x, y, x + side, y + side), outline="#dddddd")
+            for edge in _edges(mask or []):
+                ends = [(x + side * a, y + side * b) for a, b in edge]
+                draw.line(ends, "white", 5)
+                draw.line(ends, "#d6246e", 3)
             draw.text((x, y + side + 3), _fit(draw, caption, small, side), "#444444", font=small)
         y += side + foot + gap
     buffer = io.BytesIO()
@@ -108,6 +118,19 @@ def font_file() -> str | None:
         for path in sorted(Path(spec.origin).parent.glob("*.otf")):
             return str(path)
     return next((path for path in _SYSTEM_FONTS if Path(path).exists()), None)
+
+
+def _edges(mask: Sequence[str]) -> list[list[tuple[float, float]]]:
+    """The lines between cells that a mask holds and cells that it does not: two ends each, 0 to 1."""
+    side = len(mask)
+    held = {(row, column) for row, line in enumerate(mask) for column, cell in enumerate(line) if cell == "1"}
+    found = []
+    for row, column in sorted(held):
+        corners = [(column, row), (column + 1, row), (column + 1, row + 1), (column, row + 1)]
+        for i, (down, right) in enumerate(((-1, 0), (0, 1), (1, 0), (0, -1))):
+            if (row + down, column + right) not in held:
+                found.append([(a / side, b / side) for a, b in (corners[i], corners[(i + 1) % 4])])
+    return found
 
 
 @cache

@@ -12,7 +12,7 @@ from chiasm import recipe, registry
 from chiasm.asked import in_order
 from chiasm.checks import some
 from chiasm.encoding import Report
-from chiasm.errors import ChiasmError, ChiasmWarning, unknown
+from chiasm.errors import ChiasmError, ChiasmWarning
 from chiasm.frames import is_matrix
 from chiasm.index import Index
 from chiasm.measure.retrieval import directions
@@ -21,19 +21,20 @@ from chiasm.report.scores import retrieved
 from chiasm.scale import Progress
 from chiasm.score import Score
 from chiasm.stats.relevance import check_pairs
-from chiasm.tasks._known_rows import KnownRows, Learned, strings
+from chiasm.tasks._known_rows import Learned, strings
 from chiasm.tasks._results import Answers, Hits, recalled, remember
 from chiasm.tasks._retrieve import names
+from chiasm.tasks._retrieve.asking import Asking
 from chiasm.tasks._retrieve.hits import Gallery, described, merged, numbered
 from chiasm.tasks._retrieve.rejection import calibrate, no_pairs, rejected
 from chiasm.tasks._retrieve.shared import shared
 from chiasm.tasks._to_score import Chosen
-from chiasm.views import Column, Views, as_views
+from chiasm.views import Views, as_views
 
 __all__ = ["Retrieve"]
 
 
-class Retrieve(KnownRows):
+class Retrieve(Asking):
     """Pairs in, a searchable shared space out.
 
     `fit` learns from the training rows, chooses on the validation rows and indexes every row; `answer` finds items of
@@ -169,7 +170,7 @@ class Retrieve(KnownRows):
         Where `within` holds moments of long media (`chiasm.media.windows.windows`), a hit has `file`, `start` and
         `end` too, and hides what overlaps it. Where `to` names several views, their items are one gallery, ranked by
         cosine, and a hit tells its `view`. Where names join the two views, `why` has the `names` that a query and its
-        hit have in common, each with its `share`; none where what they share has no name.
+        hit have in common, each with its `share`; none where what they share has no name. `explain` tells more.
         """
         self.check_fitted()
         by_modality = {} if is_matrix(queries) else {m: m for m in self.views_.values()}
@@ -303,26 +304,6 @@ class Retrieve(KnownRows):
             return super().to_score(views, allow_train=allow_train)
         return Chosen(views, "all", ["the model learned from no pair: all rows are scored"])
 
-    def target(self, start: str, to: str | None = None) -> str:
-        """The view to answer with: `to` by its name or modality; left out, the only one beside the view asked with."""
-        if to is not None:
-            return self.view(to)
-        others = [view for view in self.views_ if view != start]
-        if len(others) != 1:
-            raise ChiasmError(f"say which view to answer with (to='VIEW'): {', '.join(others)}.")
-        return others[0]
-
-    def view(self, name: str) -> str:
-        """A fitted view by its name, or by its modality when one view alone has it."""
-        if name in self.views_:
-            return name
-        same = [view for view, modality in self.views_.items() if modality == name]
-        if len(same) == 1:
-            return same[0]
-        if same:
-            raise ChiasmError(f"{name!r} could mean {' or '.join(same)}: say which view by its name.")
-        raise unknown("fitted view", name, self.views_)
-
     def _record(self, views: Views, known: Learned) -> None:
         """Index every row, and keep what score and search will ask for."""
         encoded, split = known.rows, known.split
@@ -345,40 +326,6 @@ class Retrieve(KnownRows):
         self.calibration_ = (
             calibrate(mapped[split == "val"], self.indexes_, self.aligner_) if (split == "val").any() else {}
         )
-
-    def _place(self, name: str, queries: Column, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray | None, Report]:
-        """Raw items of some rows `(n,)` -> `(n, k)` in the shared space, shares of names, and what was altered.
-
-        Raises a ChiasmError for an item that cannot be read.
-        """
-        encoder, items = self.encoding_.encoders_.get(name), queries.take(queries.index[rows])
-        report = Report()
-        if encoder is not None:
-            items, notes = encoder.encode_told(items)
-            if notes:
-                report = Report({name: len(rows)}, {name: len(rows)}, {name: 0})
-            report.notes = [
-                (name, queries.label(int(queries.index[rows[i]])), note) for i in notes for note in notes[i]
-            ]
-        rows = np.asarray(items)
-        mapped = self.aligner_.transform(Views({name: Column(self.views_[name], rows)}))
-        shares = self.aligner_.named(name, rows) if getattr(self.aligner_, "names_", None) else None
-        return np.asarray(mapped[name].items), shares, report
-
-    def placed(
-        self, view: str, views: Views, *, progress: Progress | None = None
-    ) -> tuple[Column, dict[str, np.ndarray], Report]:
-        """Raw items of one view in the shared space, what names lead for each used one, and what encoding did.
-
-        A row whose item cannot be read is absent in the column that comes back; the report says why.
-        """
-        name = views.resolve(view) if view in views.columns else views.resolve(self.views_[view])
-        encoded, report = self._encode(views.replace({view: views[name]}), progress)
-        column = encoded[view]
-        if not len(column.used):
-            return column, {}, report
-        mapped = self.aligner_.transform(encoded)[view]
-        return mapped, names.top(self.aligner_, view, column.items[column.used]), report
 
     def _gallery(self, views: Views, to: str, progress: Progress | None) -> tuple[Gallery, Report]:
         """Other rows' items as a gallery, and what encoding did."""

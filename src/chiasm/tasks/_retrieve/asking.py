@@ -1,0 +1,222 @@
+"""From a question to its place in the shared space, and why a hit was found: the words and the region that count."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from chiasm import registry
+from chiasm.encoding import Report
+from chiasm.encoding.joined import members
+from chiasm.errors import ChiasmError, unknown
+from chiasm.scale import Progress
+from chiasm.tasks._known_rows import KnownRows
+from chiasm.tasks._results import Hits
+from chiasm.tasks._retrieve import names
+from chiasm.views import ABSENT, Column, Views, as_views, normalize
+
+__all__ = ["Asking"]
+
+ASKED, FOUND = "asked", "found"
+
+_KEYS = {"text": "words", "image": "region"}
+"""By modality, what `why` calls what is told of an item."""
+
+
+class Asking(KnownRows):
+    """A task that knows which view is asked and which answers, and why two items score as they do."""
+
+    aligner_: Any
+
+    def target(self, start: str, to: str | None = None) -> str:
+        """The view to answer with: `to` by its name or modality; left out, the only one beside the view asked with."""
+        if to is not None:
+            return self.view(to)
+        others = [view for view in self.views_ if view != start]
+        if len(others) != 1:
+            raise ChiasmError(f"say which view to answer with (to='VIEW'): {', '.join(others)}.")
+        return others[0]
+
+    def view(self, name: str) -> str:
+        """A fitted view by its name, or by its modality when one view alone has it."""
+        if name in self.views_:
+            return name
+        same = [view for view, modality in self.views_.items() if modality == name]
+        if len(same) == 1:
+            return same[0]
+        if same:
+            raise ChiasmError(f"{name!r} could mean {' or '.join(same)}: say which view by its name.")
+        raise unknown("fitted view", name, self.views_)
+
+    def pair_scores(self, query: Any, candidates: Any) -> np.ndarray:
+        """`(n,)` cosines of one query beside n candidates, those that a search would rank them by.
+
+        Args:
+            query: one item of a view by its name, `{"caption": ["a dog"]}`, or Views. candidates: n items of a view.
+
+        They are encoded anew, without the cache: for items that nobody will ask about again.
+
+        Raises a ChiasmError for an item that is absent or cannot be read, and for several queries.
+        """
+        self.check_fitted()
+        (one, asked), (other, held) = self._column(query), self._column(candidates)
+        if len(asked) != 1:
+            raise ChiasmError(f"wanted one query, got {len(asked)}: ask one at a time.")
+        if not (asked.present.all() and held.present.all()):
+            raise ChiasmError("wanted a query and candidates that are there, got an absent one: leave it out.")
+        vectors = [
+            normalize(self._place(name, column, np.arange(len(column)))[0])
+            for name, column in ((one, asked), (other, held))
+        ]
+        scores: np.ndarray = vectors[1] @ vectors[0][0]
+        return scores
+
+    def patches(self, views: Any) -> list[np.ndarray] | None:
+        """The patches `(t, d)` of each item of one view as its encoder has them, row by row; None where it has none."""
+        self.check_fitted()
+        name, column = self._column(views)
+        for encoder in members(self.encoding_.encoders_.get(name)):
+            try:
+                found: list[np.ndarray] = encoder.tokens(column.take(column.index))
+            except (AttributeError, ChiasmError):
+                continue
+            return found
+        return None
+
+    def explain(
+        self,
+        queries: Any,
+        found: Sequence[Sequence[Mapping[str, Any]]],
+        to: str | None = None,
+        within: Any = None,
+        *,
+        folder: str | Path = ".",
+        by: Any = "occlusion",
+    ) -> Hits:
+        """The hits that `hits` gave for these queries, with more in `why`: what each score rests on.
+
+        `words`: the pieces of a text in order, each with its `share`. `region`: of a picture, the `box` (left, top,
+        right, bottom, 0 to 1), `mask` and `share`. They are the hit's, or the query's where the hit is of another
+        modality. Where one of them is not told, `withheld` says by its name why not. See `chiasm.explain`.
+
+        Args:
+            queries, to, within: as for `hits`. found: what that gave.
+            folder: where the data's pictures are, since a model keeps none; those of `within` are read from there.
+            by: an explainer or its name.
+
+        It takes some thirty encodings a picture and one a word, for every hit.
+        """
+        explainer = registry.make("explain", by)
+        start, column = self._column(queries)
+        if len(column) != len(found):
+            raise ChiasmError(f"wanted the hits of these {len(column)} queries, got those of {len(found)}.")
+        usual = to and self.view(to)
+        items = None if within is None else as_views(within, self.views_)
+        told: list[list[dict[str, Any]]] = []
+        for row, hits in enumerate(found):
+            told.append([])
+            for hit in hits:
+                view = hit.get("view") or usual or self.target(start)
+                item = self._item(hit, view, items, folder)
+                pair = {ASKED: column[row : row + 1], FOUND: Column.from_cells(self.views_[view], [item])}
+                why = _why(explainer, _Pair(self, {ASKED: start, FOUND: view}), Views(pair))
+                if item is None:
+                    absent = f"the {self.views_[view]} is not below the folder {folder}"
+                    why["withheld"] = dict.fromkeys((_KEYS[m] for m in self._both(start, view) if m in _KEYS), absent)
+                told[-1].append({**hit, "why": {**hit.get("why", {}), **why}})
+        return Hits(told, getattr(found, "report", Report()))
+
+    def _place(self, name: str, queries: Column, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray | None, Report]:
+        """Raw items of some rows `(n,)` -> `(n, k)` in the shared space, shares of names, and what was altered.
+
+        Raises a ChiasmError for an item that cannot be read.
+        """
+        encoder, items = self.encoding_.encoders_.get(name), queries.take(queries.index[rows])
+        report = Report()
+        if encoder is not None:
+            items, notes = encoder.encode_told(items)
+            if notes:
+                report = Report({name: len(rows)}, {name: len(rows)}, {name: 0})
+            report.notes = [
+                (name, queries.label(int(queries.index[rows[i]])), note) for i in notes for note in notes[i]
+            ]
+        rows = np.asarray(items)
+        mapped = self.aligner_.transform(Views({name: Column(self.views_[name], rows)}))
+        shares = self.aligner_.named(name, rows) if getattr(self.aligner_, "names_", None) else None
+        return np.asarray(mapped[name].items), shares, report
+
+    def _both(self, start: str, view: str) -> tuple[str, str]:
+        return self.views_[start], self.views_[view]
+
+    def placed(
+        self, view: str, views: Views, *, progress: Progress | None = None
+    ) -> tuple[Column, dict[str, np.ndarray], Report]:
+        """Raw items of one view in the shared space, what names lead for each used one, and what encoding did.
+
+        A row whose item cannot be read is absent in the column that comes back; the report says why.
+        """
+        name = views.resolve(view) if view in views.columns else views.resolve(self.views_[view])
+        encoded, report = self._encode(views.replace({view: views[name]}), progress)
+        column = encoded[view]
+        if not len(column.used):
+            return column, {}, report
+        mapped = self.aligner_.transform(encoded)[view]
+        return mapped, names.top(self.aligner_, view, column.items[column.used]), report
+
+    def _column(self, data: Any) -> tuple[str, Column]:
+        """The fitted view that some data are of, and its column."""
+        views = as_views(data, {modality: modality for modality in self.views_.values()} | self.views_)
+        if len(views.columns) != 1:
+            raise ChiasmError(f"wanted items of one view, got {', '.join(views.names)}: name one.")
+        return self.view(views.names[0]), views[views.names[0]]
+
+    def _item(self, hit: Mapping[str, Any], view: str, within: Views | None, folder: str | Path) -> Any:
+        """The raw item of a hit, None where it is not at hand."""
+        if within is not None:
+            column = within[within.resolve(view if view in within.columns else self.views_[view])]
+            return next((column.items[p] for p in column.used.tolist() if column.label(p) == hit["item"]), None)
+        if self.views_[view] == "text":
+            return hit["item"]
+        path = Path(folder) / str(hit["item"])
+        return str(path) if path.is_file() else None
+
+
+class _Pair:
+    """A model as an explainer sees it: whatever the two views are called, they are `asked` and `found`."""
+
+    def __init__(self, model: Asking, views: Mapping[str, str]):
+        self.model, self.views = model, views
+
+    def pair_scores(self, query: Views, candidates: Views) -> np.ndarray:
+        """As the model's."""
+        return self.model.pair_scores(self._named(query), self._named(candidates))
+
+    def patches(self, views: Views) -> list[np.ndarray] | None:
+        """As the model's."""
+        return self.model.patches(self._named(views))
+
+    def _named(self, views: Views) -> Views:
+        (name,) = views.names
+        return Views({self.views[name]: views[name]})
+
+
+def _why(explainer: Any, part: _Pair, pair: Views) -> dict[str, Any]:
+    """`words` and `region` of a pair, and by these names why one of them is `withheld`."""
+    told = explainer.explain(part, pair)
+    why: dict[str, Any] = {}
+    withheld: dict[str, str] = {}
+    for name in (ASKED, FOUND):  # the hit's takes the query's place where both are of one modality
+        key = _KEYS.get(pair[name].modality)
+        if key is None or told[name].index[0] == ABSENT:
+            continue
+        item = told[name].items[int(told[name].index[0])]
+        why.pop(key, None)
+        withheld.pop(key, None)
+        if "withheld" in item:
+            withheld[key] = item["withheld"]
+        else:
+            why[key] = item[key]
+    return why | ({"withheld": withheld} if withheld else {})
