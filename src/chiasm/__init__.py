@@ -32,6 +32,7 @@ if TYPE_CHECKING:  # at run time `__getattr__` imports these when they are asked
     from chiasm import data as data
     from chiasm import encode as encode
     from chiasm import encoding as encoding
+    from chiasm import explain as explain
     from chiasm import fuse as fuse
     from chiasm import index as index
     from chiasm import measure as measure

@@ -28,6 +28,11 @@ their order, or for numbers `predict(views)`.
 is closer; `delete(keys)` -> how many went; `len`. May be left out: `ranked`, `is_exact`. Without the base, must: these
 four.
 
+*explainer*: a part and rows of two items -> what their scores rest on. `Explainer`: write `told(modality, item, score,
+patches)`, which asks `score` for the scores of altered copies; or `explain(part, views)` instead. May be left out:
+`reads`, the modalities that it takes apart. Without the base, must: `explain(part, views)`, which calls
+`part.pair_scores` and returns Views of the same rows and columns, a dict an item.
+
 *task*: a question over views: `fit(views, y=None)`, `answer(...)`, and `score(views)` whose table states its baseline
 ("majority" or "chance"). It encodes its views itself (`chiasm.encoding.Encoding`). There is no base to inherit from but
 `Part`; the command line knows only chiasm's own tasks.
@@ -42,6 +47,7 @@ from chiasm.align import Aligner, Linear
 from chiasm.contracts.check import ContractError, Finding, Findings, check_part, kind_of, promises
 from chiasm.encode import Encoder, each, readable
 from chiasm.errors import ChiasmError
+from chiasm.explain import Explainer
 from chiasm.fuse import Fuser
 from chiasm.index import Index
 from chiasm.media.images import MediaError, Note
@@ -57,6 +63,7 @@ __all__ = [
     "Column",
     "ContractError",
     "Encoder",
+    "Explainer",
     "Finding",
     "Findings",
     "Fuser",

@@ -117,7 +117,7 @@ def check_part(
     prompt, `print(check_part(MyAligner()))` shows every promise.
 
     Args:
-        part: an encoder, aligner, fuser, index or task, or its class, which is then made without arguments.
+        part: an encoder, aligner, fuser, explainer, index or task, or its class, which is then made without arguments.
         items: of an encoder, some sixteen items that all differ, where the generated ones do not suit it.
         other: of an encoder, other values by parameter, to see that its fingerprint follows. Numbers, booleans and
             tuples are changed without; names and files have to be given.

@@ -74,7 +74,7 @@ class Explainer(Part):
     def _row(self, part: Any, views: Views, row: int, name: str, other: str) -> dict[str, Any]:
         column = views[name]
         if column.modality not in self.reads:
-            return {"withheld": f"a {column.modality} is not taken apart, {' or '.join(self.reads)} is"}
+            return {"withheld": f"{column.modality} is not taken apart, {' or '.join(self.reads)} is"}
         (item,) = column.take(column.index[row : row + 1])
         beside = Views({other: views[other][row : row + 1]})
 

@@ -53,7 +53,8 @@ class Occlusion(Explainer):
     random words are drawn: every other word is left out too, and told.
 
     Args:
-        segments: into how many a picture is cut. blobs: how many random blobs of equal area it has to beat.
+        segments: into how many a picture is cut.
+        blobs: how many random blobs of equal area it has to beat; 0: none, for those who compare it themselves.
         fill: what covers: "mean", the picture's mean color; "blur", the picture out of focus.
         seed: of the blobs.
 
@@ -73,7 +74,7 @@ class Occlusion(Explainer):
 
     allowed: ClassVar = {
         "segments": number(2, 40, whole=True),
-        "blobs": number(5, 1000, whole=True),
+        "blobs": number(0, 1000, whole=True),
         "fill": choice("mean", "blur"),
         "seed": SEED,
     }
@@ -109,8 +110,8 @@ class Occlusion(Explainer):
         if drop <= _LEAST:
             return told | {"withheld": "no part of the picture lowers the score when it is covered"}
         rng = np.random.default_rng(self.seed)
-        random = whole - score([without(_elsewhere(region, rng)) for _ in range(self.blobs)])
-        bar = float(random.max())
+        blobs = [without(_elsewhere(region, rng)) for _ in range(self.blobs)]
+        bar = float((whole - score(blobs)).max()) if blobs else 0.0
         if drop <= bar:
             return told | {"withheld": "no part of the picture counts more than random ones of equal area"}
         share = drop / float(drops[drops > 0].sum())
@@ -176,6 +177,6 @@ def _cut(
     for i, piece in enumerate(pieces):
         ways = [(best[i][0] + lost[piece], [*best[i][1], piece])]
         if i and (both := (pieces[i - 1][0], piece[1])) in pairs:
-            ways.append((best[i - 1][0] + lost[both], [*best[i - 1][1], both]))
+            ways.append((best[i - 1][0] + lost[both] - _LEAST, [*best[i - 1][1], both]))
         best.append(max(ways, key=lambda way: way[0]))
     return best[-1][1]

@@ -1,0 +1,273 @@
+"""Whether the words and the region that `occlusion` tells are what a score rests on, and what a person means.
+
+`python -m benchmarks.search.regions`: `Retrieve` with its defaults, fitted on coco2k's training and validation rows.
+
+- deletion: the test photographs, each beside its own caption and beside another's. How often the region is withheld;
+  of those told, what the score loses when the region is out of focus (it was chosen by the mean color), and when random
+  connected blobs of equal area are, drawn anew. Of the words, the share of the one that counts most.
+- pasted: ikea products, cut out of their white ground, pasted at a random place of a test photograph, 30 to 60 % of its
+  side long. The query is the product's type, "pendant lamp". The pointing game: does the region's center lie in the
+  product's box? IoU is that of the boxes. Beside them: the picture's center (and a box there), and a random place of
+  the same size, for the same pictures.
+- boxes: the same for photographs that have a box of a class once (boxes_words), the class as query, one a photograph,
+  boxes of 1 to 50 % of the area. Those photographs are not in coco2k.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from PIL import Image, ImageFilter
+
+from benchmarks._sets import files, pictures, table
+from benchmarks._trials import Figure, arguments, finish, say
+from chiasm.explain._cells import blob, spread
+from chiasm.explain.occlusion import Occlusion
+from chiasm.media.images import decode_image
+from chiasm.stats.resample import bootstrap, interval, paired
+from chiasm.tasks.retrieve import Retrieve
+from chiasm.views import Column, Views
+
+SIDE, PASTED, FRESH, RANDOM = 288, 300, 20, 200
+PARTS = {"deletion": "own captions", "pasted": "pasted ikea products", "boxes": "boxes_words"}
+SHARE: dict[str, Any] = {"unit": "%", "scale": 100}
+
+Box = tuple[float, float, float, float]
+"""Left, top, right, bottom, 0 to 1."""
+
+FIGURES = [
+    *(
+        Figure(
+            f"withheld.{short}", ("deletion", short, "withheld"), f"coco2k, region withheld, {what}", n="{n}", **SHARE
+        )
+        for short, what in (("own", "a photograph and its caption"), ("other", "a photograph and another's caption"))
+    ),
+    *(
+        Figure(f"{what}.drop.{key}", ("deletion", "own", what, key), f"coco2k, {words}", format=".3f", n="{n}")
+        for what, key, words in (
+            ("region", "told", "what the cosine loses when the region is out of focus"),
+            ("region", "random", "what it loses by random blobs of equal area"),
+            ("region", "more", "the region less the blobs, in pairs"),
+        )
+    ),
+    *(
+        Figure(
+            f"words.{key}", ("deletion", "own", "words", key), f"coco2k, share of a caption's {what}", n="{n}", **SHARE
+        )
+        for key, what in (("best", "word that counts most"), ("even", "words if all counted alike"))
+    ),
+    *(
+        Figure(f"{part}.{key}", (part, *key.split(".")), f"{where}: {words}", n="{n}", **SHARE)
+        for part, where in PARTS.items()
+        if part != "deletion"
+        for key, words in (
+            ("withheld", "region withheld"),
+            ("region.point", "the region's center lies in the box"),
+            ("center.point", "the picture's center does"),
+            ("random.point", "a random place does"),
+            ("region.iou", "IoU of region and box"),
+            ("center.iou", "IoU of a box of that size in the middle"),
+            ("random.iou", "IoU of a box of that size at random"),
+            ("all.point", "the center of the costliest segment, if none were withheld for random blobs"),
+        )
+    ),
+]
+
+
+def run(parts: Sequence[str] = ()) -> dict[str, Any]:
+    raw = pictures("coco2k", split="split")
+    model = Retrieve(baseline=False).fit(raw)
+    found: dict[str, Any] = {}
+    if not parts or "deletion" in parts:
+        found["deletion"] = deletion(model, raw[(raw.split == "test") & raw.present("caption")])
+    for part, trials in (("pasted", pasted), ("boxes", boxed)):
+        if not parts or part in parts:
+            found[part] = pointing(model, list(trials()), part)
+    return found
+
+
+def explained(model: Retrieve, asked: Sequence[str], shown: Sequence[Any], **options: Any) -> dict[str, list[Any]]:
+    """What is told of each text and of each picture of some pairs."""
+    pairs = Views({"caption": Column("text", list(asked)), "image": Column("image", list(shown))})
+    told = Occlusion(**options).explain(model, pairs)
+    return {name: told[name].items for name in told.names}
+
+
+def mean(values: Any) -> dict[str, float]:
+    """A mean with its interval, over rows of their own."""
+    values = np.asarray(values, dtype=np.float64)
+    value, low, high = bootstrap(values, np.arange(len(values)))
+    return interval(value[0], low[0], high[0])
+
+
+# ---- deletion ----
+def deletion(model: Retrieve, rows: Views) -> dict[str, Any]:
+    """Captions and photographs, each with its own and with the one seven rows on."""
+    captions = [rows["caption"].items[p] for p in rows["caption"].index]
+    photos = [np.asarray(decode_image(rows["image"].items[p], SIDE)[0]) for p in rows["image"].index]
+    found = {}
+    for name, step in (("own", 0), ("other", 7)):
+        asked = list(np.roll(np.array(captions, dtype=object), step))
+        told = explained(model, asked, photos)
+        regions = [i for i, one in enumerate(told["image"]) if "region" in one]
+        say(name, len(regions), "regions of", len(photos))
+        pairs = np.array([blurred(model, asked[i], photos[i], told["image"][i]["region"]["mask"], i) for i in regions])
+        words = [[w["share"] for w in one["words"]] for one in told["caption"] if "words" in one]
+        found[name] = {
+            "n": f"{len(photos)} pairs, {len(regions)} told",
+            "withheld": mean(["region" not in one for one in told["image"]]),
+            "words withheld": mean(["words" not in one for one in told["caption"]]),
+            "words": {
+                "n": f"{len(words)} captions",
+                "best": mean([max(s) for s in words]),
+                "even": mean([1 / len(s) for s in words]),
+            },
+            "region": {
+                "told": mean(pairs[:, 0]),
+                "random": mean(pairs[:, 1]),
+                "more": interval(*paired(pairs[:, 0], pairs[:, 1], np.arange(len(pairs)))),
+            },
+        }
+    return found
+
+
+def blurred(model: Retrieve, asked: str, photo: np.ndarray, mask: Sequence[str], seed: int) -> tuple[float, float]:
+    """What the cosine loses when a region is out of focus, and when random blobs of its area are, on average."""
+    region = np.array([[cell == "1" for cell in line] for line in mask])
+    vague = np.asarray(Image.fromarray(photo).filter(ImageFilter.GaussianBlur(SIDE / 12)))
+    rng = np.random.default_rng(1000 + seed)
+    masks = [region, *(blob(len(region), int(region.sum()), rng) for _ in range(FRESH))]
+    altered = [photo, *(np.where(spread(one, SIDE)[..., None], vague, photo) for one in masks)]
+    scores = model.pair_scores({"caption": [asked]}, Views({"image": Column("image", altered)}))
+    return float(scores[0] - scores[1]), float((scores[0] - scores[2:]).mean())
+
+
+# ---- pointing ----
+def pointing(model: Retrieve, trials: list[tuple[np.ndarray, str, Box]], part: str) -> dict[str, Any]:
+    """Where the region lies, in the box or not, beside the middle and a random place of the same size."""
+    shown, asked = [trial[0] for trial in trials], [trial[1] for trial in trials]
+    told = explained(model, asked, shown)["image"]
+    free = explained(model, asked, shown, blobs=0)["image"]
+    rng = np.random.default_rng(0)
+    rows: dict[str, list[tuple[float, float]]] = {"region": [], "center": [], "random": []}
+    for one, (_, _, box) in zip(told, trials, strict=True):
+        if "region" not in one:
+            continue
+        mine = one["region"]["box"]
+        wide, high = mine[2] - mine[0], mine[3] - mine[1]
+        rows["region"].append((float(inside(center(one["region"]["mask"]), box)), overlap(mine, box)))
+        rows["center"].append((float(inside((0.5, 0.5), box)), overlap(placed(0.5, 0.5, wide, high), box)))
+        places = rng.uniform((wide / 2, high / 2), (1 - wide / 2, 1 - high / 2), (RANDOM, 2)).tolist()
+        rows["random"].append(
+            (
+                float(np.mean([inside((x, y), box) for x, y in places])),
+                float(np.mean([overlap(placed(x, y, wide, high), box) for x, y in places])),
+            )
+        )
+    every = [
+        inside(center(f["region"]["mask"]), box) for f, (_, _, box) in zip(free, trials, strict=True) if "region" in f
+    ]
+    say(part, len(rows["region"]), "regions of", len(trials))
+    return {
+        "n": f"{len(trials)} pictures, {len(rows['region'])} told",
+        "withheld": mean(["region" not in one for one in told]),
+        "all": {"n": f"{len(every)} pictures that score above a blank one", "point": mean(every)},
+        **{name: {"point": mean([p for p, _ in of]), "iou": mean([i for _, i in of])} for name, of in rows.items()},
+    }
+
+
+def center(mask: Sequence[str]) -> tuple[float, float]:
+    """The middle of a region's cells."""
+    cells = [(x, y) for y, line in enumerate(mask) for x, cell in enumerate(line) if cell == "1"]
+    x, y = (np.mean(cells, axis=0) + 0.5) / len(mask)
+    return float(x), float(y)
+
+
+def placed(x: float, y: float, wide: float, high: float) -> Box:
+    """A box of some size around a place."""
+    return x - wide / 2, y - high / 2, x + wide / 2, y + high / 2
+
+
+def inside(place: tuple[float, float], box: Box) -> bool:
+    """Whether a place lies in a box."""
+    return box[0] <= place[0] <= box[2] and box[1] <= place[1] <= box[3]
+
+
+def overlap(one: Sequence[float], other: Box) -> float:
+    """Intersection over union of two boxes."""
+    wide = max(min(one[2], other[2]) - max(one[0], other[0]), 0)
+    high = max(min(one[3], other[3]) - max(one[1], other[1]), 0)
+    areas = [(b[2] - b[0]) * (b[3] - b[1]) for b in (one, other)]
+    return wide * high / (sum(areas) - wide * high)
+
+
+def pasted() -> Iterator[tuple[np.ndarray, str, Box]]:
+    """Photograph with a product on it, the product's type, and its box."""
+    rng = np.random.default_rng(0)
+    items, paths = table("ikea", "items.parquet"), files("ikea", "image", "items.parquet")
+    common = {kind for kind in items["type"] if items["type"].count(kind) >= 5}
+    usable = [i for i, kind in enumerate(items["type"]) if kind in common]
+    held = table("coco2k")
+    photos = [path for path, split in zip(files("coco2k", "image"), held["split"], strict=True) if split == "test"]
+    made = 0
+    while made < PASTED:
+        chosen = int(rng.choice(usable))
+        if (cut := cut_out(paths[chosen])) is None:
+            continue
+        photo = decode_image(photos[int(rng.integers(len(photos)))], SIDE)[0]
+        product, mask = cut
+        scale = rng.uniform(0.3, 0.6) * SIDE / max(product.size)
+        wide, high = (max(8, round(side * scale)) for side in product.size)
+        x, y = (int(rng.integers(SIDE - side + 1)) for side in (wide, high))
+        photo.paste(product.resize((wide, high)), (x, y), mask.resize((wide, high)))
+        made += 1
+        yield (
+            np.asarray(photo),
+            items["type"][chosen].lower(),
+            (x / SIDE, y / SIDE, (x + wide) / SIDE, (y + high) / SIDE),
+        )
+
+
+def cut_out(path: str) -> tuple[Image.Image, Image.Image] | None:
+    """A product and its mask, cut to its box; None where there is no white ground around it."""
+    from scipy.ndimage import label
+
+    image = decode_image(path, None)[0]
+    parts, _ = label((np.asarray(image) >= 240).all(axis=-1))
+    ground = np.isin(parts, sorted({*parts[0], *parts[-1], *parts[:, 0], *parts[:, -1]} - {0}))
+    if ground.mean() < 0.15 or ground.all():
+        return None
+    rows, columns = (np.flatnonzero((~ground).any(axis=axis)) for axis in (1, 0))
+    box = (int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1)
+    return image.crop(box), Image.fromarray((~ground).astype(np.uint8) * 255).crop(box)
+
+
+def boxed() -> Iterator[tuple[np.ndarray, str, Box]]:
+    """Photograph, a class that it has one box of, and that box."""
+    rng = np.random.default_rng(0)
+    held, boxes, paths = table("boxes_words"), table("boxes_words", "boxes.parquet"), files("boxes_words", "image")
+    for place, path in enumerate(paths):
+        if held["in_coco2k"][place]:
+            continue
+        size = np.array([held["width"][place], held["height"][place]] * 2, dtype=float)
+        mine = []
+        for i, image in enumerate(boxes["image_id"]):
+            if image == held["id"][place] and boxes["unique_in_image"][i] and not boxes["crowd"][i]:
+                x, y, w, h = (boxes[name][i] for name in ("x", "y", "w", "h"))
+                box = (np.array([x, y, x + w, y + h]) / size).tolist()
+                if 0.01 <= (box[2] - box[0]) * (box[3] - box[1]) <= 0.5:
+                    mine.append((boxes["word"][i], tuple(box)))
+        if mine:
+            word, box = mine[int(rng.integers(len(mine)))]
+            yield np.asarray(decode_image(path, SIDE)[0]), word, box
+
+
+def main() -> None:
+    args = arguments(__doc__, PARTS).parse_args()
+    finish(run(args.parts), FIGURES, args)
+
+
+if __name__ == "__main__":
+    main()
