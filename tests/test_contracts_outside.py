@@ -35,6 +35,7 @@ CLASSES = {
     "own_aligner": "Predicted",
     "own_fuser": "Summed",
     "own_index": "Half",
+    "own_explainer": "Quarters",
 }
 
 
@@ -53,7 +54,7 @@ def part(name):
 
 def test_there_is_an_example_of_every_kind_that_has_a_base_and_it_is_tried():
     assert {path.stem for path in PARTS.glob("*.py")} == set(CLASSES)
-    assert {kind_of(part(name)) for name in CLASSES} == {"encode", "align", "fuse", "index"}
+    assert {kind_of(part(name)) for name in CLASSES} == {"encode", "align", "fuse", "explain", "index"}
 
 
 @pytest.mark.parametrize("name", CLASSES)

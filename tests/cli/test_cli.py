@@ -204,6 +204,22 @@ def test_a_picture_finds_captions(run: Run, toy: Toy) -> None:
     assert "yellow" in run("search", toy.model, "--image", "0014.png", "--k", 1, cwd=toy.folder).stdout
 
 
+def test_search_says_why(run: Run, toy: Toy, tmp_path: Path) -> None:
+    ask = ("search", toy.model, "a red square", "--k", 2, "--why", "--root", toy.folder)
+    found = answered(run(*ask, "--json", "--sheet", tmp_path / "s.png"))
+    for hit in found["results"]:
+        told = hit["why"]
+        assert [word["word"] for word in told["words"]] == ["a", "red", "square"]
+        assert ("region" in told) != ("region" in told.get("withheld", {}))
+    assert (tmp_path / "s.png").stat().st_size > 1000
+    said = run(*ask).stdout
+    assert said.count("words: ") == 2
+    assert said.count("region: ") == 2
+    elsewhere = run(*ask[:-2], cwd=tmp_path)
+    assert "no region: the image is not below the folder ." in elsewhere.stdout
+    assert all("words" not in hit.get("why", {}) for hit in answered(run(*ask[:-3], "--json"))["results"])
+
+
 def test_a_folder_of_other_pictures_is_searched_and_drawn(run: Run, toy: Toy, tmp_path: Path) -> None:
     make_pictures(tmp_path / "photos" / "holiday", 32, seed=7)
     (tmp_path / "photos" / "broken.png").write_bytes(b"no picture")

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from chiasm.errors import ChiasmError
-from chiasm.report.sheet import drawable
+from chiasm.report.sheet import drawable, sheet
 from chiasm.views import Column
 from conftest import make_pictures
 
@@ -30,3 +31,16 @@ def test_what_shows_nothing_is_not_drawn() -> None:
     column = Column("vector", np.zeros((1, 2)))
     with pytest.raises(ChiasmError, match="view 'words' holds text"):
         drawable(["vector 0"], "words", "text", within=column)
+
+
+def test_the_outline_of_a_region_is_drawn_around_its_cells_and_nowhere_else(tmp_path: Path) -> None:
+    white = np.full((40, 40, 3), 255, dtype=np.uint8)
+    drawn = []
+    for name, mask in (("with", ["100", "100", "000"]), ("without", None)):
+        path = sheet([("q", [(white, "")])], tmp_path / f"{name}.png", side=90, outlines=[[mask]])
+        drawn.append(np.asarray(Image.open(path)).astype(int))
+    changed = np.argwhere((drawn[0] != drawn[1]).any(axis=-1))
+    (top, left), (bottom, right) = changed.min(axis=0), changed.max(axis=0)
+    assert right - left == pytest.approx(30, abs=6)
+    assert bottom - top == pytest.approx(60, abs=6)
+    assert not (drawn[0] != drawn[1])[top + 8 : bottom - 8, left + 8 : right - 8].any()
