@@ -97,7 +97,7 @@ def test_a_picture_that_is_not_at_hand_says_so(model, tmp_path):
     [
         (lambda m: m.pair_scores({"caption": ["a", "b"]}, {"caption": ["c"]}), "wanted one query, got 2"),
         (lambda m: m.pair_scores({"caption": ["a"]}, {"caption": ["c", None]}), "got an absent one"),
-        (lambda m: m.pair_scores({"sound": ["a"]}, {"caption": ["c"]}), "no fitted view named 'sound'"),
+        (lambda m: m.pair_scores({"sound": ["a"]}, {"caption": ["c"]}), "column 'sound' has no known modality"),
         (lambda m: m.pair_scores({"caption": ["a"]}, {"photo": ["gone.png"]}), "no such file"),
         (lambda m: m.explain({"caption": ["a"]}, [[], []]), "wanted the hits of these 1 queries, got those of 2"),
         (lambda m: m.explain({"caption": ["a"]}, [[]], by="occlusio"), "no explain named 'occlusio'"),

@@ -125,7 +125,8 @@ class Asking(KnownRows):
                 why = _why(explainer, _Pair(self, {ASKED: start, FOUND: view}), Views(pair))
                 if item is None:
                     absent = f"the {self.views_[view]} is not below the folder {folder}"
-                    why["withheld"] = dict.fromkeys((_KEYS[m] for m in self._both(start, view) if m in _KEYS), absent)
+                    keys = (_KEYS.get(self.views_[one]) for one in (start, view))
+                    why["withheld"] = {key: absent for key in keys if key}
                 told[-1].append({**hit, "why": {**hit.get("why", {}), **why}})
         return Hits(told, getattr(found, "report", Report()))
 
@@ -147,9 +148,6 @@ class Asking(KnownRows):
         mapped = self.aligner_.transform(Views({name: Column(self.views_[name], rows)}))
         shares = self.aligner_.named(name, rows) if getattr(self.aligner_, "names_", None) else None
         return np.asarray(mapped[name].items), shares, report
-
-    def _both(self, start: str, view: str) -> tuple[str, str]:
-        return self.views_[start], self.views_[view]
 
     def placed(
         self, view: str, views: Views, *, progress: Progress | None = None
