@@ -59,6 +59,12 @@ FIGURES = [
         for key, what in (("best", "word that counts most"), ("even", "words if all counted alike"))
     ),
     *(
+        Figure(
+            f"words.withheld.{short}", ("deletion", short, "words withheld"), f"coco2k, words withheld, {what}", **SHARE
+        )
+        for short, what in (("own", "a photograph and its caption"), ("other", "a photograph and another's caption"))
+    ),
+    *(
         Figure(f"{part}.{key}", (part, *key.split(".")), f"{where}: {words}", n="{n}", **SHARE)
         for part, where in PARTS.items()
         if part != "deletion"
