@@ -1,5 +1,7 @@
 """Occlusion: what is planted is found, what does not count is withheld, words in English and Chinese."""
 
+import zlib
+
 import numpy as np
 import pytest
 
@@ -93,14 +95,14 @@ def test_a_score_that_looks_at_the_whole_picture_alike_has_no_region():
 
 
 def test_of_scores_that_are_noise_one_in_ten_at_most_is_told():
-    def noise(item):
-        return float(np.random.default_rng(abs(hash(np.asarray(item).tobytes()))).normal())
+    told = []
+    for i in range(60):
 
-    def without_text(item):
-        return 0.0 if isinstance(item, str) else noise(item)
+        def noise(item, i=i):
+            return float(np.random.default_rng([i, zlib.crc32(np.asarray(item).tobytes())]).normal())
 
-    told = [one(Toy(without_text), picture=striped(i % 4, seed=i))[1] for i in range(60)]
-    assert sum("region" in each for each in told) <= 8  # of 60 at .055: more in 1 of 1,000 runs
+        told.append(one(Toy(noise), picture=striped(i % 4, seed=i))[1])
+    assert 0 < sum("region" in each for each in told) <= 6
 
 
 def test_without_blobs_the_costliest_segment_is_told_as_it_is():

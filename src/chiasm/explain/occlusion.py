@@ -46,7 +46,7 @@ class Occlusion(Explainer):
     no better than a blank one, so that there is nothing to lose, and where covering it costs no more than covering each
     of some random connected blobs of equal area. The blobs hold at most a third of the region, or else they would be
     the region itself. All of 50 are to be beaten, not 95 of 100, since the region is the best of six tries: of scores
-    that are noise this tells a region of one in twenty, the 95th percentile would of one in six.
+    that are noise this tells a region of 6 in 100 (39 of 600), the 95th percentile would of 17.
 
     *A text* loses one piece at a time: a word, or in scripts without spaces one or two characters, cut so that the sum
     of what the pieces cost is largest. It is withheld where there is but one piece, and where none costs anything. No
