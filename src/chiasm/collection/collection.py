@@ -6,17 +6,16 @@ import os
 import shutil
 import tempfile
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from chiasm import recipe, registry
+from chiasm.collection._asking import MEDIA, Asking
 from chiasm.collection._catalog import STATES, Catalog
-from chiasm.collection._gallery import Gallery
 from chiasm.collection._intake import look_again, take_in
 from chiasm.errors import ChiasmError
 from chiasm.files import lock
-from chiasm.index import Index, Where, checked_k
 from chiasm.scale import Progress
 
 __all__ = ["COLUMNS", "Collection", "load"]
@@ -27,10 +26,8 @@ COLUMNS = {"path": "path", "date": "date", "modified": "date", "size": "number",
 PLACE = {"latitude": "number", "longitude": "number"}
 """What is known too where it was asked for, degrees."""
 
-_MEDIA = ("image", "audio", "video")
 
-
-class Collection:
+class Collection(Asking):
     """A folder of media that stays searchable by a fitted `Retrieve` model.
 
     `build` makes one; `update` looks at the folder again and encodes what is new; `hits` searches. Every file that was
@@ -42,14 +39,6 @@ class Collection:
 
     Raises a ChiasmError for a folder that is none, or is damaged.
     """
-
-    def __init__(self, path: str | os.PathLike[str]):
-        self.path = Path(path).expanduser()
-        self._catalog = Catalog(self.path / "catalog.sqlite")
-        self.folder = Path(self._catalog.fact("folder"))
-        self.model: Any = recipe.load(self.path / "model")
-        self.columns: dict[str, str] = self._catalog.fact("columns")
-        self._engines: dict[tuple[int, str], Index] = {}
 
     @classmethod
     def build(
@@ -100,7 +89,7 @@ class Collection:
         """
         busy = f"another process is updating {self.path}: wait for it, or look with status."
         with lock(self.path, busy):
-            views = {name: kind for name, kind in self.model.views_.items() if kind in _MEDIA}
+            views = {name: kind for name, kind in self.model.views_.items() if kind in MEDIA}
             self._mend(views)
             gone, captions = look_again(self._catalog, self.folder, views, retry, progress)
             for view in views:
@@ -134,7 +123,7 @@ class Collection:
         return {
             "index": str(self.path),
             "folder": str(self.folder),
-            "views": {view: len(self.engine(view)) for view, kind in self.model.views_.items() if kind in _MEDIA},
+            "views": {view: len(self.engine(view)) for view, kind in self.model.views_.items() if kind in MEDIA},
             "engine": self._catalog.fact("engine"),
             "ledger": self.ledger(),
             "failed": failed,
@@ -148,59 +137,6 @@ class Collection:
         found = self._catalog.items("state = 'failed'")
         return [{"file": item.name, "code": item.code, "message": item.message} for item in found]
 
-    def hits(
-        self,
-        queries: Any,
-        to: str | Sequence[str] | None = None,
-        k: int = 5,
-        where: Where = None,
-        reject: float | None = None,
-        *,
-        progress: Progress | None = None,
-    ) -> Any:
-        """The k files that fit each query best, as `Retrieve.hits` gives them; equal files are one, told as `copies`.
-
-        Args:
-            queries, to, k, reject: as there. where: conditions on `columns` (`["date>=2024-05", "path=holiday"]`).
-                What counts as a match is judged against the whole collection, whatever `where` chooses.
-        """
-        k = checked_k(k)
-        (start,) = queries if isinstance(queries, Mapping) else queries.columns
-        target = self.target(start, to)
-        return self.model.hits(queries, target, k, self.gallery(target, where), reject, progress=progress)
-
-    def target(self, start: str, to: str | Sequence[str] | None = None) -> str:
-        """The view whose files answer: `to`; left out, the only one that is indexed, or the only other one."""
-        asked = [to] if isinstance(to, str) else list(to or ())
-        if len(asked) > 1:
-            raise ChiasmError("wanted one view to answer with, got several: ask each on its own.")
-        held = [name for name, kind in self.model.views_.items() if kind in _MEDIA]
-        others = [name for name in held if name != self.model.view(start)]
-        if not asked and len(held) == 1:
-            asked = held
-        elif not asked and len(others) == 1:
-            asked = others
-        return str(self.model.target(self.model.view(start), asked[0] if asked else None))
-
-    def gallery(self, view: str, where: Where = None) -> Gallery:
-        """The files of a view that meet the conditions, as `Retrieve.hits` takes them.
-
-        Raises a ChiasmError for a view whose files are not indexed.
-        """
-        held = [name for name, kind in self.model.views_.items() if kind in _MEDIA]
-        if view not in held:
-            raise ChiasmError(f"{self.path} indexes {', '.join(held)}, not {view!r}: answer with to={held[0]!r}.")
-        return Gallery(self._catalog, self.engine(view), self.folder, where)
-
-    def engine(self, view: str) -> Index:
-        """The index of a view."""
-        part = self._catalog.fact("part")
-        if (part, view) not in self._engines:
-            path = self.path / f"vectors-{part}-{list(self.model.views_).index(view)}"
-            made = registry.make("index", self._catalog.fact("engine"), columns=self.columns, path=path)
-            self._engines[part, view] = made
-        return self._engines[part, view]
-
     def verify(self) -> dict[str, Any]:
         """Whether all is as it was written: `sound`, and the files whose vectors are `damaged`, `missing` or `stray`.
 
@@ -209,7 +145,7 @@ class Collection:
         self._catalog.check()
         damaged, missing, stray = [], [], 0
         for view, kind in self.model.views_.items():
-            if kind in _MEDIA:
+            if kind in MEDIA:
                 index = self.engine(view)
                 keys = set(index.keys().tolist())
                 there = {
@@ -233,7 +169,7 @@ class Collection:
                 with tempfile.TemporaryDirectory() as scratch:
                     saved = _saved(model, Path(scratch))
                     mine, other = (
-                        [one for one in part.views_.items() if one[1] in _MEDIA]
+                        [one for one in part.views_.items() if one[1] in MEDIA]
                         for part in (self.model, recipe.load(saved))
                     )
                     if mine != other:

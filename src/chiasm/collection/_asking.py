@@ -1,0 +1,91 @@
+"""Asking a collection: what is open of it, and the files that fit a query best."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from chiasm import recipe, registry
+from chiasm.collection._catalog import Catalog
+from chiasm.collection._gallery import Gallery
+from chiasm.errors import ChiasmError
+from chiasm.index import Index, Where, checked_k
+from chiasm.scale import Progress
+
+__all__ = ["MEDIA", "Asking"]
+
+MEDIA = ("image", "audio", "video")
+"""The modalities of files that a collection takes in."""
+
+
+class Asking:
+    """A collection that is there, open to be asked.
+
+    Args:
+        path: its folder.
+
+    Raises a ChiasmError for a folder that is none, or is damaged.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]):
+        self.path = Path(path).expanduser()
+        self._catalog = Catalog(self.path / "catalog.sqlite")
+        self.folder = Path(self._catalog.fact("folder"))
+        self.model: Any = recipe.load(self.path / "model")
+        self.columns: dict[str, str] = self._catalog.fact("columns")
+        self._engines: dict[tuple[int, str], Index] = {}
+
+    def hits(
+        self,
+        queries: Any,
+        to: str | Sequence[str] | None = None,
+        k: int = 5,
+        where: Where = None,
+        reject: float | None = None,
+        *,
+        progress: Progress | None = None,
+    ) -> Any:
+        """The k files that fit each query best, as `Retrieve.hits` gives them; equal files are one, told as `copies`.
+
+        Args:
+            queries, to, k, reject: as there. where: conditions on `columns` (`["date>=2024-05", "path=holiday"]`).
+                What counts as a match is judged against the whole collection, whatever `where` chooses.
+        """
+        k = checked_k(k)
+        (start,) = queries if isinstance(queries, Mapping) else queries.columns
+        target = self.target(start, to)
+        return self.model.hits(queries, target, k, self.gallery(target, where), reject, progress=progress)
+
+    def target(self, start: str, to: str | Sequence[str] | None = None) -> str:
+        """The view whose files answer: `to`; left out, the only one that is indexed, or the only other one."""
+        asked = [to] if isinstance(to, str) else list(to or ())
+        if len(asked) > 1:
+            raise ChiasmError("wanted one view to answer with, got several: ask each on its own.")
+        held = [name for name, kind in self.model.views_.items() if kind in MEDIA]
+        others = [name for name in held if name != self.model.view(start)]
+        if not asked and len(held) == 1:
+            asked = held
+        elif not asked and len(others) == 1:
+            asked = others
+        return str(self.model.target(self.model.view(start), asked[0] if asked else None))
+
+    def gallery(self, view: str, where: Where = None) -> Gallery:
+        """The files of a view that meet the conditions, as `Retrieve.hits` takes them.
+
+        Raises a ChiasmError for a view whose files are not indexed.
+        """
+        held = [name for name, kind in self.model.views_.items() if kind in MEDIA]
+        if view not in held:
+            raise ChiasmError(f"{self.path} indexes {', '.join(held)}, not {view!r}: answer with to={held[0]!r}.")
+        return Gallery(self._catalog, self.engine(view), self.folder, where)
+
+    def engine(self, view: str) -> Index:
+        """The index of a view."""
+        part = self._catalog.fact("part")
+        if (part, view) not in self._engines:
+            path = self.path / f"vectors-{part}-{list(self.model.views_).index(view)}"
+            made = registry.make("index", self._catalog.fact("engine"), columns=self.columns, path=path)
+            self._engines[part, view] = made
+        return self._engines[part, view]
