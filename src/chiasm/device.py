@@ -44,7 +44,8 @@ def preferring(device: str) -> Iterator[None]:
     ...     place("auto")
     'cpu'
     """
-    place(device)
+    if device != "auto":  # which is decided when it is needed: torch takes a second to import
+        place(device)
     before = _auto.set(device)
     try:
         yield

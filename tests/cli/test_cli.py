@@ -291,6 +291,15 @@ def test_search_needs_neither_torch_nor_sklearn(toy: Toy) -> None:
     assert len(done.stdout.splitlines()) == 5
 
 
+def test_search_does_not_look_for_them_either_where_they_are(toy: Toy) -> None:
+    code = (
+        f"import sys; from chiasm.cli import main; main(['search', {str(toy.model)!r}, 'a red circle']); "
+        "print([name for name in ('torch', 'sklearn', 'pandas') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
 def test_encoded_vectors_go_round_through_a_table(run: Run, toy: Toy, tmp_path: Path) -> None:
     file = tmp_path / "new" / "vectors.parquet"
     assert answered(run("encode", *toy.columns[:5], *CHEAP, "--to", file, "--json"))["to"] == str(file)
