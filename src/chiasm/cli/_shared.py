@@ -38,6 +38,7 @@ __all__ = [
     "echo_json",
     "echo_rows",
     "encoders_of",
+    "grouped_with",
     "label_of",
     "more_data",
     "notes_csv",
@@ -264,6 +265,12 @@ def answers_csv(answers: Any) -> bytes:
 def one_line(text: str) -> str:
     """A text for a line of a terminal: white space made single spaces, control characters dropped."""
     return "".join(c for c in " ".join(text.split()) if unicodedata.category(c) != "Cc")
+
+
+def grouped_with(found: Mapping[str, Any]) -> list[str]:
+    """The files that are one with another, a line a level: copies, the same picture, a burst."""
+    levels = {"copies": "copies", "same_picture": "same picture", "burst": "burst"}
+    return [f"{said}: {some(list(map(one_line, found[level])))}" for level, said in levels.items() if level in found]
 
 
 def notes_csv(report: Report, read: Iterable[Noted] = ()) -> bytes:

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from chiasm.cli._shared import command_line, counted, device, echo_json, one_line
+from chiasm.cli._shared import command_line, counted, device, echo_json, grouped_with, one_line
 from chiasm.collection import Collection
 from chiasm.scale import Bars
 
@@ -35,14 +35,24 @@ json = click.option("--json", "as_json", is_flag=True, help="Print what was done
 @click.option("--to", "target", required=True, metavar="INDEX", help="Where to keep it: photos.index.")
 @click.option("--engine", default="exact", show_default=True, help="What holds the vectors (chiasm list index).")
 @click.option("--place", is_flag=True, help="Know where pictures were taken, too (latitude, longitude).")
+@click.option("--encoding", metavar="NAME", help="Of the texts beside media, where it is not UTF-8: gb18030.")
 @device
 @json
-def build_command(model: str, folder: str, target: str, engine: str, place: bool, as_json: bool) -> None:
-    """Take in FOLDER with MODEL, or go on where it was broken off."""
-    made = Collection.build(target, model, folder, index=engine, place=place, progress=Bars("index"))
+def build_command(
+    model: str, folder: str, target: str, engine: str, place: bool, encoding: str | None, as_json: bool
+) -> int:
+    """Take in FOLDER with MODEL, or go on where it was broken off; exit code 1 where nothing can be searched."""
+    bars = Bars("index")
+    made = Collection.build(target, model, folder, index=engine, place=place, encoding=encoding, progress=bars)
     _say(made, as_json)
+    ledger = made.ledger()
+    if not ledger["searchable"]:
+        why = "none of its files could be read" if ledger["seen"] else "it holds no file that the model reads"
+        click.echo(f"nothing can be searched in {folder} yet: {why}", err=True)
+        return 1
     if not as_json:
         click.echo(f"next: {command_line('search', target, 'a dog in snow')}")
+    return 0
 
 
 @index_command.command("update")
@@ -69,6 +79,20 @@ def update_command(index: str, retry: bool, watch: bool, as_json: bool) -> None:
 def status_command(index: str, as_json: bool) -> None:
     """What INDEX holds: the ledger, what failed and why, what was passed over."""
     _say(Collection(index), as_json)
+
+
+@index_command.command("duplicates")
+@click.argument("index")
+@json
+def duplicates_command(index: str, as_json: bool) -> None:
+    """Files of INDEX that are one: the largest first, then copies, the same picture saved otherwise, its burst."""
+    groups = Collection(index).duplicates()
+    if as_json:
+        echo_json({"groups": groups})
+        return
+    for group in groups:
+        click.echo("  ".join([one_line(group["file"]), *(f"({line})" for line in grouped_with(group))]))
+    click.echo(f"{counted(len(groups), 'group')} of files that a search shows as one")
 
 
 @index_command.command("verify")
@@ -104,7 +128,7 @@ def rebuild_command(index: str, model: str | None, as_json: bool) -> None:
 def _say(made: Collection, as_json: bool) -> None:
     told: dict[str, Any] = made.status()
     if as_json:
-        echo_json({**told, "failures": made.failures()})
+        echo_json({**told, "failures": made.failures(), "notes": made.notes(), "passed": made.passed()})
         return
     click.echo(f"{told['index']} of {told['folder']} ({told['engine']}, {told['MiB']} MiB)")
     click.echo(_ledger(told["ledger"]))
@@ -113,6 +137,9 @@ def _say(made: Collection, as_json: bool) -> None:
         click.echo(f"failed: {one_line(one['file'])} [{one['code']}] {one_line(one['message'])}")
     if len(failures) > _SHOWN:
         click.echo(f"failed: {len(failures) - _SHOWN} more (--json names all)")
+    noted = ", ".join(f"{code} {n}" for code, n in told["noted"].items())
+    if noted:
+        click.echo(f"searchable, with a note: {noted}")
     passed = ", ".join(f"{code} {n}" for code, n in told["passed_over"].items())
     if passed:
         click.echo(f"passed over: {passed}")

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from chiasm.cli._shared import clock, device, echo_json, one_line, progress, say_skipped, told_items
+from chiasm.cli._shared import clock, device, echo_json, grouped_with, one_line, progress, say_skipped, told_items
 from chiasm.collection import Collection, load
 from chiasm.data.notes import sentences
 from chiasm.data.source import Source
@@ -34,6 +34,7 @@ MOST_WORDS = 5
     help="Say when nothing here matches; of queries that do have a match at most SHARE are then rejected too (0.1).",
 )
 @click.option("--where", multiple=True, metavar="CONDITION", help="Of an index: date>=2024-05, path=trip, caption~dog.")
+@click.option("--all", "every", is_flag=True, help="Of an index: every file an answer, near-duplicates too.")
 @click.option("--in", "inside", metavar="FOLDER|DATA|FILE", help="Search these media or rows, not the model's own.")
 @click.option(
     "--window",
@@ -68,6 +69,7 @@ def search_command(
     k: int,
     reject: float | None,
     where: tuple[str, ...],
+    every: bool,
     inside: str | None,
     window: float | None,
     column: str | None,
@@ -102,8 +104,9 @@ def search_command(
         targets = [held.target(name, list(to))]
         root = str(held.folder)
     else:
-        if where:
-            raise ChiasmError(f"wanted an index together with --where (chiasm index build), got the model {model}.")
+        if where or every:
+            option = "--where" if where else "--all"
+            raise ChiasmError(f"wanted an index together with {option} (chiasm index build), got the model {model}.")
         targets = [part.target(name, one) for one in to or [None]]
     target = targets[0]
     if window is not None and inside is None:
@@ -118,7 +121,7 @@ def search_command(
             inside, target, part.views_[target], window=window, usual=usual, column=column, root=root, encoding=encoding
         )
     if isinstance(held, Collection):
-        found = held.hits({name: [query]}, target, k, list(where), reject, progress=progress())
+        found = held.hits({name: [query]}, target, k, list(where), reject, group=not every, progress=progress())
     else:
         found = part.hits({name: [query]}, targets, k, within, reject, progress=progress())
     if why:
@@ -157,8 +160,8 @@ def search_command(
         view = f"   {hit['view']}" if "view" in hit else ""
         names = ", ".join(one["name"] for one in hit.get("why", {}).get("names", []))
         shared = f"   [{names}]" if names else ""
-        copies = f"   (+ {', '.join(map(one_line, hit['copies']))})" if "copies" in hit else ""
-        click.echo(f"{hit['rank']:3d}  {hit['score']:.3f}  {one_line(hit['item'])}{at}{view}{split}{copies}{shared}")
+        told = "".join(f"   ({line})" for line in grouped_with(hit))
+        click.echo(f"{hit['rank']:3d}  {hit['score']:.3f}  {one_line(hit['item'])}{at}{view}{split}{told}{shared}")
         for line in _reasons(hit):
             click.echo(f"       {line}")
 

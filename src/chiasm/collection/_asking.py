@@ -45,18 +45,23 @@ class Asking:
         where: Where = None,
         reject: float | None = None,
         *,
+        group: bool = True,
         progress: Progress | None = None,
     ) -> Any:
-        """The k files that fit each query best, as `Retrieve.hits` gives them; equal files are one, told as `copies`.
+        """The k files that fit each query best, as `Retrieve.hits` gives them; near-duplicates are one.
+
+        A hit names the others of its group: `copies` (the same bytes), `same_picture` (saved otherwise), `burst` (taken
+        within seconds, alike). Groups depend on the files alone, neither on the query nor on `where`.
 
         Args:
-            queries, to, k, reject: as there. where: conditions on `columns` (`["date>=2024-05", "path=holiday"]`).
+            queries, to, k, reject: as there. group: False gives every file as a hit of its own.
+            where: conditions on `columns` (`["date>=2024-05", "path=holiday"]`).
                 What counts as a match is judged against the whole collection, whatever `where` chooses.
         """
         k = checked_k(k)
         (start,) = queries if isinstance(queries, Mapping) else queries.columns
         target = self.target(start, to)
-        return self.model.hits(queries, target, k, self.gallery(target, where), reject, progress=progress)
+        return self.model.hits(queries, target, k, self.gallery(target, where, group), reject, progress=progress)
 
     def target(self, start: str, to: str | Sequence[str] | None = None) -> str:
         """The view whose files answer: `to`; left out, the only one that is indexed, or the only other one."""
@@ -71,7 +76,7 @@ class Asking:
             asked = others
         return str(self.model.target(self.model.view(start), asked[0] if asked else None))
 
-    def gallery(self, view: str, where: Where = None) -> Gallery:
+    def gallery(self, view: str, where: Where = None, group: bool = True) -> Gallery:
         """The files of a view that meet the conditions, as `Retrieve.hits` takes them.
 
         Raises a ChiasmError for a view whose files are not indexed.
@@ -79,7 +84,7 @@ class Asking:
         held = [name for name, kind in self.model.views_.items() if kind in MEDIA]
         if view not in held:
             raise ChiasmError(f"{self.path} indexes {', '.join(held)}, not {view!r}: answer with to={held[0]!r}.")
-        return Gallery(self._catalog, self.engine(view), self.folder, where)
+        return Gallery(self._catalog, self.engine(view), self.folder, where, group)
 
     def engine(self, view: str) -> Index:
         """The index of a view."""

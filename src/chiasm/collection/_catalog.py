@@ -44,9 +44,13 @@ _FIELDS = ", ".join(Item._fields)
 
 
 class Catalog:
-    """The file `catalog.sqlite` of a collection. Safe for threads; processes read while one writes."""
+    """The file `catalog.sqlite` of a collection. Safe for threads; processes read while one writes.
 
-    def __init__(self, file: Path, new: bool = False):
+    Args:
+        new: make it. tables: what a new one has beside facts and items, as SQL.
+    """
+
+    def __init__(self, file: Path, new: bool = False, tables: Iterable[str] = ()):
         self.file = file
         self._guard = threading.RLock()
         if not new and not file.is_file():
@@ -55,11 +59,11 @@ class Catalog:
             self._db = sqlite3.connect(file, timeout=60, isolation_level=None, check_same_thread=False)
             self._db.execute("PRAGMA synchronous=FULL")
             if new:
-                self._make()
+                self._make(tables)
             if (found := self.fact("format")) != _FORMAT:
                 raise ChiasmError(f"{file.parent} is an index of format {found}, this chiasm reads {_FORMAT}.")
 
-    def _make(self) -> None:
+    def _make(self, tables: Iterable[str]) -> None:
         self._db.execute("PRAGMA journal_mode=WAL")
         with self.transaction():
             self._db.execute("CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT)")
@@ -69,6 +73,8 @@ class Catalog:
             )
             self._db.execute("CREATE INDEX states ON items (state, code)")
             self._db.execute("CREATE INDEX contents ON items (content)")
+            for table in tables:
+                self._db.execute(table)
             self._db.execute("INSERT INTO facts VALUES ('format', ?)", (json.dumps(_FORMAT),))
 
     def fact(self, name: str) -> Any:
@@ -122,6 +128,24 @@ class Catalog:
                     whole = {"content": b"", "code": "", "message": "", "facts": "{}", "leading": b""} | held
                     marks = ", ".join("?" * len(whole))
                     self._db.execute(f"INSERT INTO items ({', '.join(whole)}) VALUES ({marks})", (*whole.values(),))
+
+    def read(self, asked: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """The rows of a query of this package's own, with ? for the values."""
+        with self._guard, self.told():
+            return self._db.execute(asked, values).fetchall()
+
+    def among(self, asked: str, values: Iterable[Any]) -> list[tuple[Any, ...]]:
+        """The rows of a query that ends in IN, with any number of values."""
+        listed, found = list(dict.fromkeys(values)), []
+        for start in range(0, len(listed), _MANY):
+            some = listed[start : start + _MANY]
+            found += self.read(f"{asked} ({', '.join('?' * len(some))})", some)
+        return found
+
+    def change(self, asked: str, rows: Iterable[Sequence[Any]] = ((),)) -> None:
+        """Do a change of this package's own for each row of values, all or none."""
+        with self._guard, self.told(), self.transaction():
+            self._db.executemany(asked, rows)
 
     def drop(self, ids: Iterable[int]) -> None:
         """Forget items."""

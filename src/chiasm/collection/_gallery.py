@@ -8,7 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from chiasm.collection._alike import keys, others
 from chiasm.collection._catalog import Catalog, Item
+from chiasm.collection._passed import beside
 from chiasm.index import Index, Where
 
 __all__ = ["Gallery", "packed"]
@@ -19,25 +21,27 @@ _CHUNK = 256
 
 
 class Gallery:
-    """Files that can be searched and that meet some conditions; equal ones are one hit.
+    """Files that can be searched and that meet some conditions; those of a group are one hit.
 
     Args:
         index: of one view; its keys are ids of the catalog. folder: where the files lie. where: conditions.
+        grouped: whether equal files, the same picture and a burst are one hit; else every file is one.
     """
 
-    def __init__(self, catalog: Catalog, index: Index, folder: Path, where: Where = None):
+    def __init__(self, catalog: Catalog, index: Index, folder: Path, where: Where = None, grouped: bool = True):
         self.index = index
+        self._grouped = grouped
         self._catalog = catalog
         self._folder = folder
         self._where = where
 
     def best(self, vectors: np.ndarray, k: int) -> list[list[dict[str, Any]]]:
-        """The k best files of each query `(q, d)`; those of the same bytes are told as `copies` of the first."""
+        """The k best files of each query `(q, d)`; the others of a hit's group are named in it, by level."""
         if not len(self.index):
             return [[] for _ in vectors]
-        keys, scores = self.index.search(vectors, k + _MORE, self._where)
+        found_keys, scores = self.index.search(vectors, k + _MORE, self._where)
         found = []
-        for vector, row, values in zip(vectors, keys.tolist(), scores.tolist(), strict=True):
+        for vector, row, values in zip(vectors, found_keys.tolist(), scores.tolist(), strict=True):
             hits = self._hits(zip(row, values, strict=True), k)
             if len(hits) < k and len(row) == k + _MORE:  # many were passed over: as far as it takes
                 hits = self._hits(self.index.ranked(vector, self._where), k)
@@ -45,24 +49,27 @@ class Gallery:
         return found
 
     def _hits(self, ranked: Iterable[tuple[int, float]], k: int) -> list[dict[str, Any]]:
-        hits: dict[bytes, dict[str, Any]] = {}
-        for item, score in self._there(iter(ranked)):
-            if item.content in hits:
-                hits[item.content].setdefault("copies", []).append(item.name)
-            elif len(hits) < k:
-                hits[item.content] = _hit(item, score)
-            else:
+        best: dict[Any, tuple[Item, float]] = {}
+        for item, key, score in self._there(iter(ranked)):
+            if key in best:
+                continue
+            if len(best) == k:
                 break
-        return list(hits.values())
+            best[key] = item, score
+        items = [item for item, _ in best.values()]
+        named = others(self._catalog, self._folder, items) if self._grouped else {}
+        near = beside(self._catalog, self._folder, items)
+        return [{**_hit(item, score), **named.get(item.id, {}), **near[item.id]} for item, score in best.values()]
 
-    def _there(self, ranked: Iterator[tuple[int, float]]) -> Iterator[tuple[Item, float]]:
-        """The ranked files that the ledger calls searchable and that have not gone since."""
+    def _there(self, ranked: Iterator[tuple[int, float]]) -> Iterator[tuple[Item, Any, float]]:
+        """The ranked files that the ledger calls searchable and that have not gone since, each with its group."""
         while some := [pair for _, pair in zip(range(_CHUNK), ranked, strict=False)]:
             items = self._catalog.by_id(key for key, _ in some)
+            groups = keys(self._catalog, list(items.values())) if self._grouped else {}
             for key, score in some:
                 item = items.get(key)
                 if item is not None and item.state == "searchable" and (self._folder / item.name).exists():
-                    yield item, score
+                    yield item, groups.get(key, key), score
 
 
 def packed(names: np.ndarray, shares: np.ndarray) -> bytes:

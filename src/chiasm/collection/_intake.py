@@ -5,19 +5,20 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import os
-from collections import Counter
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from chiasm.collection import _passed
 from chiasm.collection._catalog import Catalog, Item
 from chiasm.collection._gallery import packed
 from chiasm.collection._scan import scan
 from chiasm.data.text_file import text_of
 from chiasm.errors import ChiasmError
 from chiasm.index import Index
+from chiasm.media.images import Note
 from chiasm.media.taken import taken
 from chiasm.scale import Progress
 from chiasm.views import Column, Views
@@ -77,8 +78,8 @@ def look_again(
     left = [id_ for id_ in gone if id_ not in moved]
     catalog.drop(left)
     catalog.put(changes)
-    codes = Counter(note.code for _, _, note in notes)
-    catalog.set(passed_over=dict(sorted(codes.items())), looked=dt.datetime.now().isoformat(timespec="seconds"))
+    _passed.put(catalog, notes)
+    catalog.set(looked=dt.datetime.now().isoformat(timespec="seconds"))
     return left, {one.name: one.caption for one in found}
 
 
@@ -115,7 +116,8 @@ def _take_in(
 ) -> None:
     names = [item.name for item in items]
     contents = [_content(folder / name) for name in names]
-    facts = [_facts(folder, name, model.views_[view], columns, captions.get(name)) for name in names]
+    spelled = catalog.fact("encoding") or "utf-8"
+    facts = [_facts(folder, name, model.views_[view], columns, captions.get(name), spelled) for name in names]
     paths = [str(folder / name) for name in names]
     views = Views({view: Column(model.views_[view], paths, labels=names)}, ids=np.array(names, dtype=object))
     column, leading, report = model.placed(view, views)
@@ -125,6 +127,7 @@ def _take_in(
         told = {name: [facts[row].get(name) for row in read] for name in columns}
         index.update(ids, np.asarray(column.items[column.index[read]]), told)
     why = {label: note for _, label, note in report.notes if note.skipped}
+    odd = {label: note for _, label, note in reversed(report.notes) if not note.skipped}
     place = {item: at for at, item in enumerate(column.used.tolist())}
     changes = []
     for row, item in enumerate(items):
@@ -132,10 +135,12 @@ def _take_in(
         if column.index[row] >= 0:
             at = place[int(column.index[row])]
             kept = packed(leading["names"][at], leading["shares"][at]) if leading else b""
-            change |= {"state": "searchable", "code": "", "message": "", "leading": kept}
+            note = facts[row].pop("odd", None) or odd.get(item.name) or Note("", "")
+            change |= {"state": "searchable", "code": note.code, "message": note.message, "leading": kept}
         else:
-            note = why.get(item.name)
-            code, message = (note.code, note.message) if note else ("unread", "could not be read")
+            failed = why.get(item.name)
+            facts[row].pop("odd", None)
+            code, message = (failed.code, failed.message) if failed else ("unread", "could not be read")
             change |= {"state": "failed", "code": code, "message": message}
         changes.append(change)
     lost = [change["id"] for change in changes if change["state"] == "failed"]
@@ -152,8 +157,10 @@ def _content(file: Path) -> bytes:
         return b""
 
 
-def _facts(folder: Path, name: str, kind: str, columns: Mapping[str, str], caption: Path | None) -> dict[str, Any]:
-    """What is known of a file beside its content."""
+def _facts(
+    folder: Path, name: str, kind: str, columns: Mapping[str, str], caption: Path | None, encoding: str
+) -> dict[str, Any]:
+    """What is known of a file beside its content; under `odd` a note, where its caption cannot be read."""
     facts: dict[str, Any] = {"path": name, "kind": kind}
     try:
         told = os.stat(folder / name)
@@ -163,11 +170,14 @@ def _facts(folder: Path, name: str, kind: str, columns: Mapping[str, str], capti
     facts |= {"size": told.st_size, "modified": when, "date": when}
     if kind == "image":
         noted = taken(folder / name, place="latitude" in columns)
-        facts |= {"date": noted.pop("taken", when), **noted}
+        facts |= {"date": noted.get("taken", when), **noted}
     if caption is not None:
         try:
-            lines = text_of(folder / caption, "utf-8").split("\n")
+            lines = text_of(folder / caption, encoding).split("\n")
             facts["caption"] = "\n".join(line.strip() for line in lines if line.strip())
-        except (UnicodeDecodeError, OSError):
-            facts["caption_unread"] = str(caption)
+        except UnicodeDecodeError:
+            said = f"{caption.name} is not {encoding} text: save it as UTF-8, or name the encoding (gb18030 is one)"
+            facts["odd"] = Note("caption_unread", said)
+        except OSError as error:
+            facts["odd"] = Note("caption_unread", f"{caption.name} cannot be read ({error.strerror})")
     return facts

@@ -19,6 +19,12 @@ __all__ = ["IGNORED", "Found", "scan"]
 IGNORED = ".chiasmignore"
 """The file at the top of a folder that says what is passed over, in the manner of .gitignore."""
 
+COMPANIONS = ((".aae", ".xmp", ".thm", ".lrv"), ("thumbs.db", "desktop.ini", "ehthumbs.db"))
+"""Endings and names of what editors, cameras and systems leave beside pictures."""
+
+LIVE, LIVE_BYTES = (".heic", ".heif", ".jpg", ".jpeg"), 16 << 20
+"""A .mov of a Live Photo lies beside a picture of its name and lasts three seconds: at most so many bytes."""
+
 RAW = (".cr2", ".cr3", ".nef", ".arw", ".dng", ".raf", ".orf", ".rw2", ".pef", ".srw")
 
 
@@ -42,10 +48,12 @@ def scan(folder: Path, root: Path, modalities: Iterable[str]) -> tuple[list[Foun
         raise ChiasmError(f"the folder {folder} is not there: mount it, or move it back.")
     wanted, ignored = set(modalities), _ignored(folder)
     notes: list[Noted] = []
+    movies: list[Path] = []
+    walked: list[Noted] = []
     media: list[tuple[Path, str]] = []
     texts: dict[str, Path] = {}
     raw: list[Path] = []
-    for path in walk(folder, root, notes):
+    for path in walk(folder, root, walked):
         if odd := _odd(folder / path):
             notes.append(("", ascii(str(path)), odd))
             continue
@@ -53,18 +61,28 @@ def scan(folder: Path, root: Path, modalities: Iterable[str]) -> tuple[list[Foun
             notes.append(("", str(path), Note("ignored", f"named in {IGNORED}", skipped=True)))
             continue
         kind = modality_of(path.name)
-        if kind in wanted:
+        if path.suffix.lower() == ".mov":
+            movies.append(path)
+        elif kind in wanted:
             media.append((path, str(kind)))
         elif path.suffix.lower() == ".txt":
-            texts[composed(str(path.with_suffix("")))] = path
+            texts[_stem(path)] = path
         elif path.suffix.lower() in RAW and "image" in wanted:
             raw.append(path)
         else:
-            message = f"holds {kind}, which the model does not read" if kind else "no picture, sound or video"
-            notes.append(("", str(path), Note("other_kind", message, skipped=True)))
-    stems = {composed(str(path.with_suffix(""))) for path, _ in media}
+            notes.append(("", str(path), _unwanted(path)))
+    stills = {_stem(path) for path, _ in media if path.suffix.lower() in LIVE}
+    for path in movies:
+        if _stem(path) in stills and _size(folder / path) <= LIVE_BYTES:
+            notes.append(("", str(path), Note("live", "moves the picture of its name: a Live Photo", skipped=True)))
+        elif "video" in wanted:
+            media.append((path, "video"))
+        else:
+            notes.append(("", str(path), _unwanted(path)))
+    notes += [("", name, _from_walk(folder, Path(name), note)) for _, name, note in walked]
+    stems = {_stem(path) for path, _ in media}
     for path in raw:
-        beside = composed(str(path.with_suffix(""))) in stems
+        beside = _stem(path) in stems
         said = "a raw file; the picture of its name beside it is read" if beside else "a raw file: export it as JPEG"
         notes.append(("", str(path), Note("raw", said, skipped=True)))
     for stem, path in texts.items():
@@ -73,10 +91,43 @@ def scan(folder: Path, root: Path, modalities: Iterable[str]) -> tuple[list[Foun
             notes.append(("", str(path), Note("lone_text", said, skipped=True)))
     found = []
     for path, kind in media:
-        caption = texts.get(composed(str(path.with_suffix(""))))
+        caption = texts.get(_stem(path))
         stamp = _stamp(folder / path) + (f"+{_stamp(folder / caption)}" if caption else "")
         found.append(Found(path.as_posix(), kind, stamp, caption))
     return sorted(found), notes
+
+
+def _stem(path: Path) -> str:
+    """What same-named files share."""
+    return composed(str(path.with_suffix("")))
+
+
+def _unwanted(path: Path) -> Note:
+    """Why a file is passed over whose kind the model does not read."""
+    endings, names = COMPANIONS
+    if path.suffix.lower() in endings or path.name.lower() in names:
+        return Note("companion", "left by an editor, a camera or a system beside pictures", skipped=True)
+    kind = modality_of(path.name)
+    message = f"holds {kind}, which the model does not read" if kind else "no picture, sound or video"
+    return Note("other_kind", message, skipped=True)
+
+
+def _from_walk(folder: Path, path: Path, note: Note) -> Note:
+    """What walking said, with codes of their own for what is hidden and for links that lead nowhere or out."""
+    if path.name.startswith("."):
+        return Note("hidden", "a hidden file or folder", skipped=True)
+    if note.code == "link" and not (folder / path).exists():
+        return Note("broken_link", "a link that leads nowhere", skipped=True)
+    if note.code == "link" and not (folder / path).resolve().is_relative_to(folder.resolve()):
+        return Note("outside", "a link out of the folder", skipped=True)
+    return note
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
 
 
 def _odd(path: Path) -> Note | None:

@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from chiasm import recipe, registry
+from chiasm.collection import _alike, _passed
 from chiasm.collection._asking import MEDIA, Asking
 from chiasm.collection._catalog import STATES, Catalog
 from chiasm.collection._intake import look_again, take_in
+from chiasm.data.text_file import checked_encoding
 from chiasm.errors import ChiasmError
 from chiasm.files import lock
 from chiasm.scale import Progress
@@ -49,6 +51,7 @@ class Collection(Asking):
         *,
         index: str = "exact",
         place: bool = False,
+        encoding: str | None = None,
         progress: Progress | None = None,
     ) -> Collection:
         """Make one at `path`, or go on with it, and take in the folder.
@@ -56,6 +59,7 @@ class Collection(Asking):
         Args:
             model: a fitted `Retrieve`, or where it is saved. folder: of pictures, sounds or videos; links may not lead
                 out of it. index: an index's name. place: know where pictures were taken, too.
+            encoding: of the texts beside media ("gb18030"); left out, as before, at first UTF-8 or what they begin as.
 
         Raises a ChiasmError where `path` holds something else, or an index of another model or folder.
         """
@@ -65,6 +69,7 @@ class Collection(Asking):
         if at.resolve().is_relative_to(source):
             raise ChiasmError(f"the index {at} would lie in the folder that it is of: name a place outside {source}.")
         registry.get("index", index)
+        checked_encoding(encoding or "utf-8")
         with tempfile.TemporaryDirectory() as scratch:
             saved = _saved(model, Path(scratch))
             if not (at / "catalog.sqlite").exists():
@@ -74,6 +79,8 @@ class Collection(Asking):
                 raise ChiasmError(f"{at} is the index of {made.folder}, got {source}: name another place.")
             if recipe.digest_of(saved) != made._catalog.fact("model"):
                 raise ChiasmError(f"{at} was built with another model: rebuild it with this one.")
+        if encoding is not None:
+            made._read_as(encoding)
         made.update(progress=progress)
         return made
 
@@ -95,6 +102,8 @@ class Collection(Asking):
             for view in views:
                 self.engine(view).delete(gone)
             take_in(self._catalog, self.model, self.folder, self.columns, self.engine, captions, progress)
+            pictures = [view for view, kind in views.items() if kind == "image"]
+            _alike.group(self._catalog, self.folder, pictures, progress)
         return self.ledger()
 
     def watch(self, *, progress: Progress | None = None) -> Iterator[dict[str, int]]:
@@ -117,8 +126,11 @@ class Collection(Asking):
         return {"seen": sum(counts.values()), **{state: counts[state] for state in STATES}}
 
     def status(self) -> dict[str, Any]:
-        """What it is and holds, as plain values: `ledger`, `failed` by reason, `passed_over` by reason, and more."""
+        """What it is and holds, as plain values: `ledger`; by reason `failed`, `noted`, `passed_over`; and more."""
         failed = {code: n for (state, code), n in sorted(self._catalog.counts().items()) if state == "failed"}
+        noted = {
+            code: n for (state, code), n in sorted(self._catalog.counts().items()) if state == "searchable" and code
+        }
         size = sum(file.stat().st_size for file in self.path.rglob("*") if file.is_file())
         return {
             "index": str(self.path),
@@ -127,7 +139,8 @@ class Collection(Asking):
             "engine": self._catalog.fact("engine"),
             "ledger": self.ledger(),
             "failed": failed,
-            "passed_over": self._catalog.fact("passed_over") or {},
+            "noted": noted,
+            "passed_over": _passed.counts(self._catalog),
             "looked": self._catalog.fact("looked"),
             "MiB": round(size / 2**20, 1),
         }
@@ -136,6 +149,19 @@ class Collection(Asking):
         """The files that failed: name, code and message."""
         found = self._catalog.items("state = 'failed'")
         return [{"file": item.name, "code": item.code, "message": item.message} for item in found]
+
+    def notes(self) -> list[dict[str, str]]:
+        """Files that are searchable, but of which something was altered or not read: name, code and message."""
+        found = self._catalog.items("state = 'searchable' AND code <> ''")
+        return [{"file": item.name, "code": item.code, "message": item.message} for item in found]
+
+    def passed(self) -> list[dict[str, str]]:
+        """The files of the folder that are no items, such as hidden ones: name, code and message."""
+        return _passed.listed(self._catalog)
+
+    def duplicates(self) -> list[dict[str, Any]]:
+        """Every group of files that a search shows as one: the largest as `file`, the others by level, as in `hits`."""
+        return _alike.duplicates(self._catalog, self.folder)
 
     def verify(self) -> dict[str, Any]:
         """Whether all is as it was written: `sound`, and the files whose vectors are `damaged`, `missing` or `stray`.
@@ -188,6 +214,15 @@ class Collection(Asking):
             self._engines.clear()
         return self.update(progress=progress)
 
+    def _read_as(self, encoding: str) -> None:
+        """Read texts beside media in an encoding from now on; those that were read in another are read again."""
+        if encoding != (self._catalog.fact("encoding") or "utf-8"):
+            self._catalog.set(encoding=encoding)
+            self._catalog.change(
+                "UPDATE items SET state = 'waiting', code = '' WHERE state = 'searchable' "
+                "AND (code = 'caption_unread' OR json_extract(facts, '$.caption') IS NOT NULL)"
+            )
+
     def _mend(self, views: Mapping[str, str]) -> None:
         """After a death between the index and the ledger: what only one of them knows is done again."""
         for view in views:
@@ -224,7 +259,7 @@ def _make(at: Path, saved: Path, source: Path, index: str, columns: Mapping[str,
     draft = Path(tempfile.mkdtemp(prefix=".new-", dir=at.parent))
     try:
         shutil.copytree(saved, draft / "model")
-        catalog = Catalog(draft / "catalog.sqlite", new=True)
+        catalog = Catalog(draft / "catalog.sqlite", new=True, tables=_alike.TABLES + _passed.TABLES)
         facts = {"folder": str(source), "engine": index, "columns": dict(columns), "part": 0}
         catalog.set(model=recipe.digest_of(saved), **facts)
         catalog.close()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import codecs
 import csv
 import gzip
 import io
@@ -21,7 +20,7 @@ from chiasm.data.cells import composed
 from chiasm.data.folder import modality_of, read_folder
 from chiasm.data.json_table import json_lines, json_table, nested
 from chiasm.data.notes import Noted
-from chiasm.data.text_file import as_text
+from chiasm.data.text_file import as_text, checked_encoding
 from chiasm.errors import ChiasmError
 
 __all__ = ["A_FILE", "TABLES", "Cells", "Table", "modality_of", "read_table", "table"]
@@ -74,10 +73,7 @@ def read_table(
         if len(set(lengths.values())) > 1:
             raise ChiasmError(f"wanted columns of one length, got {lengths}: rows must be aligned.")
         return Table(held | nested(held, [composed(name) for name in named]), Path(), [])
-    try:
-        codecs.lookup(encoding)
-    except LookupError:
-        raise ChiasmError(f"no text encoding named {encoding!r}: utf-8, utf-16 and gb18030 are some.") from None
+    checked_encoding(encoding)
     path = Path(data).expanduser()
     if not path.exists():
         raise ChiasmError(

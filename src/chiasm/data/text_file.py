@@ -6,7 +6,9 @@ import codecs
 import io
 from pathlib import Path
 
-__all__ = ["as_text", "text_of"]
+from chiasm.errors import ChiasmError
+
+__all__ = ["as_text", "checked_encoding", "text_of"]
 
 _MARKS = {
     codecs.BOM_UTF32_LE: "utf-32",  # begins as UTF-16 does
@@ -14,6 +16,15 @@ _MARKS = {
     codecs.BOM_UTF16_LE: "utf-16",
     codecs.BOM_UTF16_BE: "utf-16",
 }
+
+
+def checked_encoding(encoding: str) -> str:
+    """The encoding, or a ChiasmError where there is none of that name."""
+    try:
+        codecs.lookup(encoding)
+    except LookupError:
+        raise ChiasmError(f"no text encoding named {encoding!r}: utf-8, utf-16 and gb18030 are some.") from None
+    return encoding
 
 
 def as_text(file: io.BufferedReader, encoding: str) -> io.TextIOWrapper:

@@ -6,9 +6,10 @@ import warnings
 from pathlib import Path
 from typing import Any
 
-from PIL import ExifTags
+from PIL import ExifTags, Image
 
-from chiasm.media.images import noted
+from chiasm.media.boxes import exif_of
+from chiasm.media.images import noted, odd_format
 
 __all__ = ["taken"]
 
@@ -26,7 +27,7 @@ def taken(path: Path, place: bool = False) -> dict[str, Any]:
             return {}
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            notes = noted(path)
+            notes = _notes(path)
             camera = notes.get_ifd(ExifTags.IFD.Exif)
             spot = notes.get_ifd(ExifTags.IFD.GPSInfo) if place else {}
     except Exception:  # whatever is wrong with a file's notes, its pixels may be read
@@ -47,3 +48,14 @@ def taken(path: Path, place: bool = False) -> dict[str, Any]:
         if value == value and value <= 180:
             found[name] = -value if str(spot.get(reference, "")).strip("\0") == side else value
     return found
+
+
+def _notes(path: Path) -> Image.Exif:
+    with open(path, "rb") as file:
+        if odd_format(file.read(64)) not in ("AVIF", "HEIF"):  # their decoders are for a child process
+            found: Image.Exif = noted(path)
+            return found
+        made = Image.Exif()
+        if held := exif_of(file):
+            made.load(held)
+        return made
