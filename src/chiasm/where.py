@@ -6,6 +6,7 @@ import calendar
 import datetime as dt
 import math
 import re
+import string
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -28,6 +29,7 @@ _ALLOWED = {
 }
 _WRITTEN = re.compile(r"\s*(?P<column>[^=!<>~]+?)\s*(?P<op>>=|<=|!=|=|<|>|~)\s*(?P<value>.*?)\s*", re.DOTALL)
 _DATE = re.compile(r"(\d{4})(?:-(\d{1,2})(?:-(\d{1,2})(?:[T ](\d{1,2}):(\d{2})(?::(\d{2})(?:\.\d+)?)?)?)?)?")
+_LOWER = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
 _EPOCH = dt.datetime(1970, 1, 1)
 
 
@@ -40,7 +42,7 @@ class Condition(NamedTuple):
 
 
 class Typed(NamedTuple):
-    """A condition whose value is what its column holds: lower case text, a number, or the `[low, high)` of a date."""
+    """A condition whose value is what its column holds: text in lower case, a path, a number, a date's span."""
 
     column: str
     type: str
@@ -72,7 +74,8 @@ def typed(where: Iterable[Condition | str] | str | None, columns: Mapping[str, s
       `date<=2024-05` until its end.
     - category: = and !=, whatever the case.
     - text: ~ is "holds these letters", whatever the case; = and != compare the whole text.
-    - path: = is the path itself or anything below that folder; ~ as of texts.
+    - path: = is the path itself or anything below that folder, exactly as it is written; ~ is "holds these letters",
+      where A to Z are the same as a to z.
 
     Args:
         where: conditions, or as they are written. columns: name -> type of what is known.
@@ -101,15 +104,16 @@ def _typed(one: Condition, columns: Mapping[str, str]) -> Typed:
         if value is None:
             raise ChiasmError(f"{one.column} holds dates: wanted 2024, 2024-05 or 2024-05-31, got {one.value!r}.")
     else:
-        value = _folded(str(value))
-        value = value.removeprefix("./").rstrip("/") if kind == "path" and one.op != "~" else value
+        value = str(value) if kind == "path" else _folded(str(value))
+        if kind == "path":
+            value = _lowered(value) if one.op == "~" else value.removeprefix("./").rstrip("/")
     return Typed(one.column, kind, one.op, value)
 
 
 def columned(values: Sequence[Any], kind: str, column: str) -> np.ndarray:
     """What is known of n items as a column of the type `(n,)`: float64 (NaN: not known), or text ("": not known).
 
-    Dates are seconds since 1970. Text is kept in lower case: it is only compared.
+    Dates are seconds since 1970. Text and categories are kept in lower case: they are only compared.
 
     Raises a ChiasmError for a value that is not of the type, by its place.
     """
@@ -122,7 +126,7 @@ def columned(values: Sequence[Any], kind: str, column: str) -> np.ndarray:
                 raise ChiasmError(f"{column} holds a {kind} an item: wanted one, got {value!r} (item {place}).")
             made.append(found)
         else:
-            made.append("" if absent else _folded(str(value)).removeprefix("./" if kind == "path" else ""))
+            made.append("" if absent else str(value).removeprefix("./") if kind == "path" else _folded(str(value)))
     return np.array(made, dtype=np.float64 if kind in ("number", "date") else object)
 
 
@@ -148,7 +152,8 @@ def _holds(one: Typed, values: np.ndarray) -> np.ndarray:
         }[one.op]
         return found
     if one.op == "~":
-        return np.fromiter((one.value in value for value in values), bool, len(values))
+        fold = _lowered if one.type == "path" else str
+        return np.fromiter((one.value in fold(value) for value in values), bool, len(values))
     same = values == one.value
     if one.type == "path":
         below = f"{one.value}/"
@@ -195,6 +200,11 @@ def _number(value: Any) -> float | None:
     except (TypeError, ValueError):
         return None
     return found if math.isfinite(found) else None
+
+
+def _lowered(path: str) -> str:
+    """A to Z in lower case and nothing else: what every database does alike."""
+    return path.translate(_LOWER)
 
 
 def _folded(text: str) -> str:

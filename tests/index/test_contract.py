@@ -263,6 +263,23 @@ def test_metadata_that_are_not_known_meet_no_condition(engine):
         assert found == {"size!=1": {"c"}, "size<9": {"a", "c"}, "title!=y": {"a"}, "taken>1999": set()}[where]
 
 
+def test_paths_are_met_letter_by_letter_and_what_they_hold_whatever_the_case(engine):
+    vectors, _ = made(3)
+    engine.add(["a", "b", "c"], vectors, {"file": ["Trip/IMG_1.jpg", "trip/img_2.jpg", "TRIP"]})
+    met = {
+        where: set(engine.search(vectors[0], 9, where)[0][0].tolist())
+        for where in ("file=Trip", "file=trip/", "file!=trip", "file~img_", "file~IMG", "file=./TRIP")
+    }
+    assert met == {
+        "file=Trip": {"a"},
+        "file=trip/": {"b"},
+        "file!=trip": {"a", "c"},
+        "file~img_": {"a", "b"},
+        "file~IMG": {"a", "b"},
+        "file=./TRIP": {"c"},
+    }
+
+
 def test_what_stands_in_conditions_and_keys_is_no_code(engine):
     odd = ["'; DROP TABLE rows; --", 'a"b', "%_%", "狗\n", "\\"]
     vectors, _ = made(5)

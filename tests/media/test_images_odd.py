@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import io
 import os
 import subprocess
@@ -14,6 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from _pictures import HEIC
 from chiasm.data.toy import shape_image
 from chiasm.media import children, images
 from chiasm.media.clips import probe
@@ -76,16 +76,6 @@ def test_avif_and_mpo_are_read() -> None:
     wanted = np.asarray(plain.resize((8, 8), Image.Resampling.BICUBIC)).astype(int)
     assert np.abs(shown(encoded(plain, "AVIF", quality=95)) - wanted).mean() < 4
     assert np.abs(shown(encoded(plain, "MPO", quality=95)) - wanted).mean() < 4
-
-
-HEIC = base64.b64decode(
-    "AAAAHGZ0eXBoZWljAAAAAG1pZjFoZWljbWlhZgAAAVZtZXRhAAAAAAAAACFoZGxyAAAAAAAAAABwaWN0AAAAAAAAAAAAAAAAAAAAACJpbG9jAAAAAERA"
-    "AAEAAQAAAAABegABAAAAAAAAAC8AAAAjaWluZgAAAAAAAQAAABVpbmZlAgAAAAABAABodmMxAAAAAA5waXRtAAAAAAABAAAA1mlwcnAAAAC3aXBjbwAA"
-    "AHhodmNDAQNwAAAAkAAAAAAAHvAA/P34+AAADwNgAAEAGEABDAH//wNwAAADAJAAAAMAAAMAHroCQGEAAQArQgEBA3AAAAMAkAAAAwAAAwAeoCCBBZbq"
-    "SSmubgIaDAgAAAMAyAAAAwAIQGIAAQAHRAHBcrAiQAAAABNjb2xybmNseAABAA0ABoAAAAAUaXNwZQAAAAAAAABAAAAAQAAAABBwaXhpAAAAAAMICAgA"
-    "AAAXaXBtYQAAAAAAAAABAAEEgQIDBAAAADdtZGF0AAAAKygBrwT4QTJp2//Fh///+qRvZf2qoYX7n+wIjz781Yf/+fBjndptfv/Cw/4="
-)
-"""64 x 64 pixels, the left half red, the right half white, as pillow-heif writes it."""
 
 
 def test_heic_without_its_decoder_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:

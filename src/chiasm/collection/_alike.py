@@ -84,17 +84,22 @@ def _signature(file: Path) -> bytes:
 
 
 def _compare(catalog: Catalog) -> None:
-    """Pairs of the same picture, of those that are new (they have no group yet) with all."""
-    rows = catalog.read("SELECT id, signature, picture IS NULL FROM looks WHERE length(signature) = ?", (BYTES,))
+    """Pairs of the same picture, of those that are new (they have no group yet) with all.
+
+    What was taken at two different moments is not the same, however alike.
+    """
+    asked = "SELECT id, signature, picture IS NULL, taken FROM looks WHERE length(signature) = ?"
+    rows = catalog.read(asked, (BYTES,))
     if not rows:
         return
     ids = np.array([row[0] for row in rows])
     held = np.frombuffer(b"".join(row[1] for row in rows), np.uint8).reshape(-1, BYTES)
-    new = np.array([row[2] for row in rows], dtype=bool)
+    new = np.flatnonzero([row[2] for row in rows])
+    taken = np.array([np.nan if row[3] is None else row[3] for row in rows])
     pairs = {
-        (min(a, b), max(a, b))
-        for i, j in same_picture(held[new], held)
-        if (a := int(ids[new][i])) != (b := int(ids[j]))
+        (int(min(ids[i], ids[j])), int(max(ids[i], ids[j])))
+        for i, j in ((new[place], j) for place, j in same_picture(held[new], held))
+        if i != j and not abs(taken[i] - taken[j]) > 0
     }
     catalog.change("INSERT OR IGNORE INTO same VALUES (?, ?)", sorted(pairs))
 

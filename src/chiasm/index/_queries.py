@@ -56,7 +56,8 @@ def _one(one: Typed) -> tuple[str, list[Any]]:
             ">=": ("{c} >= %s", [low]),
         }[one.op]
     if one.op == "~":
-        return "strpos({c}, %s::text) > 0", [one.value]
+        held = "lower({c})" if one.type == "path" else "{c}"
+        return f"strpos({held}, %s::text) > 0", [one.value]
     if one.type == "path":
         same = "({c} = %s OR starts_with({c}, %s))"
         return same if one.op == "=" else f"NOT {same}", [one.value, f"{one.value}/"]
