@@ -31,24 +31,37 @@ json = click.option("--json", "as_json", is_flag=True, help="Print what was done
 
 @index_command.command("build")
 @click.argument("model")
-@click.argument("folder")
+@click.argument("data", metavar="FOLDER|DATA")
 @click.option("--to", "target", required=True, metavar="INDEX", help="Where to keep it: photos.index.")
 @click.option("--engine", default="exact", show_default=True, help="What holds the vectors (chiasm list index).")
 @click.option("--place", is_flag=True, help="Know where pictures were taken, too (latitude, longitude).")
-@click.option("--encoding", metavar="NAME", help="Of the texts beside media, where it is not UTF-8: gb18030.")
+@click.option("--root", metavar="DIR", help="Paths of DATA are below this folder; default: the table's.")
+@click.option("--column", metavar="COL", help="The column of DATA with the paths; default: as at fit.")
+@click.option("--encoding", metavar="NAME", help="Of DATA, or of the texts beside media: gb18030.")
 @device
 @json
 def build_command(
-    model: str, folder: str, target: str, engine: str, place: bool, encoding: str | None, as_json: bool
+    model: str,
+    data: str,
+    target: str,
+    engine: str,
+    place: bool,
+    root: str | None,
+    column: str | None,
+    encoding: str | None,
+    as_json: bool,
 ) -> int:
-    """Take in FOLDER with MODEL, or go on where it was broken off; exit code 1 where nothing can be searched."""
-    bars = Bars("index")
-    made = Collection.build(target, model, folder, index=engine, place=place, encoding=encoding, progress=bars)
+    """Take in a FOLDER, or the files of a table DATA, with MODEL, or go on where it was broken off.
+
+    Exit code 1 where nothing can be searched.
+    """
+    how: dict[str, Any] = {"place": place, "root": root, "column": column, "encoding": encoding}
+    made = Collection.build(target, model, data, index=engine, **how, progress=Bars("index"))
     _say(made, as_json)
     ledger = made.ledger()
     if not ledger["searchable"]:
         why = "none of its files could be read" if ledger["seen"] else "it holds no file that the model reads"
-        click.echo(f"nothing can be searched in {folder} yet: {why}", err=True)
+        click.echo(f"nothing can be searched in {data} yet: {why}", err=True)
         return 1
     if not as_json:
         click.echo(f"next: {command_line('search', target, 'a dog in snow')}")
@@ -130,7 +143,7 @@ def _say(made: Collection, as_json: bool) -> None:
     if as_json:
         echo_json({**told, "failures": made.failures(), "notes": made.notes(), "passed": made.passed()})
         return
-    click.echo(f"{told['index']} of {told['folder']} ({told['engine']}, {told['MiB']} MiB)")
+    click.echo(f"{told['index']} of {told.get('table', told['folder'])} ({told['engine']}, {told['MiB']} MiB)")
     click.echo(_ledger(told["ledger"]))
     failures = made.failures()
     for one in failures[:_SHOWN]:

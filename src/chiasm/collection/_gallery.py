@@ -80,6 +80,7 @@ def packed(names: np.ndarray, shares: np.ndarray) -> bytes:
 def _hit(item: Item, score: float) -> dict[str, Any]:
     hit = {"score": score, "item": item.name, "id": item.name}
     hit |= {name: item.facts[name] for name in ("date", "caption") if item.facts.get(name)}
+    hit |= {"row": item.facts["row"]} if "row" in item.facts else {}
     if item.leading:
         half = len(item.leading) // 2
         hit["names"] = np.frombuffer(item.leading[:half], "<i4")

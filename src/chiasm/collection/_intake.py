@@ -7,7 +7,7 @@ import hashlib
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from chiasm.collection import _passed
 from chiasm.collection._catalog import Catalog, Item
 from chiasm.collection._gallery import packed
 from chiasm.collection._scan import scan
+from chiasm.collection._table import Plan, scan_table
 from chiasm.data.text_file import text_of
 from chiasm.errors import ChiasmError
 from chiasm.index import Index
@@ -23,24 +24,37 @@ from chiasm.media.taken import taken
 from chiasm.scale import Progress
 from chiasm.views import Column, Views
 
-__all__ = ["look_again", "take_in"]
+__all__ = ["Beside", "look_again", "take_in"]
 
 _BATCH = 128
 
 
+class Beside(NamedTuple):
+    """What stands beside each file, by its name."""
+
+    captions: Mapping[str, Path | None]
+    """The same-named text."""
+    rows: Mapping[str, Mapping[str, Any]]
+    """What its row of a table says."""
+
+
 def look_again(
     catalog: Catalog, folder: Path, views: Mapping[str, str], retry: bool, progress: Progress | None
-) -> tuple[list[int], dict[str, Path | None]]:
+) -> tuple[list[int], Beside]:
     """Compare the folder with the ledger: what is new or changed waits, what was moved has its new name.
 
     Args:
         views: name -> modality of those that are indexed. retry: what failed waits again.
 
-    Returns the ids of what is gone, of which the ledger knows nothing any more, and the text beside each file.
+    Returns the ids of what is gone, of which the ledger knows nothing any more, and what stands beside each file.
     """
-    found, notes = scan(folder, folder, views.values())
+    rows: dict[str, dict[str, Any]] = {}
+    if plan := catalog.fact("table"):
+        found, notes, rows = scan_table(Plan(*plan), folder)
+    else:
+        found, notes = scan(folder, folder, views.values())
     known, here = catalog.stamps(), {one.name: one for one in found}
-    if known and not found:
+    if known and not any(one.there for one in found):
         raise ChiasmError(
             f"{folder} holds none of the {len(known)} files that were seen in it: mount it. Nothing was forgotten; "
             "where they are gone for good, remove the index."
@@ -80,7 +94,7 @@ def look_again(
     catalog.put(changes)
     _passed.put(catalog, notes)
     catalog.set(looked=dt.datetime.now().isoformat(timespec="seconds"))
-    return left, {one.name: one.caption for one in found}
+    return left, Beside({one.name: one.caption for one in found}, rows)
 
 
 def take_in(
@@ -89,7 +103,7 @@ def take_in(
     folder: Path,
     columns: Mapping[str, str],
     engine: Callable[[str], Index],
-    captions: Mapping[str, Path | None],
+    beside: Beside,
     progress: Progress | None,
 ) -> None:
     """Encode what is waiting, some at a time: into the index first, then the ledger says that it is searchable."""
@@ -98,7 +112,7 @@ def take_in(
         last = items[-1].id
         for view in dict.fromkeys(item.view for item in items):
             some = [item for item in items if item.view == view]
-            _take_in(catalog, model, folder, columns, engine(view), view, some, captions)
+            _take_in(catalog, model, folder, columns, engine(view), view, some, beside)
         done += len(items)
         if progress is not None:
             progress("files", done, max(total, done))
@@ -112,12 +126,15 @@ def _take_in(
     index: Index,
     view: str,
     items: list[Item],
-    captions: Mapping[str, Path | None],
+    beside: Beside,
 ) -> None:
     names = [item.name for item in items]
     contents = [_content(folder / name) for name in names]
     spelled = catalog.fact("encoding") or "utf-8"
-    facts = [_facts(folder, name, model.views_[view], columns, captions.get(name), spelled) for name in names]
+    facts = [_facts(folder, name, model.views_[view], columns, beside.captions.get(name), spelled) for name in names]
+    for held, name in zip(facts, names, strict=True):
+        if said := beside.rows.get(name):
+            held |= {**{column: value for column, value in said.items() if value is not None}, "row": said}
     paths = [str(folder / name) for name in names]
     views = Views({view: Column(model.views_[view], paths, labels=names)}, ids=np.array(names, dtype=object))
     column, leading, report = model.placed(view, views)

@@ -14,7 +14,7 @@ from chiasm.data.notes import Noted
 from chiasm.errors import ChiasmError
 from chiasm.media.images import Note
 
-__all__ = ["IGNORED", "Found", "scan"]
+__all__ = ["IGNORED", "Found", "scan", "stamp"]
 
 IGNORED = ".chiasmignore"
 """The file at the top of a folder that says what is passed over, in the manner of .gitignore."""
@@ -28,6 +28,10 @@ LIVE, LIVE_BYTES = (".heic", ".heif", ".jpg", ".jpeg"), 16 << 20
 RAW = (".cr2", ".cr3", ".nef", ".arw", ".dng", ".raf", ".orf", ".rw2", ".pef", ".srw")
 
 
+UNREADABLE = "unreadable"
+"""The stamp of a file that is not there, or in a folder that may not be entered."""
+
+
 class Found(NamedTuple):
     """A file that a model can search."""
 
@@ -37,6 +41,11 @@ class Found(NamedTuple):
     stamp: str
     caption: Path | None
     """The same-named text beside it."""
+
+    @property
+    def there(self) -> bool:
+        """Whether it could be looked at."""
+        return not self.stamp.startswith(UNREADABLE)
 
 
 def scan(folder: Path, root: Path, modalities: Iterable[str]) -> tuple[list[Found], list[Noted]]:
@@ -92,8 +101,8 @@ def scan(folder: Path, root: Path, modalities: Iterable[str]) -> tuple[list[Foun
     found = []
     for path, kind in media:
         caption = texts.get(_stem(path))
-        stamp = _stamp(folder / path) + (f"+{_stamp(folder / caption)}" if caption else "")
-        found.append(Found(path.as_posix(), kind, stamp, caption))
+        mark = stamp(folder / path) + (f"+{stamp(folder / caption)}" if caption else "")
+        found.append(Found(path.as_posix(), kind, mark, caption))
     return sorted(found), notes
 
 
@@ -143,11 +152,12 @@ def _odd(path: Path) -> Note | None:
     return None if regular else Note("no_file", "a pipe or a device", skipped=True)
 
 
-def _stamp(path: Path) -> str:
+def stamp(path: Path) -> str:
+    """Size and time of a file: what has the same is not read again."""
     try:
         facts = os.stat(path)
     except OSError:
-        return "unreadable"
+        return UNREADABLE
     return f"{facts.st_size}-{facts.st_mtime_ns}"
 
 

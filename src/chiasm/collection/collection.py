@@ -15,6 +15,10 @@ from chiasm.collection import _alike, _passed
 from chiasm.collection._asking import MEDIA, Asking
 from chiasm.collection._catalog import STATES, Catalog
 from chiasm.collection._intake import look_again, take_in
+from chiasm.collection._table import Plan, planned
+from chiasm.data.cells import composed
+from chiasm.data.read import names_of
+from chiasm.data.source import Source
 from chiasm.data.text_file import checked_encoding
 from chiasm.errors import ChiasmError
 from chiasm.files import lock
@@ -52,34 +56,48 @@ class Collection(Asking):
         index: str = "exact",
         place: bool = False,
         encoding: str | None = None,
+        root: str | os.PathLike[str] | None = None,
+        column: str | None = None,
         progress: Progress | None = None,
     ) -> Collection:
         """Make one at `path`, or go on with it, and take in the folder.
 
         Args:
             model: a fitted `Retrieve`, or where it is saved. folder: of pictures, sounds or videos; links may not lead
-                out of it. index: an index's name. place: know where pictures were taken, too.
+                out of it. Or a table of such files, whose other columns are known of each (`columns`).
+            index: an index's name. place: know where pictures were taken, too.
+            root: the folder that a table's paths are below; left out, the table's. column: of a table, which has the
+                paths; left out, the one that the model's files were read from.
             encoding: of the texts beside media ("gb18030"); left out, as before, at first UTF-8 or what they begin as.
 
         Raises a ChiasmError where `path` holds something else, or an index of another model or folder.
         """
-        at, source = Path(path).expanduser(), Path(folder).expanduser().resolve()
+        at, given = Path(path).expanduser(), Path(folder).expanduser().resolve()
+        if given.is_file():
+            source = given.parent if root is None else Path(root).expanduser().resolve()
+        elif root is not None or column is not None:
+            raise ChiasmError(f"wanted root and column together with a table, got {folder}, which is none.")
+        else:
+            source = given
         if not source.is_dir():
-            raise ChiasmError(f"wanted a folder of media, got {folder}: there is no such folder.")
-        if at.resolve().is_relative_to(source):
+            shown = folder if source == given else root
+            raise ChiasmError(f"wanted a folder of media, got {shown}: there is no such folder.")
+        if not given.is_file() and at.resolve().is_relative_to(source):
             raise ChiasmError(f"the index {at} would lie in the folder that it is of: name a place outside {source}.")
         registry.get("index", index)
         checked_encoding(encoding or "utf-8")
         with tempfile.TemporaryDirectory() as scratch:
             saved = _saved(model, Path(scratch))
             if not (at / "catalog.sqlite").exists():
-                _make(at, saved, source, index, COLUMNS | (PLACE if place else {}))
+                columns = COLUMNS | (PLACE if place else {})
+                plan = _plan(saved, given, column, columns, encoding) if given.is_file() else None
+                _make(at, saved, source, index, columns | (plan.types if plan else {}), table=plan)
             made = cls(at)
-            if made.folder != source:
-                raise ChiasmError(f"{at} is the index of {made.folder}, got {source}: name another place.")
+            if (made.folder, made._of) != (source, given):
+                raise ChiasmError(f"{at} is the index of {made._of}, got {given}: name another place.")
             if recipe.digest_of(saved) != made._catalog.fact("model"):
                 raise ChiasmError(f"{at} was built with another model: rebuild it with this one.")
-        if encoding is not None:
+        if encoding is not None and not given.is_file():
             made._read_as(encoding)
         made.update(progress=progress)
         return made
@@ -115,7 +133,7 @@ class Collection(Asking):
             import watchfiles
         except ImportError:
             raise ChiasmError("watching a folder needs a package: pip install 'chiasm[watch]'.") from None
-        for _ in watchfiles.watch(self.folder, raise_interrupt=False):
+        for _ in watchfiles.watch(*{self.folder, self._of}, raise_interrupt=False):
             yield self.update(progress=progress)
 
     def ledger(self) -> dict[str, int]:
@@ -135,6 +153,8 @@ class Collection(Asking):
         return {
             "index": str(self.path),
             "folder": str(self.folder),
+            **({"table": str(self._of)} if self._of != self.folder else {}),
+            "columns": self.columns,
             "views": {view: len(self.engine(view)) for view, kind in self.model.views_.items() if kind in MEDIA},
             "engine": self._catalog.fact("engine"),
             "ledger": self.ledger(),
@@ -214,6 +234,12 @@ class Collection(Asking):
             self._engines.clear()
         return self.update(progress=progress)
 
+    @property
+    def _of(self) -> Path:
+        """The folder or the table that it is of."""
+        plan = self._catalog.fact("table")
+        return Path(Plan(*plan).table) if plan else self.folder
+
     def _read_as(self, encoding: str) -> None:
         """Read texts beside media in an encoding from now on; those that were read in another are read again."""
         if encoding != (self._catalog.fact("encoding") or "utf-8"):
@@ -251,7 +277,23 @@ def _saved(model: Any, scratch: Path) -> Path:
     return saved
 
 
-def _make(at: Path, saved: Path, source: Path, index: str, columns: Mapping[str, str]) -> None:
+def _plan(saved: Path, table: Path, column: str | None, own: Mapping[str, str], encoding: str | None) -> Plan:
+    """How a table is read: of the model's media those whose column it has, or the one that is named."""
+    part = recipe.load(saved)
+    source = Source.of(part)
+    media = {view: kind for view, kind in part.views_.items() if kind in MEDIA}
+    if column is not None:
+        if len(media) > 1:
+            raise ChiasmError(f"wanted no column where a model has several views of media: {', '.join(media)}.")
+        paths = {composed(column): kind for kind in media.values()}
+    else:
+        paths = {names_of(getattr(source, kind)).get(view, view): kind for view, kind in media.items()}
+    return planned(table, paths, own, encoding or source.encoding)
+
+
+def _make(
+    at: Path, saved: Path, source: Path, index: str, columns: Mapping[str, str], table: Plan | None = None
+) -> None:
     """The folder of a new collection, whole or not at all."""
     if at.exists() and (not at.is_dir() or any(at.iterdir())):
         raise ChiasmError(f"{at} holds something else than an index: name a place that is new or empty.")
@@ -261,7 +303,7 @@ def _make(at: Path, saved: Path, source: Path, index: str, columns: Mapping[str,
         shutil.copytree(saved, draft / "model")
         catalog = Catalog(draft / "catalog.sqlite", new=True, tables=_alike.TABLES + _passed.TABLES)
         facts = {"folder": str(source), "engine": index, "columns": dict(columns), "part": 0}
-        catalog.set(model=recipe.digest_of(saved), **facts)
+        catalog.set(model=recipe.digest_of(saved), table=table, **facts)
         catalog.close()
         draft.chmod(0o755)
         draft.replace(at)
