@@ -1,11 +1,11 @@
 """Near-duplicates: altered copies of pictures told from other pictures, and bursts from pictures of different things.
 
 `python -m benchmarks.search.duplicates [same] [burst]`. Same picture: of each pack pictures of different bytes, each
-with five copies: strongly compressed, small, small as WebP, up to 3 % cut off each side, lighter or darker. Of all pairs of
-all these pictures those of one origin are to be found (recall, by alteration), and no other (precision, where true
+with five copies: strongly compressed, small, small as WebP, up to 3 % cut off each side, lighter or darker. Of all
+pairs of all these pictures those of one origin are to be found (recall, by alteration), and no other (precision, where true
 duplicates within a pack count as mistakes: a lower bound). Half of the pictures choose the peers' one threshold for all
-packs (the most F1, mean of the packs), the other half is scored; the constants of `chiasm.media.alike` were chosen on
-others, the first 150 of each pack. Peers: signs of 63 and of 255 cosines alone, cosine of `effnet_image`.
+packs (the most F1, mean of the packs), the other half is scored; the constants of `chiasm.media.alike` were chosen by
+altering others, the first 150 of each pack. Peers: signs of 63 and of 255 cosines alone, cosine of `effnet_image`.
 
 Burst: two views of a photograph, cut from it 2, 5 or 8 % of a side apart, turned by up to 3 degrees and wider or closer
 by up to 3 %; and different photographs of the pack, as if taken in the same seconds.

@@ -85,6 +85,7 @@ def look_again(
         item = before[known[one.name][0]]
         same_bytes = item.content and contents[one.name] == item.content
         untouched = same_bytes and one.caption is None and not item.facts.get("caption")
+        untouched = untouched and item.facts.get("row") == rows.get(one.name)
         state = item.state if untouched and item.state != "failed" else "waiting"
         changes.append({"id": item.id, "stamp": one.stamp, "state": state})
     if retry:
