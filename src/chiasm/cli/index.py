@@ -37,6 +37,12 @@ json = click.option("--json", "as_json", is_flag=True, help="Print what was done
 @click.option("--place", is_flag=True, help="Know where pictures were taken, too (latitude, longitude).")
 @click.option("--root", metavar="DIR", help="Paths of DATA are below this folder; default: the table's.")
 @click.option("--column", metavar="COL", help="The column of DATA with the paths; default: as at fit.")
+@click.option(
+    "--window",
+    type=click.FloatRange(0, min_open=True),
+    metavar="SECONDS",
+    help="Search long sounds and videos by moments so long; default: as the clips learned from.",
+)
 @click.option("--encoding", metavar="NAME", help="Of DATA, or of the texts beside media: gb18030.")
 @device
 @json
@@ -48,6 +54,7 @@ def build_command(
     place: bool,
     root: str | None,
     column: str | None,
+    window: float | None,
     encoding: str | None,
     as_json: bool,
 ) -> int:
@@ -55,8 +62,8 @@ def build_command(
 
     Exit code 1 where nothing can be searched.
     """
-    how: dict[str, Any] = {"place": place, "root": root, "column": column, "encoding": encoding}
-    made = Collection.build(target, model, data, index=engine, **how, progress=Bars("index"))
+    how: dict[str, Any] = {"place": place, "root": root, "column": column, "window": window}
+    made = Collection.build(target, model, data, index=engine, encoding=encoding, **how, progress=Bars("index"))
     _say(made, as_json)
     ledger = made.ledger()
     if not ledger["searchable"]:

@@ -153,7 +153,8 @@ def search_command(
     for hit in hits:
         if "file" in hit:
             moment = f"{one_line(hit['file'])}  {clock(hit['start'])} - {clock(hit['end'])}"
-            click.echo(f"{hit['rank']:3d}  {hit['score']:.3f}  {moment}")
+            told = "".join(f"   ({line})" for line in grouped_with(hit))
+            click.echo(f"{hit['rank']:3d}  {hit['score']:.3f}  {moment}{told}")
             continue
         at = "" if hit["id"] == hit["item"] else f"   {one_line(hit['id'])}"
         split = f"   ({hit['split']})" if "split" in hit else ""

@@ -10,8 +10,10 @@ import numpy as np
 
 from chiasm.collection._alike import keys, others
 from chiasm.collection._catalog import Catalog, Item
+from chiasm.collection._moments import item_of, span_of
 from chiasm.collection._passed import beside
 from chiasm.index import Index, Where
+from chiasm.media.windows import HIDDEN, overlap_of
 
 __all__ = ["Gallery", "packed"]
 
@@ -49,27 +51,31 @@ class Gallery:
         return found
 
     def _hits(self, ranked: Iterable[tuple[int, float]], k: int) -> list[dict[str, Any]]:
-        best: dict[Any, tuple[Item, float]] = {}
-        for item, key, score in self._there(iter(ranked)):
-            if key in best:
+        found: list[tuple[Item, int, float]] = []
+        spans: dict[Any, list[tuple[float, float]]] = {}
+        for item, key, score, group in self._there(iter(ranked)):
+            span = span_of(item, key)
+            told = spans.get(group)
+            if told is not None and (span is None or any(overlap_of(span, one) > HIDDEN for one in told)):
                 continue
-            if len(best) == k:
+            if len(found) == k:
                 break
-            best[key] = item, score
-        items = [item for item, _ in best.values()]
+            spans.setdefault(group, []).append(span or (0.0, float("inf")))
+            found.append((item, key, score))
+        items = [item for item, _, _ in found]
         named = others(self._catalog, self._folder, items) if self._grouped else {}
         near = beside(self._catalog, self._folder, items)
-        return [{**_hit(item, score), **named.get(item.id, {}), **near[item.id]} for item, score in best.values()]
+        return [{**_hit(item, key, score), **named.get(item.id, {}), **near[item.id]} for item, key, score in found]
 
-    def _there(self, ranked: Iterator[tuple[int, float]]) -> Iterator[tuple[Item, Any, float]]:
-        """The ranked files that the ledger calls searchable and that have not gone since, each with its group."""
+    def _there(self, ranked: Iterator[tuple[int, float]]) -> Iterator[tuple[Item, int, float, Any]]:
+        """The ranked files that the ledger calls searchable and that have not gone since: key, score and group."""
         while some := [pair for _, pair in zip(range(_CHUNK), ranked, strict=False)]:
-            items = self._catalog.by_id(key for key, _ in some)
+            items = self._catalog.by_id(item_of(key) for key, _ in some)
             groups = keys(self._catalog, list(items.values())) if self._grouped else {}
             for key, score in some:
-                item = items.get(key)
+                item = items.get(item_of(key))
                 if item is not None and item.state == "searchable" and (self._folder / item.name).exists():
-                    yield item, groups.get(key, key), score
+                    yield item, key, score, groups.get(item.id, item.id)
 
 
 def packed(names: np.ndarray, shares: np.ndarray) -> bytes:
@@ -77,8 +83,11 @@ def packed(names: np.ndarray, shares: np.ndarray) -> bytes:
     return names.astype("<i4").tobytes() + shares.astype("<f4").tobytes()
 
 
-def _hit(item: Item, score: float) -> dict[str, Any]:
-    hit = {"score": score, "item": item.name, "id": item.name}
+def _hit(item: Item, key: int, score: float) -> dict[str, Any]:
+    hit: dict[str, Any] = {"score": score, "item": item.name, "id": item.name}
+    if span := span_of(item, key):
+        hit |= {"item": f"{item.name} {span[0]:.1f}-{span[1]:.1f} s", "file": item.name}
+        hit |= {"start": span[0], "end": span[1]}
     hit |= {name: item.facts[name] for name in ("date", "caption") if item.facts.get(name)}
     hit |= {"row": item.facts["row"]} if "row" in item.facts else {}
     if item.leading:

@@ -14,6 +14,7 @@ import numpy as np
 from chiasm.collection import _passed
 from chiasm.collection._catalog import Catalog, Item
 from chiasm.collection._gallery import packed
+from chiasm.collection._moments import key_of, keys_of, rows_of
 from chiasm.collection._scan import scan
 from chiasm.collection._table import Plan, scan_table
 from chiasm.data.text_file import text_of
@@ -21,6 +22,7 @@ from chiasm.errors import ChiasmError
 from chiasm.index import Index
 from chiasm.media.images import Note
 from chiasm.media.taken import taken
+from chiasm.media.windows import windows
 from chiasm.scale import Progress
 from chiasm.views import Column, Views
 
@@ -46,7 +48,7 @@ def look_again(
     Args:
         views: name -> modality of those that are indexed. retry: what failed waits again.
 
-    Returns the ids of what is gone, of which the ledger knows nothing any more, and what stands beside each file.
+    Returns the index's keys of what is gone, of which the ledger knows no more, and what stands beside each file.
     """
     rows: dict[str, dict[str, Any]] = {}
     if plan := catalog.fact("table"):
@@ -91,11 +93,12 @@ def look_again(
     if retry:
         changes += [{"id": item.id, "state": "waiting"} for item in catalog.items("state = 'failed'")]
     left = [id_ for id_ in gone if id_ not in moved]
+    keys = [key for item in catalog.by_id(left).values() for key in keys_of(item)]
     catalog.drop(left)
     catalog.put(changes)
     _passed.put(catalog, notes)
     catalog.set(looked=dt.datetime.now().isoformat(timespec="seconds"))
-    return left, Beside({one.name: one.caption for one in found}, rows)
+    return keys, Beside({one.name: one.caption for one in found}, rows)
 
 
 def take_in(
@@ -131,6 +134,7 @@ def _take_in(
 ) -> None:
     names = [item.name for item in items]
     contents = [_content(folder / name) for name in names]
+    window = (catalog.fact("windows") or {}).get(view)
     spelled = catalog.fact("encoding") or "utf-8"
     facts = [_facts(folder, name, model.views_[view], columns, beside.captions.get(name), spelled) for name in names]
     for held, name in zip(facts, names, strict=True):
@@ -138,31 +142,38 @@ def _take_in(
             held |= {**{column: value for column, value in said.items() if value is not None}, "row": said}
     paths = [str(folder / name) for name in names]
     views = Views({view: Column(model.views_[view], paths, labels=names)}, ids=np.array(names, dtype=object))
+    views = windows(views, view, window) if window else views
     column, leading, report = model.placed(view, views)
-    read = np.flatnonzero(column.index >= 0)
-    if len(read):
-        ids = [items[row].id for row in read]
-        told = {name: [facts[row].get(name) for row in read] for name in columns}
-        index.update(ids, np.asarray(column.items[column.index[read]]), told)
     why = {label: note for _, label, note in report.notes if note.skipped}
     odd = {label: note for _, label, note in reversed(report.notes) if not note.skipped}
     place = {item: at for at, item in enumerate(column.used.tolist())}
+    keys, found, known = [], [], []
     changes = []
-    for row, item in enumerate(items):
-        change: dict[str, Any] = {"id": item.id, "content": contents[row], "facts": facts[row]}
-        if column.index[row] >= 0:
-            at = place[int(column.index[row])]
-            kept = packed(leading["names"][at], leading["shares"][at]) if leading else b""
-            note = facts[row].pop("odd", None) or odd.get(item.name) or Note("", "")
+    for at, (item, mine) in enumerate(zip(items, rows_of(views, names), strict=True)):
+        read = [(part, row) for part, row in enumerate(mine) if column.index[row] >= 0]
+        labels = [views[view].label(int(views[view].index[row])) for row in mine]
+        note = facts[at].pop("odd", None) or next((odd[label] for label in labels if label in odd), Note("", ""))
+        if len(mine) > 1:
+            facts[at]["cut"] = [float(views.facts["end"][mine[-1]]), window]
+        change: dict[str, Any] = {"id": item.id, "content": contents[at], "facts": facts[at]}
+        if read:
+            first = place[int(column.index[read[0][1]])]
+            kept = packed(leading["names"][first], leading["shares"][first]) if leading and len(mine) == 1 else b""
+            if lost := len(mine) - len(read):
+                note = Note("moments_unread", f"{lost} of {len(mine)} moments could not be read")
             change |= {"state": "searchable", "code": note.code, "message": note.message, "leading": kept}
+            keys += [key_of(item.id, part) for part, _ in read]
+            found += [int(column.index[row]) for _, row in read]
+            known += [at] * len(read)
         else:
-            failed = why.get(item.name)
-            facts[row].pop("odd", None)
+            failed = next((why[label] for label in labels if label in why), None)
             code, message = (failed.code, failed.message) if failed else ("unread", "could not be read")
             change |= {"state": "failed", "code": code, "message": message}
         changes.append(change)
-    lost = [change["id"] for change in changes if change["state"] == "failed"]
-    index.delete(lost)  # what was searchable before it changed
+    index.delete(list({key for item in items for key in keys_of(item)} - set(keys)))  # of what it was before it changed
+    if keys:
+        told = {name: [facts[at].get(name) for at in known] for name in columns}
+        index.update(keys, np.asarray(column.items[np.array(found)]), told)
     catalog.put(changes)
 
 

@@ -13,8 +13,9 @@ from typing import Any
 from chiasm import recipe, registry
 from chiasm.collection import _alike, _passed
 from chiasm.collection._asking import MEDIA, Asking
-from chiasm.collection._catalog import STATES, Catalog
+from chiasm.collection._catalog import STATES, Catalog, Item
 from chiasm.collection._intake import look_again, take_in
+from chiasm.collection._moments import keys_of
 from chiasm.collection._table import Plan, planned
 from chiasm.data.cells import composed
 from chiasm.data.read import names_of
@@ -58,6 +59,7 @@ class Collection(Asking):
         encoding: str | None = None,
         root: str | os.PathLike[str] | None = None,
         column: str | None = None,
+        window: float | None = None,
         progress: Progress | None = None,
     ) -> Collection:
         """Make one at `path`, or go on with it, and take in the folder.
@@ -68,6 +70,8 @@ class Collection(Asking):
             index: an index's name. place: know where pictures were taken, too.
             root: the folder that a table's paths are below; left out, the table's. column: of a table, which has the
                 paths; left out, the one that the model's files were read from.
+            window: long sounds and videos are searched by moments of so many seconds; left out, of those that the model
+                learned from. It holds from the first `build` on.
             encoding: of the texts beside media ("gb18030"); left out, as before, at first UTF-8 or what they begin as.
 
         Raises a ChiasmError where `path` holds something else, or an index of another model or folder.
@@ -91,7 +95,8 @@ class Collection(Asking):
             if not (at / "catalog.sqlite").exists():
                 columns = COLUMNS | (PLACE if place else {})
                 plan = _plan(saved, given, column, columns, encoding) if given.is_file() else None
-                _make(at, saved, source, index, columns | (plan.types if plan else {}), table=plan)
+                columns |= plan.types if plan else {}
+                _make(at, saved, source, index, columns, table=plan, windows=_windows(saved, window))
             made = cls(at)
             if (made.folder, made._of) != (source, given):
                 raise ChiasmError(f"{at} is the index of {made._of}, got {given}: name another place.")
@@ -189,16 +194,18 @@ class Collection(Asking):
         Raises a ChiasmError where more than vectors is damaged: the index has to be built again.
         """
         self._catalog.check()
-        damaged, missing, stray = [], [], 0
+        damaged: list[str] = []
+        missing: list[str] = []
+        stray = 0
         for view, kind in self.model.views_.items():
             if kind in MEDIA:
                 index = self.engine(view)
                 keys = set(index.keys().tolist())
-                there = {
-                    item.id: item.name for item in self._catalog.items("state = 'searchable' AND view = ?", [view])
-                }
-                damaged += [there.get(key, str(key)) for key in getattr(index, "damaged", list)()]
-                missing += [name for id_, name in there.items() if id_ not in keys]
+                items = self._catalog.items("state = 'searchable' AND view = ?", [view])
+                there = {key: item.name for item in items for key in keys_of(item)}
+                broken = [there.get(key, str(key)) for key in getattr(index, "damaged", list)()]
+                damaged += dict.fromkeys(broken)
+                missing += [item.name for item in items if self._lacks(item, keys)]
                 stray += len(keys - set(there))
         sound = not damaged and not missing and not stray
         return {"sound": sound, "damaged": damaged, "missing": missing, "stray": stray, "ledger": self.ledger()}
@@ -254,9 +261,15 @@ class Collection(Asking):
         for view in views:
             index = self.engine(view)
             keys = set(index.keys().tolist())
-            there = {item.id for item in self._catalog.items("state = 'searchable' AND view = ?", [view])}
-            index.delete(sorted(keys - there))
-            self._catalog.put({"id": id_, "state": "waiting"} for id_ in sorted(there - keys))
+            items = self._catalog.items("state = 'searchable' AND view = ?", [view])
+            index.delete(sorted(keys - {key for item in items for key in keys_of(item)}))
+            self._catalog.put({"id": item.id, "state": "waiting"} for item in items if self._lacks(item, keys))
+
+    @staticmethod
+    def _lacks(item: Item, keys: set[int]) -> bool:
+        """Whether an item has no vector; of moments some may be missing where they could not be read."""
+        held = keys_of(item)
+        return not any(key in keys for key in held) if item.code == "moments_unread" else not keys.issuperset(held)
 
 
 def load(path: str | os.PathLike[str]) -> Any:
@@ -291,9 +304,18 @@ def _plan(saved: Path, table: Path, column: str | None, own: Mapping[str, str], 
     return planned(table, paths, own, encoding or source.encoding)
 
 
-def _make(
-    at: Path, saved: Path, source: Path, index: str, columns: Mapping[str, str], table: Plan | None = None
-) -> None:
+def _windows(saved: Path, window: float | None) -> dict[str, float]:
+    """How long a moment is, in seconds, by view of sounds or videos."""
+    part = recipe.load(saved)
+    timed = [view for view, kind in part.views_.items() if kind in ("audio", "video")]
+    if window is not None and (not timed or not window > 0):
+        asked = "seconds above 0" if timed else "no window of a model that reads neither sounds nor videos"
+        raise ChiasmError(f"wanted {asked}, got window={window}.")
+    usual = getattr(part, "seconds_", {})
+    return {view: seconds for view in timed if (seconds := window or usual.get(view))}
+
+
+def _make(at: Path, saved: Path, source: Path, index: str, columns: Mapping[str, str], **more: Any) -> None:
     """The folder of a new collection, whole or not at all."""
     if at.exists() and (not at.is_dir() or any(at.iterdir())):
         raise ChiasmError(f"{at} holds something else than an index: name a place that is new or empty.")
@@ -303,7 +325,7 @@ def _make(
         shutil.copytree(saved, draft / "model")
         catalog = Catalog(draft / "catalog.sqlite", new=True, tables=_alike.TABLES + _passed.TABLES)
         facts = {"folder": str(source), "engine": index, "columns": dict(columns), "part": 0}
-        catalog.set(model=recipe.digest_of(saved), table=table, **facts)
+        catalog.set(model=recipe.digest_of(saved), **facts, **more)
         catalog.close()
         draft.chmod(0o755)
         draft.replace(at)

@@ -20,12 +20,17 @@ _NOISE = 8.0
 _STEP = 2.0
 """Gray levels between neighbors below which a place is flat."""
 
-PATTERN, COLOR, DETAILED, LEVELS = 0.45, 0.9, 0.3, 6.0
-"""Same picture: patterns of a cosine of at least .45; and then colors that correlate by .9 where at most .3 of either
-is flat, as in photographs, or else no color that differs by more than 6 levels, since drawings and products on white
-have their outlines in common. Chosen in `benchmarks/search/duplicates.py`."""
+PATTERN, LEVELS = 0.45, 6.0
+"""Same picture: patterns of a cosine of at least .45, and no color that differs by more than 6 levels."""
+DETAILED = 0.45
+"""Where at most .45 of either is flat, as in photographs, also: patterns of .5 or more, colors that correlate by .9,
+and hues that differ by at most .25 of what there is. The flatter they are the more alike the patterns have to be, since
+drawings and products on white have their outlines in common. Measured in `benchmarks/search/duplicates.py`."""
 ALIKE = 0.6
 """Look alike: colors that correlate by this much. Two photographs of different things do 2 times in 100."""
+_LIGHT = np.array([0.299, 0.587, 0.114], np.float32)
+_COLORLESS = 8.0
+"""Levels of hue that nobody sees."""
 _BLOCK = 2048
 
 
@@ -44,7 +49,7 @@ def signature(item: Any) -> bytes:
     from scipy.fft import dctn
 
     pixels = np.asarray(decode_image(item, _SIDE)[0], np.float32)
-    gray = pixels @ np.array([0.299, 0.587, 0.114], np.float32)
+    gray = pixels @ _LIGHT
     waves = dctn(gray, norm="ortho")[:_PATTERN, :_PATTERN].ravel()
     waves[0] = 0  # how bright it is
     across, down = np.abs(np.diff(gray, axis=1))[:-1], np.abs(np.diff(gray, axis=0))[:, :-1]
@@ -67,11 +72,13 @@ def same_picture(a: np.ndarray, b: np.ndarray) -> Iterator[tuple[int, int]]:
         mine, left = a[start : start + _BLOCK], _patterns(a[start : start + _BLOCK])
         for other in range(0, len(b), _BLOCK):
             theirs = b[other : other + _BLOCK]
-            i, j = np.nonzero(left @ _patterns(theirs).T >= PATTERN)
+            likeness = left @ _patterns(theirs).T
+            i, j = np.nonzero(likeness >= PATTERN)
             ours, those = _colors(mine[i]), _colors(theirs[j])
-            detailed = np.maximum(mine[i, -1], theirs[j, -1]) <= 255 * DETAILED
             same = np.abs(ours - those).max(axis=1, initial=0) <= LEVELS
-            same |= detailed & (_correlations(ours, those) >= COLOR)
+            flat = np.maximum(mine[i, -1], theirs[j, -1]) / 255
+            detailed = (flat <= DETAILED) & (likeness[i, j] >= 0.5 + 1.2 * np.maximum(flat - 0.2, 0))
+            same |= detailed & (_correlations(ours, those) >= 0.9) & (_recolored(ours, those) <= 0.25)
             yield from zip((i[same] + start).tolist(), (j[same] + other).tolist(), strict=True)
 
 
@@ -91,6 +98,17 @@ def _patterns(signatures: np.ndarray) -> np.ndarray:
 
 def _colors(signatures: np.ndarray) -> np.ndarray:
     return signatures[:, -1 - 3 * _COLORS**2 : -1].astype(np.float32)
+
+
+def _recolored(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """`(n,)` by how much hues differ, as a share of how colorful the pictures are; gray ones do not."""
+    hues = []
+    for colors in (a, b):
+        pixels = colors.reshape(len(colors), _COLORS**2, 3)
+        hues.append(pixels[:, :, [0, 2]] - (pixels @ _LIGHT)[:, :, None])
+    most = np.maximum(np.abs(hues[0]), np.abs(hues[1])).mean(axis=(1, 2))
+    found: np.ndarray = np.abs(hues[0] - hues[1]).mean(axis=(1, 2)) / (most + _COLORLESS)
+    return found
 
 
 def _correlations(a: np.ndarray, b: np.ndarray) -> np.ndarray:

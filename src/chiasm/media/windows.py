@@ -13,13 +13,19 @@ from chiasm.media.clips import Clip, probe
 from chiasm.media.images import MediaError
 from chiasm.views import ABSENT, Column, Views
 
-__all__ = ["overlap_of", "suppress", "typical_seconds", "windows"]
+__all__ = ["HIDDEN", "OVERLAP", "overlap_of", "starts", "suppress", "typical_seconds", "windows"]
+
+OVERLAP = 0.5
+"""The share of a window that the next one has too."""
+
+HIDDEN = 0.25
+"""The intersection over union with a better moment of its file beyond which a moment is hidden."""
 
 SLACK = 1.5
 """A file up to so many windows long is one moment as a whole."""
 
 
-def windows(views: Views, name: str, seconds: float, overlap: float = 0.5) -> Views:
+def windows(views: Views, name: str, seconds: float, overlap: float = OVERLAP) -> Views:
     """Each file of an audio or video view as rows of windows: `Clip` items, all of the file's id.
 
     Windows of `seconds` begin every (1 - overlap) x seconds; the last ends with the file. A file of up to 1.5 windows
@@ -38,7 +44,7 @@ def windows(views: Views, name: str, seconds: float, overlap: float = 0.5) -> Vi
         raise ChiasmError(f"wanted seconds above 0 and an overlap in 0 to 1, got {seconds} and {overlap}.")
     used = column.used.tolist()
     lengths = dict(zip(used, scale.threads(_seconds, [column.items[p] for p in used]), strict=True))
-    cut = {p: _starts(lengths[p], seconds, overlap) for p in used}
+    cut = {p: starts(lengths[p], seconds, overlap) for p in used}
     items: list[Any] = []
     labels: list[str] = []
     spans: list[tuple[float, float]] = []
@@ -70,13 +76,12 @@ def windows(views: Views, name: str, seconds: float, overlap: float = 0.5) -> Vi
     return found
 
 
-def _starts(length: float, seconds: float, overlap: float) -> np.ndarray:
-    """Where windows begin; none where the file stays whole."""
+def starts(length: float, seconds: float, overlap: float = OVERLAP) -> np.ndarray:
+    """Where the windows of a file of some length begin, in seconds; none where the file stays whole."""
     if not length > SLACK * seconds:
         return np.zeros(0)
     last = length - seconds
-    starts = np.arange(0.0, last, seconds * (1 - overlap))
-    return np.append(starts, last)
+    return np.append(np.arange(0.0, last, seconds * (1 - overlap)), last)
 
 
 def _seconds(item: Any) -> float:
@@ -106,7 +111,7 @@ def overlap_of(a: tuple[float, float], b: tuple[float, float]) -> float:
     return inside / whole if whole > 0 else 0.0
 
 
-def suppress(moments: Iterable[tuple[Any, float, float]], k: int, most: float = 0.25) -> list[int]:
+def suppress(moments: Iterable[tuple[Any, float, float]], k: int, most: float = HIDDEN) -> list[int]:
     """Non-maximum suppression: the first k of ranked moments that overlap no better one of their file by over `most`.
 
     Returns positions, in order. At most 0.25, a window hides its neighbors that share half of it.
