@@ -30,6 +30,7 @@ BURST = 3.0
 """Seconds between two pictures of a burst, by what the camera noted."""
 _NEXT = 32
 _MANY = 256
+_BLOCK = 2048
 _STALE = (
     "NOT EXISTS (SELECT 1 FROM items i WHERE i.id = looks.id AND i.content = looks.content AND i.state = 'searchable')"
 )
@@ -89,18 +90,15 @@ def _compare(catalog: Catalog) -> None:
     What was taken at two different moments is not the same, however alike.
     """
     asked = "SELECT id, signature, picture IS NULL, taken FROM looks WHERE length(signature) = ?"
-    rows = catalog.read(asked, (BYTES,))
-    if not rows:
-        return
-    ids = np.array([row[0] for row in rows])
+    rows = sorted(catalog.read(asked, (BYTES,)), key=lambda row: -row[2])  # the new ones first
     held = np.frombuffer(b"".join(row[1] for row in rows), np.uint8).reshape(-1, BYTES)
-    new = np.flatnonzero([row[2] for row in rows])
-    taken = np.array([np.nan if row[3] is None else row[3] for row in rows])
-    pairs = {
-        (int(min(ids[i], ids[j])), int(max(ids[i], ids[j])))
-        for i, j in ((new[place], j) for place, j in same_picture(held[new], held))
-        if i != j and not abs(taken[i] - taken[j]) > 0
-    }
+    new = sum(row[2] for row in rows)
+    pairs = set()
+    for start in range(0, new, _BLOCK):
+        for i, j in same_picture(held[start : min(start + _BLOCK, new)], held[start:]):
+            (a, *_, here), (b, *_, there) = rows[start + i], rows[start + j]
+            if a != b and (here is None or there is None or here == there):
+                pairs.add((min(a, b), max(a, b)))
     catalog.change("INSERT OR IGNORE INTO same VALUES (?, ?)", sorted(pairs))
 
 
