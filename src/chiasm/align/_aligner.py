@@ -99,6 +99,15 @@ class Aligner(Part):
         """As `transform`, without what tells a view by the places it fills, where the aligner adds such; else equal."""
         return self.transform(views)
 
+    def without_correction(self, vectors: np.ndarray) -> np.ndarray:
+        """Mapped vectors `(n, k)`, 0 where a correction is folded into them (`auto`, `corrected`); else as they are.
+
+        The product of such a one with any mapped vector is that of `uncorrected` ones, up to a factor that all share.
+        Items of one view are compared so, since equal biases of a correction between views are no likeness, and items
+        of several views are added so.
+        """
+        return vectors
+
     def owed(self, name: str, to: str, vectors: np.ndarray) -> np.ndarray:
         """`(n,)` by how much less mapped vectors of view `name` score with every item of `to` than a cosine would say.
 

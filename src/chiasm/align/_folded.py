@@ -37,6 +37,13 @@ class Folded(Aligner):
         """As `transform`, without the coordinates of the correction, which tell a view by the places it fills."""
         return self._each(views, self._unit)
 
+    def without_correction(self, vectors: np.ndarray) -> np.ndarray:
+        """As the base has it."""
+        bare = np.zeros_like(vectors)
+        width = next(iter(self.banks_.values())).shape[1]
+        bare[:, :width] = vectors[:, :width]
+        return bare
+
     def owed(self, name: str, to: str, vectors: np.ndarray) -> np.ndarray:
         """`(n,)` b(q): what mapped vectors of view `name` lose in their cosine with every item of `to`.
 

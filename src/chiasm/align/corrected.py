@@ -104,6 +104,10 @@ class Corrected(Folded):
         first, second = list(self.banks_.values())[:2]
         return float(max((first @ second.T).std(), 1e-6))
 
+    def without_correction(self, vectors: np.ndarray) -> np.ndarray:
+        """As `Folded.without_correction`; as they are where nothing is corrected."""
+        return vectors if self.chosen_["correction"] == "none" else super().without_correction(vectors)
+
     def owed(self, name: str, to: str, vectors: np.ndarray) -> np.ndarray:
         """As `Folded.owed`; nothing where nothing is corrected."""
         if self.chosen_["correction"] == "none":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +46,9 @@ class Asking:
         reject: float | None = None,
         *,
         group: bool = True,
+        skip: int = 0,
+        sort: str | None = None,
+        among: int | None = None,
         progress: Progress | None = None,
     ) -> Any:
         """The k files that fit each query best, as `Retrieve.hits` gives them; near-duplicates are one.
@@ -54,27 +57,35 @@ class Asking:
         within seconds, alike). Groups depend on the files alone, neither on the query nor on `where`.
 
         Args:
-            queries, to, k, reject: as there. group: False gives every file as a hit of its own.
+            queries, to, k, reject, skip, among: as there. group: False gives every file as a hit of its own.
             where: conditions on `columns` (`["date>=2024-05", "path=holiday"]`).
                 What counts as a match is judged against the whole collection, whatever `where` chooses.
+            sort: any of `columns`, as there.
         """
         k = checked_k(k)
-        (start,) = queries if isinstance(queries, Mapping) else queries.columns
-        target = self.target(start, to)
-        return self.model.hits(queries, target, k, self.gallery(target, where, group), reject, progress=progress)
+        asked = self.model.asked(queries)
+        target = self.target(asked.views, to)
+        paged = {"skip": skip, "sort": sort, "among": among}
+        gallery = self.gallery(target, where, group)
+        return self.model.hits(asked, target, k, gallery, reject, **paged, progress=progress)
 
-    def target(self, start: str, to: str | Sequence[str] | None = None) -> str:
-        """The view whose files answer: `to`; left out, the only one that is indexed, or the only other one."""
+    def target(self, start: str | Sequence[str], to: str | Sequence[str] | None = None) -> str:
+        """The view whose files answer: `to`; left out, the only one that is indexed, or the only other one.
+
+        Args:
+            start: the view, or views, that are asked with.
+        """
         asked = [to] if isinstance(to, str) else list(to or ())
         if len(asked) > 1:
             raise ChiasmError("wanted one view to answer with, got several: ask each on its own.")
         held = [name for name, kind in self.model.views_.items() if kind in MEDIA]
-        others = [name for name in held if name != self.model.view(start)]
+        starts = [self.model.view(one) for one in ([start] if isinstance(start, str) else start)]
+        others = [name for name in held if name not in starts]
         if not asked and len(held) == 1:
             asked = held
         elif not asked and len(others) == 1:
             asked = others
-        return str(self.model.target(self.model.view(start), asked[0] if asked else None))
+        return str(self.model.target(starts, asked[0] if asked else None))
 
     def gallery(self, view: str, where: Where = None, group: bool = True) -> Gallery:
         """The files of a view that meet the conditions, as `Retrieve.hits` takes them.

@@ -12,6 +12,7 @@ from chiasm.collection._alike import keys, others
 from chiasm.collection._catalog import Catalog, Item
 from chiasm.collection._moments import item_of, span_of
 from chiasm.collection._passed import beside
+from chiasm.collection._sorting import ordered
 from chiasm.index import Index, Where
 from chiasm.media.windows import HIDDEN, overlap_of
 
@@ -49,6 +50,10 @@ class Gallery:
                 hits = self._hits(self.index.ranked(vector, self._where), k)
             found.append(hits)
         return found
+
+    def values(self, hits: list[dict[str, Any]], column: str) -> list[Any]:
+        """What is known of the files of hits in a column, None where it is not known, as it is to be sorted."""
+        return ordered(self._catalog, hits, column)
 
     def _hits(self, ranked: Iterable[tuple[int, float]], k: int) -> list[dict[str, Any]]:
         found: list[tuple[Item, int, float]] = []

@@ -9,12 +9,9 @@ from typing import Any
 import numpy as np
 
 from chiasm import recipe, registry
-from chiasm.asked import in_order
-from chiasm.checks import some
 from chiasm.encoding import Report
 from chiasm.errors import ChiasmError, ChiasmWarning
-from chiasm.frames import is_matrix
-from chiasm.index import Index
+from chiasm.index import Index, checked_k
 from chiasm.measure.retrieval import directions
 from chiasm.media.windows import typical_seconds
 from chiasm.report.scores import retrieved
@@ -26,12 +23,14 @@ from chiasm.tasks._results import Answers, Hits, recalled, remember
 from chiasm.tasks._retrieve import names
 from chiasm.tasks._retrieve.asking import Asking
 from chiasm.tasks._retrieve.hits import Gallery, described, merged, numbered
-from chiasm.tasks._retrieve.rejection import calibrate, no_pairs, rejected
+from chiasm.tasks._retrieve.paging import checked_skip, page, read_order
+from chiasm.tasks._retrieve.question import Question
+from chiasm.tasks._retrieve.rejection import calibrate, least_scores, no_pairs
 from chiasm.tasks._retrieve.shared import shared
 from chiasm.tasks._to_score import Chosen
 from chiasm.views import Views, as_views
 
-__all__ = ["Retrieve"]
+__all__ = ["Question", "Retrieve"]
 
 
 class Retrieve(Asking):
@@ -135,7 +134,8 @@ class Retrieve(Asking):
         A query that `reject` finds without a match has None and NaN, and so has one that is absent.
 
         Args:
-            queries: one view's items by its name, `{"caption": ["a dog in snow"]}`, or Views.
+            queries: one view's items by its name, `{"caption": ["a dog in snow"]}`, or Views; words, "a dog in snow"; a
+                `Question` of several terms; or a list of these.
             to: the view to answer with; needed only when more than one other view was fitted. Several: one gallery.
             within: search these Views instead of what was indexed by `fit`, or what has `best(vectors, k)`, lists of
                 hits a query, and an `index`.
@@ -161,9 +161,18 @@ class Retrieve(Asking):
         within: Any = None,
         reject: float | None = None,
         *,
+        skip: int = 0,
+        sort: str | None = None,
+        among: int | None = None,
         progress: Progress | None = None,
     ) -> Hits:
         """As `answer`, a list a query: each hit a dict with rank, score, item, id and split.
+
+        Args:
+            queries, to, k, within, reject: as there. skip: hits that are passed over first: `skip=k` is the second
+                page, which shares no hit with the first one.
+            sort: a column of what hits tell, `"id"`, falling with a minus, `"-start"`: the order of all hits that
+                `reject` accepts, or of the best ones, as many as `among` says.
 
         The list of a query that is rejected is empty, and so is that of an absent one, which a warning names.
 
@@ -173,44 +182,43 @@ class Retrieve(Asking):
         hit have in common, each with its `share`; none where what they share has no name. `explain` tells more.
         """
         self.check_fitted()
-        by_modality = {} if is_matrix(queries) else {m: m for m in self.views_.values()}
-        views = as_views(queries, by_modality | self.views_)
-        if len(views.columns) != 1:
-            raise ChiasmError(f"wanted queries of one view, got {', '.join(views.names)}: ask with one at a time.")
-        start = self.view(views.names[0])
-        views = in_order(views.replace({start: views.columns[views.names[0]]}), vars(self).get("features_", {}))
-        column, asked = views[start], np.flatnonzero(views.present(start))
-        if not len(asked):
-            raise ChiasmError(f"wanted something to ask with, got an empty query ({start}).")
-        if len(asked) < len(views):
-            absent = some([str(row + 1) for row in np.flatnonzero(~column.present).tolist()])
-            told = f"{len(views) - len(asked)} of {len(views)} queries are absent ({start}, row {absent})"
-            warnings.warn(f"{told}: they find nothing", ChiasmWarning, stacklevel=2)
-        vectors, shares, report = self._place(start, column, asked)
-        targets = [self.target(start, one) for one in ([to] if to is None or isinstance(to, str) else to)]
-        if len(targets) > 1 and reject is not None:
-            raise ChiasmError("wanted one view to reject by, got several: ask each view on its own.")
-        if reject is not None and not self.paired_:
-            raise no_pairs()
-        each = {}
+        k, skip, order = checked_k(k), checked_skip(skip), read_order(sort, among, reject)
+        asked = self.asked(queries)
+        targets = [self.target(asked.views, one) for one in ([to] if to is None or isinstance(to, str) else to)]
+        if len(targets) > 1 and (reject is not None or order is not None):
+            raise ChiasmError("wanted one view to reject by or to sort, got several: ask each view on its own.")
+        if reject is not None:
+            asked.check_alone()
+            if not self.paired_:
+                raise no_pairs()
+        each, report, least = {}, asked.report, None
         for view in targets:
             gallery = within if hasattr(within, "best") else Gallery(self.indexes_[view], self.items_[view])
             if within is None and not len(gallery.table["item"]):
-                raise names.nothing_to_find(view, start)
+                raise names.nothing_to_find(view, asked.views[0])
             if within is not None and gallery is not within:
                 gallery, read = self._gallery(self._views(within), view, progress)
                 report |= read
-            each[view] = gallery.best(vectors, k)
+            vectors, factors = asked.toward(view)
+            if reject is not None:
+                index = None if within is None else gallery.index
+                known = self.calibration_, self.aligner_, asked.views[0], view
+                least = least_scores(*known, vectors, reject, index)
+            wide, past = (k, skip) if len(targets) == 1 else (k + skip, 0)
+            found = page(gallery, vectors, wide, past, order, least)
+            if least is not None:
+                first = found if order is None and not skip else gallery.best(vectors, 1)
+                gone = [not row or row[0]["score"] < one for row, one in zip(first, least, strict=True)]
+                found = [[] if none else row for row, none in zip(found, gone, strict=True)]
+            for row, factor in zip(found, factors.tolist(), strict=True):
+                for hit in row:
+                    hit["score"] *= factor
+            each[view] = found
         remember(self, report=report)
-        found = merged(each, k) if len(targets) > 1 else each[targets[0]]
-        if reject is not None:
-            scores = np.array([row[0]["score"] for row in found], dtype=np.float32)
-            index = None if within is None else gallery.index
-            gone = rejected(self.calibration_, self.aligner_, start, targets[0], vectors, scores, reject, index)
-            found = [[] if none else row for row, none in zip(found, gone.tolist(), strict=True)]
-        names.explain(self.aligner_, shares, found)
-        each_row: list[list[dict[str, Any]]] = [[] for _ in range(len(views))]
-        for row, one in zip(asked.tolist(), numbered(found), strict=True):
+        found = merged(each, k + skip, skip) if len(targets) > 1 else each[targets[0]]
+        names.explain(self.aligner_, asked.shares, found)
+        each_row: list[list[dict[str, Any]]] = [[] for _ in range(asked.n)]
+        for row, one in zip(asked.rows.tolist(), numbered(found, skip), strict=True):
             each_row[row] = one
         return Hits(each_row, report)
 

@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import warnings
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from chiasm import registry
+from chiasm.asked import in_order
+from chiasm.checks import some as some_of
 from chiasm.encoding import Report
 from chiasm.encoding.joined import members
-from chiasm.errors import ChiasmError, unknown
+from chiasm.errors import ChiasmError, ChiasmWarning, unknown
+from chiasm.frames import is_matrix
 from chiasm.scale import Progress
 from chiasm.tasks._known_rows import KnownRows
 from chiasm.tasks._results import Hits
 from chiasm.tasks._retrieve import names
+from chiasm.tasks._retrieve.placing import Placed, facing, resolved, shared_names, toward
+from chiasm.tasks._retrieve.question import Question, alone, questions
 from chiasm.views import ABSENT, Column, Views, as_views, normalize
 
-__all__ = ["Asking"]
+__all__ = ["Asked", "Asking"]
 
 ASKED, FOUND = "asked", "found"
 
@@ -26,19 +32,88 @@ _KEYS = {"text": "words", "image": "region"}
 """By modality, what `why` calls what is told of an item."""
 
 
+class Asked(NamedTuple):
+    """What is asked with, ready to search any view."""
+
+    views: list[str]
+    """The views of its terms, the first one first."""
+    n: int
+    rows: np.ndarray
+    """Of n queries those that are there, a row of the following each."""
+    toward: Callable[[str], Placed]
+    """The view that is searched -> how its index is asked."""
+    shares: np.ndarray | None
+    """`(q, m)` how much of each a name is."""
+    report: Report
+    questions: Sequence[Question] = ()
+
+    def check_alone(self) -> None:
+        """Raise a ChiasmError for what nobody knows whether it has a match: several terms, or views."""
+        several = next((question for question in self.questions if not question.alone), None)
+        if several is not None or len(self.views) > 1:
+            got = several or f"questions of {' and '.join(self.views)}"
+            raise ChiasmError(f"wanted one term to know what a match scores, got {got}: ask without rejecting.")
+
+
 class Asking(KnownRows):
     """A task that knows which view is asked and which answers, and why two items score as they do."""
 
     aligner_: Any
 
-    def target(self, start: str, to: str | None = None) -> str:
-        """The view to answer with: `to` by its name or modality; left out, the only one beside the view asked with."""
+    def target(self, start: str | Sequence[str], to: str | None = None) -> str:
+        """The view to answer with: `to` by its name or modality; left out, the only one beside those asked with.
+
+        Where all are asked with ("this, but red"), the only one that is no text.
+        """
         if to is not None:
             return self.view(to)
-        others = [view for view in self.views_ if view != start]
+        starts = {start} if isinstance(start, str) else set(start)
+        able = [view for view in self.views_ if view not in starts]
+        others = able or [view for view, modality in self.views_.items() if modality != "text"]
         if len(others) != 1:
-            raise ChiasmError(f"say which view to answer with (to='VIEW'): {', '.join(others)}.")
+            raise ChiasmError(f"say which view to answer with (to='VIEW'): {', '.join(others or self.views_)}.")
         return others[0]
+
+    def asked(self, queries: Any) -> Asked:
+        """What is asked with, encoded and mapped: words, questions, or items of one view. `hits` takes it, too."""
+        if isinstance(queries, Asked):
+            return queries
+        if (some := questions(queries)) is not None:
+            terms = resolved(some, self.views_, self.view)
+            items: dict[str, list[Any]] = {}
+            for _, view, item in (term for one in terms for term in one):
+                items.setdefault(view, []).append(item)
+            mapped, shares, report = {}, {}, Report()
+            for view, held in items.items():
+                column = in_order(as_views({view: held}, self.views_), vars(self).get("features_", {}))[view]
+                if not column.present.all():
+                    raise ChiasmError(f"wanted something to ask with, got an empty {view}.")
+                mapped[view], shares[view], read = self._place(view, column, np.arange(len(held)))
+                report |= read
+            return Asked(
+                list(items),
+                len(some),
+                np.arange(len(some)),
+                lambda to: toward(terms, mapped, to, self.aligner_),
+                shared_names(terms, shares),
+                report,
+                some,
+            )
+        by_modality = {} if is_matrix(queries) else {m: m for m in self.views_.values()}
+        views = as_views(queries, by_modality | self.views_)
+        if len(views.columns) != 1:
+            raise ChiasmError(f"wanted queries of one view, got {', '.join(views.names)}: ask with one at a time.")
+        start = self.view(views.names[0])
+        views = in_order(views.replace({start: views.columns[views.names[0]]}), vars(self).get("features_", {}))
+        column, rows = views[start], np.flatnonzero(views.present(start))
+        if not len(rows):
+            raise ChiasmError(f"wanted something to ask with, got an empty query ({start}).")
+        if len(rows) < len(views):
+            absent = some_of([str(row + 1) for row in np.flatnonzero(~column.present).tolist()])
+            told = f"{len(views) - len(rows)} of {len(views)} queries are absent ({start}, row {absent})"
+            warnings.warn(f"{told}: they find nothing", ChiasmWarning, stacklevel=3)
+        vectors, names_of, report = self._place(start, column, rows)
+        return Asked([start], len(views), rows, lambda to: facing(start, vectors, to, self.aligner_), names_of, report)
 
     def view(self, name: str) -> str:
         """A fitted view by its name, or by its modality when one view alone has it."""
@@ -67,11 +142,11 @@ class Asking(KnownRows):
             raise ChiasmError(f"wanted one query, got {len(asked)}: ask one at a time.")
         if not (asked.present.all() and held.present.all()):
             raise ChiasmError("wanted a query and candidates that are there, got an absent one: leave it out.")
-        vectors = [
-            normalize(self._place(name, column, np.arange(len(column)))[0])
-            for name, column in ((one, asked), (other, held))
-        ]
-        scores: np.ndarray = vectors[1] @ vectors[0][0]
+        query, found = (
+            self._place(name, column, np.arange(len(column)))[0] for name, column in ((one, asked), (other, held))
+        )
+        placed = facing(one, query, other, self.aligner_)
+        scores: np.ndarray = placed.factors[0] * (normalize(found) @ normalize(placed.vectors)[0])
         return scores
 
     def patches(self, views: Any) -> list[np.ndarray] | None:
@@ -166,6 +241,8 @@ class Asking(KnownRows):
 
     def _column(self, data: Any) -> tuple[str, Column]:
         """The fitted view that some data are of, and its column."""
+        if (asked := questions(data)) is not None:
+            data = alone(asked)
         views = as_views(data, {modality: modality for modality in self.views_.values()} | self.views_)
         if len(views.columns) != 1:
             raise ChiasmError(f"wanted items of one view, got {', '.join(views.names)}: name one.")

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from chiasm.errors import unknown
 from chiasm.index import Index
 from chiasm.media.windows import suppress
 from chiasm.views import Column, Views
@@ -41,6 +42,13 @@ class Gallery:
             for row, row_scores in zip(keys.tolist(), scores.tolist(), strict=True)
         ]
 
+    def values(self, hits: list[Hit], column: str) -> list[Any]:
+        """What hits are known by in a column, None where it is not known, to sort by."""
+        columns = [name for name in self.table if name not in ("names", "shares")]
+        if column not in columns:
+            raise unknown("column to sort by", column, columns)
+        return [hit.get(column) for hit in hits]
+
 
 def described(column: Column, views: Views, rows: np.ndarray) -> dict[str, np.ndarray]:
     """What is known of the used items of a column, which some rows refer to first; of moments their file and times."""
@@ -53,20 +61,20 @@ def described(column: Column, views: Views, rows: np.ndarray) -> dict[str, np.nd
     return table
 
 
-def merged(each: Mapping[str, list[list[Hit]]], k: int) -> list[list[Hit]]:
-    """The k best of several views' hits, each told its `view`; by view the hits of the same queries."""
+def merged(each: Mapping[str, list[list[Hit]]], k: int, skip: int = 0) -> list[list[Hit]]:
+    """The k best of several views' hits less the first `skip`, each told its `view`; by view, of the same queries."""
     together: list[list[Hit]] = []
     for rows in zip(*each.values(), strict=True):
         found = [
             {"score": hit["score"], "view": view, **hit} for view, row in zip(each, rows, strict=True) for hit in row
         ]
-        together.append(sorted(found, key=lambda hit: -hit["score"])[:k])
+        together.append(sorted(found, key=lambda hit: -hit["score"])[skip:k])
     return together
 
 
-def numbered(found: list[list[Hit]]) -> list[list[Hit]]:
-    """The hits with their `rank`, 1 is the best."""
-    return [[{"rank": rank, **hit} for rank, hit in enumerate(row, 1)] for row in found]
+def numbered(found: list[list[Hit]], skip: int = 0) -> list[list[Hit]]:
+    """The hits with their `rank`, 1 is the best, of which the first `skip` were passed over."""
+    return [[{"rank": rank, **hit} for rank, hit in enumerate(row, skip + 1)] for row in found]
 
 
 def _moments(index: Index, table: Table, vector: np.ndarray, k: int) -> list[Hit]:

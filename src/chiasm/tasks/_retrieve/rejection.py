@@ -13,7 +13,7 @@ from chiasm.stats.conformal import threshold
 from chiasm.stats.relevance import relevance
 from chiasm.views import Views, normalize
 
-__all__ = ["Calibration", "calibrate", "no_pairs", "rejected"]
+__all__ = ["Calibration", "calibrate", "least_scores", "no_pairs", "rejected"]
 
 MOST = 2000
 """The most known queries that are kept of an ordered pair of views."""
@@ -63,13 +63,27 @@ def rejected(
     rate: float,
     gallery: Any = None,
 ) -> np.ndarray:
-    """`(q,)` mask of the queries whose first hits are too far for a match: at most `rate` of those that have one.
+    """`(q,)` mask of the queries whose first hits, of these `scores`, are too far for a match; see `least_scores`."""
+    mask: np.ndarray = scores < least_scores(calibration, aligner, start, to, vectors, rate, gallery)
+    return mask
+
+
+def least_scores(
+    calibration: Calibration,
+    aligner: Any,
+    start: str,
+    to: str,
+    vectors: np.ndarray,
+    rate: float,
+    gallery: Any = None,
+) -> np.ndarray:
+    """`(q,)` what a hit has to score to be a match: the first hits of at most `rate` of the queries with one have less.
 
     Nine of ten fits keep to it (`threshold`, `sure`); fewer than 22 known queries reject nothing at 0.1, and warn.
     A known query would score in another gallery what its true match does, or a nearer item there: the same promise.
 
     Args:
-        vectors: `(q, k)` queries in the shared space. scores: `(q,)` of their first hits.
+        vectors: `(q, k)` queries in the shared space.
         gallery: the index that was searched, where it is not the model's own.
 
     Raises a ChiasmError when the model was fitted without validation rows.
@@ -83,8 +97,8 @@ def rejected(
     best = known["best"]
     if gallery is not None:
         best = np.maximum(known["match"], gallery.search(known["queries"], 1)[1][:, 0])
-    mask: np.ndarray = scores + aligner.owed(start, to, vectors) < threshold(best + known["owed"], rate, SURE)
-    return mask
+    least: np.ndarray = threshold(best + known["owed"], rate, SURE) - aligner.owed(start, to, vectors)
+    return least
 
 
 def no_pairs() -> ChiasmError:
