@@ -12,6 +12,7 @@ from chiasm.collection import Collection, load
 from chiasm.data.notes import sentences
 from chiasm.data.source import Source
 from chiasm.errors import ChiasmError
+from chiasm.tasks.retrieve import Question, Term
 from chiasm.views import Views
 
 MOST_WORDS = 5
@@ -21,12 +22,13 @@ MOST_WORDS = 5
 @click.command("search")
 @click.argument("model")
 @click.argument("words", required=False)
-@click.option("--image", type=click.Path(), metavar="FILE", help="Search with a picture instead of words.")
+@click.option("--image", type=click.Path(), metavar="FILE", help="Search with a picture, alone or beside WORDS.")
 @click.option("--audio", type=click.Path(), metavar="FILE", help="Search with a sound.")
 @click.option("--video", type=click.Path(), metavar="FILE", help="Search with a video.")
-@click.option("--from", "start", metavar="VIEW", help="What the query is; needed when two views are texts.")
+@click.option("--from", "start", metavar="VIEW", help="What the words or file are; needed when two views are texts.")
 @click.option("--to", multiple=True, metavar="VIEW", help="The view to answer with; repeat for a mixed gallery.")
 @click.option("--k", default=5, show_default=True, type=click.IntRange(1, 1000), help="How many answers.")
+@click.option("--page", default=1, show_default=True, type=click.IntRange(1), help="The next K answers: 2, 3, ...")
 @click.option(
     "--reject",
     type=click.FloatRange(0, 1, min_open=True, max_open=True),
@@ -35,6 +37,8 @@ MOST_WORDS = 5
 )
 @click.option("--where", multiple=True, metavar="CONDITION", help="Of an index: date>=2024-05, path=trip, caption~dog.")
 @click.option("--all", "every", is_flag=True, help="Of an index: every file an answer, near-duplicates too.")
+@click.option("--sort", metavar="COLUMN", help="Order what --reject accepts, or --among: date, or falling, -date.")
+@click.option("--among", type=click.IntRange(1), metavar="N", help="Sort the N best.")
 @click.option("--in", "inside", metavar="FOLDER|DATA|FILE", help="Search these media or rows, not the model's own.")
 @click.option(
     "--window",
@@ -67,9 +71,12 @@ def search_command(
     start: str | None,
     to: tuple[str, ...],
     k: int,
+    page: int,
     reject: float | None,
     where: tuple[str, ...],
     every: bool,
+    sort: str | None,
+    among: int | None,
     inside: str | None,
     window: float | None,
     column: str | None,
@@ -81,13 +88,19 @@ def search_command(
 ) -> None:
     """Search MODEL, or an index, with WORDS (any language its encoder knows), a picture, a sound or a video.
 
+    WORDS may have several terms, words and files: "beach.jpg + sunset - 2*people". A + or - between spaces joins them.
+
     Long sounds and videos of --in are searched by moment: each answer is a file with its start and end.
     """
-    asked = {"text": words, "image": image, "audio": audio, "video": video}
-    given = [kind for kind, value in asked.items() if value is not None]
-    if len(given) != 1:
-        raise ChiasmError("wanted words, --image FILE, --audio FILE or --video FILE, one of them.")
-    kind, shown = given[0], str(asked[given[0]])
+    files = {kind: file for kind, file in (("image", image), ("audio", audio), ("video", video)) if file is not None}
+    if words is None and not files:
+        raise ChiasmError("wanted words, --image FILE, --audio FILE or --video FILE.")
+    terms = [Term(1.0, kind, str(Path(file).resolve()), file) for kind, file in files.items()]
+    if words is None and len(terms) == 1 and start is not None:
+        terms = [terms[0]._replace(view=start)]
+    if words is not None:
+        terms = [*Question(words, words=start or "text").terms, *terms]
+    query = Question(terms)
     held = load(model)
     part = getattr(held, "model", held)
     if not hasattr(part, "hits"):
@@ -95,19 +108,18 @@ def search_command(
             f"wanted a model that searches, got {model}, which is a {type(part).__name__.lower()} model: "
             "chiasm fit retrieve ... --to FOLDER makes one."
         )
-    name = part.view(start or kind)
-    query: Any = words if words is not None else str(Path(shown).resolve())
+    names = part.views_asked(query)
     within = None
     if isinstance(held, Collection):
         if inside is not None:
             raise ChiasmError(f"wanted a model together with --in, got {model}, which has files of its own.")
-        targets = [held.target(name, list(to))]
+        targets = [held.target(names, list(to))]
         root = str(held.folder)
     else:
         if where or every:
             option = "--where" if where else "--all"
             raise ChiasmError(f"wanted an index together with {option} (chiasm index build), got the model {model}.")
-        targets = [part.target(name, one) for one in to or [None]]
+        targets = [part.target(names, one) for one in to or [None]]
     target = targets[0]
     if window is not None and inside is None:
         raise ChiasmError("wanted --window together with --in, whose long media it cuts.")
@@ -120,30 +132,34 @@ def search_command(
         within = Source.of(part).read_moments(
             inside, target, part.views_[target], window=window, usual=usual, column=column, root=root, encoding=encoding
         )
+    paged: dict[str, Any] = {"skip": (page - 1) * k, "sort": sort, "among": among}
     if isinstance(held, Collection):
-        found = held.hits({name: [query]}, target, k, list(where), reject, group=not every, progress=progress())
+        found = held.hits(query, target, k, list(where), reject, group=not every, **paged, progress=progress())
     else:
-        found = part.hits({name: [query]}, targets, k, within, reject, progress=progress())
+        found = part.hits(query, targets, k, within, reject, **paged, progress=progress())
     if why:
-        found = part.explain({name: [query]}, found, target, within, folder=root or ".")
+        found = part.explain(query, found, target, within, folder=root or ".")
     (hits,) = found
     say_skipped(found.report)
     if sheet_file and hits:
-        _draw(part, target, words or Path(shown).name, hits, within, root, Path(sheet_file))
+        _draw(part, target, str(query), hits, within, root, Path(sheet_file))
     if as_json:
         echo_json(
             {
-                "query": shown,
-                "from": name,
+                "query": str(query),
+                "terms": [{**term, "view": part.view(term["view"])} for term in query.told()],
+                "from": names[0] if len(names) == 1 else names,
                 "to": target if len(targets) == 1 else targets,
-                "rejected": not hits and reject is not None,
+                "rejected": not hits and reject is not None and page == 1,
                 "results": hits,
                 "notes": [] if within is None else sentences(within.notes),
                 **told_items(found.report),
             }
         )
         return
-    if not hits and reject is None:
+    if not hits and page > 1:
+        click.echo("there are no more")
+    elif not hits and reject is None:
         click.echo(f"no file meets {' and '.join(where)}" if where else "there is nothing to find here yet")
     elif not hits:
         click.echo(

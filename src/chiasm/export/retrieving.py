@@ -46,6 +46,7 @@ def contents(model: Retrieve) -> Contents:
             "width": width,
             "vectors": f"{stem}.npy",
             "shape": [n, k],
+            "alike": int(np.count_nonzero(aligner.without_correction(np.ones((1, k), np.float32)))),
             "items": f"{stem}.json",
             **({"names": list(order)} if order else {}),
         }
@@ -62,8 +63,8 @@ def contents(model: Retrieve) -> Contents:
         "reader.py     encodes the query, maps it, compares; search(query, start, to, k) is the same from Python",
     ]
     left_out = [
-        "A score is the cosine of two mapped rows, and equals the model's to 1e-4; between items of one view, which",
-        "auto and corrected round, to 1e-3. Left out: why a hit was found, and whether nothing matches at all.",
+        "A score is the cosine of two mapped rows, of items of one view the product of their first numbers alone, and",
+        "equals the model's to 1e-4. Left out: why a hit was found, and whether nothing matches at all.",
     ]
     return Contents(files, {"views": views}, aligner, _difference(aligner, maps), usage, lines, left_out)
 

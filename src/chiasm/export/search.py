@@ -26,7 +26,11 @@ def search(query: Any, start: str | None = None, to: str | None = None, k: int =
         sys.exit(f"wanted a view, one of {', '.join(views)}; got {name}.")
     to = to or one([name for name in views if name != start], "TO", views)
     mapped = run(views[start]["map"], rows=encode(views[start], query))
-    scores = (mapped @ np.load(HERE / views[to]["vectors"]).T)[0] / max(np.linalg.norm(mapped), 1e-30)
+    mapped, held = mapped / max(np.linalg.norm(mapped), 1e-30), np.load(HERE / views[to]["vectors"])
+    if start == to:  # without the correction between views, and an item scores 1 with itself
+        mapped, held = mapped[:, : views[to]["alike"]], held[:, : views[to]["alike"]]
+        mapped = mapped / max(float(mapped[0] @ mapped[0]), 1e-30)
+    scores = (mapped @ held.T)[0]
     items = json.loads((HERE / views[to]["items"]).read_text("utf-8"))
     return [{"score": float(scores[i]), **items[i]} for i in np.argsort(-scores, kind="stable")[:k]]
 

@@ -74,6 +74,10 @@ class Asking(KnownRows):
             raise ChiasmError(f"say which view to answer with (to='VIEW'): {', '.join(others or self.views_)}.")
         return others[0]
 
+    def views_asked(self, question: Question) -> list[str]:
+        """The fitted views that a question's terms are of; a ChiasmError for a term whose view the model lacks."""
+        return list(dict.fromkeys(view for _, view, _ in resolved([question], self.views_, self.view)[0]))
+
     def asked(self, queries: Any) -> Asked:
         """What is asked with, encoded and mapped: words, questions, or items of one view. `hits` takes it, too."""
         if isinstance(queries, Asked):

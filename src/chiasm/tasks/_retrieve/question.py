@@ -54,7 +54,7 @@ class Question:
     Terms that are added are summed; terms that are taken out are projected out (`chiasm.stats.composed`).
 
     Args:
-        asked: as it is written, or the terms: (weight, {view: item}) each, a weight below 0 takes out.
+        asked: as it is written, or the terms: (weight, {view: item}) each, a weight below 0 takes out; or `Term`s.
         folder: where files lie; None: all terms are words. words: the view that words are of.
 
     Raises a ChiasmError for a sign without a term, a weight of 0, NaN or infinity, a file that is not there or is of no
@@ -68,7 +68,7 @@ class Question:
 
     def __init__(
         self,
-        asked: str | Sequence[tuple[float, Mapping[str, Any]]],
+        asked: str | Sequence[tuple[float, Mapping[str, Any]] | Term],
         *,
         folder: str | Path | None = ".",
         words: str = "text",
@@ -95,6 +95,10 @@ class Question:
     def told(self) -> list[dict[str, Any]]:
         """The terms as plain values: weight, view and item."""
         return [{"weight": t.weight, "view": t.view, "item": t.said or str(t.item)} for t in self.terms]
+
+    def __add__(self, other: Question) -> Question:
+        """The terms of both."""
+        return Question([*self.terms, *other.terms])
 
     def __str__(self) -> str:
         signed = [("- " if term.weight < 0 else "+ ") + str(term) for term in self.terms]
@@ -125,7 +129,7 @@ def alone(asked: Sequence[Question]) -> dict[str, list[Any]]:
     views = {term.view for question in asked for term in question.terms}
     several = next((str(question) for question in asked if not question.alone), " and ".join(views))
     if len(views) > 1 or not all(question.alone for question in asked):
-        raise ChiasmError(f"wanted items of one view, one at a time, got {several}.")
+        raise ChiasmError(f"wanted one term, or terms of one view each on its own, got {several}.")
     return {views.pop(): [question.terms[0].item for question in asked]}
 
 
@@ -134,6 +138,9 @@ def _given(asked: Any) -> Iterator[Term]:
     if not isinstance(asked, Sequence) or not asked:
         raise ChiasmError(f"{wanted}, or words with + and -, got {asked!r}.")
     for one in asked:
+        if isinstance(one, Term):
+            yield one
+            continue
         try:
             weight, held = one
             ((view, item),) = held.items()
@@ -187,7 +194,7 @@ def _kind(item: str, folder: str | Path | None) -> str | None:
     if there and path.suffix:
         raise ChiasmError(f"{item} is a file, but neither picture, sound nor video: ask with words, or such a file.")
     if kind and path.stem.strip() == path.stem and path.stem:
-        raise ChiasmError(f"{item} looks like a {_NAMES[kind]}, but there is no such file{_nearest(path, folder)}.")
+        raise ChiasmError(f"{item} looks like a {_NAMES[kind]}, but there is no such file{_nearest(path, folder)}")
     return None
 
 
@@ -203,4 +210,4 @@ def _nearest(path: Path, folder: str | Path | None) -> str:
     except OSError:
         beside = []
     close = difflib.get_close_matches(path.name, beside, n=1, cutoff=0.7)
-    return f": did you mean {close[0]}?" if close else f" in {Path(folder or '.').absolute()}"
+    return f"; did you mean {close[0]}?" if close else f" in {Path(folder or '.').absolute()}."
