@@ -5,8 +5,10 @@ from __future__ import annotations
 import calendar
 import datetime as dt
 import math
+import os
 import re
 import string
+import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -14,7 +16,7 @@ import numpy as np
 
 from chiasm.errors import ChiasmError, unknown
 
-__all__ = ["TYPES", "Condition", "Typed", "columned", "holds", "parse", "seconds", "typed"]
+__all__ = ["TYPES", "Condition", "Typed", "columned", "holds", "parse", "seconds", "shown", "typed"]
 
 TYPES = ("text", "number", "date", "category", "path")
 """What a column of metadata may hold."""
@@ -28,7 +30,12 @@ _ALLOWED = {
     "path": ("=", "!=", "~"),
 }
 _WRITTEN = re.compile(r"\s*(?P<column>[^=!<>~]+?)\s*(?P<op>>=|<=|!=|=|<|>|~)\s*(?P<value>.*?)\s*", re.DOTALL)
-_DATE = re.compile(r"(\d{4})(?:-(\d{1,2})(?:-(\d{1,2})(?:[T ](\d{1,2}):(\d{2})(?::(\d{2})(?:\.\d+)?)?)?)?)?")
+_DATE = re.compile(
+    r"(\d{4})(?:(?P<sep>[-/])(\d{1,2})(?:(?P=sep)(\d{1,2})(?:[T ]+(\d{1,2}):(\d{2})(?::(\d{2})(?:\.\d+)?)?)?)?)?",
+    re.ASCII,
+)
+_CHINESE = re.compile(r"(\d{4})年(?:(\d{1,2})月(?:(\d{1,2})[日号])?)?", re.ASCII)
+_LONG = 60
 _LOWER = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
 _EPOCH = dt.datetime(1970, 1, 1)
 
@@ -71,7 +78,7 @@ def typed(where: Iterable[Condition | str] | str | None, columns: Mapping[str, s
 
     - number: = != < <= > >=.
     - date: the same; a date may be a year, a month, a day or a moment: `date=2024-05` is any time in that month,
-      `date<=2024-05` until its end.
+      `date<=2024-05` until its end. 2024/5/3 and 2024年5月3日 are the day, too.
     - category: = and !=, whatever the case.
     - text: ~ is "holds these letters", whatever the case; = and != compare the whole text.
     - path: = is the path itself or anything below that folder, exactly as it is written; ~ is "holds these letters",
@@ -82,8 +89,18 @@ def typed(where: Iterable[Condition | str] | str | None, columns: Mapping[str, s
 
     Raises a ChiasmError for a column that is not known, an operator that its type has not, and a value of another type.
     """
-    given = [where] if isinstance(where, str | Condition) else list(where or ())
-    return [_typed(parse(one) if isinstance(one, str) else Condition(*one), columns) for one in given]
+    given: Any = [where] if isinstance(where, str | Condition) else where or ()
+    if isinstance(given, Mapping | bytes) or not isinstance(given, Iterable):
+        raise ChiasmError(f"wanted conditions such as ['size>3', 'date>=2024-05'], got {shown(given)}.")
+    return [_typed(parse(one) if isinstance(one, str) else _condition(one), columns) for one in given]
+
+
+def _condition(one: Any) -> Condition:
+    if not isinstance(one, list | tuple) or len(one) != 3 or not all(isinstance(part, str) for part in one[:2]):
+        raise ChiasmError(f"wanted a condition as ('size', '>', 3) or as 'size>3', got {shown(one)}.")
+    if not _plain(one[2]):
+        raise ChiasmError(f"{one[0]}: wanted a number, a text or a date to compare with, got {shown(one[2])}.")
+    return Condition(*one)
 
 
 def _typed(one: Condition, columns: Mapping[str, str]) -> Typed:
@@ -98,13 +115,14 @@ def _typed(one: Condition, columns: Mapping[str, str]) -> Typed:
     if kind == "number":
         value = _number(value)
         if value is None:
-            raise ChiasmError(f"{one.column} holds numbers: wanted a number, got {one.value!r}.")
+            raise ChiasmError(f"{one.column} holds numbers: wanted a number, got {shown(one.value)}.")
     elif kind == "date":
         value = _span(value)
         if value is None:
-            raise ChiasmError(f"{one.column} holds dates: wanted 2024, 2024-05 or 2024-05-31, got {one.value!r}.")
+            raise ChiasmError(f"{one.column} holds dates: wanted 2024, 2024-05 or 2024-05-31, got {shown(one.value)}.")
     else:
-        value = str(value) if kind == "path" else _folded(str(value))
+        text = os.fspath(value) if isinstance(value, os.PathLike) else str(value)
+        value = _spelled(text) if kind == "path" else _folded(text)
         if kind == "path":
             value = _lowered(value) if one.op == "~" else value.removeprefix("./").rstrip("/")
     return Typed(one.column, kind, one.op, value)
@@ -119,14 +137,18 @@ def columned(values: Sequence[Any], kind: str, column: str) -> np.ndarray:
     """
     made: list[Any] = []
     for place, value in enumerate(values):
-        absent = value is None or value == "" or (isinstance(value, float) and math.isnan(value))
+        absent = value is None or (isinstance(value, str) and not value) or _is_nan(value)
+        if not absent and not _plain(value):
+            raise ChiasmError(f"{column} holds a {kind} an item: wanted one, got {shown(value)} (item {place}).")
         if kind in ("number", "date"):
             found = math.nan if absent else _number(value) if kind == "number" else seconds(value)
             if found is None:
-                raise ChiasmError(f"{column} holds a {kind} an item: wanted one, got {value!r} (item {place}).")
+                raise ChiasmError(f"{column} holds a {kind} an item: wanted one, got {shown(value)} (item {place}).")
             made.append(found)
         else:
-            made.append("" if absent else str(value).removeprefix("./") if kind == "path" else _folded(str(value)))
+            text = os.fspath(value) if isinstance(value, os.PathLike) else str(value)
+            told = _spelled(text).removeprefix("./") if kind == "path" else _folded(text)
+            made.append("" if absent else told)
     return np.array(made, dtype=np.float64 if kind in ("number", "date") else object)
 
 
@@ -176,10 +198,13 @@ def seconds(value: Any) -> float | None:
 
 def _span(value: Any) -> tuple[float, float] | None:
     """The `[low, high)` seconds of a year, month, day, minute or second; None for what is no date."""
-    found = _DATE.fullmatch(str(value).strip().removesuffix("Z"))
+    written = unicodedata.normalize("NFKC", str(value)).strip().removesuffix("Z")
+    written = _CHINESE.sub(lambda found: "-".join(part for part in found.groups() if part), written)
+    found = _DATE.fullmatch(written)
     if found is None:
         return None
-    year, month, day, hour, minute, second = (None if part is None else int(part) for part in found.groups())
+    parts = found.group(1, 3, 4, 5, 6, 7)
+    year, month, day, hour, minute, second = (None if part is None else int(part) for part in parts)
     try:
         start = dt.datetime(year or 0, month or 1, day or 1, hour or 0, minute or 0, second or 0)
     except ValueError:
@@ -197,7 +222,7 @@ def _span(value: Any) -> tuple[float, float] | None:
 def _number(value: Any) -> float | None:
     try:
         found = float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None
     return found if math.isfinite(found) else None
 
@@ -208,4 +233,28 @@ def _lowered(path: str) -> str:
 
 
 def _folded(text: str) -> str:
-    return text.casefold()
+    return _spelled(text.casefold())
+
+
+def _spelled(text: str) -> str:
+    """Bytes of file names that are no UTF-8 are spelled out, since no database takes them."""
+    return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def _plain(value: Any) -> bool:
+    """Whether a value is a number, a text, a path or a date."""
+    return isinstance(value, str | os.PathLike | int | float | np.number | np.bool_ | dt.date | np.datetime64)
+
+
+def _is_nan(value: Any) -> bool:
+    """Whether it is the number, or the moment, that is none."""
+    return isinstance(value, float | np.floating | np.datetime64 | dt.date) and bool(value != value)
+
+
+def shown(value: Any) -> str:
+    """What came, for a sentence: not more of it than a line takes."""
+    try:
+        said = repr(value)
+    except ValueError:  # an integer of thousands of digits
+        return f"an integer of {value.bit_length()} bits"
+    return said if len(said) <= _LONG else f"{said[:_LONG]}..."

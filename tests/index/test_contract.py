@@ -240,6 +240,32 @@ def test_ranking_goes_on_to_the_last_and_repeats_none(engine):
         (lambda i: i.add(["z"], np.ones((1, WIDTH)), {"size": ["big"]}), "holds a number an item"),
         (lambda i: i.add(["z"], np.ones((1, WIDTH)), {"size": [1, 2]}), "wanted 1 values"),
         (lambda i: i.update(["z"], np.ones((1, WIDTH)), {"taken": ["soon"]}), "holds a date an item"),
+        (lambda i: i.search(np.ones(WIDTH), 1, [("size",)]), "wanted a condition as"),
+        (lambda i: i.search(np.ones(WIDTH), 1, [5]), "wanted a condition as"),
+        (lambda i: i.search(np.ones(WIDTH), 1, [(None, ">", 3)]), "wanted a condition as"),
+        (lambda i: i.search(np.ones(WIDTH), 1, {"size": 3}), "wanted conditions such as"),
+        (lambda i: i.search(np.ones(WIDTH), 1, 5), "wanted conditions such as"),
+        (lambda i: i.search(np.ones(WIDTH), 1, [("title", "~", {})]), "a number, a text or a date"),
+        (lambda i: i.search(np.ones(WIDTH), 1, [("size", ">", 10**400)]), "wanted a number, got 1000"),
+        (lambda i: i.search(np.ones(WIDTH), 1, [("size", ">", 10**5000)]), "wanted a number, got an integer of"),
+        (lambda i: i.search([[1.0] * WIDTH, [1.0]], 1), "queries .* rows of different lengths"),
+        (lambda i: i.search("abc", 1), "numbers in 'queries'"),
+        (lambda i: list(i.ranked(np.ones((2, WIDTH)))), "one query"),
+        (lambda i: i.add(["y", "z"], [[1.0] * WIDTH, [1.0]]), "rows of different lengths"),
+        (lambda i: i.add(["z"], None), "wanted vectors"),
+        (lambda i: i.add("z", np.ones((1, WIDTH))), "a list of keys, got 'z'"),
+        (lambda i: i.add(None, np.ones((1, WIDTH))), "a list of keys, got None"),
+        (lambda i: i.add([10**30], np.ones((1, WIDTH))), "integers of 64 bits"),
+        (lambda i: i.add(["\udce9"], np.ones((1, WIDTH))), "text that UTF-8 holds"),
+        (lambda i: i.add(["z"], np.ones((1, WIDTH)), ["x"]), "metadata as name"),
+        (lambda i: i.add(["z"], np.ones((1, WIDTH)), {"size": 3}), "in a list, got 3"),
+        (lambda i: i.add(["z"], np.ones((1, WIDTH)), {"title": "x"}), "in a list, got 'x'"),
+        (lambda i: i.add(["z"], np.ones((1, WIDTH)), {"size": [10**400]}), "holds a number an item"),
+        (lambda i: i.add(["z"], np.ones((1, WIDTH)), {"size": [np.ones(2)]}), "holds a number an item"),
+        (lambda i: i.add(["z"], np.ones((1, WIDTH)), {"title": [{"a": 1}]}), "holds a text an item"),
+        (lambda i: i.add(["z"], np.ones((1, WIDTH)), {"album": [b"x"]}), "holds a category an item"),
+        (lambda i: i.delete("k1"), "a list of keys, got 'k1'"),
+        (lambda i: i.delete(None), "a list of keys, got None"),
     ],
 )
 def test_wrong_calls_are_one_sentence_and_change_nothing(engine, call, sentence):
@@ -248,6 +274,51 @@ def test_wrong_calls_are_one_sentence_and_change_nothing(engine, call, sentence)
         call(index)
     assert len(index) == 40
     assert index.search(vectors[5], 1)[0].tolist() == [["k5"]]
+
+
+def test_keys_that_cannot_be_there_are_passed_over_in_deleting(engine):
+    index, _, _ = filled(engine, 10)
+    assert index.delete([10**30, None, ["k1"], "\udce9", "k2"]) == 1
+    assert len(index) == 9
+
+
+@pytest.mark.parametrize(
+    ("made", "sentence"),
+    [
+        (lambda path: Exact(columns=["size"], path=path), "wanted columns to be a dict"),
+        (lambda path: Exact(columns={"size": "int"}, path=path), "wanted columns to be a dict"),
+        (lambda path: Exact(path=5), "wanted path to be the path of a folder"),
+        (lambda path: Signs(path=path, candidates="many"), "wanted candidates to be a whole number"),
+        (lambda path: faiss_of("tree")(path), "no kind named 'tree'"),
+    ],
+)
+def test_a_parameter_that_is_none_is_told_by_whatever_is_asked_first(made, sentence, tmp_path):
+    for ask in (lambda i: i.search(np.ones(2)), lambda i: i.add(["a"], np.eye(2)[:1])):
+        with pytest.raises(ChiasmError, match=sentence):
+            ask(made(tmp_path))
+
+
+def test_lists_are_taken_where_arrays_are(engine):
+    engine.add(["a", "b"], [[1.0, 0.0], [0.0, 1.0]], {"size": np.array([1, 2]), "title": ("x", "y")})
+    assert engine.search([0.9, 0.1], 1)[0].tolist() == [["a"]]
+
+
+def test_names_that_are_no_text_are_found_as_they_are_spelled_out(engine):
+    engine.add(["a", "b"], np.eye(2), {"file": ["caf\udce9/1.jpg", "x.jpg"]})
+    assert engine.search(np.ones(2), 5, [("file", "=", "caf\udce9")])[0].tolist() == [["a"]]
+
+
+@pytest.mark.parametrize(
+    "written", ["taken>=2022/5/3", "taken>=2022年5月3日", "taken>=2022年5月3号", "taken >= ２０２２-05-03"]
+)
+def test_a_day_is_one_day_however_it_is_written(engine, written):
+    index, vectors, _ = filled(engine, 100)
+    wanted = index.search(vectors[0], 100, "taken>=2022-05-03")[0].tolist()
+    assert 0 < len(wanted[0]) < 100
+    assert index.search(vectors[0], 100, written)[0].tolist() == wanted
+    assert index.search(vectors[0], 100, "taken=2022年5月")[0].tolist() == (
+        index.search(vectors[0], 100, "taken=2022-05")[0].tolist()
+    )
 
 
 def test_asking_for_a_thousand_million_gives_all(engine):

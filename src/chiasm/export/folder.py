@@ -46,9 +46,9 @@ def export(model: Any, to: str | Path) -> Export:
     """Write a fitted `Retrieve`, `Classify`, `Tag` or `Regress` as a folder of ONNX files, JSON and `reader.py`.
 
     Before anything is written, generated rows of every view go through both the model and the ONNX files: no score
-    between two views, and no probability, may differ by more than 1e-4 (numbers: of the largest). Within one view,
-    where `auto` and `corrected` round a root near 0, scores may by 1e-3. What is not written: the names that explain a
-    hit, the rejection of queries without a match, evidence, and the bounds and notes with which Chiasm reads media.
+    between two views, and no probability, may differ by more than 1e-4 (numbers: of the largest). What is not written:
+    the names that explain a hit, the rejection of queries without a match, questions of several terms, evidence, and
+    the bounds and notes with which Chiasm reads media.
 
     Raises a ChiasmError for another model, a part that has no such form (by name), a folder that holds something, and
     where the answers would differ.

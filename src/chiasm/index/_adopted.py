@@ -10,6 +10,7 @@ import numpy as np
 
 from chiasm.errors import ChiasmError
 from chiasm.finite import check_array
+from chiasm.index._held import checked_queries
 from chiasm.index._index import Index, Where
 from chiasm.where import typed
 
@@ -57,7 +58,7 @@ class Adopted(Index):
         """The object's own `search`, which knows no conditions."""
         self.check_fitted()
         typed(where, {})
-        keys, scores = self.index_.search(check_array(np.atleast_2d(vectors), "queries"), k)
+        keys, scores = self.index_.search(checked_queries(vectors), k)
         return np.asarray(keys), np.asarray(scores)
 
 

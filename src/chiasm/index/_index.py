@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from chiasm import recipe
+from chiasm.errors import ChiasmError
 from chiasm.part import Part
 from chiasm.where import Condition
 
@@ -77,6 +78,8 @@ class Index(Part):
 
         For those who pass hits over (overlapping moments, filters) and cannot know how many they will need.
         """
+        if np.ndim(vector) != 1:
+            raise ChiasmError(f"wanted one query (d,), got an array of shape {np.shape(vector)}.")
         given, wide = 0, min(_FIRST, len(self))
         while given < wide:
             keys, scores = self._page(vector, wide, where)

@@ -10,11 +10,9 @@ import numpy as np
 
 from chiasm.allowed import Allowed
 from chiasm.errors import ChiasmError
-from chiasm.finite import check_array
-from chiasm.index._held import Held, checked_k, checked_rows
+from chiasm.index._held import COLUMNS, PLACE, Held, checked_k, checked_queries, checked_rows, possible_keys
 from chiasm.index._index import Index, Where
 from chiasm.index._journal import Journal, Moved
-from chiasm.views import normalize
 from chiasm.where import Typed, holds, typed
 
 __all__ = ["Find", "Local"]
@@ -33,7 +31,7 @@ class Local(Index):
         columns: name -> type of what is known beside the vectors. path: the folder it is kept in; None: in memory.
     """
 
-    allowed: ClassVar[Mapping[str, Allowed]] = {}
+    allowed: ClassVar[Mapping[str, Allowed]] = {"columns": COLUMNS, "path": PLACE}
 
     columns: Mapping[str, str] | None
     path: Any
@@ -69,7 +67,7 @@ class Local(Index):
 
     def delete(self, keys: Sequence[Any]) -> int:
         """Remove keys; those that are not there are passed over. Returns how many went."""
-        listed = keys.tolist() if isinstance(keys, np.ndarray) else list(keys)
+        listed = possible_keys(keys)
         with self._writing():
             if self.path is not None:
                 return self._journal().delete(listed)
@@ -99,9 +97,10 @@ class Local(Index):
         return self._found(vectors, k, where, self._nearest)
 
     def _found(self, vectors: np.ndarray, k: int, where: Where, find: Find) -> tuple[np.ndarray, np.ndarray]:
+        self.check_params()
         self.check_fitted()
         k = checked_k(k)
-        queries = normalize(check_array(np.atleast_2d(vectors), "queries")).astype(np.float32, copy=False)
+        queries = checked_queries(vectors)
         conditions = typed(where, self.columns or {})
         for _ in range(_AGAIN):
             held = self._held()
@@ -139,6 +138,7 @@ class Local(Index):
         raise NotImplementedError
 
     def _put(self, keys: Any, vectors: Any, metadata: Mapping[str, Sequence[Any]] | None, replace: bool) -> Self:
+        self.check_params()
         found, units, table = checked_rows(keys, vectors, metadata, self.columns or {})
         with self._writing():
             if self.path is not None:
@@ -196,6 +196,7 @@ class Local(Index):
     def _journal(self) -> Journal:
         with self._writing():
             if "_opened" not in vars(self):
+                self.check_params()
                 self._opened = Journal(self.path, self.columns or {})
             return self._opened
 

@@ -10,12 +10,10 @@ import numpy as np
 
 from chiasm.allowed import COUNT, SIZE, TEXT
 from chiasm.errors import ChiasmError
-from chiasm.finite import check_array
-from chiasm.index._held import checked_k, checked_rows
+from chiasm.index._held import COLUMNS, checked_k, checked_queries, checked_rows, possible_keys
 from chiasm.index._index import Index, Where
 from chiasm.index._queries import WIDEST, column_type, condition, copied, indexed, literal
 from chiasm.index._server import Server, hidden
-from chiasm.views import normalize
 from chiasm.where import Typed, typed
 
 __all__ = ["Postgres"]
@@ -67,7 +65,15 @@ class Postgres(Index):
     Source: pgvector (A. Kane), https://github.com/pgvector/pgvector; Yu. Malkov, D. Yashunin, 2018.
     """
 
-    allowed: ClassVar = {"address": TEXT, "table": TEXT, "m": COUNT, "ef_construction": COUNT, "ef": COUNT, "few": SIZE}
+    allowed: ClassVar = {
+        "columns": COLUMNS,
+        "address": TEXT,
+        "table": TEXT,
+        "m": COUNT,
+        "ef_construction": COUNT,
+        "ef": COUNT,
+        "few": SIZE,
+    }
     local = ("address",)
 
     def __init__(
@@ -112,7 +118,7 @@ class Postgres(Index):
 
     def delete(self, keys: Sequence[Any]) -> int:
         """Remove keys; those that are not there are passed over. Returns how many went."""
-        listed = keys.tolist() if isinstance(keys, np.ndarray) else list(keys)
+        listed = possible_keys(keys)
         with self._server().lent(writing=True) as db:
             self._alone(db)
             made = self._made(db)
@@ -155,10 +161,10 @@ class Postgres(Index):
 
     def _search(self, vectors: Any, k: int, where: Where, exactly: bool) -> tuple[np.ndarray, np.ndarray]:
         k = checked_k(k)
-        queries = normalize(check_array(np.atleast_2d(vectors), "queries")).astype(np.float32, copy=False)
+        queries = checked_queries(vectors)
         conditions = typed(where, self.columns or {})
         with self._server().lent() as db:
-            if (made := self._made(db)) is None:
+            if (made := self._made(db)) is None or not len(queries):
                 return np.zeros((len(queries), 0), dtype=object), np.zeros((len(queries), 0), dtype=np.float32)
             if queries.shape[1] != made.width:
                 raise ChiasmError(f"wanted queries of width {made.width}, got {queries.shape[1]}.")
@@ -334,6 +340,7 @@ class Postgres(Index):
     def _server(self) -> Server:
         kept: Server | None = vars(self).get("_kept")
         if kept is None or kept.address != self.address:
+            self.check_params()
             kept = self._kept = Server(self.address)
         return kept
 
@@ -359,13 +366,9 @@ def _check_texts(keys: list[Any], table: Mapping[str, np.ndarray]) -> None:
     texts = [key for key in keys if isinstance(key, str)]
     for name, values in {"keys": texts, **{n: v.tolist() for n, v in table.items() if v.dtype == object}}.items():
         for value in values:
-            try:
-                size = len(value.encode("utf-8"))
-            except UnicodeEncodeError:
-                size = -1
-            if size < 0 or "\0" in value:
-                raise ChiasmError(f"{name}: wanted text that PostgreSQL holds (UTF-8, no zero byte), got {value!r}.")
-            if name == "keys" and size > _LONGEST:
+            if "\0" in value:
+                raise ChiasmError(f"{name}: wanted text that PostgreSQL holds (no zero byte), got {value!r}.")
+            if name == "keys" and (size := len(value.encode("utf-8"))) > _LONGEST:
                 raise ChiasmError(
                     f"wanted keys of at most {_LONGEST:,} bytes, got one of {size:,} ({value[:40]!r}...)."
                 )
