@@ -130,6 +130,16 @@ def test_keys_may_be_integers(engine):
         engine.add(["a"], vectors[:1])
 
 
+def test_vectors_come_back_by_their_keys(engine):
+    assert len(engine.vectors(["k1"])[0]) == 0
+    index, vectors, _ = filled(engine)
+    index.delete(["k3"])
+    index.update(["k7"], vectors[:1])
+    keys, found = index.vectors(["k9", "k7", "k3", "none", "k1"])
+    assert keys.tolist() == ["k1", "k9", "k7"]
+    np.testing.assert_allclose(found, vectors[[1, 9, 0]], atol=1e-6)
+
+
 def test_the_nearest_are_found(engine):
     index, vectors, _ = filled(engine)
     assert recall(index, vectors, index.keys().tolist()) >= engine.least

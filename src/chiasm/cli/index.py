@@ -43,6 +43,7 @@ json = click.option("--json", "as_json", is_flag=True, help="Print what was done
     metavar="SECONDS",
     help="Search long sounds and videos by moments so long; default: as the clips learned from.",
 )
+@click.option("--read-text", is_flag=True, help="Read the text in pictures and search it, too (package rapidocr).")
 @click.option("--encoding", metavar="NAME", help="Of DATA, or of the texts beside media: gb18030.")
 @device
 @json
@@ -55,6 +56,7 @@ def build_command(
     root: str | None,
     column: str | None,
     window: float | None,
+    read_text: bool,
     encoding: str | None,
     as_json: bool,
 ) -> int:
@@ -63,6 +65,7 @@ def build_command(
     Exit code 1 where nothing can be searched.
     """
     how: dict[str, Any] = {"place": place, "root": root, "column": column, "window": window}
+    how["read_text"] = read_text
     made = Collection.build(target, model, data, index=engine, encoding=encoding, **how, progress=Bars("index"))
     _say(made, as_json)
     ledger = made.ledger()

@@ -12,6 +12,7 @@ from chiasm.collection import Collection, load
 from chiasm.data.notes import sentences
 from chiasm.data.source import Source
 from chiasm.errors import ChiasmError
+from chiasm.index import quotes
 from chiasm.tasks.retrieve import Question, Term
 from chiasm.views import Views
 
@@ -89,6 +90,7 @@ def search_command(
     """Search MODEL, or an index, with WORDS (any language its encoder knows), a picture, a sound or a video.
 
     WORDS may have several terms, words and files: "beach.jpg + sunset - 2*people". A + or - between spaces joins them.
+    Of an index, words in "quotes" have to stand so in a file's caption, or in the text read in it.
 
     Long sounds and videos of --in are searched by moment: each answer is a file with its start and end.
     """
@@ -160,7 +162,9 @@ def search_command(
     if not hits and page > 1:
         click.echo("there are no more")
     elif not hits and reject is None:
-        click.echo(f"no file meets {' and '.join(where)}" if where else "there is nothing to find here yet")
+        exact = [f'"{one}"' for one in quotes(words or "")[1]] if isinstance(held, Collection) else []
+        asked_for = " and ".join([*where, *exact])
+        click.echo(f"no file meets {asked_for}" if asked_for else "there is nothing to find here yet")
     elif not hits:
         click.echo(
             "nothing here matches (of queries that do have a match, "
@@ -186,7 +190,7 @@ def search_command(
 def _reasons(hit: dict[str, Any]) -> list[str]:
     """The words and the region of a hit, a line each, and why one of them is not told."""
     why = hit.get("why", {})
-    lines = []
+    lines = [f"{name}: {why[name]['share']:.2f} of the score" for name in ("caption", "read") if name in why]
     if "words" in why:
         said = sorted(why["words"], key=lambda word: -word["share"])[:MOST_WORDS]
         lines.append("words: " + ", ".join(f"{one_line(w['word'])} {w['share']:.2f}" for w in said if w["share"] > 0))

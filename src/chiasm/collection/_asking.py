@@ -10,8 +10,10 @@ from typing import Any
 from chiasm import recipe, registry
 from chiasm.collection._catalog import Catalog
 from chiasm.collection._gallery import Gallery
+from chiasm.collection._said import Said
+from chiasm.collection._wording import wording
 from chiasm.errors import ChiasmError
-from chiasm.index import Index, Where, checked_k
+from chiasm.index import Index, Where, checked_k, quotes
 from chiasm.scale import Progress
 
 __all__ = ["MEDIA", "Asking"]
@@ -36,6 +38,7 @@ class Asking:
         self.model: Any = recipe.load(self.path / "model")
         self.columns: dict[str, str] = self._catalog.fact("columns")
         self._engines: dict[tuple[int, str], Index] = {}
+        self._said: Said | None = None
 
     def hits(
         self,
@@ -61,13 +64,44 @@ class Asking:
             where: conditions on `columns` (`["date>=2024-05", "path=holiday"]`).
                 What counts as a match is judged against the whole collection, whatever `where` chooses.
             sort: any of `columns`, as there.
+
+        Captions and read text count beside the picture where words alone are asked for (docs/collection.md), which
+        `why` tells; `reject` is judged by the pictures alone, and what it accepts is sorted by them. Words in "quotes"
+        have to be in a file's caption or read text as they stand.
         """
         k = checked_k(k)
+        exact, texts = None, None
+        if (words := wording(self.model, queries)) is not None:
+            read = [[quotes(text) for text in row] for row in words.rows]
+            exact = [[phrase for _, phrases in row for phrase in phrases] for row in read]
+            plain = [
+                [said if said.strip() else text for (said, _), text in zip(*pair, strict=True)]
+                for pair in zip(read, words.rows, strict=True)
+            ]
+            queries = words.put(plain)
+            texts = [row[0] for row in plain] if words.alone else None
         asked = self.model.asked(queries)
         target = self.target(asked.views, to)
-        paged = {"skip": skip, "sort": sort, "among": among}
-        gallery = self.gallery(target, where, group)
-        return self.model.hits(asked, target, k, gallery, reject, **paged, progress=progress)
+        pictures = self.gallery(target, where, group)
+        ask: dict[str, Any] = {"k": k, "skip": skip, "sort": sort, "among": among, "progress": progress}
+        if exact is None:
+            return self.model.hits(asked, target, within=pictures, reject=reject, **ask)
+        judged, ranked = self.said.within(pictures, target, exact, texts)
+        if reject is None:
+            return self.model.hits(asked, target, within=ranked or judged, **ask)
+        if ranked is None or sort is not None:
+            return self.model.hits(asked, target, within=judged, reject=reject, **ask)
+        found = self.model.hits(asked, target, within=ranked, **ask)
+        kept = self.model.hits(asked, target, 1, judged, reject, progress=progress)
+        found[:] = [row if some else [] for row, some in zip(found, kept, strict=True)]
+        return found
+
+    @property
+    def said(self) -> Said:
+        """What is said of the files: captions and text read in them."""
+        if self._said is None or self._said.model is not self.model:
+            self._said = Said(self.path, self._catalog, self.model, self.columns)
+        return self._said
 
     def target(self, start: str | Sequence[str], to: str | Sequence[str] | None = None) -> str:
         """The view whose files answer: `to`; left out, the only one that is indexed, or the only other one.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -55,13 +55,21 @@ class Gallery:
         """What is known of the files of hits in a column, None where it is not known, as it is to be sorted."""
         return ordered(self._catalog, hits, column)
 
-    def _hits(self, ranked: Iterable[tuple[int, float]], k: int) -> list[dict[str, Any]]:
+    @property
+    def parts(self) -> tuple[Catalog, Index, Path, Where, bool]:
+        """What it was made of."""
+        return self._catalog, self.index, self._folder, self._where, self._grouped
+
+    def _hits(
+        self, ranked: Iterable[tuple[int, float]], k: int, told: Mapping[int, dict[str, Any]] | None = None
+    ) -> list[dict[str, Any]]:
+        """The k best of ranked (key, score), with what more is told of a key."""
         found: list[tuple[Item, int, float]] = []
         spans: dict[Any, list[tuple[float, float]]] = {}
         for item, key, score, group in self._there(iter(ranked)):
             span = span_of(item, key)
-            told = spans.get(group)
-            if told is not None and (span is None or any(overlap_of(span, one) > HIDDEN for one in told)):
+            taken = spans.get(group)
+            if taken is not None and (span is None or any(overlap_of(span, one) > HIDDEN for one in taken)):
                 continue
             if len(found) == k:
                 break
@@ -70,7 +78,11 @@ class Gallery:
         items = [item for item, _, _ in found]
         named = others(self._catalog, self._folder, items) if self._grouped else {}
         near = beside(self._catalog, self._folder, items)
-        return [{**_hit(item, key, score), **named.get(item.id, {}), **near[item.id]} for item, key, score in found]
+        more = told or {}
+        return [
+            {**_hit(item, key, score), **named.get(item.id, {}), **near[item.id], **more.get(key, {})}
+            for item, key, score in found
+        ]
 
     def _there(self, ranked: Iterator[tuple[int, float]]) -> Iterator[tuple[Item, int, float, Any]]:
         """The ranked files that the ledger calls searchable and that have not gone since: key, score and group."""
@@ -93,7 +105,7 @@ def _hit(item: Item, key: int, score: float) -> dict[str, Any]:
     if span := span_of(item, key):
         hit |= {"item": f"{item.name} {span[0]:.1f}-{span[1]:.1f} s", "file": item.name}
         hit |= {"start": span[0], "end": span[1]}
-    hit |= {name: item.facts[name] for name in ("date", "caption") if item.facts.get(name)}
+    hit |= {name: item.facts[name] for name in ("date", "caption", "words") if item.facts.get(name)}
     hit |= {"row": item.facts["row"]} if "row" in item.facts else {}
     if item.leading:
         half = len(item.leading) // 2

@@ -15,6 +15,7 @@ from chiasm.collection import _passed
 from chiasm.collection._catalog import Catalog, Item
 from chiasm.collection._gallery import packed
 from chiasm.collection._moments import key_of, keys_of, rows_of
+from chiasm.collection._said import Said
 from chiasm.collection._scan import scan
 from chiasm.collection._table import Plan, scan_table
 from chiasm.data.text_file import text_of
@@ -108,6 +109,7 @@ def take_in(
     columns: Mapping[str, str],
     engine: Callable[[str], Index],
     beside: Beside,
+    said: Said,
     progress: Progress | None,
 ) -> None:
     """Encode what is waiting, some at a time: into the index first, then the ledger says that it is searchable."""
@@ -116,7 +118,7 @@ def take_in(
         last = items[-1].id
         for view in dict.fromkeys(item.view for item in items):
             some = [item for item in items if item.view == view]
-            _take_in(catalog, model, folder, columns, engine(view), view, some, beside)
+            _take_in(catalog, model, folder, columns, engine(view), view, some, beside, said)
         done += len(items)
         if progress is not None:
             progress("files", done, max(total, done))
@@ -131,6 +133,7 @@ def _take_in(
     view: str,
     items: list[Item],
     beside: Beside,
+    said: Said,
 ) -> None:
     names = [item.name for item in items]
     contents = [_content(folder / name) for name in names]
@@ -138,8 +141,9 @@ def _take_in(
     spelled = catalog.fact("encoding") or "utf-8"
     facts = [_facts(folder, name, model.views_[view], columns, beside.captions.get(name), spelled) for name in names]
     for held, name in zip(facts, names, strict=True):
-        if said := beside.rows.get(name):
-            held |= {**{column: value for column, value in said.items() if value is not None}, "row": said}
+        if row := beside.rows.get(name):
+            held |= {**{column: value for column, value in row.items() if value is not None}, "row": row}
+    said.read(folder, model.views_[view], items, contents, facts)
     paths = [str(folder / name) for name in names]
     views = Views({view: Column(model.views_[view], paths, labels=names)}, ids=np.array(names, dtype=object))
     views = windows(views, view, window) if window else views
@@ -174,6 +178,9 @@ def _take_in(
     if keys:
         told = {name: [facts[at].get(name) for at in known] for name in columns}
         index.update(keys, np.asarray(column.items[np.array(found)]), told)
+    there = [at for at, change in enumerate(changes) if change["state"] == "searchable"]
+    said.put(view, [items[at].id for at in there], [facts[at] for at in there])
+    said.delete(view, [item.id for item, change in zip(items, changes, strict=True) if change["state"] == "failed"])
     catalog.put(changes)
 
 

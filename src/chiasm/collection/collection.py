@@ -23,6 +23,7 @@ from chiasm.data.source import Source
 from chiasm.data.text_file import checked_encoding
 from chiasm.errors import ChiasmError
 from chiasm.files import lock
+from chiasm.media.ocr import check_reader
 from chiasm.scale import Progress
 
 __all__ = ["COLUMNS", "Collection", "load"]
@@ -32,6 +33,10 @@ COLUMNS = {"path": "path", "date": "date", "modified": "date", "size": "number",
 
 PLACE = {"latitude": "number", "longitude": "number"}
 """What is known too where it was asked for, degrees."""
+
+
+WORDS = {"words": "text"}
+"""What is known too where it was asked for: the text read in a picture."""
 
 
 class Collection(Asking):
@@ -60,6 +65,7 @@ class Collection(Asking):
         root: str | os.PathLike[str] | None = None,
         column: str | None = None,
         window: float | None = None,
+        read_text: bool = False,
         progress: Progress | None = None,
     ) -> Collection:
         """Make one at `path`, or go on with it, and take in the folder.
@@ -72,6 +78,7 @@ class Collection(Asking):
                 paths; left out, the one that the model's files were read from.
             window: long sounds and videos are searched by moments of so many seconds; left out, of those that the model
                 learned from. It holds from the first `build` on.
+            read_text: read the text in pictures, too (`chiasm.media.ocr`, some .35 s of a core a picture).
             encoding: of the texts beside media ("gb18030"); left out, as before, at first UTF-8 or what they begin as.
 
         Raises a ChiasmError where `path` holds something else, or an index of another model or folder.
@@ -93,7 +100,9 @@ class Collection(Asking):
         with tempfile.TemporaryDirectory() as scratch:
             saved = _saved(model, Path(scratch))
             if not (at / "catalog.sqlite").exists():
-                columns = COLUMNS | (PLACE if place else {})
+                if read_text:
+                    check_reader()
+                columns = COLUMNS | (PLACE if place else {}) | (WORDS if read_text else {})
                 plan = _plan(saved, given, column, columns, encoding) if given.is_file() else None
                 columns |= plan.types if plan else {}
                 _make(at, saved, source, index, columns, table=plan, windows=_windows(saved, window))
@@ -124,7 +133,11 @@ class Collection(Asking):
             gone, captions = look_again(self._catalog, self.folder, views, retry, progress)
             for view in views:
                 self.engine(view).delete(gone)
-            take_in(self._catalog, self.model, self.folder, self.columns, self.engine, captions, progress)
+                self.said.delete(view, gone)
+            changed = bool(gone) or self.ledger()["waiting"] > 0
+            take_in(self._catalog, self.model, self.folder, self.columns, self.engine, captions, self.said, progress)
+            for view in views:
+                self.said.sample(view, self.engine(view), changed)
             pictures = [view for view, kind in views.items() if kind == "image"]
             _alike.group(self._catalog, self.folder, pictures, progress)
         return self.ledger()
@@ -207,6 +220,8 @@ class Collection(Asking):
                 damaged += dict.fromkeys(broken)
                 missing += [item.name for item in items if self._lacks(item, keys)]
                 stray += len(keys - set(there))
+                more = self.said.verify(view)
+                damaged, missing, stray = damaged + more[0], missing + more[1], stray + more[2]
         sound = not damaged and not missing and not stray
         return {"sound": sound, "damaged": damaged, "missing": missing, "stray": stray, "ledger": self.ledger()}
 
@@ -236,9 +251,10 @@ class Collection(Asking):
                 self.model = recipe.load(self.path / "model")
             old = self._catalog.fact("part")
             self._catalog.begin_anew()
-            for folder in self.path.glob(f"vectors-{old}-*"):
+            for folder in (*self.path.glob(f"vectors-{old}-*"), *self.path.glob(f"said-{old}-*")):
                 shutil.rmtree(folder)
             self._engines.clear()
+            self._said = None
         return self.update(progress=progress)
 
     @property
@@ -264,6 +280,7 @@ class Collection(Asking):
             items = self._catalog.items("state = 'searchable' AND view = ?", [view])
             index.delete(sorted(keys - {key for item in items for key in keys_of(item)}))
             self._catalog.put({"id": item.id, "state": "waiting"} for item in items if self._lacks(item, keys))
+            self.said.mend(view)
 
     @staticmethod
     def _lacks(item: Item, keys: set[int]) -> bool:

@@ -6,8 +6,10 @@ from chiasm import registry
 from chiasm.index._adopted import adopt
 from chiasm.index._held import checked_k
 from chiasm.index._index import Index, Where
+from chiasm.index._terms import APART, quotes
+from chiasm.index._words import Words
 
-__all__ = ["Index", "Where", "adopt", "checked_k"]
+__all__ = ["APART", "Index", "Where", "Words", "adopt", "checked_k", "quotes"]
 
 
 def __getattr__(name: str) -> Any:

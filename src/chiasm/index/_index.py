@@ -23,7 +23,7 @@ Where = Iterable[Condition | str] | str | None
 class Index(Part):
     """Keys and vectors in, (keys, scores) out; what is known of the items beside their vectors chooses among them.
 
-    A subclass implements `add`, `update`, `delete`, `keys`, `search` and `__len__`.
+    A subclass implements `add`, `update`, `delete`, `keys`, `vectors`, `search` and `__len__`.
 
     Keys are strings or integers and come out as they went in. Metadata are columns, name -> a value an item, whose
     types the constructor names (`columns={"taken": "date"}`, see `chiasm.where.TYPES`); None is not known.
@@ -59,6 +59,10 @@ class Index(Part):
 
     def keys(self) -> np.ndarray:
         """`(n,)` all keys, in the order in which they were added."""
+        raise NotImplementedError
+
+    def vectors(self, keys: Sequence[Any] | np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Those of the keys that are there `(m,)`, in the order of adding, and their vectors `(m, d)`, of length 1."""
         raise NotImplementedError
 
     def __len__(self) -> int:

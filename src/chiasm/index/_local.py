@@ -84,6 +84,19 @@ class Local(Index):
         held = self._held()
         return held.keys if held.alive is None else held.keys[held.alive]
 
+    def vectors(self, keys: Sequence[Any] | np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Those of the keys that are there `(m,)`, in the order of adding, and their vectors `(m, d)`, of length 1."""
+        if not self._filled():
+            return np.zeros(0, dtype=object), np.zeros((0, 0), dtype=np.float32)
+        held = self._held()
+        if held.keys.dtype == object:
+            wanted = set(keys)
+            mask = np.array([key in wanted for key in held.keys.tolist()], dtype=bool)
+        else:
+            mask = np.isin(held.keys, np.asarray(keys))
+        rows = np.flatnonzero(mask if held.alive is None else mask & held.alive)
+        return held.keys[rows], np.asarray(held.vectors[rows])
+
     def __len__(self) -> int:
         return self._held().living if self._filled() else 0
 

@@ -132,6 +132,16 @@ class Postgres(Index):
             found = db.execute(self._sql("SELECT key FROM {table} ORDER BY _row")).fetchall()
         return np.array([key for (key,) in found], dtype=made.dtype)
 
+    def vectors(self, keys: Sequence[Any] | np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Those of the keys that are there `(m,)`, in the order of adding, and their vectors `(m, d)`, of length 1."""
+        with self._server().lent() as db:
+            if (made := self._made(db)) is None:
+                return np.zeros(0, dtype=object), np.zeros((0, 0), dtype=np.float32)
+            text = self._sql("SELECT key, _vector::float4[] FROM {table} WHERE key = ANY(%s) ORDER BY _row")
+            found = db.execute(text, [_takeable(made, keys)]).fetchall()
+        rows = np.array([row for _, row in found], dtype=np.float32).reshape(len(found), made.width)
+        return np.array([key for key, _ in found], dtype=made.dtype), rows
+
     def __len__(self) -> int:
         with self._server().lent() as db:
             if self._made(db) is None:
@@ -237,10 +247,7 @@ class Postgres(Index):
         return self
 
     def _remove(self, db: Any, made: _Made, keys: list[Any]) -> int:
-        kind: Any = int if made.whole else str
-        keys = [int(key) if isinstance(key, np.integer) else key for key in keys]
-        some = [key for key in keys if isinstance(key, kind) and (made.whole or "\0" not in key)]
-        return int(db.execute(self._sql("DELETE FROM {table} WHERE key = ANY(%s)"), [some]).rowcount)
+        return int(db.execute(self._sql("DELETE FROM {table} WHERE key = ANY(%s)"), [_takeable(made, keys)]).rowcount)
 
     def _fill(self, db: Any, keys: list[Any], vectors: np.ndarray, table: Mapping[str, np.ndarray]) -> None:
         from psycopg import sql
@@ -359,6 +366,13 @@ class _Made(NamedTuple):
     @property
     def dtype(self) -> Any:
         return np.int64 if self.whole else object
+
+
+def _takeable(made: _Made, keys: Any) -> list[Any]:
+    """Those of the keys that the table could hold."""
+    plain = [int(key) if isinstance(key, np.integer) else key for key in keys]
+    kind: Any = int if made.whole else str
+    return [key for key in plain if isinstance(key, kind) and (made.whole or "\0" not in key)]
 
 
 def _check_texts(keys: list[Any], table: Mapping[str, np.ndarray]) -> None:

@@ -25,7 +25,7 @@ from chiasm.errors import ChiasmError
 from chiasm.files import sha256
 from chiasm.media.text_boxes import boxes_of, cut_out, in_order
 
-__all__ = ["CHECKSUMS", "Line", "Written", "character_errors", "read_text"]
+__all__ = ["CHECKSUMS", "Line", "Written", "character_errors", "check_reader", "read_text"]
 
 PACKAGE = "rapidocr_onnxruntime"
 INSTALL = "pip install --no-deps rapidocr-onnxruntime==1.4.4"
@@ -116,6 +116,11 @@ def read_text(picture: Image.Image) -> Written:
     weights = [len(line.text) for line in lines]
     sure = float(np.average([line.confidence for line in lines], weights=weights)) if lines else 0.0
     return Written("\n".join(line.text for line in lines), round(sure, 4), lines, every - len(boxes))
+
+
+def check_reader() -> None:
+    """Raise a ChiasmError where the package of the networks is missing or is not the one that was tested."""
+    _networks()
 
 
 def character_errors(written: str, read: str) -> tuple[int, int]:

@@ -67,7 +67,7 @@ def top(aligner: Any, view: str, rows: Any) -> dict[str, np.ndarray]:
 
 
 def explain(aligner: Any, asked: np.ndarray | None, hits: list[list[dict[str, Any]]]) -> None:
-    """Replace the names of each hit by `why`: the names that a query and its hit have in common, in place.
+    """Replace the names of each hit by those of `why`: the names that a query and its hit have in common, in place.
 
     A name's share is its part of what both agree on: the product of its shares in the two. What is no likelier than
     chance in one of them is not told.
@@ -85,7 +85,7 @@ def explain(aligner: Any, asked: np.ndarray | None, hits: list[list[dict[str, An
             parts = both / max(float(both.sum()), 1e-30)
             order = [i for i in np.argsort(-parts, kind="stable")[:TOLD].tolist() if parts[i] >= _LEAST]
             said = [{"name": aligner.names_[names[i]], "share": round(float(parts[i]), 3)} for i in order]
-            hit["why"] = {"names": said}
+            hit["why"] = {**hit.get("why", {}), "names": said}
 
 
 def added(named: Mapping[Any, Any]) -> int:

@@ -79,8 +79,7 @@ def page(
                 "best ones, among=50."
             )
         return [
-            _sorted(gallery, _accepted(gallery, vectors[i : i + 1], order.among, least, i), order)[skip : skip + k]
-            for i in range(len(vectors))
+            _sorted(gallery, hits, order)[skip : skip + k] for hits in _accepted(gallery, vectors, order.among, least)
         ]
     if not skip:
         found: Rows = gallery.best(vectors, k)
@@ -95,13 +94,19 @@ def page(
     return [row[skip:] for row in before]
 
 
-def _accepted(gallery: Any, vector: np.ndarray, among: int | None, least: np.ndarray | None, row: int) -> list[Hit]:
-    """The best hits of one query `(1, d)`: at most `among`, and of those that score enough."""
+def _accepted(gallery: Any, vectors: np.ndarray, among: int | None, least: np.ndarray | None) -> Rows:
+    """The best hits of each query `(q, d)`: at most `among`, and of those that score enough.
+
+    All queries are asked together each time: a gallery may know more of each of them than its vector.
+    """
     wide = min(among or _FIRST, _FIRST)
     while True:
-        hits: list[Hit] = gallery.best(vector, wide)[0]
-        enough = hits if least is None else [hit for hit in hits if hit["score"] >= least[row]]
-        if len(hits) < wide or len(enough) < len(hits) or wide == among:
+        rows: Rows = gallery.best(vectors, wide)
+        ends = np.full(len(rows), -np.inf) if least is None else least
+        enough = [[hit for hit in row if hit["score"] >= end] for row, end in zip(rows, ends.tolist(), strict=True)]
+        if wide == among or all(
+            len(row) < wide or len(some) < len(row) for row, some in zip(rows, enough, strict=True)
+        ):
             return enough
         wide = min(4 * wide, among or 4 * wide)
 
