@@ -272,10 +272,13 @@ def test_text_in_pictures_is_read_once_and_searched_where_asked_for(home, model,
     folder = home / "Pictures"
     for text in folder.glob("*.txt"):
         text.unlink()
-    for picture in list(folder.glob("*.png"))[6:]:
+    for picture in list(folder.glob("*.png"))[2:]:
         picture.unlink()
     lettered(folder / "shop.png", "GRAND SALE")
     lettered(folder / "zh.png", "海边咖啡")
+    Collection.build(home / "q.index", model, folder)
+    with pytest.raises(ChiasmError, match="without reading"):
+        Collection.build(home / "q.index", model, folder, read_text=True)
     made = built(home, model, read_text=True)
     assert names(made, '"grand sale"') == names(made, "x", where="words~sale") == ["shop.png"]
     assert names(made, "「咖啡」") == ["zh.png"]
@@ -310,6 +313,7 @@ def test_without_the_package_reading_is_refused_before_anything_is_made(home, mo
     finally:
         ocr._opened.cache_clear()
     assert not (home / "p.index").exists()
+    assert built(home, model).status()["texts"] == {"image": {"caption": 27}}
 
 
 def test_the_command_finds_exact_words_and_says_what_counted(home, model):

@@ -57,6 +57,7 @@ def test_one_common_word_is_enough_without_quotes_and_a_part_of_one_is_not():
         truth = {i for i, text in enumerate(texts) if wanted & set(plain(text).split())}
         assert set(index.search(query, 1000)[0].tolist()) == truth
     assert not len(index.search("bu", 10)[0])
+    assert index.search("bu", 10)[0].dtype == index.search("", 10)[0].dtype == np.int64
 
 
 def test_chinese_is_found_as_like_finds_it():

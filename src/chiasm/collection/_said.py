@@ -126,6 +126,10 @@ class Said:
             damaged += [there.get(key, str(key)) for key in getattr(index, "damaged", list)()]
         return damaged, missing, stray
 
+    def counts(self, view: str) -> dict[str, int]:
+        """How many files of a view are found by the meaning of each kind of text."""
+        return {name: len(index) for name in TEXTS if (index := self._engine(view, name)) is not None}
+
     # ---- asking ----
     def within(
         self, beside: Gallery, view: str, exact: Sequence[Sequence[str]], texts: list[str] | None

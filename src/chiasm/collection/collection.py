@@ -111,6 +111,8 @@ class Collection(Asking):
                 raise ChiasmError(f"{at} is the index of {made._of}, got {given}: name another place.")
             if recipe.digest_of(saved) != made._catalog.fact("model"):
                 raise ChiasmError(f"{at} was built with another model: rebuild it with this one.")
+            if read_text and not set(WORDS) <= set(made.columns):
+                raise ChiasmError(f"{at} was built without reading the text in pictures: build another that does.")
         if encoding is not None and not given.is_file():
             made._read_as(encoding)
         made.update(progress=progress)
@@ -174,6 +176,7 @@ class Collection(Asking):
             **({"table": str(self._of)} if self._of != self.folder else {}),
             "columns": self.columns,
             "views": {view: len(self.engine(view)) for view, kind in self.model.views_.items() if kind in MEDIA},
+            "texts": {view: self.said.counts(view) for view, kind in self.model.views_.items() if kind in MEDIA},
             "engine": self._catalog.fact("engine"),
             "ledger": self.ledger(),
             "failed": failed,

@@ -61,15 +61,20 @@ class Words:
             if self.path.exists() and not self.path.is_dir():
                 raise ChiasmError(f"wanted a folder to keep the words in, got the file {self.path}.")
             self.path.mkdir(parents=True, exist_ok=True)
-        with self._writing():
+        with self._told():
             held = ":memory:" if self.path is None else self.path / "words.sqlite"
             self._db = sqlite3.connect(held, timeout=_WAIT, isolation_level=None, check_same_thread=False)
             self._db.execute("PRAGMA synchronous=FULL")
-            if self._db.execute("SELECT 1 FROM sqlite_master WHERE name = 'facts'").fetchone() is None:
-                self._make()
+            if not self._made():
+                with self._writing():
+                    if not self._made():  # another process may have been first
+                        self._make()
             (found,) = self._db.execute("SELECT value FROM facts WHERE name = 'format'").fetchone()
             if json.loads(found) != _FORMAT:
                 raise ChiasmError(f"{self.path} is of format {found}, this chiasm reads {_FORMAT}: build it again.")
+
+    def _made(self) -> bool:
+        return self._db.execute("SELECT 1 FROM sqlite_master WHERE name = 'facts'").fetchone() is not None
 
     def _make(self) -> None:
         self._db.execute("PRAGMA journal_mode=WAL")
@@ -100,7 +105,7 @@ class Words:
     def keys(self) -> np.ndarray:
         """`(n,)` all keys, in the order in which they were added."""
         with self._guard, self._told():
-            return _array([key for (key,) in self._db.execute("SELECT key FROM rows ORDER BY row")])
+            return self._array([key for (key,) in self._db.execute("SELECT key FROM rows ORDER BY row")])
 
     def __len__(self) -> int:
         with self._guard, self._told():
@@ -116,33 +121,26 @@ class Words:
         """
         k, wanted = checked_k(k), asked(query)
         ranking = [*wanted.exact, *wanted.others][:MOST]
-        if not ranking:
-            return _array([]), np.zeros(0, dtype=np.float64)
         allowed = None if within is None else {_plain(key) for key in within}
-        keys, scores = [], []
+        keys: list[Any] = []
+        scores: list[float] = []
         with self._guard, self._told(), self._transaction("DEFERRED"):
             if wanted.exact:
                 exact = set(self._holding(wanted.exact))
                 allowed = exact if allowed is None else allowed & exact
-            found = self._db.execute(
-                "SELECT rows.key, -bm25(texts) FROM texts JOIN rows ON rows.row = texts.rowid WHERE texts MATCH ? "
-                "ORDER BY bm25(texts), texts.rowid",
-                (_any(ranking),),
-            )
-            for key, score in found:
+            for key, score in self._ranked(ranking, k if allowed is None else -1) if ranking else ():
                 if allowed is None or key in allowed:
                     keys.append(key)
                     scores.append(score)
                     if len(keys) == k:
                         break
-            found.close()
-        return _array(keys), np.array(scores, dtype=np.float64)
+            return self._array(keys), np.array(scores, dtype=np.float64)
 
     def holding(self, exact: Iterable[str]) -> np.ndarray:
         """The keys whose texts hold each of these words or phrases as they stand, in the order of adding."""
         phrases = [found for one in exact if (found := terms(one))]
         with self._guard, self._told(), self._transaction("DEFERRED"):
-            return _array(self._holding(phrases)) if phrases else self.keys()
+            return self._array(self._holding(phrases)) if phrases else self.keys()
 
     def damaged(self) -> list[Any]:
         """The keys whose texts are not what was written; a ChiasmError where SQLite itself is damaged."""
@@ -179,6 +177,11 @@ class Words:
                 self._db.execute("INSERT INTO texts (rowid, tokens) VALUES (?, ?)", (row, line))
         return self
 
+    def _array(self, keys: list[Any]) -> np.ndarray:
+        """Keys as an array of their kind, where there are none too."""
+        one = self._db.execute("SELECT key FROM rows LIMIT 1").fetchone()
+        return np.array(keys, dtype=np.int64 if one is not None and isinstance(one[0], int) else object)
+
     def _remove(self, keys: list[Any]) -> int:
         rows = [(row,) for row in self._places(keys).values()]
         self._db.executemany("DELETE FROM texts WHERE rowid = ?", rows)
@@ -192,6 +195,14 @@ class Words:
             marks = ", ".join("?" * len(some))
             found.update(self._db.execute(f"SELECT key, row FROM rows WHERE key IN ({marks})", some))
         return found
+
+    def _ranked(self, phrases: list[list[str]], most: int) -> list[tuple[Any, float]]:
+        """(key, BM25) of the texts that hold any of some phrases, the best first; at most so many, -1: all."""
+        return self._db.execute(
+            "SELECT rows.key, -bm25(texts) FROM texts JOIN rows ON rows.row = texts.rowid WHERE texts MATCH ? "
+            "ORDER BY bm25(texts), texts.rowid LIMIT ?",
+            (" OR ".join(map(_phrase, phrases)), most),
+        ).fetchall()
 
     def _holding(self, phrases: list[list[str]]) -> list[Any]:
         """The keys that hold all of some phrases."""
@@ -237,10 +248,6 @@ class Words:
             raise ChiasmError(f"no permission to write {self._file()} ({error.strerror}).") from None
 
 
-def _any(phrases: list[list[str]]) -> str:
-    return " OR ".join(map(_phrase, phrases))
-
-
 def _phrase(tokens: list[str]) -> str:
     """Tokens as FTS5 reads a phrase; none has a quotation mark in it."""
     return f'"{" ".join(tokens)}"'
@@ -248,8 +255,3 @@ def _phrase(tokens: list[str]) -> str:
 
 def _plain(key: Any) -> Any:
     return key.item() if isinstance(key, np.generic) else key
-
-
-def _array(keys: list[Any]) -> np.ndarray:
-    whole = bool(keys) and isinstance(keys[0], int)
-    return np.array(keys, dtype=np.int64 if whole else object)
