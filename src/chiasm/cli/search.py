@@ -166,8 +166,9 @@ def search_command(
         asked_for = " and ".join([*where, *exact])
         click.echo(f"no file meets {asked_for}" if asked_for else "there is nothing to find here yet")
     elif not hits:
+        chosen = f" that meets {' and '.join(where)}" if where else ""
         click.echo(
-            "nothing here matches (of queries that do have a match, "
+            f"nothing here{chosen} matches (of queries that do have a match, "
             f"at most {100 * (reject or 0):g} in 100 are rejected too)"
         )
     for hit in hits:
@@ -181,6 +182,7 @@ def search_command(
         view = f"   {hit['view']}" if "view" in hit else ""
         names = ", ".join(one["name"] for one in hit.get("why", {}).get("names", []))
         shared = f"   [{names}]" if names else ""
+        at = f"   p {hit['probability']:.2f}{at}" if "probability" in hit else at
         told = "".join(f"   ({line})" for line in grouped_with(hit))
         click.echo(f"{hit['rank']:3d}  {hit['score']:.3f}  {one_line(hit['item'])}{at}{view}{split}{told}{shared}")
         for line in _reasons(hit):

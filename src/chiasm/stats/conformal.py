@@ -10,7 +10,7 @@ from scipy.special import bdtr
 
 from chiasm.errors import ChiasmError
 
-__all__ = ["threshold"]
+__all__ = ["fewest", "threshold"]
 
 log = logging.getLogger(__name__)
 
@@ -46,21 +46,35 @@ def threshold(scores: np.ndarray, alpha: float = 0.05, sure: float | None = None
     Sources: Vovk, Gammerman & Shafer 2005; Angelopoulos & Bates 2021, arXiv 2107.07511; `sure`: Vovk 2012 (conditional
     validity of inductive conformal predictors), the tolerance bound of Wilks 1941.
     """
-    if not 0 < alpha < 1:
-        raise ChiasmError(f"wanted an alpha between 0 and 1 (a rate of false alarms such as 0.05), got {alpha}.")
+    _check(alpha, sure)
     scores = np.asarray(scores, dtype=np.float64).ravel()
     if np.isnan(scores).any():
         raise ChiasmError(f"wanted numbers as scores, got {int(np.isnan(scores).sum())} NaN: leave such queries out.")
     if sure is None:
         k = math.floor(alpha * (len(scores) + 1) + 1e-9)  # 0.29 x 100 is 28.999999999999996
-        least = math.ceil(1 / alpha - 1 - 1e-9)
-    elif 0 < sure < 1:
-        k = int((bdtr(np.arange(len(scores)), len(scores), alpha) <= 1 - sure + 1e-12).sum())
-        least = math.ceil(math.log(1 - sure) / math.log(1 - alpha) - 1e-9)
     else:
-        raise ChiasmError(f"wanted a share of calibrations between 0 and 1 that keep to alpha, got {sure}.")
+        k = int((bdtr(np.arange(len(scores)), len(scores), alpha) <= 1 - sure + 1e-12).sum())
     if k < 1:
         log.warning("%d calibration scores are too few to reject at alpha %g (at least %d): rejecting nothing",
-                    len(scores), alpha, least)  # fmt: skip
+                    len(scores), alpha, fewest(alpha, sure))  # fmt: skip
         return -math.inf
     return float(np.partition(scores, k - 1)[k - 1])
+
+
+def fewest(alpha: float, sure: float | None = None) -> int:
+    """The least number of calibration scores from which on `threshold` rejects anything.
+
+    >>> fewest(0.1), fewest(0.1, 0.9), fewest(0.05, 0.9)
+    (9, 22, 45)
+    """
+    _check(alpha, sure)
+    if sure is None:
+        return math.ceil(1 / alpha - 1 - 1e-9)
+    return math.ceil(math.log(1 - sure) / math.log(1 - alpha) - 1e-9)
+
+
+def _check(alpha: float, sure: float | None) -> None:
+    if not 0 < alpha < 1:
+        raise ChiasmError(f"wanted an alpha between 0 and 1 (a rate of false alarms such as 0.05), got {alpha}.")
+    if sure is not None and not 0 < sure < 1:
+        raise ChiasmError(f"wanted a share of calibrations between 0 and 1 that keep to alpha, got {sure}.")

@@ -25,7 +25,7 @@ from chiasm.tasks._retrieve.asking import Asking
 from chiasm.tasks._retrieve.hits import Gallery, described, merged, numbered
 from chiasm.tasks._retrieve.paging import checked_skip, page, read_order
 from chiasm.tasks._retrieve.question import Question, Term, questions
-from chiasm.tasks._retrieve.rejection import calibrate, least_scores, no_pairs
+from chiasm.tasks._retrieve.rejection import Standards, calibrate, no_pairs, standards
 from chiasm.tasks._retrieve.shared import shared
 from chiasm.tasks._to_score import Chosen
 from chiasm.views import Views, as_views
@@ -141,10 +141,11 @@ class Retrieve(Asking):
                 hits a query, and an `index`.
             reject: say that nothing matches, at the price of rejecting up to this share of the queries that do have a
                 match (0.1: one in ten). Nine of ten fits keep to it, for queries like the validation rows of `fit`;
-                with fewer than 22 ids among those (at 0.1) nothing is rejected, and a warning is logged.
+                with fewer than 22 ids among those (at 0.1) nothing is rejected, and a warning is logged. So it is for
+                queries in a script that too few of these ids are in.
         """
         found = self.hits(queries, to, k, within, reject, progress=progress)
-        wide = max((len(row) for row in found), default=0) or k
+        wide = k if reject is not None else max((len(row) for row in found), default=0) or k
         labels = np.full((len(found), wide), None, dtype=object)
         scores = np.full((len(found), wide), np.nan, dtype=np.float32)
         for i, row in enumerate(found):
@@ -174,7 +175,9 @@ class Retrieve(Asking):
             sort: a column of what hits tell, `"id"`, falling with a minus, `"-start"`: the order of all hits that
                 `reject` accepts, or of the best ones, as many as `among` says.
 
-        The list of a query that is rejected is empty, and so is that of an absent one, which a warning names.
+        The list of a query that is rejected is empty, and so is that of an absent one, which a warning names. With
+        `reject` it holds nothing that is too far for a match by itself, and each hit has its `probability`: that it is
+        the very one that is meant, supposing that one in the gallery is; none where too few validation rows tell.
 
         Where `within` holds moments of long media (`chiasm.media.windows.windows`), a hit has `file`, `start` and
         `end` too, and hides what overlaps it. Where `to` names several views, their items are one gallery, ranked by
@@ -191,7 +194,7 @@ class Retrieve(Asking):
             asked.check_alone()
             if not self.paired_:
                 raise no_pairs()
-        each, report, least = {}, asked.report, None
+        each, report = {}, asked.report
         for view in targets:
             gallery = within if hasattr(within, "best") else Gallery(self.indexes_[view], self.items_[view])
             if within is None and not len(gallery.table["item"]):
@@ -200,16 +203,14 @@ class Retrieve(Asking):
                 gallery, read = self._gallery(self._views(within), view, progress)
                 report |= read
             vectors, factors = asked.toward(view)
+            said: Standards | None = None
             if reject is not None:
-                index = None if within is None else gallery.index
                 known = self.calibration_, self.aligner_, asked.views[0], view
-                least = least_scores(*known, vectors, reject, index)
+                index = None if within is None else gallery.index
+                said = standards(*known, vectors, reject, self.indexes_[view], index, asked.written)
             wide, past = (k, skip) if len(targets) == 1 else (k + skip, 0)
-            found = page(gallery, vectors, wide, past, order, least)
-            if least is not None:
-                first = found if order is None and not skip else gallery.best(vectors, 1)
-                gone = [not row or row[0]["score"] < one for row, one in zip(first, least, strict=True)]
-                found = [[] if none else row for row, none in zip(found, gone, strict=True)]
+            found = page(gallery, vectors, wide, past, order, None if said is None else said.least)
+            found = found if said is None else said.keep(found)
             for row, factor in zip(found, factors.tolist(), strict=True):
                 for hit in row:
                     hit["score"] *= factor

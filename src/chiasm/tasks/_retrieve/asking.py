@@ -22,6 +22,7 @@ from chiasm.tasks._results import Hits
 from chiasm.tasks._retrieve import names
 from chiasm.tasks._retrieve.placing import Placed, facing, resolved, shared_names, toward
 from chiasm.tasks._retrieve.question import Question, alone, questions
+from chiasm.tasks._retrieve.scripts import script, scripts
 from chiasm.views import ABSENT, Column, Views, as_views, normalize
 
 __all__ = ["Asked", "Asking"]
@@ -45,6 +46,8 @@ class Asked(NamedTuple):
     shares: np.ndarray | None
     """`(q, m)` how much of each a name is."""
     report: Report
+    written: list[str]
+    """The script that each of the rows is in, "" for what is no text."""
     questions: Sequence[Question] = ()
 
     def check_alone(self) -> None:
@@ -101,6 +104,7 @@ class Asking(KnownRows):
                 lambda to: toward(terms, mapped, to, self.aligner_),
                 shared_names(terms, shares),
                 report,
+                [script(one.terms[0].item) if isinstance(one.terms[0].item, str) else "" for one in some],
                 some,
             )
         by_modality = {} if is_matrix(queries) else {m: m for m in self.views_.values()}
@@ -117,7 +121,10 @@ class Asking(KnownRows):
             told = f"{len(views) - len(rows)} of {len(views)} queries are absent ({start}, row {absent})"
             warnings.warn(f"{told}: they find nothing", ChiasmWarning, stacklevel=3)
         vectors, names_of, report = self._place(start, column, rows)
-        return Asked([start], len(views), rows, lambda to: facing(start, vectors, to, self.aligner_), names_of, report)
+        written = scripts(column, column.index[rows].tolist())
+        return Asked(
+            [start], len(views), rows, lambda to: facing(start, vectors, to, self.aligner_), names_of, report, written
+        )
 
     def view(self, name: str) -> str:
         """A fitted view by its name, or by its modality when one view alone has it."""

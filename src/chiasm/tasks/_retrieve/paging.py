@@ -75,7 +75,7 @@ def page(
     if order is not None:
         if order.among is None and least is not None and np.isneginf(least).any():
             raise ChiasmError(
-                "wanted enough validation rows to know what is accepted (22 ids at reject=0.1), got fewer: sort the "
+                "wanted enough validation rows to know what is accepted (45 ids at reject=0.1), got fewer: sort the "
                 "best ones, among=50."
             )
         return [

@@ -2,34 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import warnings
+from collections.abc import Mapping, Sequence
 from itertools import permutations
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from chiasm.errors import ChiasmError
-from chiasm.stats.conformal import threshold
+from chiasm.errors import ChiasmError, ChiasmWarning
+from chiasm.stats.conformal import fewest, threshold
+from chiasm.stats.match_odds import NEAR, learn_odds, match_odds
 from chiasm.stats.relevance import relevance
+from chiasm.tasks._retrieve.hits import Hit
+from chiasm.tasks._retrieve.scripts import scripts
 from chiasm.views import Views, normalize
 
-__all__ = ["Calibration", "calibrate", "least_scores", "no_pairs", "rejected"]
+__all__ = ["Calibration", "Standards", "calibrate", "no_pairs", "odds_here", "rejected", "standards"]
 
 MOST = 2000
 """The most known queries that are kept of an ordered pair of views."""
 
+MOST_ODDS = 300
+"""The most of them from which the odds of a hit are learned."""
+
 SURE = 0.9
 """The share of fits that reject no more true queries than allowed."""
 
+_MATCHES = 8
+_SAME = 1e-5
+
 Calibration = dict[str, dict[str, dict[str, np.ndarray]]]
 """By the query's view and the answer's: n `queries` `(n, k)` in the shared space, the cosines `(n,)` of their `best`
-hits in the whole index and of their true `match`, and what each `owed` `(n,)`."""
+hits in the whole index and of their true `match`, what each `owed` `(n,)`, the `script` `(n,)` it is in, its `matches`
+`(n, 8)`, and of the whole index the `odds` `(s, 3)` of a hit by the script `asked` `(s,)`, "" for all."""
 
 
 def calibrate(held: Views, indexes: Mapping[str, Any], aligner: Any) -> Calibration:
     """What held-out rows (in the shared space) score in the indexes that hold everything.
 
-    One query an id, since those of one thing score alike, and at most 2,000.
+    One query an id and script, since those of one thing score alike, and at most 2,000.
     """
     found: Calibration = {name: {} for name in held.names}
     for a, b in permutations(held.names, 2):
@@ -42,14 +53,28 @@ def calibrate(held: Views, indexes: Mapping[str, Any], aligner: Any) -> Calibrat
         true = np.einsum("ij,ij->i", left[np.repeat(queries, counts)], right[hits])
         mixed = np.random.default_rng(0).permutation(len(queries))
         things = held.codes[held[a].first_rows[queries[mixed]]]
-        kept = mixed[np.sort(np.unique(things, return_index=True)[1])][:MOST]
-        vectors = left[queries[kept]]
-        found[a][b] = {
+        written = np.array(scripts(held[a], held[a].used[queries[mixed]].tolist()))
+        one_each = np.unique(np.stack([things, np.unique(written, return_inverse=True)[1]]), axis=1, return_index=True)
+        kept = np.sort(one_each[1])[:MOST]
+        chosen = mixed[kept]
+        vectors = left[queries[chosen]]
+        matches = np.full((len(chosen), _MATCHES), -np.inf)
+        for row, (start, count) in enumerate(zip(starts[chosen].tolist(), counts[chosen].tolist(), strict=True)):
+            best = np.sort(true[start : start + count])[::-1][:_MATCHES]
+            matches[row, : len(best)] = best
+        known = {
             "queries": vectors,
             "best": indexes[b].search(vectors, 1)[1][:, 0],
-            "match": np.maximum.reduceat(true, starts)[kept],
+            "match": matches[:, 0],
             "owed": aligner.owed(a, b, vectors),
+            "script": written[kept],
+            "matches": matches,
         }
+        enough = [s for s in sorted({"", *known["script"].tolist()}) if _alike(known, s).sum() >= fewest(0.1, SURE)]
+        known["asked"] = np.array(enough, dtype=known["script"].dtype)
+        odds = [_odds(known, _alike(known, s), indexes[b]) for s in enough]
+        known["odds"] = np.array(odds).reshape(len(enough), 3)
+        found[a][b] = known
     return found
 
 
@@ -62,43 +87,97 @@ def rejected(
     scores: np.ndarray,
     rate: float,
     gallery: Any = None,
+    written: Sequence[str] = (),
 ) -> np.ndarray:
-    """`(q,)` mask of the queries whose first hits, of these `scores`, are too far for a match; see `least_scores`."""
-    mask: np.ndarray = scores < least_scores(calibration, aligner, start, to, vectors, rate, gallery)
+    """`(q,)` mask of the queries whose first hits are too far for a match: at most `rate` of those that have one.
+
+    Nine of ten fits keep to it (`threshold`, `sure`); fewer than 22 known queries reject nothing at 0.1, and warn.
+    A known query would score in another gallery what its true match does, or a nearer item there: the same promise.
+
+    Args:
+        vectors: `(q, k)` queries in the shared space. scores: `(q,)` of their first hits in the whole gallery.
+        gallery: the index that was searched, where it is not the model's own.
+        written: the script of each query. Those in one of which too few queries are known are not rejected: what
+            matches score is another matter there (docs/align.md). A warning tells.
+
+    Raises a ChiasmError when the model was fitted without validation rows.
+    """
+    known = _known(calibration, start, to)
+    best = known["best"]
+    if gallery is not None:
+        best = np.maximum(known["match"], gallery.search(known["queries"], 1)[1][:, 0])
+    mask = np.zeros(len(vectors), bool)
+    asked = np.array(written or [""] * len(vectors))
+    for one in np.unique(asked).tolist():
+        alike = _alike(known, one)
+        if alike.sum() < fewest(rate, SURE) and not alike.all():
+            warnings.warn(_strange(one, int(alike.sum()), len(alike), fewest(rate, SURE)), ChiasmWarning, stacklevel=3)
+            continue
+        least = threshold((best + known["owed"])[alike], rate, SURE)
+        here = asked == one
+        mask[here] = scores[here] + aligner.owed(start, to, vectors[here]) < least
     return mask
 
 
-def least_scores(
+class Standards(NamedTuple):
+    """What hits have to be to count as matches, query by query."""
+
+    gone: np.ndarray
+    """`(q,)` whether a query has no match in the whole gallery."""
+    least: np.ndarray
+    """`(q,)` the score from which on a hit counts."""
+    odds: list[tuple[np.ndarray, np.ndarray] | None]
+    """Of each query the line of `match_odds` and what the nearest of the whole gallery score; None: not known."""
+
+    def keep(self, found: Sequence[list[Hit]]) -> list[list[Hit]]:
+        """The hits that count, each with its `probability` where it is known; a query without a match has none."""
+        kept: list[list[Hit]] = []
+        for row, gone, least, known in zip(found, self.gone.tolist(), self.least.tolist(), self.odds, strict=True):
+            kept.append([] if gone else [dict(hit) for hit in row if hit["score"] >= least])
+            if known is not None and kept[-1]:
+                line, near = known
+                likely = match_odds(np.array([hit["score"] for hit in kept[-1]]), near, line)
+                for hit, value in zip(kept[-1], likely.tolist(), strict=True):
+                    hit["probability"] = round(value, 4)
+        return kept
+
+
+def standards(
     calibration: Calibration,
     aligner: Any,
     start: str,
     to: str,
     vectors: np.ndarray,
     rate: float,
+    own: Any,
     gallery: Any = None,
-) -> np.ndarray:
-    """`(q,)` what a hit has to score to be a match: the first hits of at most `rate` of the queries with one have less.
+    written: Sequence[str] = (),
+) -> Standards:
+    """What counts as a match, judged by the whole gallery, whatever conditions choose among it.
 
-    Nine of ten fits keep to it (`threshold`, `sure`); fewer than 22 known queries reject nothing at 0.1, and warn.
-    A known query would score in another gallery what its true match does, or a nearer item there: the same promise.
+    A query has a match where its nearest item reaches what (1 - `rate`) of the known queries reach; then a hit is one
+    where it reaches what (1 - `rate` / 2) of the true matches do, so that a true match which meets the conditions is
+    lost at `rate` in all.
 
     Args:
-        vectors: `(q, k)` queries in the shared space.
-        gallery: the index that was searched, where it is not the model's own.
-
-    Raises a ChiasmError when the model was fitted without validation rows.
+        own: the model's own index; gallery: another one, if that is searched. rate, written: as `rejected` has them.
     """
-    known = calibration.get(start, {}).get(to)
-    if known is None:
-        raise ChiasmError(
-            f"wanted validation rows with {start!r} and {to!r} to know what a match scores, got a model that was "
-            "fitted without: fit it with a split that has val rows, or search without rejecting."
-        )
-    best = known["best"]
-    if gallery is not None:
-        best = np.maximum(known["match"], gallery.search(known["queries"], 1)[1][:, 0])
-    least: np.ndarray = threshold(best + known["owed"], rate, SURE) - aligner.owed(start, to, vectors)
-    return least
+    known, index = _known(calibration, start, to), own if gallery is None else gallery
+    near = index.search(vectors, NEAR)[1]
+    gone = rejected(calibration, aligner, start, to, vectors, near[:, 0], rate, gallery, written)
+    owed = aligner.owed(start, to, vectors)
+    least = np.full(len(vectors), -np.inf)
+    odds: list[tuple[np.ndarray, np.ndarray] | None] = []
+    lines: dict[str, np.ndarray | None] = {}
+    for place, one in enumerate(written or [""] * len(vectors)):
+        alike = _alike(known, one)
+        if one not in lines:
+            lines[one] = odds_here(known, one, gallery)
+        if alike.sum() >= fewest(rate / 2, SURE):
+            least[place] = threshold((known["match"] + known["owed"])[alike], rate / 2, SURE) - owed[place]
+        line = lines[one]
+        odds.append(None if line is None else (line, near[place]))
+    return Standards(gone, least, odds)
 
 
 def no_pairs() -> ChiasmError:
@@ -106,4 +185,50 @@ def no_pairs() -> ChiasmError:
     return ChiasmError(
         "wanted pairs to know what a match scores, got a model that learned from none: names score higher than "
         "sentences do, so they cannot tell it. Fit with some captions, or search without rejecting."
+    )
+
+
+def _known(calibration: Calibration, start: str, to: str) -> dict[str, np.ndarray]:
+    known = calibration.get(start, {}).get(to)
+    if known is None:
+        raise ChiasmError(
+            f"wanted validation rows with {start!r} and {to!r} to know what a match scores, got a model that was "
+            "fitted without: fit it with a split that has val rows, or search without rejecting."
+        )
+    return known
+
+
+def _alike(known: Mapping[str, np.ndarray], written: str) -> np.ndarray:
+    """`(n,)` the known queries in a script: all of them for "", and in a model saved before 0.2."""
+    n = len(known["queries"])
+    if not written or "script" not in known:
+        return np.ones(n, bool)
+    alike: np.ndarray = known["script"] == written
+    return alike
+
+
+def odds_here(known: Mapping[str, np.ndarray], written: str, gallery: Any) -> np.ndarray | None:
+    """The odds `(3,)` of hits for queries in a script; None where too few are known, or in a model before 0.2."""
+    if "asked" not in known or written not in known["asked"].tolist():
+        return None
+    if gallery is None:
+        own: np.ndarray = known["odds"][known["asked"].tolist().index(written)]
+        return own
+    return _odds(known, _alike(known, written), gallery)
+
+
+def _odds(known: Mapping[str, np.ndarray], alike: np.ndarray, index: Any) -> np.ndarray:
+    """What `learn_odds` finds of these known queries beside the nearest others of an index."""
+    rows = np.flatnonzero(alike)[:MOST_ODDS]
+    others = index.search(known["queries"][rows], NEAR)[1].astype(np.float64)
+    matches = known["matches"][rows]
+    for row in range(len(rows)):  # its matches may be among them
+        others[row, np.isclose(others[row][:, None], matches[row], rtol=0, atol=_SAME).any(axis=1)] = -np.inf
+    return learn_odds(matches[:, 0], others)
+
+
+def _strange(written: str, alike: int, known: int, least: int) -> str:
+    return (
+        f"a query in {written} letters is not judged: of the {known} known queries {alike} are, and {least} are needed "
+        "to know what a match scores. Fit with such captions among the validation rows"
     )
