@@ -23,6 +23,7 @@ from PIL import Image, ImageFilter
 
 from benchmarks._sets import files, pictures, table
 from benchmarks._trials import Figure, arguments, finish, say
+from benchmarks.search._pasting import Box, cut_out, paste
 from chiasm.explain._cells import blob, spread
 from chiasm.explain.occlusion import Occlusion
 from chiasm.media.images import decode_image
@@ -33,9 +34,6 @@ from chiasm.views import Column, Views
 SIDE, PASTED, FRESH, RANDOM = 288, 300, 20, 200
 PARTS = {"deletion": "own captions", "pasted": "pasted ikea products", "boxes": "boxes_words"}
 SHARE: dict[str, Any] = {"unit": "%", "scale": 100}
-
-Box = tuple[float, float, float, float]
-"""Left, top, right, bottom, 0 to 1."""
 
 FIGURES = [
     *(
@@ -223,31 +221,9 @@ def pasted() -> Iterator[tuple[np.ndarray, str, Box]]:
         if (cut := cut_out(paths[chosen])) is None:
             continue
         photo = decode_image(photos[int(rng.integers(len(photos)))], SIDE)[0]
-        product, mask = cut
-        scale = rng.uniform(0.3, 0.6) * SIDE / max(product.size)
-        wide, high = (max(8, round(side * scale)) for side in product.size)
-        x, y = (int(rng.integers(SIDE - side + 1)) for side in (wide, high))
-        photo.paste(product.resize((wide, high)), (x, y), mask.resize((wide, high)))
+        box = paste(photo, *cut, rng)
         made += 1
-        yield (
-            np.asarray(photo),
-            items["type"][chosen].lower(),
-            (x / SIDE, y / SIDE, (x + wide) / SIDE, (y + high) / SIDE),
-        )
-
-
-def cut_out(path: str) -> tuple[Image.Image, Image.Image] | None:
-    """A product and its mask, cut to its box; None where there is no white ground around it."""
-    from scipy.ndimage import label
-
-    image = decode_image(path, None)[0]
-    parts, _ = label((np.asarray(image) >= 240).all(axis=-1))
-    ground = np.isin(parts, sorted({*parts[0], *parts[-1], *parts[:, 0], *parts[:, -1]} - {0}))
-    if ground.mean() < 0.15 or ground.all():
-        return None
-    rows, columns = (np.flatnonzero((~ground).any(axis=axis)) for axis in (1, 0))
-    box = (int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1)
-    return image.crop(box), Image.fromarray((~ground).astype(np.uint8) * 255).crop(box)
+        yield np.asarray(photo), items["type"][chosen].lower(), box
 
 
 def boxed() -> Iterator[tuple[np.ndarray, str, Box]]:

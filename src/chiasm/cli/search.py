@@ -40,6 +40,8 @@ MOST_WORDS = 5
 @click.option("--all", "every", is_flag=True, help="Of an index: every file an answer, near-duplicates too.")
 @click.option("--sort", metavar="COLUMN", help="Order what --reject accepts, or --among: date, or falling, -date.")
 @click.option("--among", type=click.IntRange(1), metavar="N", help="Sort the N best.")
+@click.option("--more", multiple=True, metavar="FILE", help="Of an index: more like this file; may be repeated.")
+@click.option("--less", multiple=True, metavar="FILE", help="Of an index: less like this file; may be repeated.")
 @click.option("--in", "inside", metavar="FOLDER|DATA|FILE", help="Search these media or rows, not the model's own.")
 @click.option(
     "--window",
@@ -78,6 +80,8 @@ def search_command(
     every: bool,
     sort: str | None,
     among: int | None,
+    more: tuple[str, ...],
+    less: tuple[str, ...],
     inside: str | None,
     window: float | None,
     column: str | None,
@@ -118,9 +122,9 @@ def search_command(
         targets = [held.target(names, list(to))]
         root = str(held.folder)
     else:
-        if where or every:
-            option = "--where" if where else "--all"
-            raise ChiasmError(f"wanted an index together with {option} (chiasm index build), got the model {model}.")
+        if where or every or more or less:
+            option = "where" if where else "all" if every else "more" if more else "less"
+            raise ChiasmError(f"wanted an index together with --{option} (chiasm index build), got the model {model}.")
         targets = [part.target(names, one) for one in to or [None]]
     target = targets[0]
     if window is not None and inside is None:
@@ -136,9 +140,12 @@ def search_command(
         )
     paged: dict[str, Any] = {"skip": (page - 1) * k, "sort": sort, "among": among}
     if isinstance(held, Collection):
-        found = held.hits(query, target, k, list(where), reject, group=not every, **paged, progress=progress())
+        paged |= {"group": not every, "more": more, "less": less}
+        found = held.hits(query, target, k, list(where), reject, **paged, progress=progress())
     else:
         found = part.hits(query, targets, k, within, reject, **paged, progress=progress())
+    if why and (more or less or any("taught" in hit.get("why", {}) for hits in found for hit in hits)):
+        raise ChiasmError("wanted --why for a query alone, got a taught name or marks, of which it tells nothing.")
     if why:
         found = part.explain(query, found, target, within, folder=root or ".")
     (hits,) = found
@@ -180,7 +187,8 @@ def search_command(
         at = "" if hit["id"] == hit["item"] else f"   {one_line(hit['id'])}"
         split = f"   ({hit['split']})" if "split" in hit else ""
         view = f"   {hit['view']}" if "view" in hit else ""
-        names = ", ".join(one["name"] for one in hit.get("why", {}).get("names", []))
+        led = hit.get("why", {})
+        names = ", ".join([*led.get("taught", []), *(one["name"] for one in led.get("names", []))])
         shared = f"   [{names}]" if names else ""
         at = f"   p {hit['probability']:.2f}{at}" if "probability" in hit else at
         told = "".join(f"   ({line})" for line in grouped_with(hit))

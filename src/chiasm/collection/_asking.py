@@ -10,10 +10,12 @@ from typing import Any
 from chiasm import recipe, registry
 from chiasm.collection._catalog import Catalog
 from chiasm.collection._gallery import Gallery
+from chiasm.collection._marks import Moved, Moves
 from chiasm.collection._said import Said
-from chiasm.collection._wording import wording
+from chiasm.collection._taught import kept
+from chiasm.collection._wording import asked_with, reading
 from chiasm.errors import ChiasmError
-from chiasm.index import Index, Where, checked_k, quotes
+from chiasm.index import Index, Where, checked_k
 from chiasm.scale import Progress
 
 __all__ = ["MEDIA", "Asking"]
@@ -52,6 +54,8 @@ class Asking:
         skip: int = 0,
         sort: str | None = None,
         among: int | None = None,
+        more: Sequence[str | os.PathLike[str]] = (),
+        less: Sequence[str | os.PathLike[str]] = (),
         progress: Progress | None = None,
     ) -> Any:
         """The k files that fit each query best, as `Retrieve.hits` gives them; near-duplicates are one.
@@ -64,36 +68,39 @@ class Asking:
             where: conditions on `columns` (`["date>=2024-05", "path=holiday"]`).
                 What counts as a match is judged against the whole collection, whatever `where` chooses.
             sort: any of `columns`, as there.
+            more, less: files that are marked + and -, by their names here or by paths: what fits is moved towards what
+                the ones have in common and away from the others.
 
-        Captions and read text count beside the picture where words alone are asked for (docs/collection.md), which
-        `why` tells; `reject` is judged by the pictures alone, and what it accepts is sorted by them. Words in "quotes"
-        have to be in a file's caption or read text as they stand.
+        Captions and read text count beside the picture where words alone are asked for, without taught names and marks
+        (docs/collection.md), which `why` tells. Words in "quotes" have to be in a file's caption or read text as they
+        stand. A taught name among words stands for what its files have in common, and `why` names it (`taught`).
+        `reject` is judged by the pictures and the words alone, and what it accepts is sorted by them; what taught names
+        score nobody knows: a ChiasmError.
         """
         k = checked_k(k)
-        exact, texts = None, None
-        if (words := wording(self.model, queries)) is not None:
-            read = [[quotes(text) for text in row] for row in words.rows]
-            exact = [[phrase for _, phrases in row for phrase in phrases] for row in read]
-            plain = [
-                [said if said.strip() else text for (said, _), text in zip(*pair, strict=True)]
-                for pair in zip(read, words.rows, strict=True)
-            ]
-            queries = words.put(plain)
-            texts = [row[0] for row in plain] if words.alone else None
-        asked = self.model.asked(queries)
-        target = self.target(asked.views, to)
+        target = self.target(asked_with(self.model, queries), to)
+        digest = self._catalog.fact("model")
+        taught = {one.name: one for one in kept(self._catalog) if one.model == digest and one.view == target}
+        read = reading(self.model, queries, target, taught)
+        asked = self.model.asked(read.queries)
         pictures = self.gallery(target, where, group)
+        moves = Moves.of(self.model, self.folder, target, read.names, read.bare, more, less)
+        judged, ranked = self.said.within(pictures, target, read.exact, read.texts if moves is None else None)
+        better: Gallery | Moved | None = ranked
+        if moves is not None:
+            moves.check(reject, sort)
+            better = Moved(judged, moves, self._catalog)
         ask: dict[str, Any] = {"k": k, "skip": skip, "sort": sort, "among": among, "progress": progress}
-        if exact is None:
-            return self.model.hits(asked, target, within=pictures, reject=reject, **ask)
-        judged, ranked = self.said.within(pictures, target, exact, texts)
         if reject is None:
-            return self.model.hits(asked, target, within=ranked or judged, **ask)
-        if ranked is None or sort is not None:
-            return self.model.hits(asked, target, within=judged, reject=reject, **ask)
-        found = self.model.hits(asked, target, within=ranked, **ask)
-        kept = self.model.hits(asked, target, 1, judged, reject, progress=progress)
-        found[:] = [row if some else [] for row, some in zip(found, kept, strict=True)]
+            found = self.model.hits(asked, target, within=better or judged, **ask)
+        elif better is None or sort is not None:
+            found = self.model.hits(asked, target, within=judged, reject=reject, **ask)
+        else:
+            found = self.model.hits(asked, target, within=better, **ask)
+            matching = self.model.hits(asked, target, 1, judged, reject, progress=progress)
+            found[:] = [row if some else [] for row, some in zip(found, matching, strict=True)]
+        if moves is not None:
+            moves.tell(found, asked.rows)
         return found
 
     @property

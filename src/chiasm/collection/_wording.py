@@ -1,56 +1,112 @@
-"""The words of queries, to be read before they are encoded, and the queries with other words in their place."""
+"""The words of queries, read before they are encoded: what has to be there exactly, and which taught names they hold."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from chiasm.tasks.retrieve import Question, questions
+import numpy as np
+
+from chiasm.collection._taught import Taught, said
+from chiasm.index import quotes
+from chiasm.tasks.retrieve import At, Question, questions
 from chiasm.views import as_views
 
-__all__ = ["Wording", "wording"]
+__all__ = ["Reading", "asked_with", "reading"]
 
 
-class Wording(NamedTuple):
-    """What some queries say in words."""
+class Reading(NamedTuple):
+    """What was read in some queries."""
 
-    rows: list[list[str]]
-    """The texts of each query that is there; none for one that asks with pictures alone."""
-    alone: bool
-    """Whether every query is one text and nothing else."""
-    put: Callable[[Sequence[Sequence[str]]], Any]
-    """The queries with these texts, as many of each, in the place of `rows`."""
+    queries: Any
+    """As `Retrieve.hits` takes them, without what was read."""
+    exact: list[list[str]]
+    """Of each query that is there the phrases that stood in quotes."""
+    names: list[list[Taught]]
+    """The taught names among its words."""
+    bare: list[bool]
+    """Whether it has no other words."""
+    texts: list[str] | None
+    """The words that are left, where every query is words and nothing else."""
 
 
-def wording(model: Any, queries: Any) -> Wording | None:
-    """The words of queries as `Retrieve.hits` takes them; None where there are none."""
+def asked_with(model: Any, queries: Any) -> list[str]:
+    """The fitted views that queries are of."""
+    if (some := questions(queries)) is not None:
+        return list(dict.fromkeys(view for one in some for view in model.views_asked(one)))
+    if hasattr(queries, "views") and hasattr(queries, "toward"):
+        return list(queries.views)
+    return [model.view(name) for name in as_views(queries, _views(model)).names]
+
+
+def reading(model: Any, queries: Any, target: str, taught: Mapping[str, Taught]) -> Reading:
+    """Read queries, as `Retrieve.hits` takes them.
+
+    Args:
+        target: the view that answers. taught: by name, those whose files are of it.
+    """
     texts = {name for name, kind in model.views_.items() if kind == "text"} | {"text"}
     if (some := questions(queries)) is not None:
-        rows = [[str(term.item) for term in one.terms if term.view in texts] for one in some]
-        alone = all(one.alone and row for one, row in zip(some, rows, strict=True))
-        return (
-            Wording(rows, alone, lambda new: [_with(*pair, texts) for pair in zip(some, new, strict=True)])
-            if any(rows)
-            else None
-        )
-    if not isinstance(queries, dict) and not hasattr(queries, "columns"):
-        return None
-    views = as_views(queries, {kind: kind for kind in model.views_.values()} | model.views_)
+        if all(one.alone and one.terms[0].view in texts for one in some):
+            terms = [one.terms[0] for one in some]
+            return _words(
+                [str(term.item) for term in terms],
+                taught,
+                lambda left: [
+                    Question([(term.weight, {term.view: text})]) for term, text in zip(terms, left, strict=True)
+                ],
+            )
+        read = [_terms(one, texts, target, taught) for one in some]
+        exact = [phrases for _, phrases in read]
+        return Reading([one for one, _ in read], exact, [[] for _ in some], [False] * len(some), None)
+    none = Reading(queries, [], [], [], None)
+    if not isinstance(queries, Mapping) and not hasattr(queries, "columns"):
+        return none
+    views = as_views(queries, _views(model))
     if len(views.names) != 1 or model.views_[(name := model.view(views.names[0]))] != "text":
-        return None
+        return none
     column = views[views.names[0]]
     there = column.present.tolist()
-    held = [[str(text)] for text in column.take(column.index[column.present])]
 
-    def put(new: Sequence[Sequence[str]]) -> Any:
-        left = iter(new)
-        return {name: [next(left)[0] if one else None for one in there]}
+    def put(left: Sequence[str]) -> Any:
+        words = iter(left)
+        return {name: [next(words) if one else None for one in there]}
 
-    return Wording(held, True, put) if held else None
+    held = [str(text) for text in column.take(column.index[column.present])]
+    return _words(held, taught, put) if held else none
 
 
-def _with(question: Question, new: Sequence[str], texts: set[str]) -> Question:
-    left = iter(new)
-    return Question(
-        [(term.weight, {term.view: next(left) if term.view in texts else term.item}) for term in question.terms]
-    )
+def _words(texts: list[str], taught: Mapping[str, Taught], put: Callable[[list[str]], Any]) -> Reading:
+    """Queries that are words and nothing else."""
+    parted = [quotes(text) for text in texts]
+    plain = [left if left.strip() else text for text, (left, _) in zip(texts, parted, strict=True)]
+    found = [said(text, taught) for text in plain]
+    left = [rest or text for text, (_, rest) in zip(plain, found, strict=True)]
+    names = [[taught[name] for name in one] for one, _ in found]
+    return Reading(put(left), [phrases for _, phrases in parted], names, [not rest for _, rest in found], left)
+
+
+def _terms(
+    question: Question, texts: set[str], target: str, taught: Mapping[str, Taught]
+) -> tuple[Question, list[str]]:
+    """A question of several terms: a term that is a taught name and no more is what its files have in common."""
+    terms: list[tuple[float, dict[str, Any]]] = []
+    exact: list[str] = []
+    for term in question.terms:
+        view, item = term.view, term.item
+        if view in texts:
+            left, phrases = quotes(str(item))
+            exact += phrases
+            item = left if left.strip() else item
+            names, rest = said(item, taught)
+            if len(names) == 1 and not rest:
+                one = taught[names[0]]
+                place = np.zeros(one.vectors.shape[1], np.float32)
+                place[: len(one.direction)] = one.direction
+                view, item = target, At(place, one.name)
+        terms.append((term.weight, {view: item}))
+    return Question(terms), exact
+
+
+def _views(model: Any) -> dict[str, str]:
+    return {kind: kind for kind in model.views_.values()} | model.views_

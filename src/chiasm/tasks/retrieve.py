@@ -24,13 +24,13 @@ from chiasm.tasks._retrieve import names
 from chiasm.tasks._retrieve.asking import Asking
 from chiasm.tasks._retrieve.hits import Gallery, described, merged, numbered
 from chiasm.tasks._retrieve.paging import checked_skip, page, read_order
-from chiasm.tasks._retrieve.question import Question, Term, questions
+from chiasm.tasks._retrieve.question import At, Question, Term, questions
 from chiasm.tasks._retrieve.rejection import Standards, calibrate, no_pairs, standards
 from chiasm.tasks._retrieve.shared import shared
 from chiasm.tasks._to_score import Chosen
 from chiasm.views import Views, as_views
 
-__all__ = ["Question", "Retrieve", "Term", "questions"]
+__all__ = ["At", "Question", "Retrieve", "Term", "questions"]
 
 
 class Retrieve(Asking):

@@ -21,7 +21,7 @@ from chiasm.tasks._known_rows import KnownRows
 from chiasm.tasks._results import Hits
 from chiasm.tasks._retrieve import names
 from chiasm.tasks._retrieve.placing import Placed, facing, resolved, shared_names, toward
-from chiasm.tasks._retrieve.question import Question, alone, questions
+from chiasm.tasks._retrieve.question import At, Question, alone, questions
 from chiasm.tasks._retrieve.scripts import script, scripts
 from chiasm.views import ABSENT, Column, Views, as_views, normalize
 
@@ -92,10 +92,7 @@ class Asking(KnownRows):
                 items.setdefault(view, []).append(item)
             mapped, shares, report = {}, {}, Report()
             for view, held in items.items():
-                column = in_order(as_views({view: held}, self.views_), vars(self).get("features_", {}))[view]
-                if not column.present.all():
-                    raise ChiasmError(f"wanted something to ask with, got an empty {view}.")
-                mapped[view], shares[view], read = self._place(view, column, np.arange(len(held)))
+                mapped[view], shares[view], read = self._placed(view, held)
                 report |= read
             return Asked(
                 list(items),
@@ -125,6 +122,22 @@ class Asking(KnownRows):
         return Asked(
             [start], len(views), rows, lambda to: facing(start, vectors, to, self.aligner_), names_of, report, written
         )
+
+    def _placed(self, view: str, items: list[Any]) -> tuple[np.ndarray, np.ndarray | None, Report]:
+        """As `_place`, of items of which some may be placed already; then nobody knows what names they share."""
+        raw = [row for row, item in enumerate(items) if not isinstance(item, At)]
+        if not raw:
+            return np.stack([item.vector for item in items]), None, Report()
+        given = as_views({view: [items[row] for row in raw]}, self.views_)
+        column = in_order(given, vars(self).get("features_", {}))[view]
+        if not column.present.all():
+            raise ChiasmError(f"wanted something to ask with, got an empty {view}.")
+        mapped, shares, report = self._place(view, column, np.arange(len(raw)))
+        if len(raw) == len(items):
+            return mapped, shares, report
+        every = np.stack([item.vector if isinstance(item, At) else mapped[0] for item in items])
+        every[raw] = mapped
+        return every, None, report
 
     def view(self, name: str) -> str:
         """A fitted view by its name, or by its modality when one view alone has it."""

@@ -10,10 +10,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from chiasm.data.folder import modality_of
 from chiasm.errors import ChiasmError
 
-__all__ = ["Question", "Term", "alone", "questions"]
+__all__ = ["At", "Question", "Term", "alone", "questions"]
 
 _OPERATOR = re.compile(
     r"(?:(?<=\s)|^)[+\-−＋－](?=\s|$)"  # a lone sign between spaces
@@ -35,9 +37,17 @@ class Term(NamedTuple):
     """How it was written, where it was."""
 
     def __str__(self) -> str:
-        told = self.said or (self.item if isinstance(self.item, str) else f"<{self.view}>")
+        told = self.said or (self.item if isinstance(self.item, str) else getattr(self.item, "said", f"<{self.view}>"))
         size = abs(self.weight)
         return told if size == 1 else f"{size:g}*{told}"
+
+
+class At(NamedTuple):
+    """An item that is already placed: its vector `(k,)` in the shared space, as its view maps it."""
+
+    vector: np.ndarray
+    said: str
+    """What it is called."""
 
 
 class Question:
@@ -94,7 +104,10 @@ class Question:
 
     def told(self) -> list[dict[str, Any]]:
         """The terms as plain values: weight, view and item."""
-        return [{"weight": t.weight, "view": t.view, "item": t.said or str(t.item)} for t in self.terms]
+        return [
+            {"weight": t.weight, "view": t.view, "item": t.said or getattr(t.item, "said", str(t.item))}
+            for t in self.terms
+        ]
 
     def __add__(self, other: Question) -> Question:
         """The terms of both."""

@@ -1,0 +1,200 @@
+"""A search whose questions are moved: towards taught names and files marked +, away from files marked -."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from chiasm.collection._catalog import Catalog
+from chiasm.collection._gallery import Gallery
+from chiasm.collection._taught import Taught
+from chiasm.errors import ChiasmError
+from chiasm.index import Index
+from chiasm.stats.prototypes import Others, mixed
+from chiasm.views import Column, Views, normalize
+
+__all__ = ["MOST", "Moved", "Moves", "encoded", "found", "meaning", "usual"]
+
+NAMED = 0.4
+"""What a taught name counts beside the other words (benchmarks/search/teach.py)."""
+
+MARKED = (1.0, 0.3)
+"""What files marked + and - count beside the question (benchmarks/search/marks.py)."""
+
+MOST = 2000
+"""The most items of the model's own that say what is usual."""
+
+
+class Moves:
+    """What moves some questions before files are searched by them.
+
+    Args:
+        names: of each question the taught names among its words; of questions that are no words none.
+        alone: of each question whether it has no other words.
+        more, less: vectors `(n, d)`, `(m, d)` of the files that are marked + and -.
+        target: the view of the files.
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        target: str,
+        names: Sequence[Sequence[Taught]],
+        alone: Sequence[bool],
+        more: np.ndarray,
+        less: np.ndarray,
+    ):
+        self.model = model
+        self.target = target
+        self.names = names
+        self.alone = alone
+        self.marks = (more, less)
+
+    @classmethod
+    def of(
+        cls,
+        model: Any,
+        folder: Path,
+        target: str,
+        names: Sequence[Sequence[Taught]],
+        alone: Sequence[bool],
+        more: Sequence[str | os.PathLike[str]] = (),
+        less: Sequence[str | os.PathLike[str]] = (),
+    ) -> Moves | None:
+        """What moves questions; None where nothing does."""
+        if not any(names) and not more and not less:
+            return None
+        plus, minus = (encoded(model, target, folder, files)[1] for files in (more, less))
+        return cls(model, target, names, alone, plus, minus)
+
+    def check(self, reject: float | None, sort: str | None) -> None:
+        """Raise a ChiasmError where it would have to be known what taught names and marked files score."""
+        if reject is not None and any(self.names):
+            one = next(one for names in self.names for one in names)
+            raise ChiasmError(
+                f"wanted words to reject by, got the taught name {one.name!r}: nobody knows what its matches score, so "
+                "search without rejecting."
+            )
+        if reject is not None and sort is not None:
+            raise ChiasmError(
+                "wanted among beside sort, since nobody knows what marked files make a match score: the best fifty, "
+                "among=50, without rejecting."
+            )
+
+    def tell(self, found: Any, rows: np.ndarray) -> None:
+        """Name in `why` of each hit the names that were taught."""
+        for row, names in zip(rows.tolist(), self.names, strict=False):
+            for hit in found[row] if names else ():
+                hit["why"] = {**hit.get("why", {}), "taught": [one.name for one in names]}
+
+    def moved(self, vectors: np.ndarray) -> np.ndarray:
+        """The questions' vectors `(q, d)` -> those that are searched by."""
+        own, width = usual(self.model, self.target), meaning(self.model, self.target)
+        others = Others(own[:, :width], ridge=np.inf)  # Rocchio's means: told apart as names are, marks did no better
+        more, less = (others.directions([one[:, :width]] if len(one) else []) for one in self.marks)
+        moved = np.zeros_like(vectors)
+        for row, (vector, into) in enumerate(zip(normalize(vectors), moved, strict=True)):
+            taught = self.names[row] if self.names else ()
+            names = np.array([one.direction for one in taught], dtype=np.float32).reshape(-1, width)
+            if not taught or not self.alone[row]:
+                into[:] = others.scaled(vector, own)
+            into[:width] = mixed(into[:width], names, names[:0], (self.counts(row), 0.0))
+            into[:width] = mixed(into[:width], more, less, MARKED)
+        return moved
+
+    def counts(self, row: int) -> float:
+        """What each taught name of a question counts beside its other words."""
+        return 1.0 if self.alone[row] else NAMED
+
+
+class Moved:
+    """Files that can be searched, by questions that are moved before; what `Retrieve.hits` takes as `within`."""
+
+    def __init__(self, gallery: Gallery, moves: Moves, catalog: Catalog):
+        self.index = gallery.index
+        self._gallery = gallery
+        self._moves = moves
+        self._catalog = catalog
+
+    def values(self, hits: list[dict[str, Any]], column: str) -> list[Any]:
+        """As the gallery's."""
+        return self._gallery.values(hits, column)
+
+    def best(self, vectors: np.ndarray, k: int) -> list[list[dict[str, Any]]]:
+        """As the gallery's, but an example of a name scores as one that the name was not taught by.
+
+        The names of things that hits bring are not told where no other words led to them.
+        """
+        moves = self._moves
+        moved = moves.moved(vectors)
+        more = max((len(one.examples) for names in moves.names for one in names), default=0)
+        found = self._gallery.best(moved, k + more)
+        for at, names in enumerate(moves.names or [[]] * len(found)):
+            lengths = float(np.linalg.norm(moved[at])) / (moves.counts(at) if names else 1.0)
+            for one in names:
+                files = {
+                    name: place for place, each in enumerate(one.examples) for name in self._files(each["content"])
+                }
+                for hit in found[at]:
+                    if (place := files.get(hit["item"])) is not None:
+                        own = float(one.vectors[place, : len(one.direction)] @ one.direction)
+                        hit["score"] -= max(own - one.typical, 0.0) / lengths
+            found[at] = sorted(found[at], key=lambda hit: -hit["score"])[:k]
+            for hit in found[at] if names and moves.alone[at] else ():
+                hit.pop("names", None)
+        return found
+
+    def _files(self, content: str) -> list[str]:
+        """The files that have these bytes."""
+        return [item.name for item in self._catalog.items("content = ?", [bytes.fromhex(content)])]
+
+
+def meaning(model: Any, view: str) -> int:
+    """How many of the first numbers of a mapped item of a view carry meaning: what follows corrects for hubs."""
+    aligner = model.aligner_
+    row = Column("vector", np.zeros((1, aligner.reads[view]), np.float32))
+    return int(aligner.uncorrected(Views({view: row}))[view].width)
+
+
+def usual(model: Any, view: str) -> np.ndarray:
+    """`(m, d)` of length 1, items of a view that the model was fitted on: at most 2,000, as far apart as they are."""
+    index: Index = model.indexes_[view]
+    held = getattr(index, "vectors_", None)
+    if held is None or not len(held):
+        return np.zeros((0, meaning(model, view)), np.float32)
+    rows = np.unique(np.linspace(0, len(held) - 1, min(len(held), MOST)).astype(int))
+    return np.asarray(held[rows], dtype=np.float32)
+
+
+def encoded(model: Any, view: str, folder: Path, files: Sequence[str | os.PathLike[str]]) -> tuple[list[Path], Any]:
+    """Files of a collection, or elsewhere, and their vectors `(n, d)` of length 1 in the shared space.
+
+    Args:
+        files: by their names below the folder, else by their paths.
+
+    Raises a ChiasmError for a file that is not there, is of another kind or cannot be read.
+    """
+    paths = [found(folder, file) for file in files]
+    if not paths:
+        return [], np.zeros((0, 0), np.float32)
+    kind = model.views_[view]
+    views = Views({view: Column(kind, [str(path) for path in paths], labels=[str(file) for file in files])})
+    column, _, report = model.placed(view, views)
+    unread = [(label, note) for _, label, note in report.notes if note.skipped]
+    if unread or not (column.index >= 0).all():
+        label, why = (unread[0][0], unread[0][1].message) if unread else (str(files[0]), "could not be read")
+        raise ChiasmError(f"wanted files of {view!r} ({kind}), got {label}: {why}.")
+    return paths, normalize(np.asarray(column.items)[column.index])
+
+
+def found(folder: Path, file: str | os.PathLike[str]) -> Path:
+    """Where a file is: below the folder where there is such a one, else where its path says."""
+    inside, elsewhere = folder / file, Path(file).expanduser()
+    for path in (inside, elsewhere):
+        if path.is_file():
+            return path.resolve()
+    raise ChiasmError(f"wanted a file, got {file}: there is none below {folder}, nor by that path.")
