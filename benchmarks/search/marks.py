@@ -133,14 +133,14 @@ WHAT = {
 }
 FIGURES = [
     *(
-        Figure(f"{pack}.{n}.{name}", (pack, n, "AP", name), f"{pack}, {n} + and {n} -: AP of the rest, {what}", n="{n}",
-               unit="%")
+        Figure(f"{pack}.{n}.{name}", (pack, str(n), "AP", name), f"{pack}, {n} + and {n} -: AP of the rest, {what}",
+               n="{n}", unit="%")
         for pack in PACKS for n in MARKS for name, what in WHAT.items()
     ),
     *(
-        Figure(f"{pack}.{n}.less.{name}", (pack, n, "ours minus", name), f"{pack}, {n} + and {n} -: ours less {what}",
-               format="+.1f", n="{n}")
-        for pack in PACKS for n in MARKS for name, what in WHAT.items() if name != "ours"
+        Figure(f"{pack}.{n}.less.{name}", (pack, str(n), "ours minus", name),
+               f"{pack}, {n} + and {n} -: ours less {what}", format="+.1f", n="{n}")
+        for pack in PACKS for n in MARKS for name, what in WHAT.items() if name in ("none", "apart", "rocchio")
     ),
     *(Figure(f"{pack}.chance", (pack, "chance"), f"{pack}: the share of the rest that is meant", n="{n}", unit="%")
       for pack in PACKS),

@@ -17,8 +17,10 @@ from PIL import Image, ImageDraw
 import chiasm
 from chiasm.cli import main
 from chiasm.collection import Collection
+from chiasm.collection._measured import luck
 from chiasm.collection._taught import kept, said
 from chiasm.errors import ChiasmError, ChiasmWarning
+from chiasm.stats.prototypes import Others
 from chiasm.tasks.retrieve import Retrieve
 from conftest import make_pictures
 
@@ -143,7 +145,6 @@ def test_how_well_a_name_is_found_is_told_at_once(made):
 
 def test_the_rank_of_a_held_out_picture_is_that_of_a_plain_product(made):
     from chiasm.collection._marks import encoded, usual
-    from chiasm.stats.prototypes import Others
 
     names = [path.name for path in sorted((made.folder).glob("*.png"))]
     vectors = encoded(made.model, "image", made.folder, names)[1]
@@ -184,13 +185,14 @@ def test_pictures_without_anything_in_common_are_said_to_be_found_by_luck(made):
     assert sum("better than by chance" in note for note in notes) >= 4
 
 
-def test_the_probability_of_luck_is_that_of_numbers_drawn_evenly():
-    from chiasm.collection._teaching import _by_luck
-
+def test_files_at_random_are_told_by_luck_and_a_planted_thing_is_not():
     rng = np.random.default_rng(0)
-    for n, total in ((1, 0.3), (2, 0.5), (3, 1.2), (5, 2.0)):
-        drawn = (rng.random((200_000, n)).sum(axis=1) <= total).mean()
-        assert _by_luck(np.full(n, total / n)) == pytest.approx(drawn, abs=0.005)
+    files = rng.normal(size=(300, 12)).astype(np.float32)
+    others, planted = Others(files), rng.normal(size=12).astype(np.float32) * 3
+    shares = [luck(others, files, rng.normal(size=(3, 12)).astype(np.float32), seed) for seed in range(100)]
+    assert sum(share <= 0.05 for share in shares) <= 12  # 5 expected
+    assert luck(others, files, planted + 0.3 * rng.normal(size=(3, 12)).astype(np.float32)) <= 0.01
+    assert luck(others, files[:19], files[20:22]) is None
 
 
 @pytest.mark.parametrize(

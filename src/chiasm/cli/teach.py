@@ -39,7 +39,7 @@ def teach_command(index: str, name: str | None, files: tuple[str, ...], as_json:
     if (found := told["measured"]) is not None:
         low, value, high = (round(100 * found["first_10"][key]) for key in ("low", "value", "high"))
         click.echo(
-            f"each looked for by the others among {counted(found['of'], 'file')}: median rank {found['median_rank']:g}; "
+            f"each found by the others among {counted(found['of'], 'file')}: median rank {found['median_rank']:g}, "
             f"{value} in 100 among the first 10 [{low}, {high}], by chance {100 * found['chance']:.1f}"
         )
     if told["note"]:

@@ -6,7 +6,6 @@ import os
 import warnings
 from collections.abc import Sequence
 from contextlib import suppress
-from math import comb, factorial
 from pathlib import Path
 from typing import Any
 
@@ -15,21 +14,15 @@ import numpy as np
 from chiasm.collection._asking import MEDIA, Asking
 from chiasm.collection._intake import _content
 from chiasm.collection._marks import MOST, encoded, found, meaning, usual
+from chiasm.collection._measured import left_out, luck, measured, note
 from chiasm.collection._taught import Taught, checked_name, forgotten, keep, kept
 from chiasm.data.folder import modality_of
 from chiasm.errors import ChiasmError, ChiasmWarning, unknown
 from chiasm.files import lock
 from chiasm.stats.prototypes import Others
-from chiasm.stats.resample import bootstrap, interval
 from chiasm.views import normalize
 
-__all__ = ["TYPICAL", "Teaching", "measured"]
-
-_FIRST = 10
-"""Held-out examples are counted among so many first files."""
-
-_LUCK = 0.05
-"""The probability that ranks at random would be so good, above which a name is said to be found by luck."""
+__all__ = ["TYPICAL", "Teaching"]
 
 TYPICAL = 2.5
 """What an example that a name was not learned from scores, where there is but one (benchmarks/search/teach.py)."""
@@ -84,7 +77,7 @@ class Teaching(Asking):
             "pictures": len(examples),
             "added": added,
             "measured": told,
-            "note": _note(one.name, told),
+            "note": note(one.name, told),
             "alike": self._alike(one),
         }
 
@@ -175,16 +168,17 @@ class Teaching(Asking):
         """A name with its direction, and how it is found by all examples but one."""
         width = meaning(self.model, view)
         taught = {bytes.fromhex(example["content"]) for example in examples}
-        others = Others(np.concatenate([usual(self.model, view), self._sample(view, taught)])[:, :width])
-        near = vectors[:, :width]
-        leave = range(len(near)) if len(near) > 1 else ()
-        directions = others.directions([near, *(np.delete(near, i, axis=0) for i in leave)])
-        held = [float(directions[1 + i] @ near[i]) for i in leave]
-        one = Taught(name, view, model, examples, vectors, directions[0], float(np.mean(held)) if held else TYPICAL)
-        if not measure or not held:
+        files, near = self._sample(view, taught)[:, :width], vectors[:, :width]
+        others = Others(np.concatenate([usual(self.model, view)[:, :width], files]))
+        (direction,) = others.directions([near])
+        if len(near) < 2:
+            return Taught(name, view, model, examples, vectors, direction, TYPICAL), None
+        left = left_out(others, near)
+        one = Taught(name, view, model, examples, vectors, direction, float((left * near).sum(axis=1).mean()))
+        if not measure:
             return one, None
-        ranks = [self._rank(view, *pair, taught) for pair in zip(directions[1:], vectors, strict=True)]
-        return one, measured([rank for rank, _ in ranks], max(count for _, count in ranks))
+        ranks = [self._rank(view, *pair, taught) for pair in zip(left, vectors, strict=True)]
+        return one, measured([rank for rank, _ in ranks], ranks[0][1], luck(others, files, near))
 
     def _sample(self, view: str, taught: set[bytes]) -> np.ndarray:
         """At most 2,000 of the collection's files in the shared space, without those that are taught."""
@@ -218,32 +212,3 @@ class Teaching(Asking):
         }
         left = [{"item": hit["item"], "score": round(hit["score"], 6)} for hit in hits if hit["item"] not in names]
         return left[:_ALIKE]
-
-
-def measured(ranks: list[int], of: int) -> dict[str, Any]:
-    """What the ranks of held-out examples among `of` files and themselves say."""
-    shares = np.array(ranks) / (of + 1)
-    (value,), (low,), (high,) = bootstrap(np.array([rank <= _FIRST for rank in ranks]), np.arange(len(ranks)))
-    return {
-        "ranks": ranks,
-        "of": of,
-        "median_rank": float(np.median(ranks)),
-        "first_10": interval(value, low, high),
-        "chance": round(min(1.0, _FIRST / (of + 1)), 6),
-        "by_luck": bool(_by_luck(shares) > _LUCK),
-    }
-
-
-def _by_luck(shares: np.ndarray) -> float:
-    """The probability that the mean of as many numbers drawn evenly from 0..1 is no greater (Irwin and Hall)."""
-    n, total = len(shares), float(shares.sum())
-    return sum((-1) ** k * comb(n, k) * (total - k) ** n for k in range(int(total) + 1)) / factorial(n)
-
-
-def _note(name: str, measured: dict[str, Any] | None) -> str:
-    """What the measurement means, in a sentence; nothing where it is well."""
-    if measured is None:
-        return f"how well {name!r} is found is unmeasured: that takes two pictures at least."
-    if measured["by_luck"]:
-        return f"{name!r} is not found better than by chance: its pictures have nothing in common that the model sees."
-    return ""

@@ -1,4 +1,4 @@
-"""The words of queries, read before they are encoded: what has to be there exactly, and which taught names they hold."""
+"""The words of queries, read before they are encoded: what has to be there exactly, and the taught names in them."""
 
 from __future__ import annotations
 

@@ -55,7 +55,10 @@ class Others:
         apart = np.stack([np.asarray(group, dtype=np.float64).mean(axis=0) for group in groups]) - self.center
         with one_thread():
             found = cho_solve(self._factor, apart.T).T if len(self.vectors) > 1 and np.isfinite(self.ridge) else apart
-        return np.stack([self.scaled(row) for row in found]).astype(np.float32)
+        rows = found.astype(np.float32)
+        if len(self.vectors) < 2:
+            return rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
+        return rows / np.maximum((self.vectors @ rows.T).std(axis=0)[:, None], 1e-9)
 
     def scaled(self, vector: np.ndarray, wide: np.ndarray | None = None) -> np.ndarray:
         """A vector `(d,)` over the standard deviation of these' products with it; over its length where there is none.
