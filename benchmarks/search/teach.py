@@ -37,7 +37,7 @@ from chiasm.tasks.retrieve import Retrieve
 from chiasm.views import Column, Views, normalize
 
 SIDE, PRODUCTS, SCENES, EACH, TEACH = 288, 60, 150, 4, 8
-TAUGHT, DRAWS, UNRELATED = (1, 3, 5), 10, 300
+TAUGHT, DRAWS, UNRELATED = (1, 3, 5), 10, 120
 RIDGES, WEIGHTS = (0.03, 0.1, 0.3, 1.0), (0.15, 0.25, 0.4, 0.6, 0.9, 1.3)
 PARTS = ("lines", "pasted", "inside", "strangers")
 

@@ -14,7 +14,7 @@ __all__ = ["left_out", "luck", "measured", "note"]
 _FIRST = 10
 """Held-out examples are counted among so many first files."""
 
-_SETS = 200
+_SETS = 100
 """Sets of files drawn at random that the ranks are compared with."""
 
 _LUCK = 0.05
