@@ -109,3 +109,13 @@ def test_whatever_is_damaged_there_are_just_no_notes(tmp_path: Path) -> None:
         held.write(struct.pack(">I4sQ", 1, b"meta", 2**62))
     with open(file, "rb") as held:
         assert exif_of(held) == b""
+
+
+def test_a_list_of_thousands_of_millions_of_pieces_is_given_up(tmp_path: Path) -> None:
+    items = box(b"infe", b"\2\0\0\0" + struct.pack(">HH4s", 1, 0, b"Exif") + b"\0")
+    pieces = struct.pack(">HHH", 1, 0, 65535) * 65535  # each of no size
+    facts = box(b"iinf", bytes(4) + struct.pack(">H", 1) + items)
+    facts += box(b"iloc", bytes(6) + struct.pack(">H", 65535) + pieces)
+    file = tmp_path / "long.heic"
+    file.write_bytes(box(b"ftyp", b"heic\0\0\0\0mif1heic") + box(b"meta", bytes(4) + facts))
+    assert taken(file) == {}

@@ -11,6 +11,8 @@ __all__ = ["exif_of"]
 
 _BOXES = 1000
 """The most boxes that are looked through in a row."""
+_PIECES = 10_000
+"""The most pieces of items that are looked through: a piece may take no byte of the list."""
 _META, _EXIF = 4 << 20, 1 << 20
 """Bytes that the box of facts and the camera's notes may have."""
 
@@ -105,12 +107,16 @@ def _extents(held: bytes, wanted: int) -> Iterator[tuple[bool, int, int]]:
         at += size
         return int.from_bytes(held[at - size : at], "big")
 
+    pieces = 0
     for _ in range(number(wide)):
         item = number(wide)
         method = number(2) & 15 if version else 0
         number(2)
         base = number(sizes[2])
         for _ in range(number(2)):
+            pieces += 1
+            if pieces > _PIECES:
+                raise IndexError
             number(sizes[3])
             start, length = number(sizes[0]), number(sizes[1])
             if item == wanted and method in (0, 1):
