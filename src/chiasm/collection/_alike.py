@@ -165,7 +165,7 @@ def keys(catalog: Catalog, items: Sequence[Item]) -> dict[int, Any]:
     """What is equal for items of one group, by their ids: of pictures their burst, else their content."""
     rows = catalog.among("SELECT id, burst FROM looks WHERE burst IS NOT NULL AND id IN", [item.id for item in items])
     bursts = dict(rows)
-    return {item.id: bursts.get(item.id, item.content) for item in items}
+    return {item.id: bursts.get(item.id, item.content or item.name) for item in items}
 
 
 def others(catalog: Catalog, folder: Path, items: Sequence[Item]) -> dict[int, dict[str, list[str]]]:
@@ -176,7 +176,7 @@ def others(catalog: Catalog, folder: Path, items: Sequence[Item]) -> dict[int, d
     looks = "SELECT id, picture, burst FROM looks WHERE burst IS NOT NULL AND"
     mine = {row[0]: row[1:] for row in catalog.among(f"{looks} id IN", [item.id for item in items])}
     kin = {row[0]: row[1:] for row in catalog.among(f"{looks} burst IN", [burst for _, burst in mine.values()])}
-    same = catalog.among("SELECT id, id FROM items WHERE content IN", [item.content for item in items])
+    same = catalog.among("SELECT id, id FROM items WHERE content IN", [item.content for item in items if item.content])
     held = catalog.by_id({*kin, *(row[0] for row in same)})
     alike: dict[Any, list[Item]] = defaultdict(list)
     for one in sorted(held.values(), key=lambda one: one.name):
