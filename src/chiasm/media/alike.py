@@ -27,7 +27,7 @@ DETAILED = 0.45
 and hues that differ by at most .25 of what there is. The flatter they are the more alike the patterns have to be, since
 drawings and products on white have their outlines in common. Measured in `benchmarks/search/duplicates.py`."""
 ALIKE = 0.6
-"""Look alike: colors that correlate by this much. Two photographs of different things do 2 times in 100."""
+"""Look alike: colors that correlate by this much. Two photographs of different things do once in 100."""
 _LIGHT = np.array([0.299, 0.587, 0.114], np.float32)
 _COLORLESS = 8.0
 """Levels of hue that nobody sees."""
