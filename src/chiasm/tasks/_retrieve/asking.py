@@ -128,7 +128,9 @@ class Asking(KnownRows):
         raw = [row for row, item in enumerate(items) if not isinstance(item, At)]
         if not raw:
             return np.stack([item.vector for item in items]), None, Report()
-        given = as_views({view: [items[row] for row in raw]}, self.views_)
+        held = [items[row] for row in raw]
+        alike = all(isinstance(one, np.ndarray) for one in held) and len({one.shape for one in held}) == 1
+        given = as_views({view: np.stack(held) if alike else held}, self.views_)
         column = in_order(given, vars(self).get("features_", {}))[view]
         if not column.present.all():
             raise ChiasmError(f"wanted something to ask with, got an empty {view}.")
