@@ -15,6 +15,7 @@ from chiasm.data.record import record_column
 from chiasm.data.source import Source
 from chiasm.encoding import Encoding, Progress, Report
 from chiasm.encoding.streams import drop_empty, spread
+from chiasm.encoding.usable import check_usable
 from chiasm.errors import ChiasmError
 from chiasm.frames import cells, columns_of, is_frame, is_matrix, is_rows
 from chiasm.measure.coverage import coverage
@@ -104,6 +105,7 @@ class KnownRows(Part):
         encoded, report = self.encoding_.learn(views, learn, progress)
         if self.streams:
             encoded = drop_empty(encoded, self.encoding_, report, given)
+        check_usable(given, encoded, learn, report)
         near = {name: encoder.near for name, encoder in self.encoding_.encoders_.items()}
         found = leaks(encoded, np.where(learn, "train", split), near)
         if found.fatal and not self.allow_leaks:
