@@ -229,7 +229,7 @@ def collected(pictures_: np.ndarray, tweets: np.ndarray, words: np.ndarray) -> n
     for cosines, tweet in zip(pictures_, tweets, strict=True):
         read = np.where(has, unit(words) @ tweet, np.nan)
         picture = Scale.of(cosines).standard(cosines)
-        rows.append(fused(picture, np.full(len(has), np.nan), Scale.of(read[has]).standard(read)))
+        rows.append(fused(picture, np.full(len(has), np.nan), Scale.of(read[has]).standard(read), 1.0))
     return np.stack(rows)
 
 

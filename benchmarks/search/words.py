@@ -75,7 +75,7 @@ def run() -> dict[str, Any]:
         np.float32
     )
     queries = normalize(queries)
-    samples = {"": vectors[:1000], "caption": vectors[-1000:]}
+    samples = {"": vectors[:1000], "caption": vectors[-1000:], "beside": vectors[:1000]}
     beside = Gallery(None, shown, None)  # type: ignore[arg-type]  # files are not looked at here
     shown.search(queries[:20], 5)
     said.search(queries[:20], 5)

@@ -93,7 +93,10 @@ def test_what_is_searched_is_the_formula_over_everything(home, model):
     there, texts = captions.vectors(captions.keys())
     cosines = texts @ (said / np.linalg.norm(said))
     second = dict(zip(there.tolist(), Scale.of(cosines).standard(cosines), strict=True))
-    total = fused(first, np.array([second.get(i, np.nan) for i in ids.tolist()]), np.full(len(ids), np.nan))
+    both = np.array([second.get(i, np.nan) for i in ids.tolist()])
+    known = ~np.isnan(both)
+    agree = min(1, max(0, 2 * np.corrcoef(first[known], both[known])[0, 1]))
+    total = fused(first, both, np.full(len(ids), np.nan), agree)
     order = [f"{made._catalog.by_id([int(i)])[int(i)].name}" for i in ids[np.argsort(-total, kind="stable")]]
     hits = made.hits({"text": [text]}, k=30)[0]
     assert [hit["score"] for hit in hits] == pytest.approx(own.mean + own.spread * np.sort(total)[::-1], abs=1e-5)
@@ -296,10 +299,10 @@ def test_read_text_lifts_a_picture_and_never_lowers_it():
     none = np.array([np.nan])
     for picture in (-1.0, 0.0, 2.0):
         for words in (-3.0, 0.0, 1.0, 5.0):
-            alone = fused(np.array([picture]), none, none)[0]
-            lifted = fused(np.array([picture]), none, np.array([words]))[0]
+            alone = fused(np.array([picture]), none, none, 1.0)[0]
+            lifted = fused(np.array([picture]), none, np.array([words]), 1.0)[0]
             assert lifted == max(alone, 0.6 * (picture + words))
-    assert fused(np.array([2.0]), np.array([4.0]), np.array([-5.0]))[0] == 3.0
+    assert fused(np.array([2.0]), np.array([4.0]), np.array([-5.0]), 1.0)[0] == 3.0
 
 
 def test_without_the_package_reading_is_refused_before_anything_is_made(home, model, monkeypatch):

@@ -2,10 +2,13 @@
 
 Cosines of words with a picture and of words with a caption are not of one scale: each is taken as its distance from
 the mean, in standard deviations, of what the query scores with up to 1,000 files of the whole collection. A filter
-changes neither. The two are averaged; a file without a caption keeps its picture's alone, which is what the average is
-where a caption would say the same (benchmarks/search/hybrid.py: half of the captions missing, nothing that was tried,
-a mix learned from pairs either, finds more). Text read in a picture often has nothing to do with what it shows, so it
-can only lift: where .6 of the sum of both is more (benchmarks/search/hybrid.py, too).
+changes neither. Then, with p, c and w those of picture, caption and read text (benchmarks/search/hybrid.py, ocr.py):
+
+- (p + c) / (1 + g) for a file with a caption, p for one without, as if its caption scored g p. g is twice the
+  correlation of the two scores of this query over the files that have both, between 0 and 1: where captions say what
+  pictures show, a picture stands for both; where they say other things, less. With g = 1, the mean of the two, half of
+  the captions missing, as many are found where pictures are good, and fewer where they are poor.
+- .6 (p + w) where that is more: read text often has nothing to do with what a picture shows, so it can only lift.
 """
 
 from __future__ import annotations
@@ -20,7 +23,7 @@ from chiasm.collection._moments import item_of
 from chiasm.index import Index
 from chiasm.views import normalize
 
-__all__ = ["LEAST", "SAMPLE", "Fused", "Scale", "fused"]
+__all__ = ["LEAST", "SAMPLE", "Fused", "Scale", "agreement", "dot", "fused"]
 
 LEAST = 20
 """Captions from which on they count by meaning: fewer do not say what is usual."""
@@ -49,13 +52,20 @@ class Scale(NamedTuple):
         return (np.asarray(cosines, dtype=np.float64) - self.mean) / self.spread
 
 
-def fused(picture: np.ndarray, caption: np.ndarray, words: np.ndarray) -> np.ndarray:
+def agreement(pictures: np.ndarray, captions: np.ndarray) -> float:
+    """g, 0..1, of one query: of its cosines with pictures and with captions `(m,)` of the same files."""
+    apart = pictures - pictures.mean(), captions - captions.mean()
+    both = float(np.sqrt((apart[0] ** 2).sum() * (apart[1] ** 2).sum()))
+    return min(1.0, max(0.0, 2 * float((apart[0] * apart[1]).sum()) / both)) if both else 0.0
+
+
+def fused(picture: np.ndarray, caption: np.ndarray, words: np.ndarray, agree: float) -> np.ndarray:
     """Standard scores of m files as one: of their pictures, their captions and the text read in them, NaN for none.
 
-    >>> fused(np.array([2.0, 2.0, 2.0]), np.array([4.0, np.nan, np.nan]), np.array([np.nan, np.nan, 3.0])).tolist()
-    [3.0, 2.0, 3.0]
+    >>> fused(np.array([2.0, 2.0, 2.0]), np.array([4.0, np.nan, np.nan]), np.array([np.nan, np.nan, 3.0]), 0.5).tolist()
+    [4.0, 2.0, 3.0]
     """
-    told = np.where(np.isnan(caption), picture, (picture + caption) / 2)
+    told = np.where(np.isnan(caption), picture, (picture + caption) / (1 + agree))
     return np.fmax(told, LIFT * (picture + words))
 
 
@@ -117,6 +127,9 @@ class Fused(Gallery):
         exact = self._exact[place]
         asked = {"": (self.index, vector), **{name: (index, self._said[place]) for name, index in self._texts.items()}}
         scales = {name: Scale.of(dot(self._samples[name], query)) for name, (_, query) in asked.items()}
+        agree = 1.0
+        if "caption" in asked:
+            agree = agreement(dot(self._samples["beside"], vector), dot(self._samples["caption"], self._said[place]))
         wide, given = _FIRST if exact is None else len(self.index), set[int]()
         while True:
             found, last = [], dict.fromkeys(("", "caption", "words"), np.nan)
@@ -133,15 +146,15 @@ class Fused(Gallery):
             }
             none = np.full(len(keys), np.nan)
             three = (parts[""], parts.get("caption", none), parts.get("words", none))
-            total = fused(*three)
+            total = fused(*three, agree)
             total[np.isnan(three[0])] = np.nan  # said of what is not there any more
-            reach = -np.inf if np.isnan(last[""]) else _reach(last)
+            reach = -np.inf if np.isnan(last[""]) else _reach(last, agree)
             for at in np.argsort(-total, kind="stable").tolist():
                 if np.isnan(total[at]) or total[at] < reach:
                     break
                 if (key := int(keys[at])) not in given:
                     given.add(key)
-                    told[key] = _why(*(float(part[at]) for part in three))
+                    told[key] = _why(float(three[0][at]), float(three[1][at]), float(three[2][at]), agree)
                     yield key, float(np.float32(scales[""].mean + scales[""].spread * total[at]))
             if reach == -np.inf:
                 return
@@ -154,10 +167,10 @@ def dot(vectors: np.ndarray, query: np.ndarray) -> np.ndarray:
     return found
 
 
-def _reach(last: Mapping[str, float]) -> float:
+def _reach(last: Mapping[str, float], agree: float) -> float:
     """The most that a file may score which is in none of the lists, of which these were the last."""
     picture, caption, words = (np.array([last[name]]) for name in ("", "caption", "words"))
-    return float(np.fmax(picture, fused(picture, caption, words))[0])
+    return float(np.fmax(picture, fused(picture, caption, words, agree))[0])
 
 
 def _items(keys: np.ndarray) -> np.ndarray:
@@ -175,9 +188,9 @@ def _cosines(index: Index, query: np.ndarray, keys: np.ndarray) -> np.ndarray:
     return cosines[places]
 
 
-def _why(picture: float, caption: float, words: float) -> dict[str, Any]:
+def _why(picture: float, caption: float, words: float, agree: float) -> dict[str, Any]:
     """What counted beside the picture, and what share of the positive standard scores was its."""
-    both = picture if np.isnan(caption) else (picture + caption) / 2
+    both = picture if np.isnan(caption) else (picture + caption) / (1 + agree)
     name, value = ("read", words) if LIFT * (picture + words) > both else ("caption", caption)
     if np.isnan(value):
         return {}

@@ -156,7 +156,7 @@ class Said:
         return None if any(note.skipped for told in notes.values() for note in told) else np.asarray(rows)
 
     def _usual(self, view: str, pictures: Index) -> tuple[dict[str, Index], dict[str, np.ndarray]]:
-        """The indexes of texts that count; of each, and of the pictures (""), the vectors that say what is usual."""
+        """The indexes of texts that count, and the vectors that say what is usual, as `Fused` has them."""
         told = self._catalog.fact(f"sample {view}")
         if told is None or self.view is None:
             return {}, {}
@@ -168,7 +168,13 @@ class Said:
         stamp = (view, self._catalog.fact("part"), told["taken"])
         if texts and self._sampled[0] != stamp:
             each = {"": pictures, **texts}
-            self._sampled = (stamp, {name: index.vectors(told["files"][name])[1] for name, index in each.items()})
+            found = {name: _by_key(index, told["files"][name]) for name, index in each.items()}
+            if "caption" in found:
+                keys, vectors = found["caption"]
+                there, pictures_ = _by_key(pictures, keys)
+                found["caption"] = there, vectors[np.isin(keys, there)]
+                found["beside"] = there, pictures_
+            self._sampled = (stamp, {name: vectors for name, (_, vectors) in found.items()})
         samples = self._sampled[1]
         if not texts or any(len(samples[name]) < LEAST for name in ("", *texts)):
             return {}, {}
@@ -214,6 +220,13 @@ class Said:
         views = Views({self.view: Column("text", texts)})
         column: Column = self.model.encoding_.apply(views)[0][self.view]
         return column
+
+
+def _by_key(index: Index, keys: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Those of the keys that are there, rising, and their vectors."""
+    found, vectors = index.vectors(keys)
+    order = np.argsort(found)
+    return found[order], vectors[order]
 
 
 def _read(path: Path) -> str:
