@@ -28,16 +28,16 @@ def made(tmp_path_factory):
     Retrieve(encoders={"text": "hashed_text", "image": "pixel_image"}).fit(views).save(home / "m.chiasm")
     told = make_pictures(home / "Pictures", 96, seed=5)
     collection = Collection.build(home / "p.index", home / "m.chiasm", home / "Pictures")
-    collection.said = dict(told)
+    collection.told_scores = dict(told)
     return collection
 
 
 def found(made, words, **options):
-    return [made.said[hit["item"]] for hit in made.hits({"text": [words]}, **options)[0]]
+    return [made.told_scores[hit["item"]] for hit in made.hits({"text": [words]}, **options)[0]]
 
 
 def of(made, caption):
-    return [name for name, said in made.said.items() if said == caption]
+    return [name for name, said in made.told_scores.items() if said == caption]
 
 
 def test_a_file_marked_plus_draws_its_like_and_one_marked_minus_drives_them_off(made):

@@ -314,7 +314,7 @@ def test_the_command_teaches_searches_lists_and_forgets(made, capsys):
 
 
 def test_an_index_that_was_made_before_names_can_be_taught(made):
-    made._catalog.change([("DROP TABLE IF EXISTS taught", ())])
+    made._catalog.change("DROP TABLE IF EXISTS taught")
     assert made.names() == []
     made.teach("rex", REX[:2])
     assert Path(made.path).is_dir()

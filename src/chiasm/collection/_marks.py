@@ -108,7 +108,7 @@ class Moves:
 
     def counts(self, row: int) -> float:
         """What each taught name of a question counts beside its other words."""
-        return 1.0 if self.alone[row] else NAMED
+        return NAMED if self.names and not self.alone[row] else 1.0
 
 
 class Moved:
