@@ -5,7 +5,7 @@
 - boxes_words: one caption of five is known, another asks (English; the 79 pictures of val2017 are asked, the others
   choose; 400 photographs of coco2k with their captions stand beside them; models of five cuts of coco2k's other rows).
 - ikea: type and color are known, the description asks (English). openmoji: the English name is known, the Chinese one
-  asks. web_news_zh: the first half of a Chinese text is known, the other half asks. Five re-drawn 60/20/20 cuts each;
+  asks. web_news_zh: of a Chinese text the first 64 characters are known, the next 64 ask. Five re-drawn 60/20/20 cuts each;
   each thing once, and texts that several things share are left out.
 
 Ways: the picture alone (`Retrieve`); the caption alone (e5 as it is; in the model's shared space); BM25 of all words
@@ -47,7 +47,7 @@ SETS = {
     "boxes": "boxes_words, a caption known, another asks",
     "ikea": "ikea, type and color known, the description asks",
     "openmoji": "openmoji, English names known, Chinese ones ask",
-    "news": "web_news_zh, half of a Chinese text known, the other half asks",
+    "news": "web_news_zh, 64 characters of a Chinese text known, the next 64 ask",
 }
 WAYS = {
     "picture": "the picture alone",
@@ -298,8 +298,8 @@ def columned(name: str) -> tuple[list[str], Any, list[str], list[str], list[str]
     if name == "ikea":
         known = [f"{kind}, {color}" for kind, color in zip(held["type"], held["color"], strict=True)]
         return held["id"], paths, held["description"], known, held["description"]
-    each = [text[:512] for text in held["text"]]
-    return held["id"], paths, each, [t[: len(t) // 2] for t in each], [t[len(t) // 2 :] for t in each]
+    each = held["text"]
+    return held["id"], paths, each, [text[:64] for text in each], [text[64:128] for text in each]
 
 
 def cuts(name: str) -> Iterator[tuple[Asked, Asked]]:
