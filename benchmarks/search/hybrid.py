@@ -5,8 +5,8 @@
 - boxes_words: one caption of five is known, another asks (English; the 79 pictures of val2017 are asked, the others
   choose; 400 photographs of coco2k with their captions stand beside them; models of five cuts of coco2k's other rows).
 - ikea: type and color are known, the description asks (English). openmoji: the English name is known, the Chinese one
-  asks. web_news_zh: of a Chinese text the first 64 characters are known, the next 64 ask. Five re-drawn 60/20/20 cuts each;
-  each thing once, and texts that several things share are left out.
+  asks. web_news_zh: of a Chinese text the first 64 characters are known, the next 64 ask. Five re-drawn 60/20/20 cuts
+  each; each thing once, and texts that several things share are left out.
 
 Ways: the picture alone (`Retrieve`); the caption alone (e5 as it is; in the model's shared space); BM25 of all words
 alone (`chiasm.index.Words`); reciprocal rank fusion (k = 60) of picture and caption, and of all three; standard scores
