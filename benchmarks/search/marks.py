@@ -60,13 +60,18 @@ class Asked(NamedTuple):
     vector: np.ndarray
     meant: np.ndarray
     cluster: str
+    scaled: np.ndarray
+    """The vector, so that the scores of what is usual have a standard deviation of 1."""
+
+
+def question(space: Space, vector: np.ndarray, meant: np.ndarray, cluster: str) -> Asked:
+    return Asked(space, vector, meant, cluster, space.others[RIDGES[0]].scaled(vector, space.own))
 
 
 # ---- methods: (what was asked, marked + `(n, w)`, marked - `(m, w)`) -> a vector to rank by ----
 def ours(ridge: float, more: float, less: float) -> Method:
     def move(asked: Asked, plus: np.ndarray, minus: np.ndarray) -> np.ndarray:
-        space = asked.space
-        found = space.others[ridge].scaled(asked.vector, space.own)
+        space, found = asked.space, asked.scaled.copy()
         held = [direction(space.others[ridge], one.tobytes()) for one in (plus, minus)]
         found[: space.width] = mixed(found[: space.width], *held, (more, less))
         return found
@@ -176,7 +181,7 @@ def ikea() -> Iterator[tuple[int, list[Asked]]]:
         train = split == "train"
         space, ask = fitted(views, train, views.names[0], views.names[1])
         told = kinds[~train]
-        yield seed, [Asked(space, v, told == n, n) for v, n in zip(ask(words), names.tolist(), strict=True)]
+        yield seed, [question(space, v, told == n, n) for v, n in zip(ask(words), names.tolist(), strict=True)]
 
 
 def coco2k() -> Iterator[tuple[int, list[Asked]]]:
@@ -193,7 +198,7 @@ def coco2k() -> Iterator[tuple[int, list[Asked]]]:
         for row, vector in zip(held.tolist(), ask(rows[held]), strict=True):
             meant = np.array([len(said[row] & said[other]) >= 3 for other in held.tolist()])
             if meant.sum() >= 5:
-                asked.append(Asked(space, vector, meant, str(raw.ids[row])))
+                asked.append(question(space, vector, meant, str(raw.ids[row])))
         yield seed, asked
 
 
@@ -207,7 +212,7 @@ def wikipedia() -> Iterator[tuple[int, list[Asked]]]:
         space, ask = fitted(views, train, "topics", "image")
         vectors = ask(columns["topics"][~train].astype(np.float32))
         ids = np.flatnonzero(~train)
-        yield seed, [Asked(space, v, label[~train] == label[i], str(i)) for v, i in zip(vectors, ids, strict=True)]
+        yield seed, [question(space, v, label[~train] == label[i], str(i)) for v, i in zip(vectors, ids, strict=True)]
 
 
 # ---- the user ----
@@ -222,10 +227,12 @@ def trials(asked: Sequence[Asked], n: int) -> Iterator[tuple[Asked, np.ndarray, 
             yield one, plus, minus, rest
 
 
-def precision(scores: np.ndarray, meant: np.ndarray) -> float:
-    """Average precision of a ranking, in %."""
-    right = meant[np.argsort(-scores, kind="stable")]
-    return float(100 * (np.cumsum(right)[right] / (np.flatnonzero(right) + 1)).mean())
+def precision(scores: np.ndarray, meant: np.ndarray) -> list[float]:
+    """Average precision, in %, of each ranking `(c, m)`."""
+    right = meant[np.argsort(-scores, axis=1, kind="stable")]
+    hits = np.cumsum(right, axis=1) / np.arange(1, right.shape[1] + 1)
+    found: list[float] = (100 * (hits * right).sum(axis=1) / meant.sum()).tolist()
+    return found
 
 
 def run(parts: Sequence[str] = ()) -> dict[str, Any]:
@@ -276,14 +283,16 @@ def measured(pack: str, draws: Iterator[tuple[int, list[Asked]]]) -> dict[str, A
 def score(asked: Sequence[Asked], n: int) -> dict[str, Any]:
     """Average precision of every candidate of every method, a number a question."""
     found: dict[str, Any] = {name: {key: [] for key in grid} for name, grid in GRIDS.items()} | {"none": [], "rows": []}
+    each = [(name, key, method) for name, grid in GRIDS.items() for key, method in grid.items()]
     for one, plus, minus, rest in trials(asked, n):
         gallery, width = one.space.gallery, one.space.width
+        marks = gallery[plus, :width], gallery[minus, :width]
+        moved = np.stack([one.vector, *(method(one, *marks) for _, _, method in each)]).astype(np.float32)
+        plain, *scored = precision(moved @ gallery[rest].T, one.meant[rest])
         found["rows"].append(one.cluster)
-        found["none"].append(precision((gallery @ one.vector)[rest], one.meant[rest]))
-        for name, grid in GRIDS.items():
-            for key, method in grid.items():
-                moved = method(one, gallery[plus, :width], gallery[minus, :width])
-                found[name][key].append(precision((gallery @ moved)[rest], one.meant[rest]))
+        found["none"].append(plain)
+        for (name, key, _), value in zip(each, scored, strict=True):
+            found[name][key].append(value)
     return found
 
 

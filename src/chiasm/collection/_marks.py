@@ -161,7 +161,7 @@ def meaning(model: Any, view: str) -> int:
 
 
 def usual(model: Any, view: str) -> np.ndarray:
-    """`(m, d)` of length 1, items of a view that the model was fitted on: at most 2,000, as far apart as they are."""
+    """`(m, d)` of length 1, items of a view that the model was fitted on: at most 2,000, evenly spaced."""
     index: Index = model.indexes_[view]
     held = getattr(index, "vectors_", None)
     if held is None or not len(held):
