@@ -80,8 +80,10 @@ FIGURES = [
         for key, told in (("precision", "average precision"), ("top", "R@10"))
     ),
     *(
-        Figure(f"{part}.both.gain", (part, "gain", "picture"), f"{what}, both less the picture alone", **SHARE)
+        Figure(f"{part}.{way}.gain", (part, "gain", way), f"{what}, average precision of both less {words}", **SHARE)
         for part, what in (("but", "ikea, a picture and a color"), ("and", "coco2k, a photograph and a word"))
+        for way, words in BUT.items()
+        if way not in ("both", "chance")
     ),
     *(
         Figure(f"minus.{way}.{key}", ("minus", way, key), f"coco2k, one word less another, {words}: {told}", **SHARE)
