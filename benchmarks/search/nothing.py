@@ -35,6 +35,7 @@ from chiasm.splits import cut
 from chiasm.stats.match_odds import NEAR, learn_odds, match_odds
 from chiasm.stats.relevance import relevance
 from chiasm.tasks._retrieve.rejection import calibrate, odds_here, rejected, standards
+from chiasm.tasks._retrieve.scripts import scripts
 from chiasm.tasks.retrieve import Retrieve
 from chiasm.views import Column, Views
 
@@ -72,7 +73,9 @@ def figures() -> list[Figure]:
         for way in ways(name):
             at, short = ("conditions", name, way), f"{name}.{way.split()[0]}"
             shares = {"rejected": "true queries rejected", "removed": "queries rejected whose items were taken out"}
-            shares |= {f"off.{TOLD[other]}": f"{TOLD[other]} rejected" for other in others}
+            for other in others:
+                shares[f"off.{TOLD[other]}"] = f"{TOLD[other]} rejected"
+                shares[f"off.{TOLD[other]}.all"] = f"{TOLD[other]} rejected if all scripts were judged alike"
             for part in PARTS:
                 shares[f"{part}.in"] = f"true queries that find nothing, {part} % meet the condition, their match too"
                 shares[f"{part}.out"] = f"queries that find nothing, {part} % meet the condition, their match does not"
@@ -135,11 +138,6 @@ def true(views: Views, start: str, to: str) -> tuple[np.ndarray, list[np.ndarray
     return views[start].items[views[start].used[queries]], matches
 
 
-def scored(scores: np.ndarray) -> list[list[dict[str, Any]]]:
-    """First hits, as `judged` takes them."""
-    return [[{"score": float(score)}] for score in scores]
-
-
 def few(index: Exact, vectors: np.ndarray, column: str, parts: list[str]) -> np.ndarray:
     """`(q,)` the scores of the first hits below a condition each; -2 where nothing meets it."""
     found = np.full(len(vectors), -2, np.float32)
@@ -177,7 +175,7 @@ class Cut:
                     self.near[start, to, name, where] = few(index, vectors, f"of{name}", parts)
             for other, table_ in off.items():
                 asked = self.model.transform(Views({start: table_[self.held[start].modality]}, table_.ids))[start]
-                self.off[start, other] = asked.items[asked.used]
+                self.off[start, other] = asked.items[asked.used], scripts(asked, asked.used.tolist())
 
     def halved(self, rng: np.random.Generator) -> dict[tuple[str, str, str], float]:
         """Shares (%) of one halving."""
@@ -193,25 +191,25 @@ class Cut:
             about = (calibration, self.model.aligner_, start, to)
             index = self.indexes[to]
 
-            def empty(vectors: np.ndarray, scores: np.ndarray, about: Any = about, index: Any = index) -> float:
-                kept = standards(*about, vectors, RATE, index).keep(scored(scores))
-                return 100 * float(np.mean([not row for row in kept]))
-
-            best = index.search(vectors, 1)[1][:, 0]
-            found[start, to, "rejected"] = empty(vectors, best)
+            near = {"rejected": index.search(vectors, 1)[1][:, 0]}
+            near |= {f"{name}.{at}": self.near[start, to, name, at][rows] for name in PARTS for at in ("in", "out")}
+            first = [[{"what": what, "score": float(of[row])} for what, of in near.items()] for row in range(len(rows))]
+            kept = standards(*about, vectors, RATE, index).keep(first)  # each hit as if a condition had left it first
+            for what in near:
+                empty = [not any(hit["what"] == what for hit in row) for row in kept]
+                found[start, to, what] = 100 * float(np.mean(empty))
             for name in PARTS:
-                for where in ("in", "out"):
-                    found[start, to, f"{name}.{where}"] = empty(vectors, self.near[start, to, name, where][rows])
-                near = self.near[start, to, name, "in"][rows]
-                found[start, to, f"{name}.hits"] = 100 * float(rejected(*about, vectors, near, RATE).mean())
+                alone = rejected(*about, vectors, near[f"{name}.in"], RATE)
+                found[start, to, f"{name}.hits"] = 100 * float(alone.mean())
             gone = np.isin(index.keys(), np.concatenate(matches))
             rest = Exact().add(index.keys()[~gone], self.items[to][index.keys()[~gone]])
             scores = rest.search(vectors, 1)[1][:, 0]
             found[start, to, "removed"] = 100 * float(rejected(*about, vectors, scores, RATE, rest).mean())
-            for (at, other), away in self.off.items():
+            for (at, other), (away, written) in self.off.items():
                 if at == start:
-                    scores = index.search(away, 1)[1][:, 0]
-                    found[start, to, f"off.{TOLD[other]}"] = 100 * float(rejected(*about, away, scores, RATE).mean())
+                    asks = (*about, away, index.search(away, 1)[1][:, 0], RATE)
+                    found[start, to, f"off.{TOLD[other]}"] = 100 * float(rejected(*asks, None, written).mean())
+                    found[start, to, f"off.{TOLD[other]}.all"] = 100 * float(rejected(*asks).mean())
         return found
 
 
@@ -225,6 +223,7 @@ def _places(held: Views, asked: Views, start: str, to: str) -> np.ndarray:
 
 def conditions() -> dict[str, Any]:
     """By pack and direction, the shares over all halvings."""
+    warnings.simplefilter("ignore", ChiasmWarning)  # of scripts that are not judged
     told: dict[str, Any] = {}
     for name, others in OTHERS.items():
         views = read(name)
@@ -322,7 +321,7 @@ def odds() -> dict[str, Any]:
                     rows = [row for row, match in enumerate(matches) if np.isin(match, used).any()]
                     keys, near = index.search(vectors[rows], NEAR)
                     right = np.array([key in matches[row] for key, row in zip(keys[:, 0], rows, strict=True)])
-                    line = odds_here(known, "", None if gallery == "own" else index)
+                    line = odds_here(model.calibration_, start, to, None if gallery == "own" else index)
                     if line is None:
                         continue
                     ours, theirs = (

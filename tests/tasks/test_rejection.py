@@ -164,17 +164,18 @@ def test_an_answer_that_is_rejected_is_none_and_nan(planted, model):
     gone = np.array([not row for row in model.hits(asked, reject=0.3)])
     labels, scores = model.answer(asked, k=3, reject=0.3)
     assert 0 < gone.sum() < 80
-    assert labels.shape == scores.shape == (80, 3)
+    assert labels.shape == scores.shape
+    assert labels.shape[1] in (1, 2, 3)  # no more than count as matches
     assert set(labels[gone].ravel()) == {None}
     assert np.isnan(scores[gone]).all()
     labels, scores = model.answer({"a": np.zeros((1, 20))}, k=3, reject=0.999)
     assert (labels.tolist(), scores.shape) == ([[None] * 3], (1, 3))
     labels, scores = model.answer(asked, k=3, reject=0.3)
     free_labels, free_scores = model.answer(asked, k=3)
-    kept = ~np.isnan(scores)
+    kept, wide = ~np.isnan(scores), scores.shape[1]
     assert kept[~gone, 0].all()
-    np.testing.assert_array_equal(labels[kept], free_labels[kept])
-    np.testing.assert_array_equal(scores[kept], free_scores[kept])
+    np.testing.assert_array_equal(labels[kept], free_labels[:, :wide][kept])
+    np.testing.assert_array_equal(scores[kept], free_scores[:, :wide][kept])
 
 
 def test_within_another_gallery_true_queries_are_answered_and_others_rejected_more(planted, model):

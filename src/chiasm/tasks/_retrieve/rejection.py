@@ -22,6 +22,9 @@ __all__ = ["Calibration", "Standards", "calibrate", "no_pairs", "odds_here", "re
 MOST = 2000
 """The most known queries that are kept of an ordered pair of views."""
 
+MOST_ELSEWHERE = 500
+"""The most of them that are asked in another gallery, which takes as long as so many searches."""
+
 MOST_ODDS = 300
 """The most of them from which the odds of a hit are learned."""
 
@@ -34,7 +37,7 @@ _SAME = 1e-5
 Calibration = dict[str, dict[str, dict[str, np.ndarray]]]
 """By the query's view and the answer's: n `queries` `(n, k)` in the shared space, the cosines `(n,)` of their `best`
 hits in the whole index and of their true `match`, what each `owed` `(n,)`, the `script` `(n,)` it is in, its `matches`
-`(n, 8)`, and of the whole index the `odds` `(s, 3)` of a hit by the script `asked` `(s,)`, "" for all."""
+`(n, 8)`; and of the whole index the `odds` `(s, 3)` of a hit by the script `asked` `(s,)`, "" for all."""
 
 
 def calibrate(held: Views, indexes: Mapping[str, Any], aligner: Any) -> Calibration:
@@ -70,10 +73,10 @@ def calibrate(held: Views, indexes: Mapping[str, Any], aligner: Any) -> Calibrat
             "script": written[kept],
             "matches": matches,
         }
-        enough = [s for s in sorted({"", *known["script"].tolist()}) if _alike(known, s).sum() >= fewest(0.1, SURE)]
+        near = indexes[b].search(vectors[:MOST_ELSEWHERE], NEAR)[1]
+        enough = [s for s in sorted({"", *written[kept].tolist()}) if _alike(known, s).sum() >= fewest(0.1, SURE)]
         known["asked"] = np.array(enough, dtype=known["script"].dtype)
-        odds = [_odds(known, _alike(known, s), indexes[b]) for s in enough]
-        known["odds"] = np.array(odds).reshape(len(enough), 3)
+        known["odds"] = np.array([_odds(known, near, s) for s in enough]).reshape(len(enough), 3)
         found[a][b] = known
     return found
 
@@ -102,21 +105,7 @@ def rejected(
 
     Raises a ChiasmError when the model was fitted without validation rows.
     """
-    known = _known(calibration, start, to)
-    best = known["best"]
-    if gallery is not None:
-        best = np.maximum(known["match"], gallery.search(known["queries"], 1)[1][:, 0])
-    mask = np.zeros(len(vectors), bool)
-    asked = np.array(written or [""] * len(vectors))
-    for one in np.unique(asked).tolist():
-        alike = _alike(known, one)
-        if alike.sum() < fewest(rate, SURE) and not alike.all():
-            warnings.warn(_strange(one, int(alike.sum()), len(alike), fewest(rate, SURE)), ChiasmWarning, stacklevel=3)
-            continue
-        least = threshold((best + known["owed"])[alike], rate, SURE)
-        here = asked == one
-        mask[here] = scores[here] + aligner.owed(start, to, vectors[here]) < least
-    return mask
+    return _gone(_known(calibration, start, to, gallery), aligner, (start, to), vectors, scores, rate, written)
 
 
 class Standards(NamedTuple):
@@ -162,9 +151,9 @@ def standards(
     Args:
         own: the model's own index; gallery: another one, if that is searched. rate, written: as `rejected` has them.
     """
-    known, index = _known(calibration, start, to), own if gallery is None else gallery
+    known, index = _known(calibration, start, to, gallery), own if gallery is None else gallery
     near = index.search(vectors, NEAR)[1]
-    gone = rejected(calibration, aligner, start, to, vectors, near[:, 0], rate, gallery, written)
+    gone = _gone(known, aligner, (start, to), vectors, near[:, 0], rate, written)
     owed = aligner.owed(start, to, vectors)
     least = np.full(len(vectors), -np.inf)
     odds: list[tuple[np.ndarray, np.ndarray] | None] = []
@@ -172,7 +161,7 @@ def standards(
     for place, one in enumerate(written or [""] * len(vectors)):
         alike = _alike(known, one)
         if one not in lines:
-            lines[one] = odds_here(known, one, gallery)
+            lines[one] = _odds_of(known, one)
         if alike.sum() >= fewest(rate / 2, SURE):
             least[place] = threshold((known["match"] + known["owed"])[alike], rate / 2, SURE) - owed[place]
         line = lines[one]
@@ -188,14 +177,52 @@ def no_pairs() -> ChiasmError:
     )
 
 
-def _known(calibration: Calibration, start: str, to: str) -> dict[str, np.ndarray]:
+def odds_here(calibration: Calibration, start: str, to: str, gallery: Any = None, written: str = "") -> Any:
+    """What `match_odds` needs `(3,)` for hits of queries in a script; None where too few are known.
+
+    Args:
+        gallery: as `rejected` has it.
+    """
+    return _odds_of(_known(calibration, start, to, gallery), written)
+
+
+def _known(calibration: Calibration, start: str, to: str, gallery: Any = None) -> dict[str, np.ndarray]:
+    """What is known of an ordered pair of views; in another gallery its `best` there, and what is `near`."""
     known = calibration.get(start, {}).get(to)
     if known is None:
         raise ChiasmError(
             f"wanted validation rows with {start!r} and {to!r} to know what a match scores, got a model that was "
             "fitted without: fit it with a split that has val rows, or search without rejecting."
         )
-    return known
+    if gallery is None:
+        return known
+    here = {name: values[:MOST_ELSEWHERE] for name, values in known.items() if name not in ("asked", "odds")}
+    here["near"] = gallery.search(here["queries"], NEAR)[1]
+    here["best"] = np.maximum(here["match"], here["near"][:, 0])
+    return here
+
+
+def _gone(
+    known: Mapping[str, np.ndarray],
+    aligner: Any,
+    way: tuple[str, str],
+    vectors: np.ndarray,
+    scores: np.ndarray,
+    rate: float,
+    written: Sequence[str],
+) -> np.ndarray:
+    """As `rejected`."""
+    mask = np.zeros(len(vectors), bool)
+    asked = np.array(written or [""] * len(vectors))
+    for one in np.unique(asked).tolist():
+        alike = _alike(known, one)
+        if alike.sum() < fewest(rate, SURE) and not alike.all():
+            warnings.warn(_strange(one, int(alike.sum()), len(alike), fewest(rate, SURE)), ChiasmWarning, stacklevel=4)
+            continue
+        least = threshold((known["best"] + known["owed"])[alike], rate, SURE)
+        here = asked == one
+        mask[here] = scores[here] + aligner.owed(*way, vectors[here]) < least
+    return mask
 
 
 def _alike(known: Mapping[str, np.ndarray], written: str) -> np.ndarray:
@@ -207,21 +234,21 @@ def _alike(known: Mapping[str, np.ndarray], written: str) -> np.ndarray:
     return alike
 
 
-def odds_here(known: Mapping[str, np.ndarray], written: str, gallery: Any) -> np.ndarray | None:
-    """The odds `(3,)` of hits for queries in a script; None where too few are known, or in a model before 0.2."""
-    if "asked" not in known or written not in known["asked"].tolist():
+def _odds_of(known: Mapping[str, np.ndarray], written: str) -> np.ndarray | None:
+    """The odds `(3,)` for queries in a script; None where too few are known, and of a model saved before 0.2."""
+    if "near" in known:
+        enough = "matches" in known and _alike(known, written).sum() >= fewest(0.1, SURE)
+        return _odds(known, known["near"], written) if enough else None
+    if written not in known.get("asked", np.zeros(0)).tolist():
         return None
-    if gallery is None:
-        own: np.ndarray = known["odds"][known["asked"].tolist().index(written)]
-        return own
-    return _odds(known, _alike(known, written), gallery)
+    own: np.ndarray = known["odds"][known["asked"].tolist().index(written)]
+    return own
 
 
-def _odds(known: Mapping[str, np.ndarray], alike: np.ndarray, index: Any) -> np.ndarray:
-    """What `learn_odds` finds of these known queries beside the nearest others of an index."""
-    rows = np.flatnonzero(alike)[:MOST_ODDS]
-    others = index.search(known["queries"][rows], NEAR)[1].astype(np.float64)
-    matches = known["matches"][rows]
+def _odds(known: Mapping[str, np.ndarray], near: np.ndarray, written: str) -> np.ndarray:
+    """What `learn_odds` finds of the known queries in a script, of whose first ones `near` has the nearest items."""
+    rows = np.flatnonzero(_alike(known, written)[: len(near)])[:MOST_ODDS]
+    others, matches = near[rows].astype(np.float64), known["matches"][rows]
     for row in range(len(rows)):  # its matches may be among them
         others[row, np.isclose(others[row][:, None], matches[row], rtol=0, atol=_SAME).any(axis=1)] = -np.inf
     return learn_odds(matches[:, 0], others)
