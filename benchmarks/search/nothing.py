@@ -66,7 +66,7 @@ def ways(name: str) -> tuple[str, str]:
     return f"{a} -> {b}", f"{b} -> {a}"
 
 
-def figures() -> list[Figure]:
+def _figures() -> list[Figure]:
     """All that is saved."""
     found = []
     for name, others in OTHERS.items():
@@ -116,6 +116,9 @@ def figures() -> list[Figure]:
                 ):
                     found.append(Figure(f"{short}.{key}", (*at, key), f"{what}: {words}", "", form, "{n} cuts"))
     return found
+
+
+FIGURES = _figures()
 
 
 def read(name: str) -> Views:
@@ -362,7 +365,7 @@ PARTED = {"conditions": conditions, "languages": languages, "odds": odds}
 def main() -> None:
     args = arguments(__doc__, PARTED).parse_args()
     result = {part: run() for part, run in PARTED.items() if not args.parts or part in args.parts}
-    finish(result, figures(), args)
+    finish(result, FIGURES, args)
 
 
 if __name__ == "__main__":
