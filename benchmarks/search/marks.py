@@ -12,7 +12,7 @@ Methods: `ours`, what a search does (`Others`, an infinite ridge: Rocchio's mean
 the spread of its scores); `apart`, directions told apart from what is usual as a taught name is; Rocchio's formula with
 its classic weights, and tuned; ridge and logistic regression on the marks (+1, -1), drawn to the query instead of to 0.
 Each chooses its weights on half of the questions (all three n together) and is scored on the other half, then the other
-way round. Intervals over types, captions, articles.
+way round; `shipped` are ours by the weights that a search has. Intervals over types, captions, articles.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ import numpy as np
 from benchmarks._sets import encoded, pictures, table
 from benchmarks._trials import Figure, arguments, finish, redrawn, say
 from chiasm.align.auto import Auto
+from chiasm.collection._marks import MARKED
 from chiasm.encoding import Encoding
 from chiasm.stats.prototypes import Others, mixed
 from chiasm.stats.resample import Draws, difference, interval_of
@@ -126,11 +127,13 @@ GRIDS: dict[str, dict[str, Method]] = {
     "ridge": {f"{p} {r}": regression("squared", p, r) for p in (0.3, 1, 3) for r in (0.1, 1, 10, 100)},
     "logistic": {f"{p} {r}": regression("logistic", p, r) for p in (0.3, 1, 3) for r in (0.1, 1, 10)},
     "classic": {"0.75 0.15": rocchio(0.75, 0.15)},
+    "shipped": {str(MARKED): ours(np.inf, *MARKED)},
 }
 WHAT = {
     "none": "without marks",
     "ours": "with marks",
     "apart": "directions told apart as names are",
+    "shipped": "with marks, as a search weighs them",
     "rocchio": "Rocchio, tuned alike",
     "classic": "Rocchio, classic weights",
     "ridge": "ridge regression around the query",
@@ -147,6 +150,9 @@ FIGURES = [
                f"{pack}, {n} + and {n} -: ours less {what}", format="+.1f", n="{n}")
         for pack in PACKS for n in MARKS for name, what in WHAT.items() if name in ("none", "apart", "rocchio")
     ),
+    *(Figure(f"{pack}.{n}.gain", (pack, str(n), "shipped minus none"), f"{pack}, {n} + and {n} -: what marks add, as a "
+             "search weighs them", format="+.1f", n="{n}")
+      for pack in PACKS for n in MARKS),
     *(Figure(f"{pack}.chance", (pack, "chance"), f"{pack}: the share of the rest that is meant", n="{n}", unit="%")
       for pack in PACKS),
 ]  # fmt: skip
@@ -275,6 +281,7 @@ def measured(pack: str, draws: Iterator[tuple[int, list[Asked]]]) -> dict[str, A
         result[n] = {
             "n": f"{len(clusters[n])} questions, {len(set(clusters[n]))} things",
             "AP": {name: interval_of(*one) for name, one in sampled.items()},
+            "shipped minus none": difference(sampled["shipped"], sampled["none"]),
             "ours minus": {name: difference(sampled["ours"], one) for name, one in sampled.items() if name != "ours"},
         }
     return {**result, "chosen": {name: sorted(set(of)) for name, of in chosen.items()}}
