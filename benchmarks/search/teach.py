@@ -67,13 +67,13 @@ ASKED = {
 
 FIGURES = [
     *(
-        Figure(f"{at}.{k}.{name}.{measure}", (*at.split("."), str(k), name, measure),
+        Figure(f"{at}.{k}.{name.replace(' ', '_')}.{measure}", (*at.split("."), str(k), name, measure),
                f"{what}, {k} pictures: {said}, {measure}", n="{n}", unit="%")
         for at, (what, names) in ASKED.items() for k in TAUGHT for name, said in names.items()
         for measure in ("R@1", "R@10")[: 2 if name == "ours" else 1]
     ),
     *(
-        Figure(f"{at}.{k}.less.{name}", (*at.split("."), str(k), "ours minus", name, "R@1"),
+        Figure(f"{at}.{k}.less.{name.replace(' ', '_')}", (*at.split("."), str(k), "ours minus", name, "R@1"),
                f"{what}, {k} pictures: ours less {said}, R@1", format="+.1f", n="{n}")
         for at, (what, names) in ASKED.items() for k in TAUGHT for name, said in names.items()
         if name in ("nearest", "mean", "raw ours", "plain")
