@@ -65,6 +65,12 @@ def test_a_condition_that_no_file_meets_leaves_nothing(made):
     assert found(made, where=["path=nowhere"], reject=RATE) == [[]] * len(KINDS)
 
 
+def test_so_does_a_folder_without_a_file(made, tmp_path):
+    (tmp_path / "Empty").mkdir()
+    empty = Collection.build(tmp_path / "e.index", made.model, tmp_path / "Empty")
+    assert found(empty, reject=RATE) == [[]] * len(KINDS)
+
+
 def test_a_probability_falls_with_the_score_and_is_told_only_when_asked_for(made):
     assert not any("probability" in hit for row in found(made) for hit in row)
     for row in found(made, reject=RATE):

@@ -151,7 +151,10 @@ def standards(
     Args:
         own: the model's own index; gallery: another one, if that is searched. rate, written: as `rejected` has them.
     """
-    known, index = _known(calibration, start, to, gallery), own if gallery is None else gallery
+    index = own if gallery is None else gallery
+    if not len(index):
+        return Standards(np.ones(len(vectors), bool), np.full(len(vectors), np.inf), [None] * len(vectors))
+    known = _known(calibration, start, to, gallery)
     near = index.search(vectors, NEAR)[1]
     gone = _gone(known, aligner, (start, to), vectors, near[:, 0], rate, written)
     owed = aligner.owed(start, to, vectors)
