@@ -28,7 +28,7 @@ from PIL import Image, ImageDraw, ImageFont
 from benchmarks._sets import files, pictures, table
 from benchmarks._trials import SHARES, Figure, Runs, apart, arguments, finish, redrawn, say
 from chiasm import registry
-from chiasm.collection._fused import Scale, fused
+from chiasm.collection._fused import Scale, Terms, fused
 from chiasm.encoding import Encoding
 from chiasm.media.ocr import character_errors, read_text
 from chiasm.report.sheet import font_file
@@ -229,7 +229,7 @@ def collected(pictures_: np.ndarray, tweets: np.ndarray, words: np.ndarray) -> n
     for cosines, tweet in zip(pictures_, tweets, strict=True):
         read = np.where(has, unit(words) @ tweet, np.nan)
         picture = Scale.of(cosines).standard(cosines)
-        rows.append(fused(picture, np.full(len(has), np.nan), Scale.of(read[has]).standard(read), 1.0))
+        rows.append(fused(picture, np.full(len(has), np.nan), Scale.of(read[has]).standard(read), Terms()))
     return np.stack(rows)
 
 

@@ -17,7 +17,7 @@ from PIL import Image, ImageDraw, ImageFont
 import chiasm
 from chiasm.cli.search import search_command
 from chiasm.collection import Collection
-from chiasm.collection._fused import Fused, Scale, fused
+from chiasm.collection._fused import Fused, Scale, Terms, fused
 from chiasm.encode.hashed_text import HashedText
 from chiasm.encode.pixel_image import PixelImage
 from chiasm.errors import ChiasmError
@@ -96,7 +96,8 @@ def test_what_is_searched_is_the_formula_over_everything(home, model):
     both = np.array([second.get(i, np.nan) for i in ids.tolist()])
     known = ~np.isnan(both)
     agree = min(1, max(0, 2 * np.corrcoef(first[known], both[known])[0, 1]))
-    total = fused(first, both, np.full(len(ids), np.nan), agree)
+    weight = (first.max() / both[known].max()) ** 2
+    total = np.where(known, (weight * first + both) / (weight + agree), first)
     order = [f"{made._catalog.by_id([int(i)])[int(i)].name}" for i in ids[np.argsort(-total, kind="stable")]]
     hits = made.hits({"text": [text]}, k=30)[0]
     assert [hit["score"] for hit in hits] == pytest.approx(own.mean + own.spread * np.sort(total)[::-1], abs=1e-5)
@@ -111,6 +112,16 @@ def test_lists_are_looked_at_as_far_as_it_takes(home, model, monkeypatch, wide):
     monkeypatch.setattr("chiasm.collection._fused._FIRST", wide)
     for k in (1, 4, 30):
         assert [row[:k] for row in whole] == list(made.hits(queries, k=k))
+
+
+def test_the_score_of_which_the_best_stands_out_counts_more():
+    rng = np.random.default_rng(0)
+    cosines = rng.normal(size=50), rng.normal(size=50)
+    sure, unsure = (Terms.of(best, 3.0, *cosines) for best in (6.0, 1.5))
+    assert (sure.weight, unsure.weight) == (4.0, 0.25)
+    assert Terms.of(0.0, 0.0, np.ones(9), np.ones(9)) == (1.0, 0.0)  # nothing varies: nothing is divided by 0
+    assert Terms.of(1.0, 1.0, cosines[0], cosines[0]).agree == 1.0
+    assert Terms.of(1.0, 1.0, cosines[0], -cosines[0]).agree == 0.0
 
 
 def test_a_filter_changes_no_score(home, model):
@@ -299,10 +310,10 @@ def test_read_text_lifts_a_picture_and_never_lowers_it():
     none = np.array([np.nan])
     for picture in (-1.0, 0.0, 2.0):
         for words in (-3.0, 0.0, 1.0, 5.0):
-            alone = fused(np.array([picture]), none, none, 1.0)[0]
-            lifted = fused(np.array([picture]), none, np.array([words]), 1.0)[0]
+            alone = fused(np.array([picture]), none, none, Terms())[0]
+            lifted = fused(np.array([picture]), none, np.array([words]), Terms())[0]
             assert lifted == max(alone, 0.6 * (picture + words))
-    assert fused(np.array([2.0]), np.array([4.0]), np.array([-5.0]), 1.0)[0] == 3.0
+    assert fused(np.array([2.0]), np.array([4.0]), np.array([-5.0]), Terms())[0] == 3.0
 
 
 def test_without_the_package_reading_is_refused_before_anything_is_made(home, model, monkeypatch):
