@@ -19,8 +19,8 @@ queries whose text is there and whose is not; for a missing text `mean` takes wh
 them: what adding the score of read text costs where it is of no use. What it gains on tweets, and how the same rule
 does there, is in `benchmarks/search/ocr.py`.
 
-Intervals over things (clusters), differences in pairs. The rule was chosen on boxes_words (all pictures), tweets and the
-validation queries of the others; adding one to one was given up after a look at two test cuts of web_news_zh.
+Intervals over things (clusters), differences in pairs. The rule was chosen on boxes_words (all pictures), tweets and
+the validation queries of the others; adding one to one was given up after a look at two test cuts of web_news_zh.
 """
 
 from __future__ import annotations
