@@ -6,8 +6,8 @@ changes neither. Then, with p, c and r those of picture, caption and read text (
 
 - (v p + c) / (v + g) for a file with a caption, p for one without, as if its caption scored g p.
 - v, the weight of pictures, is the square of how far the best picture of all stands out, over how far the best caption
-  does: of the two the one that knows an answer to this query counts. With v = 1, ten points of R@1 are lost to captions
-  alone on Chinese news, whose pictures say little.
+  does: of the two the one that knows an answer to this query counts. With v = 1, seven points of R@1 are lost to
+  captions alone on Chinese news, whose pictures say little; with this v two.
 - g is twice the correlation of the two scores of this query over the files that have both, between 0 and 1: where
   captions say what pictures show, a picture stands for both; where they say other things, for less. No fixed g was
   good on all sets.
