@@ -42,13 +42,13 @@ _UNREAD = {"F4", "F6_E2M3", "F6_E3M2", "F8_E4M3", "F8_E5M2", "F8_E8M0"}
 _MAX_HEADER = 100_000_000
 
 
-def write_atomic(path: Path, blocks: Iterable[bytes | memoryview]) -> str:
+def write_atomic(path: Path, blocks: Iterable[bytes | memoryview], mode: int = 0o644) -> str:
     """Write `blocks` so that a reader, a kill or a power cut sees the old file or the whole new one.
 
     Returns the SHA-256 of what was written.
     """
     digest = hashlib.sha256()
-    with replacing(path) as draft, open(draft, "wb") as file:
+    with replacing(path, mode) as draft, open(draft, "wb") as file:
         for block in blocks:
             file.write(block)
             digest.update(block)
@@ -56,14 +56,14 @@ def write_atomic(path: Path, blocks: Iterable[bytes | memoryview]) -> str:
 
 
 @contextlib.contextmanager
-def replacing(path: Path) -> Iterator[Path]:
+def replacing(path: Path, mode: int = 0o644) -> Iterator[Path]:
     """A new file in `path`'s folder to write to. When the block ends well: fsync, rename, fsync of the folder."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(prefix=".new-", dir=path.parent)
     try:
         yield Path(name)
         os.fsync(handle)
-        os.chmod(name, 0o644)
+        os.chmod(name, mode)
         os.replace(name, path)
     except BaseException:
         with contextlib.suppress(FileNotFoundError):

@@ -32,6 +32,8 @@ _COMMANDS = {
     "index": ("chiasm.cli.index", "Keep a folder of media searchable: build, update, status, verify, rebuild."),
     "teach": ("chiasm.cli.teach", 'Teach an index a name by pictures: "rex on a beach" then works.'),
     "forget": ("chiasm.cli.teach", "Forget a name that an index was taught."),
+    "serve": ("chiasm.cli.serve", "Search an index in a browser, or by programs over HTTP."),
+    "token": ("chiasm.cli.serve", "Who may ask a server: add, remove, list tokens."),
     "summarize": ("chiasm.cli.summarize", "The few moments that stand for a film; a contact sheet."),
     "contents": ("chiasm.cli.contents", "What is in a picture, film or sound: things, scenes, events."),
     "detect": ("chiasm.cli.detect", "Find unusual rows, broken pairs, and moments of films or streams."),

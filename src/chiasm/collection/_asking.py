@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from chiasm import recipe, registry
-from chiasm.collection._catalog import Catalog
+from chiasm.collection._catalog import Catalog, Item
 from chiasm.collection._gallery import Gallery
 from chiasm.collection._marks import Moved, Moves
 from chiasm.collection._said import Said
@@ -146,3 +146,23 @@ class Asking:
             made = registry.make("index", self._catalog.fact("engine"), columns=self.columns, path=path)
             self._engines[part, view] = made
         return self._engines[part, view]
+
+    def items(self, state: str = "", after: int = -1, k: int = 1000) -> list[dict[str, Any]]:
+        """Files in the order in which they were seen: `key`, `item` (path below the folder), `state`, `code` and facts.
+
+        Args:
+            state: "searchable", "failed" or "waiting"; left out, all. after: a key; those that follow.
+        """
+        where, values = ("state = ? AND id > ?", [state, after]) if state else ("id > ?", [after])
+        return [_told(item) for item in self._catalog.items(where, values, k)]
+
+    def item(self, key: int) -> dict[str, Any] | None:
+        """What is known of a file by its key; None where there is none."""
+        found = self._catalog.by_id([key])
+        return _told(found[key]) if found else None
+
+
+def _told(item: Item) -> dict[str, Any]:
+    facts = {name: value for name, value in item.facts.items() if name != "path"}
+    plain = {"key": item.id, "item": item.name, "view": item.view, "state": item.state, "code": item.code}
+    return plain | {"message": item.message, "content": item.content.hex()} | facts

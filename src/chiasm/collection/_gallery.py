@@ -101,7 +101,8 @@ def packed(names: np.ndarray, shares: np.ndarray) -> bytes:
 
 
 def _hit(item: Item, key: int, score: float) -> dict[str, Any]:
-    hit: dict[str, Any] = {"score": score, "item": item.name, "id": item.name}
+    hit: dict[str, Any] = {"score": score, "item": item.name, "id": item.name, "key": item.id}
+    hit |= {"kind": item.facts["kind"]} if "kind" in item.facts else {}
     if span := span_of(item, key):
         hit |= {"item": f"{item.name} {span[0]:.1f}-{span[1]:.1f} s", "file": item.name}
         hit |= {"start": span[0], "end": span[1]}

@@ -1,0 +1,109 @@
+"""`chiasm serve`: search over HTTP, with a page; and the tokens of who may."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from chiasm.cli._shared import command_line, device, echo_json
+from chiasm.errors import ChiasmError
+
+_MISSING = "a server needs packages: pip install 'chiasm[serve]'."
+
+
+@click.command("serve")
+@click.argument("index")
+@click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen at.")
+@click.option("--port", default=8765, show_default=True, type=click.IntRange(0, 65535), help="0: any that is free.")
+@click.option("--tokens", metavar="FILE", help="Who may ask (chiasm token add); needed for other machines.")
+@click.option(
+    "--name", multiple=True, metavar="HOST", help="A name that the server is called by, behind a proxy; repeat."
+)
+@click.option("--threads", type=click.IntRange(1, 256), help="That work; default: as many as there are cores.")
+@device
+@click.option("--json", "as_json", is_flag=True, help="Print the address as JSON once it answers.")
+def serve_command(
+    index: str, host: str, port: int, tokens: str | None, name: tuple[str, ...], threads: int | None, as_json: bool
+) -> None:
+    """Search INDEX in a browser, or by programs (/docs says how). Ends with Ctrl-C."""
+    try:
+        from chiasm.serve.app import make_app
+        from chiasm.serve.running import check_host, listen, names_of, run
+    except ImportError:
+        raise ChiasmError(_MISSING) from None
+    from chiasm.collection import Collection
+    from chiasm.serve.held import Held
+    from chiasm.serve.tokens import Tokens
+
+    known = Tokens(tokens) if tokens else None
+    check_host(host, known)
+    collection = Collection(index)
+    socket = listen(host, port)
+    shown = f"[{host}]" if ":" in host else host
+    address = f"http://{shown}:{socket.getsockname()[1]}/"
+
+    def ready() -> None:
+        if as_json:
+            echo_json({"address": address, "ledger": collection.ledger()})
+        else:
+            click.echo(f"{address}   (Ctrl-C ends it)")
+
+    app = make_app(Held(collection), tokens=known, hosts=names_of(host, name), threads=threads)
+    run(app, socket, ready)
+
+
+@click.group("token")
+def token_command() -> None:
+    """Tokens: who may ask a server, and what for."""
+
+
+_FILE = click.option("--tokens", "file", required=True, metavar="FILE", help="Where their hashes are kept.")
+
+
+@token_command.command("add")
+@click.argument("name")
+@_FILE
+@click.option(
+    "--scope",
+    type=click.Choice(["read", "write", "admin"]),
+    default="read",
+    show_default=True,
+    help="read: search; write: add, teach and mark too; admin: paths and figures too.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
+def add_command(name: str, file: str, scope: str, as_json: bool) -> None:
+    """Make a token for NAME. It is shown once; an earlier one of that name is good no longer."""
+    from chiasm.serve.tokens import Tokens
+
+    token = Tokens(file).add(name, [scope])
+    if as_json:
+        echo_json({"name": name, "scope": scope, "token": token})
+    else:
+        click.echo(token)
+        click.echo(f"next: {command_line('serve', 'X.index', '--tokens', Path(file))}", err=True)
+
+
+@token_command.command("remove")
+@click.argument("name")
+@_FILE
+def remove_command(name: str, file: str) -> None:
+    """The token of NAME is good no longer, at once."""
+    from chiasm.serve.tokens import Tokens
+
+    Tokens(file).remove(name)
+
+
+@token_command.command("list")
+@_FILE
+@click.option("--json", "as_json", is_flag=True, help="Print them as JSON.")
+def list_command(file: str, as_json: bool) -> None:
+    """The names of those who have a token, and what for."""
+    from chiasm.serve.tokens import Tokens
+
+    names = Tokens(file).names()
+    if as_json:
+        echo_json(names)
+    else:
+        for name, scopes in names.items():
+            click.echo(f"{name}  {', '.join(scopes)}")

@@ -1,0 +1,241 @@
+"""The routes: what is asked over HTTP, and what answers."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import FileResponse, JSONResponse, PlainTextResponse, RedirectResponse
+from starlette.exceptions import HTTPException
+from threadpoolctl import threadpool_limits
+
+from chiasm.errors import ChiasmError
+from chiasm.serve import schemas as s
+from chiasm.serve.guard import COOKIE, LOCAL, Guard, cookie, needs
+from chiasm.serve.held import Held
+from chiasm.serve.limits import Limits, Refusal
+from chiasm.serve.metrics import Metrics
+from chiasm.serve.pool import Pool
+from chiasm.serve.stills import SIDES, Stills
+from chiasm.serve.tokens import Sessions, Tokens
+from chiasm.serve.uploads import Uploads
+
+__all__ = ["make_app"]
+
+T = TypeVar("T")
+
+PAGE = Path(__file__).parent / "page"
+_TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
+
+
+def make_app(
+    held: Held,
+    *,
+    tokens: Tokens | None = None,
+    hosts: Iterable[str] = LOCAL,
+    limits: Limits | None = None,
+    threads: int | None = None,
+) -> Any:
+    """The server as an ASGI application.
+
+    Args:
+        held: what is asked. tokens: who may ask; None: whoever comes may do all (for this machine alone).
+        hosts: the names that the server is called by. threads: that work; left out, as many as there are cores.
+    """
+    limits = limits or Limits()
+    pool = Pool(threads or len(os.sched_getaffinity(0)), limits.at_once)
+    metrics, sessions, uploads, stills = Metrics(), Sessions(), Uploads(), Stills()
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        with threadpool_limits(1, "blas"):  # a thread a request: more would fight for the cores
+            yield
+        pool.close()
+        uploads.close()
+
+    app = FastAPI(
+        title="Chiasm",
+        summary="Search a folder of pictures, sounds and videos, by words or by one another.",
+        version="1",
+        docs_url=None,
+        redoc_url=None,
+        lifespan=lifespan,
+        responses={"4XX": {"model": s.Failure}, "5XX": {"model": s.Failure}},
+    )
+
+    async def work(call: Callable[..., T], *values: Any) -> T:
+        """Call in one of the threads; a library's sentence becomes an answer."""
+        try:
+            return await pool.run(call, *values, seconds=limits.seconds)
+        except ChiasmError as error:
+            raise Refusal(422, "not_possible", held.scrubbed(str(error))) from None
+
+    def may(request: Request, scope: str) -> frozenset[str]:
+        scopes: frozenset[str] = request.state.scopes
+        needs(scopes, scope, bool(scopes))
+        return scopes
+
+    @app.exception_handler(Refusal)
+    async def refused(request: Request, refusal: Refusal) -> JSONResponse:
+        headers = refusal.headers | ({"WWW-Authenticate": "Bearer"} if refusal.status == 401 else {})
+        return JSONResponse(refusal.told(request.state.request), refusal.status, headers)
+
+    @app.exception_handler(RequestValidationError)
+    async def invalid(request: Request, error: RequestValidationError) -> JSONResponse:
+        said = "; ".join(
+            f"{'.'.join(str(part) for part in one['loc'][1:]) or 'the request'}: {one['msg']}"
+            for one in error.errors()[:5]
+        )
+        return JSONResponse(Refusal(422, "invalid", said).told(request.state.request), 422)
+
+    @app.exception_handler(HTTPException)
+    async def unknown(request: Request, error: HTTPException) -> JSONResponse:
+        code = {404: "not_found", 405: "method"}.get(error.status_code, "refused")
+        told = Refusal(error.status_code, code, str(error.detail)).told(request.state.request)
+        return JSONResponse(told, error.status_code, error.headers)
+
+    @app.get("/health")
+    async def health() -> dict[str, str]:
+        """Whether the server lives. No token is needed."""
+        return {"status": "ok"}
+
+    @app.get("/what")
+    async def what(request: Request) -> s.What:
+        """What is served, and what you may do."""
+        scopes = may(request, "read")
+        return s.What(**await work(held.what), scopes=sorted(scopes))
+
+    @app.post("/search")
+    async def search(request: Request, ask: s.Ask) -> s.Found:
+        """Find items by words, files and items, weighted; the best first."""
+        scopes = may(request, "read")
+        return await work(held.search, ask, uploads, "admin" in scopes)
+
+    @app.post("/uploads")
+    async def upload(request: Request) -> s.Uploaded:
+        """Send a picture, a sound or a video to ask with: the file is the body, its type the content type."""
+        may(request, "read")
+        name, path, kind = uploads.draft(request.headers.get("content-type", ""))
+        await _written(request, path)
+        uploads.keep(name, kind)
+        return s.Uploaded(upload=name, kind=kind)
+
+    @app.get("/items")
+    async def items(request: Request, state: str = "", after: int = 0, k: int = 100) -> s.Items:
+        """Files in the order in which they were seen; `state`: searchable, failed or waiting."""
+        scopes = may(request, "read")
+        if not 1 <= k <= 1000 or after < 0 or state not in ("", "searchable", "failed", "waiting"):
+            raise Refusal(422, "invalid", "wanted k from 1 to 1000, after from 0, and a state of the ledger.")
+        return await work(held.items, state, after, k, "admin" in scopes)
+
+    @app.get("/items/{key}")
+    async def item(request: Request, key: int) -> s.Item:
+        """What is known of an item."""
+        return await work(held.item, key, "admin" in may(request, "read"))
+
+    @app.get("/media/{key}")
+    async def media(request: Request, key: int) -> Response:
+        """A sound or a video, whole or in ranges; a picture as a JPEG of at most 1,600 pixels."""
+        may(request, "read")
+        path, kind, content = await work(held.file, key)
+        if kind == "image":
+            return await _still(request, path, kind, content, max(SIDES))
+        return FileResponse(path, media_type=stills.playable(path, kind), headers=_cached(content))
+
+    @app.get("/media/{key}/still")
+    async def still(request: Request, key: int, side: int = 400) -> Response:
+        """A small JPEG of a picture, or of a video's middle: `side` is 200, 400, 800 or 1600 pixels."""
+        may(request, "read")
+        if side not in SIDES:
+            raise Refusal(422, "invalid", f"wanted a side of {', '.join(map(str, SIDES))} pixels.")
+        path, kind, content = await work(held.file, key)
+        return await _still(request, path, kind, content, side)
+
+    async def _still(request: Request, path: Path, kind: str, content: str, side: int) -> Response:
+        headers = _cached(f"{content}-{side}")
+        if request.headers.get("if-none-match") == headers["ETag"]:
+            return Response(status_code=304, headers=headers)
+        made = await work(stills.of, path, kind, f"{content}-{side}", side)
+        return Response(made, media_type="image/jpeg", headers=headers)
+
+    @app.get("/ledger")
+    async def ledger(request: Request) -> s.Ledger:
+        """How many files were seen, and what became of them."""
+        may(request, "read")
+        return s.Ledger(**await work(held.ledger))
+
+    @app.get("/metrics")
+    async def prometheus(request: Request) -> PlainTextResponse:
+        """Counts for Prometheus; for the scope admin."""
+        may(request, "admin")
+        known = await work(held.ledger)
+        gauges = {f"files_{name}": float(known[name]) for name in ("seen", "searchable", "failed", "waiting")}
+        return PlainTextResponse(metrics.text(gauges | {"calls_held": float(pool.held)}))
+
+    @app.post("/login")
+    async def login(request: Request, asked: s.Login) -> Response:
+        """Trade a token for a cookie, for the page: pictures on a page send no token."""
+        if tokens is None:
+            return JSONResponse({"scopes": sorted(request.state.scopes)})
+        if not (scopes := tokens.scopes(asked.token)):
+            raise Refusal(401, "token", "that token is not good here.")
+        answer = JSONResponse({"scopes": sorted(scopes)})
+        secure = request.headers.get("x-forwarded-proto", request.url.scheme) == "https"
+        answer.set_cookie(
+            COOKIE, sessions.open(asked.token), int(sessions.lasts), httponly=True, samesite="strict", secure=secure
+        )
+        return answer
+
+    @app.post("/logout")
+    async def logout(request: Request) -> Response:
+        """Give the cookie back."""
+        sessions.close(cookie(dict(request.headers)))
+        answer = JSONResponse({})
+        answer.delete_cookie(COOKIE)
+        return answer
+
+    @app.get("/", include_in_schema=False)
+    async def page() -> Response:
+        return _asset("index.html")
+
+    @app.get("/docs", include_in_schema=False)
+    async def docs() -> Response:
+        return _asset("docs.html")
+
+    @app.get("/page/{name}", include_in_schema=False)
+    async def asset(name: str) -> Response:
+        return _asset(name)
+
+    @app.get("/favicon.ico", include_in_schema=False)
+    async def icon() -> Response:
+        return RedirectResponse("/page/icon.svg")
+
+    streams = {"/uploads": limits.asked, "/items": limits.upload}
+    return Guard(app, hosts, tokens, sessions, limits, metrics, streams)
+
+
+def _asset(name: str) -> Response:
+    path = PAGE / name
+    if Path(name).name != name or path.suffix not in _TYPES or not path.is_file():
+        raise Refusal(404, "not_found", "there is no such page.")
+    return Response(path.read_bytes(), media_type=_TYPES[path.suffix], headers={"Cache-Control": "no-cache"})
+
+
+def _cached(mark: str) -> dict[str, str]:
+    return {"ETag": f'"{mark}"', "Cache-Control": "private, max-age=3600"}
+
+
+async def _written(request: Request, path: Path) -> None:
+    """A body in a file, as it arrives; no file where it does not arrive whole."""
+    try:
+        with open(path, "wb") as file:
+            async for part in request.stream():
+                file.write(part)
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise

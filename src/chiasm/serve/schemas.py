@@ -1,0 +1,238 @@
+"""What is asked and answered, as types: strict, and nothing beside what is named."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+
+__all__ = [
+    "Added",
+    "Ask",
+    "Explain",
+    "Explained",
+    "Failure",
+    "Found",
+    "Hit",
+    "Item",
+    "Items",
+    "Ledger",
+    "Login",
+    "Marks",
+    "Named",
+    "Teach",
+    "Term",
+    "Uploaded",
+    "What",
+]
+
+Words = Annotated[str, StringConstraints(min_length=1, max_length=10_000)]
+Short = Annotated[str, StringConstraints(min_length=1, max_length=1000)]
+Key = Annotated[int, Field(ge=0, lt=2**53)]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(strict=True, extra="forbid")
+
+
+class Term(_Strict):
+    """One thing to ask with: words, a file that was sent to /uploads, or an item that is here."""
+
+    words: Words | None = None
+    upload: Short | None = None
+    item: Key | None = None
+    weight: Annotated[float, Field(allow_inf_nan=False, ge=-100, le=100)] = 1.0
+    """Below 0: not like this."""
+
+    @model_validator(mode="after")
+    def _one(self) -> Term:
+        if sum(one is not None for one in (self.words, self.upload, self.item)) != 1:
+            raise ValueError("wanted one of words, upload and item")
+        if self.weight == 0:
+            raise ValueError("wanted a weight that is not 0")
+        return self
+
+
+class Ask(_Strict):
+    """A question."""
+
+    model_config = ConfigDict(
+        strict=True,
+        extra="forbid",
+        json_schema_extra={
+            "examples": [
+                {"terms": [{"words": "a dog in snow"}], "k": 12},
+                {"terms": [{"words": "雪地里的狗"}], "where": ["date>=2024-05", "kind=image"], "reject": 0.1},
+                {
+                    "terms": [{"item": 17}, {"words": "at night"}, {"words": "people", "weight": -1}],
+                    "k": 24,
+                    "skip": 24,
+                },
+            ]
+        },
+    )
+
+    terms: Annotated[list[Term], Field(min_length=1, max_length=16)]
+    to: Short | None = None
+    """The view to answer with; needed where several could be meant."""
+    k: Annotated[int, Field(ge=1, le=1000)] = 24
+    skip: Annotated[int, Field(ge=0, le=1_000_000)] = 0
+    """Answers that are passed over: page 3 of 24 is skip 48."""
+    where: Annotated[list[Short], Field(max_length=16)] = []
+    """Conditions: "date>=2024-05", "kind=image", "caption~dog"."""
+    reject: Annotated[float, Field(gt=0, lt=1, allow_inf_nan=False)] | None = None
+    """Say when nothing matches; of queries that do have a match so large a share is rejected too."""
+    sort: Short | None = None
+    """Within what is accepted by `reject`: "date", "-date"."""
+    more: Annotated[list[Key], Field(max_length=100)] = []
+    less: Annotated[list[Key], Field(max_length=100)] = []
+    """Items of which more, and less, is wanted."""
+
+
+class Hit(BaseModel):
+    """An item that fits."""
+
+    id: int
+    rank: int
+    score: float
+    kind: str
+    path: str | None = None
+    """Below the folder; for the scope admin alone."""
+    date: str | None = None
+    caption: str | None = None
+    start: float | None = None
+    end: float | None = None
+    """Seconds, of a moment of a long medium."""
+    alike: dict[str, list[int]] = {}
+    """Other items that are nearly this one, folded into it: same_bytes, same_picture, burst."""
+    why: dict[str, Any] = {}
+
+
+class Found(BaseModel):
+    """Answers, the best first; none and `rejected` where nothing matches."""
+
+    hits: list[Hit]
+    rejected: bool = False
+    more: bool = False
+    """Whether there are further pages."""
+    notes: list[str] = []
+    seconds: float
+
+
+class Item(BaseModel):
+    """A file of the collection."""
+
+    id: int
+    state: str
+    kind: str
+    code: str = ""
+    path: str | None = None
+    date: str | None = None
+    caption: str | None = None
+
+
+class Items(BaseModel):
+    """Files in the order in which they were seen."""
+
+    items: list[Item]
+    next: int | None = None
+    """What to ask with as `after` for those that follow."""
+
+
+class Ledger(BaseModel):
+    """seen = searchable + failed + waiting."""
+
+    seen: int
+    searchable: int
+    failed: int
+    waiting: int
+    reasons: dict[str, int] = {}
+    passed_over: dict[str, int] = {}
+
+
+class What(BaseModel):
+    """What is served."""
+
+    views: dict[str, str]
+    """Name -> modality of what can be asked with."""
+    held: dict[str, int]
+    """View -> items that can be found."""
+    columns: dict[str, str]
+    scopes: list[str]
+    """What you may do."""
+    names: list[str] = []
+    """Taught names."""
+    can: list[str] = []
+    """What this server does beside searching: add, teach, mark, reject, explain, filter."""
+
+
+class Uploaded(BaseModel):
+    """A file to ask with: it is kept for an hour."""
+
+    upload: str
+    kind: str
+
+
+class Added(BaseModel):
+    """A file that was added, or not, and why."""
+
+    item: Item
+    message: str = ""
+
+
+class Teach(_Strict):
+    """A name for what some items have in common."""
+
+    model_config = ConfigDict(
+        strict=True, extra="forbid", json_schema_extra={"examples": [{"name": "rex", "items": [3, 5, 8, 13, 21]}]}
+    )
+    name: Annotated[str, StringConstraints(min_length=1, max_length=100, strip_whitespace=True)]
+    items: Annotated[list[Key], Field(min_length=1, max_length=200)]
+
+
+class Named(BaseModel):
+    """A taught name, and how well its pictures are found by each other."""
+
+    name: str
+    told: dict[str, Any] = {}
+
+
+class Marks(_Strict):
+    """What was right and what was wrong among the answers to some words; kept, and heeded when they are asked again."""
+
+    words: Words
+    more: Annotated[list[Key], Field(max_length=100)] = []
+    less: Annotated[list[Key], Field(max_length=100)] = []
+
+
+class Explain(_Strict):
+    """Why an item answers."""
+
+    terms: Annotated[list[Term], Field(min_length=1, max_length=1)]
+    id: Key
+
+
+class Explained(BaseModel):
+    """What a score rests on; `withheld` names what is not told, since chance would do as well."""
+
+    why: dict[str, Any]
+
+
+class Login(_Strict):
+    """A token to trade for a cookie."""
+
+    token: Annotated[str, StringConstraints(min_length=1, max_length=200)]
+
+
+class Reason(BaseModel):
+    """Why not."""
+
+    code: str
+    message: str
+    request: str
+
+
+class Failure(BaseModel):
+    """What is sent instead of an answer."""
+
+    error: Reason
