@@ -158,7 +158,7 @@ class Asking:
 
     def item(self, key: int) -> dict[str, Any] | None:
         """What is known of a file by its key; None where there is none."""
-        found = self._catalog.by_id([key])
+        found = self._catalog.by_id([key]) if 0 <= key < 2**63 else {}
         return _told(found[key]) if found else None
 
 

@@ -93,6 +93,11 @@ def make_app(
         )
         return JSONResponse(Refusal(422, "invalid", said).told(request.state.request), 422)
 
+    @app.exception_handler(Exception)
+    async def failed(request: Request, _: Exception) -> JSONResponse:
+        said = "something went wrong here: the server's log names the request."
+        return JSONResponse(Refusal(500, "failed", said).told(request.state.request), 500)
+
     @app.exception_handler(HTTPException)
     async def unknown(request: Request, error: HTTPException) -> JSONResponse:
         code = {404: "not_found", 405: "method"}.get(error.status_code, "refused")

@@ -73,13 +73,15 @@ class Guard:
             if scope["type"] == "lifespan":
                 await self.app(scope, receive, send)
             return
-        name, started, status = secrets.token_hex(6), time.monotonic(), [500]
+        name, started, status = secrets.token_hex(6), time.monotonic(), 500
+        begun = False
         scope.setdefault("state", {})["request"] = name
         headers = {key.decode("latin-1"): value.decode("latin-1") for key, value in scope["headers"]}
 
         async def answer(message: MutableMapping[str, Any]) -> None:
+            nonlocal begun, status
             if message["type"] == "http.response.start":
-                status[0] = message["status"]
+                begun, status = True, message["status"]
                 held = list(message.get("headers", []))
                 given = {key for key, _ in held}
                 held += [pair for pair in _HEADERS if pair[0] not in given]
@@ -98,15 +100,15 @@ class Guard:
         except Refusal as refusal:
             await _refuse(refusal, name, scope, receive, answer)
         except _GoneError:
-            status[0] = 499
+            status = 499
         except Exception:
             _log.exception("request %s failed", name)
-            if status[0] == 500:
+            if not begun:
                 failed = Refusal(500, "failed", "something went wrong here: the server's log names the request.")
                 await _refuse(failed, name, scope, receive, answer)
         finally:
             route = getattr(scope.get("route"), "path", "other")
-            self.metrics.seen(route, status[0], time.monotonic() - started)
+            self.metrics.seen(route, status, time.monotonic() - started)
 
     def _admit(self, scope: Scope, headers: dict[str, str]) -> None:
         """Raise a Refusal for a foreign host or origin, too many at once; note what who asks may do."""

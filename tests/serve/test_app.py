@@ -1,0 +1,136 @@
+"""What the routes answer is what the collection answers."""
+
+from __future__ import annotations
+
+import io
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+from PIL import Image
+
+from _served import index, server, start  # noqa: F401 (fixtures)
+from chiasm.collection import Collection
+
+
+def test_words_find_what_the_collection_finds(server, index):
+    made = Collection(index / "p.index")
+    plain = made.hits({"text": ["a red circle"]}, k=7)[0]
+    found = server.search("a red circle", k=7)["hits"]
+    assert [hit["id"] for hit in found] == [hit["key"] for hit in plain]
+    assert [hit["path"] for hit in found] == [hit["item"] for hit in plain]
+    assert [hit["rank"] for hit in found] == list(range(1, 8))
+
+
+def test_a_condition_chooses(server):
+    found = server.search("a red circle", k=100, where=["caption~red"])["hits"]
+    assert found
+    assert all("red" in hit["caption"] for hit in found)
+
+
+def test_a_picture_that_was_sent_finds_itself(server, index):
+    data = (index / "Pictures" / "0007.png").read_bytes()
+    sent = server.ask("POST", "/uploads", data, content_type="image/png")[1]
+    assert sent["kind"] == "image"
+    status, found, _ = server.ask("POST", "/search", {"terms": [{"upload": sent["upload"]}], "k": 1})
+    assert status == 200
+    assert found["hits"][0]["path"] == "0007.png"
+
+
+def test_an_item_finds_itself_first(server):
+    status, found, _ = server.ask("POST", "/search", {"terms": [{"item": 9}], "k": 2})
+    assert status == 200
+    assert found["hits"][0]["id"] == 9
+
+
+def test_a_still_is_a_small_jpeg_without_what_the_file_says_beside_its_pixels(server):
+    status, data, headers = server.ask("GET", "/media/3/still?side=200")
+    assert (status, headers["content-type"]) == (200, "image/jpeg")
+    picture = Image.open(io.BytesIO(data))
+    assert max(picture.size) <= 200
+    assert not picture.getexif()
+    assert server.ask("GET", "/media/3/still?side=200", if_none_match=headers["etag"])[0] == 304
+
+
+def test_the_ledger_and_the_files_agree(server):
+    ledger = server.ask("GET", "/ledger")[1]
+    assert ledger["seen"] == ledger["searchable"] + ledger["failed"] + ledger["waiting"] == 30
+    first = server.ask("GET", "/items?k=20")[1]
+    rest = server.ask("GET", f"/items?k=20&after={first['next']}")[1]
+    assert len({item["id"] for item in first["items"] + rest["items"]}) == 30
+    assert rest["next"] is None
+
+
+def test_a_server_without_tokens_stays_on_this_machine(index):
+    command = [sys.executable, "-m", "chiasm", "serve", str(index / "p.index"), "--host", "0.0.0.0", "--port", "0"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1
+    assert "wanted tokens together with" in done.stderr
+
+
+def test_who_has_a_token_may_do_what_it_is_for_and_no_more(index, tmp_path):
+    tokens = tmp_path / "tokens.json"
+    run = [sys.executable, "-m", "chiasm", "token", "add"]
+    made = {
+        scope: subprocess.run(
+            [*run, scope, "--scope", scope, "--tokens", str(tokens)], capture_output=True, text=True, check=True
+        ).stdout.strip()
+        for scope in ("read", "admin")
+    }
+    assert tokens.stat().st_mode & 0o777 == 0o600
+    assert not any(token in tokens.read_text() for token in made.values())
+    server = start(index, "--tokens", str(tokens))
+    try:
+        question = {"terms": [{"words": "a red circle"}], "k": 1}
+        bearer = {scope: {"authorization": f"Bearer {token}"} for scope, token in made.items()}
+        assert server.ask("GET", "/health")[0] == 200
+        assert server.ask("GET", "/what")[0] == 401
+        assert server.ask("POST", "/search", question, authorization="Bearer nonsense")[0] == 401
+        assert server.ask("GET", "/what", cookie="chiasm_session=forged")[0] == 401
+        status, found, _ = server.ask("POST", "/search", question, **bearer["read"])
+        assert status == 200
+        assert found["hits"][0]["path"] is None
+        assert server.ask("GET", "/metrics", **bearer["read"])[1]["error"]["code"] == "scope"
+        assert server.ask("GET", "/metrics", **bearer["admin"])[0] == 200
+        assert server.ask("POST", "/search", question, **bearer["admin"])[1]["hits"][0]["path"]
+        status, _, headers = server.ask("POST", "/login", {"token": made["read"]})
+        value = headers["set-cookie"].split(";")[0]
+        assert "HttpOnly" in headers["set-cookie"]
+        assert "samesite=strict" in headers["set-cookie"].lower()
+        assert server.ask("GET", "/media/1/still", cookie=value)[0] == 200
+        assert server.ask("POST", "/search", question, cookie=value, origin="http://evil.example")[0] == 403
+        subprocess.run([*run[:-1], "remove", "read", "--tokens", str(tokens)], check=True)
+        assert server.ask("GET", "/what", cookie=value)[0] == 401
+    finally:
+        server.process.terminate()
+        server.process.wait(20)
+
+
+def test_what_was_asked_before_the_end_is_answered(index, tmp_path):
+    shutil.copytree(index, tmp_path / "home")
+    server = start(index)
+    answers = []
+
+    def ask():
+        answers.append(server.ask("POST", "/search", {"terms": [{"words": "a red circle"}], "k": 3})[0])
+
+    threads = [threading.Thread(target=ask) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    time.sleep(0.02)
+    server.process.send_signal(signal.SIGTERM)
+    for thread in threads:
+        thread.join(30)
+    assert server.process.wait(30) in (0, -signal.SIGTERM)
+    assert set(answers) <= {200}
+
+
+def test_a_port_that_is_taken_is_one_sentence(server, index):
+    command = [sys.executable, "-m", "chiasm", "serve", str(index / "p.index"), "--port", str(server.port)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1
+    assert f":{server.port}" in done.stderr
