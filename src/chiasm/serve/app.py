@@ -190,9 +190,13 @@ def make_app(
         if not (scopes := tokens.scopes(asked.token)):
             raise Refusal(401, "token", "that token is not good here.")
         answer = JSONResponse({"scopes": sorted(scopes)})
-        secure = request.headers.get("x-forwarded-proto", request.url.scheme) == "https"
         answer.set_cookie(
-            COOKIE, sessions.open(asked.token), int(sessions.lasts), httponly=True, samesite="strict", secure=secure
+            COOKIE,
+            sessions.open(asked.token),
+            int(sessions.lasts),
+            httponly=True,
+            samesite="strict",
+            secure=request.url.scheme == "https",  # also behind a proxy on this machine that says so
         )
         return answer
 

@@ -177,7 +177,7 @@ def needs(scopes: frozenset[str], wanted: str, authenticated: bool) -> None:
     if wanted in scopes:
         return
     if not authenticated:
-        raise Refusal(401, "token", "wanted a token: send it as Authorization: Bearer ..., or open /login.")
+        raise Refusal(401, "token", "wanted a token: send it as Authorization: Bearer ..., or give it to the page.")
     raise Refusal(403, "scope", f"this token may not do that: it wants the scope {wanted}.")
 
 
