@@ -1,0 +1,61 @@
+// Choosing by type, date and caption, of what the server has; and only what truly matches, in order of date.
+import { can, change, now } from "./asking.js";
+import { hear } from "./bus.js";
+import { $, make } from "./dom.js";
+import { isBlank } from "./question.js";
+import { say } from "./words.js";
+
+const box = $("filters");
+const button = $("filters-open");
+const fields = {}; // name of the question's part -> its control
+
+button.addEventListener("click", () => unfold(box.hidden));
+
+function unfold(open) {
+  box.hidden = !open;
+  button.setAttribute("aria-expanded", String(open));
+}
+
+/** Make the controls that this server has a use for. */
+export function furnishFilters() {
+  const { columns, held, views } = now.what;
+  const kinds = [...new Set(Object.keys(held).map((view) => views[view]))];
+  const controls = [];
+  const add = (name, label, control) => {
+    fields[name] = control;
+    control.addEventListener("change", () => change({ [name]: control.type === "checkbox" ? control.checked : control.value }));
+    controls.push(make("label", { class: control.type === "checkbox" ? "check" : "" }, make("span", {}, say(label)), control));
+  };
+  const select = (options) => make("select", {}, options.map(([value, label]) => make("option", { value }, say(label))));
+  if (can("filter") && "kind" in columns && kinds.length > 1) add("kind", "kind", select([["", "all"], ...kinds.map((one) => [one, one])]));
+  if (can("filter") && "date" in columns) {
+    add("from", "from", make("input", { type: "date" }));
+    add("until", "until", make("input", { type: "date" }));
+  }
+  if (can("filter") && "caption" in columns) add("caption", "captionHolds", make("input", { type: "text", maxlength: 200 }));
+  if (can("reject")) {
+    add("only", "only", make("input", { type: "checkbox" }));
+    if ("date" in columns) add("sort", "sort", select([["", "best"], ["-date", "newest"], ["date", "oldest"]]));
+  }
+  box.replaceChildren(...controls);
+  refresh();
+}
+
+/** Filters choose among answers, so they stand with a question; the order, with what is told apart from no match. */
+function refresh() {
+  if (!now.what) return;
+  const useful = Object.keys(fields).length > 0 && !isBlank(now.question);
+  let used = 0;
+  for (const [name, control] of Object.entries(fields)) {
+    const value = now.question[name];
+    if (control.type === "checkbox") control.checked = value;
+    else if (control !== document.activeElement || !value) control.value = value;
+    used += name !== "sort" && value ? 1 : 0;
+  }
+  if (fields.sort) fields.sort.parentElement.hidden = !now.question.only;
+  button.hidden = !useful;
+  button.classList.toggle("used", used > 0);
+  if (!useful) unfold(false);
+}
+
+hear("question", refresh);

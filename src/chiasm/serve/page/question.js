@@ -1,0 +1,99 @@
+// A question: what is asked with, what is chosen by; as the address of the page, and as the server wants it.
+
+/** The share of true answers that "only true matches" may lose. */
+const REJECT = 0.1;
+
+/** A question that asks nothing. */
+export const blank = () => ({
+  words: "",
+  upload: null, // {upload, kind, name}
+  items: [], // ids that are asked with
+  more: [], // ids of which more is wanted
+  less: [],
+  kind: "",
+  from: "", // days, YYYY-MM-DD
+  until: "",
+  caption: "",
+  only: false, // only true matches
+  sort: "",
+});
+
+/** Whether there is nothing to ask with. */
+export const isBlank = (question) => !question.words.trim() && !question.upload && !question.items.length;
+
+const ids = (text) => (text || "").split(",").filter((one) => /^\d+$/.test(one)).map(Number);
+
+/** The question in the part of an address behind the #. */
+export function fromHash(hash) {
+  const held = new URLSearchParams(hash.replace(/^#/, ""));
+  const [upload, kind, ...name] = (held.get("upload") || "").split(" ");
+  const day = (text) => (/^\d{4}-\d{2}-\d{2}$/.test(text || "") ? text : "");
+  return {
+    words: held.get("q") || "",
+    upload: upload && kind ? { upload, kind, name: name.join(" ") } : null,
+    items: ids(held.get("like")),
+    more: ids(held.get("more")),
+    less: ids(held.get("less")),
+    kind: held.get("kind") || "",
+    from: day(held.get("from")),
+    until: day(held.get("until")),
+    caption: held.get("caption") || "",
+    only: held.get("only") === "1",
+    sort: held.get("sort") || "",
+  };
+}
+
+/** The other way: an address that holds the question, "" where it asks nothing. */
+export function toHash(question) {
+  const { upload } = question;
+  const held = {
+    q: question.words,
+    upload: upload ? `${upload.upload} ${upload.kind} ${upload.name}` : "",
+    like: question.items.join(","),
+    more: question.more.join(","),
+    less: question.less.join(","),
+    kind: question.kind,
+    from: question.from,
+    until: question.until,
+    caption: question.caption,
+    only: question.only ? "1" : "",
+    sort: question.sort,
+  };
+  return new URLSearchParams(Object.entries(held).filter(([, value]) => value)).toString();
+}
+
+/** What is asked with, as the server's terms; what a mark says is a term too where the server keeps no marks. */
+export function terms(question, marks) {
+  const told = [];
+  if (question.words.trim()) told.push({ words: question.words.trim() });
+  if (question.upload) told.push({ upload: question.upload.upload });
+  told.push(...question.items.map((item) => ({ item })));
+  if (!marks) {
+    told.push(...question.more.map((item) => ({ item, weight: 0.5 })));
+    told.push(...question.less.map((item) => ({ item, weight: -0.5 })));
+  }
+  return told.slice(0, 16);
+}
+
+/** The conditions of a question, of the columns that the server has. */
+export function conditions(question, what) {
+  const told = [];
+  if ("kind" in what.columns && question.kind) told.push(`kind=${question.kind}`);
+  if ("date" in what.columns && question.from) told.push(`date>=${question.from}`);
+  if ("date" in what.columns && question.until) told.push(`date<=${question.until}`);
+  if ("caption" in what.columns && question.caption.trim()) told.push(`caption~${question.caption.trim()}`);
+  return told;
+}
+
+/** The question as the server wants it: a page of `k` answers behind the first `skip`. */
+export function asked(question, what, skip, k) {
+  const can = (name) => what.can.includes(name);
+  const told = { terms: terms(question, can("mark")), k, skip };
+  if (can("filter")) told.where = conditions(question, what);
+  if (can("mark")) Object.assign(told, { more: question.more, less: question.less });
+  if (can("reject") && question.only) {
+    told.reject = REJECT;
+    if (question.sort) told.sort = question.sort;
+  }
+  return told;
+}

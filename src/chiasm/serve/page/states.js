@@ -1,0 +1,81 @@
+// What stands where answers would: nothing matches, nothing is here, it failed; and what is read out while asking.
+import { can, change, further, now, run } from "./asking.js";
+import { hear } from "./bus.js";
+import { $, make, wordButton } from "./dom.js";
+import { conditions } from "./question.js";
+import { say, sent } from "./words.js";
+
+const SLOW = 250; // milliseconds before the page says that it is looking: most answers come sooner
+
+const state = $("state");
+const status = $("status");
+let timer = 0;
+
+/** Say something to those who hear the page, and nothing else. */
+export const aloud = (text) => ($("said").textContent = text);
+
+hear("asking", () => {
+  clearTimeout(timer);
+  timer = setTimeout(() => {
+    $("busy").hidden = false;
+    document.querySelector("main").setAttribute("aria-busy", "true");
+  }, SLOW);
+});
+
+hear("asked", () => {
+  clearTimeout(timer);
+  $("busy").hidden = true;
+  document.querySelector("main").removeAttribute("aria-busy");
+});
+
+hear("answer", (answer) => {
+  state.hidden = true;
+  count(answer);
+  if (answer.hits.length) return;
+  if (answer.browsing) nothing("empty", "emptySaid", can("add") && ["add", () => $("add").click(), "plus"]);
+  else if (answer.rejected) nothing("nothing", "nothingSaid", ["nearest", () => change({ only: false })]);
+  else if (conditions(now.question, now.what).length) nothing("noneChosen", "noneChosenSaid", ["clearFilters", cleared]);
+  else nothing("nothing", "nothingSaid");
+});
+
+hear("further", count);
+hear("shown", () => ($("further").hidden = now.next === null));
+hear("trouble", (error) => failed(error, null));
+hear("failed", (error) => error.status !== 401 && failed(error, now.what ? run : () => location.reload()));
+
+$("further").addEventListener("click", further);
+new IntersectionObserver(([one]) => one.isIntersecting && further(), { rootMargin: "600px" }).observe($("further"));
+
+const cleared = () => change({ kind: "", from: "", until: "", caption: "" });
+
+function count({ browsing, notes }) {
+  const n = now.hits.length;
+  const name = browsing ? "browsing" : now.next === null ? "count" : "countMore";
+  const total = Object.values(now.what.held);
+  const said = say(name, { n: browsing && total.length === 1 ? total[0] : n });
+  status.textContent = [n ? said : say("nothing"), ...notes.map(sent)].join(" · ");
+}
+
+function nothing(head, said, does) {
+  $("further").hidden = true;
+  put("calm", say(head), say(said), does && wordButton(say(does[0]), does[1], { class: "plain", name: does[2] }));
+}
+
+/** What failed, in the server's words, with the number of the request. */
+export function reason(error) {
+  const said = error.message ? sent(error.message) : say(error.code === "unreachable" ? "unreachable" : "failedSaid");
+  return error.request ? `${said} ${say("request", { request: error.request })}` : said;
+}
+
+function failed(error, again) {
+  status.textContent = say("failed");
+  const said = error.code === "upload" ? say("gone") : reason(error);
+  put("bad", say("failed"), said, again && wordButton(say("again"), again, { class: "plain" }));
+}
+
+function put(manner, head, said, button) {
+  state.className = `state ${manner}`;
+  state.setAttribute("role", manner === "bad" ? "alert" : "note");
+  state.replaceChildren(make("h2", {}, head), make("p", {}, said), ...(button ? [button] : []));
+  state.hidden = false;
+}
