@@ -81,7 +81,10 @@ async function page(from) {
     now.next = answer.next;
     return answer;
   } catch (error) {
-    if (running === mine && error.name !== "AbortError") tell("failed", error);
+    if (running === mine && error.name !== "AbortError") {
+      if (from === 0) Object.assign(now, { hits: [], next: null }); // what stood there answered another question
+      tell("failed", error);
+    }
     return null;
   } finally {
     if (running === mine) {

@@ -121,7 +121,7 @@ async function begin() {
     );
     $("routes").replaceChildren(...routes.map(({ link }) => link));
     $("described").replaceChildren(...routes.map(({ told }) => told));
-    document.querySelector(location.hash || null)?.scrollIntoView();
+    $(location.hash.slice(1))?.scrollIntoView();
   } catch {
     $("described").replaceChildren(make("p", { role: "alert", class: "wrong" }, "openapi.json could not be read."));
   }

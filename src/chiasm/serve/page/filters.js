@@ -2,7 +2,7 @@
 import { can, change, now } from "./asking.js";
 import { hear } from "./bus.js";
 import { $, make } from "./dom.js";
-import { isBlank } from "./question.js";
+import { isBlank, kinds } from "./question.js";
 import { say } from "./words.js";
 
 const box = $("filters");
@@ -18,8 +18,8 @@ function unfold(open) {
 
 /** Make the controls that this server has a use for. */
 export function furnishFilters() {
-  const { columns, held, views } = now.what;
-  const kinds = [...new Set(Object.keys(held).map((view) => views[view]))];
+  const { columns } = now.what;
+  const types = kinds(now.what).map(({ kind }) => kind);
   const controls = [];
   const add = (name, label, control) => {
     fields[name] = control;
@@ -27,7 +27,7 @@ export function furnishFilters() {
     controls.push(make("label", { class: control.type === "checkbox" ? "check" : "" }, make("span", {}, say(label)), control));
   };
   const select = (options) => make("select", {}, options.map(([value, label]) => make("option", { value }, say(label))));
-  if (can("filter") && "kind" in columns && kinds.length > 1) add("kind", "kind", select([["", "all"], ...kinds.map((one) => [one, one])]));
+  if (types.length > 1) add("kind", "kind", select(types.map((kind, i) => [i ? kind : "", kind])));
   if (can("filter") && "date" in columns) {
     add("from", "from", make("input", { type: "date" }));
     add("until", "until", make("input", { type: "date" }));

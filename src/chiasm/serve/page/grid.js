@@ -22,10 +22,7 @@ let active = 0; // the tile that the Tab key reaches
 hear("asking", ({ first }) => first && !shown.length && skeleton());
 hear("answer", ({ hits }) => put(hits, false));
 hear("further", ({ hits }) => put(hits, true));
-hear("failed", () => !shown.some((one) => one.hit) && clear());
-
-/** The ids of what is shown, in order. */
-export const order = () => shown.map((one) => one.hit.id);
+hear("failed", () => now.hits.length || clear());
 
 /** The elements of what is shown, with their hits. */
 export const tiles = () => shown;
@@ -34,6 +31,7 @@ const target = () => (list.clientWidth < 560 ? 132 : list.clientWidth < 1000 ? 1
 const gap = () => (list.clientWidth < 560 ? 3 : 6);
 
 function clear() {
+  turn += 1;
   list.replaceChildren();
   shown = [];
   layout();
@@ -48,7 +46,7 @@ function skeleton() {
 async function put(hits, behind) {
   turn += 1;
   const mine = turn;
-  const pixels = target() * 1.6 * Math.min(devicePixelRatio || 1, 2);
+  const pixels = target() * 1.5 * Math.min(devicePixelRatio || 1, 2);
   const late = [];
   const made = hits.map((hit) => {
     if (!pictured(hit)) return { hit, picture: null, known: Promise.resolve() };

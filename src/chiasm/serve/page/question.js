@@ -78,17 +78,24 @@ export function terms(question, marks) {
 /** The conditions of a question, of the columns that the server has. */
 export function conditions(question, what) {
   const told = [];
-  if ("kind" in what.columns && question.kind) told.push(`kind=${question.kind}`);
   if ("date" in what.columns && question.from) told.push(`date>=${question.from}`);
   if ("date" in what.columns && question.until) told.push(`date<=${question.until}`);
   if ("caption" in what.columns && question.caption.trim()) told.push(`caption~${question.caption.trim()}`);
   return told;
 }
 
+/** The views that answer, each of one kind, the fullest first: where there are several, one of them is asked. */
+export function kinds(what) {
+  const told = Object.entries(what.held).map(([view, n]) => ({ view, kind: what.views[view], n }));
+  return told.sort((one, other) => other.n - one.n);
+}
+
 /** The question as the server wants it: a page of `k` answers behind the first `skip`. */
 export function asked(question, what, skip, k) {
   const can = (name) => what.can.includes(name);
   const told = { terms: terms(question, can("mark")), k, skip };
+  const views = kinds(what);
+  if (views.length > 1) told.to = (views.find(({ kind }) => kind === question.kind) || views[0]).view;
   if (can("filter")) told.where = conditions(question, what);
   if (can("mark")) Object.assign(told, { more: question.more, less: question.less });
   if (can("reject") && question.only) {

@@ -11,6 +11,9 @@ const state = $("state");
 const status = $("status");
 let timer = 0;
 
+/** The following page is asked for before its button is seen. */
+const near = new IntersectionObserver(([one]) => one.isIntersecting && further(), { rootMargin: "600px" });
+
 /** Say something to those who hear the page, and nothing else. */
 export const aloud = (text) => ($("said").textContent = text);
 
@@ -39,14 +42,17 @@ hear("answer", (answer) => {
 });
 
 hear("further", count);
-hear("shown", () => ($("further").hidden = now.next === null));
+hear("shown", () => {
+  $("further").hidden = now.next === null;
+  near.disconnect(); // looked at anew: it may be as near as before
+  near.observe($("further"));
+});
 hear("trouble", (error) => failed(error, null));
 hear("failed", (error) => error.status !== 401 && failed(error, now.what ? run : () => location.reload()));
 
 $("further").addEventListener("click", further);
-new IntersectionObserver(([one]) => one.isIntersecting && further(), { rootMargin: "600px" }).observe($("further"));
 
-const cleared = () => change({ kind: "", from: "", until: "", caption: "" });
+const cleared = () => change({ from: "", until: "", caption: "" });
 
 function count({ browsing, notes }) {
   const n = now.hits.length;
@@ -78,4 +84,5 @@ function put(manner, head, said, button) {
   state.setAttribute("role", manner === "bad" ? "alert" : "note");
   state.replaceChildren(make("h2", {}, head), make("p", {}, said), ...(button ? [button] : []));
   state.hidden = false;
+  if (manner === "bad") state.scrollIntoView({ block: "nearest" });
 }

@@ -3,6 +3,7 @@ import * as api from "./api.js";
 import { can, now } from "./asking.js";
 import { hear } from "./bus.js";
 import { $, closable, iconButton, make, show, wordButton } from "./dom.js";
+import { tiles } from "./grid.js";
 import { icon } from "./icons.js";
 import { alone, less, more } from "./marking.js";
 import { isBlank, toHash } from "./question.js";
@@ -43,16 +44,16 @@ async function byAddress() {
 viewer.addEventListener("close", () => {
   asking?.abort();
   viewer.replaceChildren(); // what plays falls silent
-  const id = hit?.id;
+  const left = tiles().find((one) => one.hit === hit);
   hit = null;
   if (opened() && ours) history.back();
   else if (opened()) history.replaceState(null, "", `#${toHash(now.question)}`);
   ours = false;
-  document.querySelector(`.tile[data-id="${id}"] .face`)?.focus();
+  left?.element.querySelector(".face").focus();
 });
 
 function step(by) {
-  const index = now.hits.findIndex((one) => one.id === hit.id) + by;
+  const index = now.hits.indexOf(hit) + by;
   if (now.hits[index]) open(now.hits[index]);
 }
 
@@ -68,7 +69,7 @@ function draw(wanted) {
   asking?.abort();
   asking = new AbortController();
   hit = wanted;
-  const index = now.hits.findIndex((one) => one.id === hit.id);
+  const index = now.hits.indexOf(hit); // not by its id: moments of one film share it
   const frame = make("div", { class: "frame" }, stage(hit));
   const told = make("div", { class: "told", "aria-live": "polite" });
   const explains = can("explain") && !isBlank(now.question);
@@ -93,7 +94,7 @@ function draw(wanted) {
 
 function stage({ id, kind, start, end, caption }) {
   if (kind === "image") {
-    return make("img", { src: api.still(id, 1600), alt: caption || say("unnamed", { kind: kindly(kind), id }) });
+    return make("img", { draggable: "false", src: api.still(id, 1600), alt: caption || say("unnamed", { kind: kindly(kind), id }) });
   }
   const played = make(kind, { src: api.media(id, start, end), controls: true, preload: "metadata" });
   if (kind === "video") Object.assign(played, { poster: api.still(id, 800), playsInline: true });

@@ -1,7 +1,6 @@
 // All that the page says, in English and Chinese. "one|many" chooses by {n}; {name} is filled in.
 
 const ENGLISH = {
-  title: "Chiasm",
   skip: "Skip to the pictures",
   home: "All pictures",
   searchLabel: "Search",
@@ -32,7 +31,6 @@ const ENGLISH = {
   lessItem: "not like picture {id}",
   aFile: "a file",
   kind: "Type",
-  all: "All",
   image: "Pictures",
   audio: "Sounds",
   video: "Videos",
@@ -87,7 +85,6 @@ const ENGLISH = {
   withheldRegion: "No part is outlined",
   pick: "Select {what}",
   selected: "{n} selected",
-  clear: "Clear",
   teach: "Give a name",
   teachSaid: "What these have in common gets a name that can be searched for.",
   name: "Name",
@@ -135,7 +132,6 @@ const ENGLISH = {
 };
 
 const CHINESE = {
-  title: "Chiasm",
   skip: "跳到图片",
   home: "全部图片",
   searchLabel: "搜索",
@@ -166,7 +162,6 @@ const CHINESE = {
   lessItem: "不要像图片 {id} 的",
   aFile: "文件",
   kind: "类型",
-  all: "全部",
   image: "图片",
   audio: "声音",
   video: "视频",
@@ -221,7 +216,6 @@ const CHINESE = {
   withheldRegion: "不标出区域",
   pick: "选择 {what}",
   selected: "已选 {n} 项",
-  clear: "清除",
   teach: "起名称",
   teachSaid: "为它们的共同点起个名称，之后就能按名称搜索。",
   name: "名称",

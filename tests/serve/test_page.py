@@ -1,0 +1,578 @@
+"""The page in a real browser, over a real server: what a person sees, types, drops, and reaches by keys."""
+
+from __future__ import annotations
+
+import base64
+import re
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+import chiasm
+from _served import Server, start
+from chiasm.collection import Collection
+from chiasm.data.toy import shape_image
+from chiasm.serve.tokens import Tokens
+from chiasm.tasks.retrieve import Retrieve
+from conftest import make_pictures
+
+sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+CHINESE = {"red": "红色", "green": "绿色", "blue": "蓝色", "yellow": "黄色"} | {
+    "circle": "圆形",
+    "square": "方形",
+    "triangle": "三角形",
+    "bar": "长条",
+}
+PAGE = Path(chiasm.__file__).parent / "serve" / "page"
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server over 65 pictures: 60 square ones, 4 of other ratios and a copy; and a file that is no picture."""
+    home = tmp_path_factory.mktemp("page")
+    pairs = make_pictures(home / "learned", 96)
+    said = [text if i // 16 % 2 else "".join(map(CHINESE.get, text.split()[1:])) for i, (_, text) in enumerate(pairs)]
+    views = chiasm.Views.of(
+        {"text": said, "image": [str(home / "learned" / name) for name, _ in pairs]},
+        {"text": "text", "image": "image"},
+        split=["val" if i % 3 == 2 else "train" for i in range(96)],
+    )
+    model = Retrieve(encoders={"text": "hashed_text", "image": "pixel_image"}, align="cca").fit(views)
+    folder = home / "Pictures"
+    for name, text in make_pictures(folder, 60, seed=5):
+        (folder / name).with_suffix(".txt").write_text(text)
+    for i, size in enumerate([(320, 160), (120, 240), (300, 200), (160, 200)]):
+        shape_image("red", "circle", size=200, seed=i).resize(size).save(folder / f"ratio{i}.png")
+    shutil.copy(folder / "0000.png", folder / "copy.png")
+    (folder / "broken.png").write_bytes(b"no picture")
+    Collection.build(home / "p.index", model, folder)
+    made = start(home)
+    yield made
+    made.process.terminate()
+    made.process.wait(20)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    with sync_api.sync_playwright() as play:
+        if CHROMIUM is None and not Path(play.chromium.executable_path).exists():
+            pytest.skip("no Chromium is installed")
+        made = play.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield made
+        made.close()
+
+
+class Tab:
+    """A tab of the browser: it notes what went wrong, and where requests went."""
+
+    def __init__(self, browser: Any, server: Server, width: int = 1440, **options: Any):
+        options = {"locale": "en-US", "reduced_motion": "reduce"} | options
+        self.server, self.at = server, f"http://127.0.0.1:{server.port}/"
+        self.context = browser.new_context(viewport={"width": width, "height": 900}, **options)
+        self.context.set_default_timeout(10_000)
+        self.page = self.context.new_page()
+        self.wrong: list[str] = []
+        self.asked: list[str] = []
+        self.page.on("console", lambda told: told.type in ("error", "warning") and self.wrong.append(told.text))
+        self.page.on("pageerror", lambda error: self.wrong.append(str(error)))
+        self.page.on("request", lambda request: self.asked.append(request.url))
+
+    def open(self, hash_: str = "") -> Any:
+        """The page at an address, with its first answers."""
+        self.page.goto(self.at + hash_)
+        self.page.wait_for_selector(".tile:not(.waiting) .face, .state:not([hidden])")
+        return self.page
+
+    def found(self) -> list[int]:
+        """The ids that are shown, in order."""
+        return self.page.eval_on_selector_all(".tile", "all => all.map(one => Number(one.dataset.id))")
+
+    def shows(self, ids: list[int]) -> None:
+        """Wait until these ids are shown first."""
+        until(self.page, lambda: self.found()[: len(ids)] == ids)
+
+
+def until(page: Any, holds: Callable[[], Any] | str) -> None:
+    """Wait until something holds: a call, or JavaScript. (Playwright's own way is eval, which the page forbids.)"""
+    for _ in range(400):
+        if holds() if callable(holds) else page.evaluate(holds):
+            return
+        page.wait_for_timeout(25)
+    pytest.fail(f"it never came true: {holds}")
+
+
+@pytest.fixture
+def tab(browser: Any, server: Server) -> Iterator[Any]:
+    """Makes tabs. None of them may tell of an error, or ask anyone but this machine."""
+    tabs: list[Tab] = []
+
+    def make(served: Server = server, **options: Any) -> Tab:
+        tabs.append(Tab(browser, served, **options))
+        return tabs[-1]
+
+    yield make
+    for one in tabs:
+        one.context.close()
+        assert one.wrong == []
+        assert {url for url in one.asked if not url.startswith((one.at, "blob:" + one.at))} == set()
+
+
+def needs(server: Server, *names: str) -> None:
+    """Skip where the server does not do these things."""
+    missing = set(names) - set(server.ask("GET", "/what")[1]["can"])
+    if missing:
+        pytest.skip(f"this server does not {', '.join(sorted(missing))}")
+
+
+def ids(server: Server, words: str, n: int = 5, **more: Any) -> list[int]:
+    return [hit["id"] for hit in server.search(words, k=n, **more)["hits"]]
+
+
+def give(page: Any, event: str, at: str, *files: tuple[str, str, bytes]) -> None:
+    """Drop or paste files on an element."""
+    page.evaluate(
+        """([event, at, files]) => {
+            const held = new DataTransfer();
+            for (const [name, type, data] of files) {
+                held.items.add(new File([Uint8Array.from(atob(data), c => c.charCodeAt(0))], name, { type }));
+            }
+            const place = document.querySelector(at);
+            const init = { bubbles: true, cancelable: true };
+            if (event === "paste") place.dispatchEvent(new ClipboardEvent("paste", { ...init, clipboardData: held }));
+            else for (const one of ["dragenter", "dragover", "drop"]) {
+                place.dispatchEvent(new DragEvent(one, { ...init, dataTransfer: held }));
+            }
+        }""",
+        [event, at, [(name, kind, base64.b64encode(data).decode()) for name, kind, data in files]],
+    )
+
+
+def test_words_are_answered_while_they_are_typed_and_only_the_last_count(tab, server):
+    one = tab()
+    page = one.open()
+    page.type("#words", "a red circle", delay=15)
+    one.shows(ids(server, "a red circle"))
+    assert sum(url.endswith("/search") for url in one.asked) <= 2
+    page.evaluate(
+        """() => { const plain = fetch; window.fetch = (path, { signal, ...rest } = {}) => rest.body?.includes("blue")
+            ? new Promise(done => setTimeout(done, 700)).then(() => plain(path, rest))
+            : plain(path, { signal, ...rest }); }"""
+    )
+    page.fill("#words", "a blue bar")
+    page.wait_for_timeout(300)
+    page.fill("#words", "a green square")
+    one.shows(ids(server, "a green square"))
+    page.wait_for_timeout(700)  # the answer to what was asked before arrives
+    one.shows(ids(server, "a green square"))
+
+
+def test_all_pictures_stand_there_before_anything_is_asked_and_more_follow_below(tab, server):
+    one = tab(width=500)
+    page = one.open()
+    assert page.inner_text("#status") == f"{server.ask('GET', '/what')[1]['held']['image']} items"
+    page.mouse.wheel(0, 4000)
+    until(page, "document.querySelectorAll('.tile').length > 48")
+
+
+@pytest.mark.parametrize("event", ["drop", "paste"])
+def test_a_picture_that_is_dropped_or_pasted_finds_itself(tab, server, event):
+    one = tab()
+    page = one.open()
+    wanted = next(item for item in server.ask("GET", "/items?k=100")[1]["items"] if item["path"] == "0007.png")
+    data = (server.home / "Pictures" / "0007.png").read_bytes()
+    give(page, event, "#drop-ask" if event == "drop" else "body", ("mine.png", "image/png", data))
+    one.shows([wanted["id"]])
+    assert page.inner_text(".chip") == "mine.png"
+    page.click(".chip button")
+    until(page, "!document.querySelector('.chip')")
+    one.shows([1])
+
+
+def test_the_page_is_chinese_where_the_browser_is_and_finds_by_chinese_words(tab, server):
+    one = tab(locale="zh-CN")
+    page = one.open()
+    assert page.get_attribute("html", "lang") == "zh-Hans"
+    assert page.get_attribute("#words", "placeholder") == "输入文字，或拖入一张图片"
+    page.fill("#words", "红色圆形")
+    one.shows(ids(server, "红色圆形"))
+    assert "个结果" in page.inner_text("#status")
+    page.click("#language")
+    until(page, "document.documentElement.lang === 'en'")
+    one.shows(ids(server, "红色圆形"))
+    assert page.evaluate("import('/page/words.js').then(words => words.complete())")
+
+
+def test_letters_that_are_still_being_put_together_are_not_asked(tab):
+    one = tab()
+    page = one.open()
+    page.evaluate(
+        """() => { const box = document.getElementById("words"); box.focus();
+            box.dispatchEvent(new CompositionEvent("compositionstart")); box.value = "hong";
+            box.dispatchEvent(new InputEvent("input", { isComposing: true })); }"""
+    )
+    page.wait_for_timeout(350)
+    assert not any(url.endswith("/search") for url in one.asked)
+
+
+def test_a_filter_chooses_and_back_and_reload_keep_the_question(tab, server):
+    needs(server, "filter")
+    one = tab()
+    page = one.open("#q=a+circle")
+    page.click("#filters-open")
+    page.get_by_label("Caption holds").fill("yellow")
+    page.keyboard.press("Enter")
+    one.shows(ids(server, "a circle", where=["caption~yellow"]))
+    page.reload()
+    one.shows(ids(server, "a circle", where=["caption~yellow"]))
+    page.click("#filters-open")
+    page.get_by_label("To", exact=True).fill("1999-12-31")
+    page.wait_for_selector("text=Nothing meets these filters")
+    page.click("text=Clear the filters")
+    one.shows(ids(server, "a circle"))
+    page.go_back()
+    page.wait_for_selector("text=Nothing meets these filters")
+
+
+def test_nothing_matches_is_said_and_the_nearest_are_one_click_away(tab, server):
+    needs(server, "reject")
+    words = next(w for w in ("zzz qqq", "999", "xylophone concert", "@@@") if server.search(w, reject=0.1)["rejected"])
+    one = tab()
+    page = one.open(f"#q={words}&only=1")
+    assert page.inner_text("#state h2") == "Nothing here matches"
+    page.click("text=Show the nearest all the same")
+    one.shows(ids(server, words))
+
+
+def test_pictures_keep_their_ratios_in_rows_that_end_at_one_edge(tab):
+    one = tab()
+    page = one.open("#q=a+red+circle")
+    boxes = page.eval_on_selector_all(
+        ".tile",
+        """all => all.map(one => { const box = one.getBoundingClientRect(), img = one.querySelector("img");
+            return [box.width / box.height, img.naturalWidth / img.naturalHeight, box.top, box.right]; })""",
+    )
+    assert len({round(true, 2) for _, true, _, _ in boxes}) >= 3
+    assert [shown for shown, _, _, _ in boxes] == pytest.approx([true for _, true, _, _ in boxes], rel=0.02)
+    rows = sorted({top for _, _, top, _ in boxes})
+    ends = [max(right for _, _, top, right in boxes if top == row) for row in rows[:-1]]
+    assert max(ends) - min(ends) < 1
+
+
+def test_more_and_less_are_marks_that_can_be_taken_away(tab, server):
+    one = tab()
+    page = one.open("#q=a+red+circle")
+    first, second = one.found()[:2]
+    page.keyboard.press("/")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("m")
+    page.wait_for_selector(f"[aria-label='Remove: more like picture {first}']")
+    page.locator(".tile .face").nth(one.found().index(second)).focus()
+    page.keyboard.press("n")
+    page.wait_for_selector(f"[aria-label='Remove: not like picture {second}']")
+    assert f"more={first}&less={second}" in page.url
+    for _ in range(2):
+        page.click(".chip button >> nth=0")
+    one.shows(ids(server, "a red circle"))
+    assert page.url.endswith("#q=a+red+circle")
+
+
+def test_by_keyboard_alone(tab, server):
+    one = tab()
+    page = one.open()
+    focus = "document.activeElement"
+    page.keyboard.press("/")
+    page.keyboard.type("a red circle")
+    found = ids(server, "a red circle", 20)
+    one.shows(found)
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowRight")
+    assert page.evaluate(f"{focus}.closest('.tile').dataset.id") == str(found[2])
+    page.keyboard.press("ArrowDown")
+    below = page.evaluate(f"{focus}.closest('.tile').getBoundingClientRect().top")
+    assert below > page.evaluate("document.querySelector('.tile').getBoundingClientRect().top")
+    page.keyboard.press("ArrowUp")
+    page.keyboard.press("Home")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#viewer[open]")
+    page.keyboard.press("ArrowRight")
+    until(page, f"document.querySelector('.frame img').src.includes('/media/{found[1]}/')")
+    for _ in range(12):
+        page.keyboard.press("Tab")
+        assert page.evaluate(f"{focus} === document.body || document.getElementById('viewer').contains({focus})")
+    page.keyboard.press("Escape")
+    until(page, "!document.querySelector('dialog[open]')")
+    until(page, f"{focus}.closest('.tile')?.dataset.id === '{found[1]}'")
+    assert "open=" not in page.url
+
+
+def test_the_focus_is_seen_wherever_it_goes(tab):
+    page = tab().open("#q=a+red+circle&more=2")
+    seen = set()
+    for _ in range(16):
+        page.keyboard.press("Tab")
+        at, outline = page.evaluate(
+            """() => { const on = document.activeElement, box = on.id === "words" ? on.closest(".ask") : on;
+                const style = getComputedStyle(box);
+                const line = style.outlineStyle !== "none" && parseFloat(style.outlineWidth) >= 2;
+                return [on.id || on.className, box === on ? line : style.boxShadow !== "none"]; }"""
+        )
+        assert outline or not at, f"no focus is seen on {at}"
+        seen.add(at)
+    assert {"skip", "words", "about-open", "theme"} <= seen
+
+
+def test_a_moment_plays_from_its_second(tab):
+    page = tab().open()
+    page.evaluate(
+        """() => import("/page/bus.js").then(({ tell }) =>
+            tell("open", { hit: { id: 1, kind: "video", start: 12.5, end: 75, caption: "a moment" } }))"""
+    )
+    assert page.get_attribute("#viewer video", "src") == "/media/1#t=12.5,75"
+    assert "0:12 to 1:15" in page.inner_text("#viewer")
+
+
+def test_why_is_told_and_drawn_or_said_to_be_withheld(tab, server):
+    needs(server, "explain")
+    one = tab()
+    page = one.open("#q=a+red+circle")
+    page.locator(".face").first.click()
+    page.click("#viewer >> text=Why")
+    page.wait_for_selector(".told :is(mark, .quiet:not([role]))")
+    answer = server.ask("POST", "/explain", {"terms": [{"words": "a red circle"}], "id": one.found()[0]})[1]["why"]
+    assert page.eval_on_selector_all(".told mark", "all => all.map(one => one.textContent)") == [
+        word["word"] for word in answer.get("words", [])
+    ]
+    assert page.locator(".frame .outline").count() == ("region" in answer)
+    for reason in answer.get("withheld", {}).values():
+        assert reason in page.inner_text(".told")
+
+
+def test_a_name_is_taught_from_selected_pictures_listed_and_forgotten(tab, server):
+    needs(server, "teach")
+    page = tab().open("#q=a+red+circle")
+    page.keyboard.press("/")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Space")
+    page.locator(".tile .pick").nth(4).click(modifiers=["Shift"])
+    assert "5 selected" in page.inner_text("#picked")
+    page.click("#picked .strong")
+    page.fill("#name", "rex")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("text=“rex” is known now.")
+    assert page.locator("#teach dl.facts dd").count()
+    page.keyboard.press("Escape")
+    assert [one["name"] for one in server.ask("GET", "/names")[1]] == ["rex"]
+    page.click("#names-open")
+    page.get_by_label("Forget: rex").click()
+    page.get_by_label("Forget: rex").click()
+    page.wait_for_selector("text=No name was taught yet")
+    assert server.ask("GET", "/names")[1] == []
+
+
+def test_files_are_added_with_a_line_each_and_what_fails_says_why(tab, server):
+    needs(server, "add")
+    page = tab().open()
+    picture = server.home / "added.png"
+    Image.new("RGB", (90, 60), "purple").save(picture)
+    files = [("added.png", "image/png", picture.read_bytes()), ("bad.png", "image/png", b"none")]
+    give(page, "drop", "#drop-add", *files)
+    until(page, "document.querySelectorAll('.tray .plain').length === 1")
+    page.wait_for_selector(".tray .wrong")
+    assert "bad.png" in page.inner_text(".tray li:has(.wrong)")
+    page.click(".tray .plain")
+    page.wait_for_selector("#viewer[open] >> text=added.png")
+
+
+def test_what_is_nearly_the_same_is_folded_and_opens(tab, server):
+    hits = server.search("a red circle", k=100)["hits"]
+    if not any(hit["alike"] for hit in hits):
+        pytest.skip("this server folds nothing")
+    page = tab().open("#q=a+red+circle")
+    page.locator(".alike").first.click()
+    page.wait_for_selector("#viewer .strip button")
+
+
+def test_an_error_is_said_with_its_number_and_can_be_tried_again(tab, server):
+    one = tab()
+    page = one.open("#like=999999")
+    said = page.inner_text("#state")
+    assert re.search(r"That did not work\s+there is no such item.* Request [0-9a-f]{12}\s+Try again", said, re.DOTALL)
+    page.goto(one.at + "#upload=nothing+image+x.png")
+    page.wait_for_selector("text=sent too long ago")
+    one.context.set_offline(True)
+    page.fill("#words", "a red circle")
+    page.wait_for_selector("text=The server cannot be reached.")
+    one.context.set_offline(False)
+    page.click("text=Try again")
+    page.click(".chip button")
+    one.shows(ids(server, "a red circle"))
+    assert all("Failed to load resource" in told for told in one.wrong)
+    one.wrong.clear()
+
+
+def test_the_ledger_and_the_report_are_one_click_away(tab, server):
+    one = tab()
+    page = one.open()
+    page.click("#about-open")
+    page.wait_for_selector(".numbers")
+    ledger = server.ask("GET", "/ledger")[1]
+    told = page.eval_on_selector_all(".numbers dd", "all => all.map(one => Number(one.textContent))")
+    assert told == [ledger[name] for name in ("seen", "searchable", "failed", "waiting")]
+    page.click("text=Files that failed")
+    page.wait_for_selector(".lines >> text=broken.png")
+    if server.ask("GET", "/report")[0] == 404:
+        one.wrong = [told for told in one.wrong if "404" not in told]
+
+
+def test_who_has_no_token_is_asked_for_it(tab, server, tmp_path):
+    token = Tokens(tmp_path / "tokens.json").add("anna", ["read"])
+    served = start(server.home, "--tokens", str(tmp_path / "tokens.json"))
+    try:
+        one = tab(served)
+        page = one.page
+        page.goto(one.at + "#q=a+red+circle")
+        page.fill("#token", "nonsense")
+        page.keyboard.press("Enter")
+        page.wait_for_selector("text=that token is not good here")
+        page.fill("#token", token)
+        page.keyboard.press("Enter")
+        one.shows(ids(server, "a red circle"))
+        assert not page.is_visible("#add")
+        page.click("#about-open")
+        page.click("text=Log out")
+        page.wait_for_selector("#token")
+        assert all("401" in told or "404" in told for told in one.wrong)
+        one.wrong.clear()
+    finally:
+        served.process.terminate()
+        served.process.wait(20)
+
+
+def test_every_route_is_described_without_the_network(tab, server):
+    one = tab(width=375)
+    one.page.goto(one.at + "docs")
+    one.page.wait_for_selector("#described section")
+    told = one.page.eval_on_selector_all("#described h2", "all => all.map(one => one.textContent)")
+    paths = server.ask("GET", "/openapi.json")[1]["paths"]
+    assert sorted(told) == sorted(f"{method.upper()} {path}" for path, held in paths.items() for method in held)
+    assert one.page.evaluate("document.documentElement.scrollWidth") == 375
+
+
+def states(tab: Any, **options: Any) -> Iterator[tuple[str, Any]]:
+    """The page as it is looked at: asked, filtered, one item large, about, an error."""
+    one = tab(**options)
+    page = one.open("#q=a+red+circle&more=2&less=5")
+    if page.is_visible("#filters-open"):
+        page.click("#filters-open")
+    page.locator(".tile").nth(1).hover()
+    yield "asked", page
+    page.locator(".face").nth(1).click()
+    page.wait_for_selector("#viewer[open]")
+    yield "large", page
+    page.keyboard.press("Escape")
+    page.click("#about-open")
+    page.wait_for_selector(".numbers")
+    until(page, "!document.querySelector('#about').textContent.match(/Looking…|正在查找/)")
+    yield "about", page
+    page.keyboard.press("Escape")
+    page.goto(one.at + "#like=999999")
+    page.wait_for_selector(".state.bad")
+    yield "error", page
+    one.wrong = [told for told in one.wrong if "404" not in told]
+
+
+PAINTED = """() => {
+    const canvas = Object.assign(document.createElement("canvas"), { width: 1, height: 1 });
+    const pen = canvas.getContext("2d", { willReadFrequently: true });
+    const rgba = color => { pen.clearRect(0, 0, 1, 1); pen.fillStyle = color; pen.fillRect(0, 0, 1, 1);
+        return [...pen.getImageData(0, 0, 1, 1).data].map((v, i) => i === 3 ? v / 255 : v); };
+    const top = document.querySelector("dialog[open]") || document.body, told = [];
+    for (const one of top.querySelectorAll("*")) {
+        const own = [...one.childNodes].some(node => node.nodeType === 3 && node.data.trim());
+        if (!own && !one.matches("input:not([type=checkbox], [type=file])")) continue;
+        if (!one.checkVisibility({ opacityProperty: true }) || one.closest("option, .unseen, .skip")) continue;
+        const grounds = [];
+        for (let at = one; at; at = at.parentElement) {
+            if (at.matches(".face")) { grounds.push("picture"); break; }
+            const ground = rgba(getComputedStyle(at).backgroundColor);
+            if (ground[3]) grounds.push(ground);
+            if (ground[3] === 1) break;
+        }
+        told.push([one.textContent.slice(0, 40) || one.id || one.type, rgba(getComputedStyle(one).color), grounds]);
+    }
+    return told;
+}"""
+
+
+def luminance(color: list[float]) -> float:
+    """Of WCAG 2: linear light, weighted."""
+    linear = [v / 12.92 if (v := c / 255) <= 0.04045 else ((v + 0.055) / 1.055) ** 2.4 for c in color[:3]]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def contrast(ink: list[float], grounds: list[Any]) -> float:
+    """(lighter + .05) / (darker + .05); a picture may be white or black under what lies on it."""
+    worst = 21.0
+    for picture in ([255, 255, 255, 1], [0, 0, 0, 1]) if "picture" in grounds else ([0, 0, 0, 1],):
+        ground = [255.0, 255.0, 255.0]
+        for layer in reversed([picture if one == "picture" else one for one in grounds]):
+            ground = [layer[3] * new + (1 - layer[3]) * old for new, old in zip(layer[:3], ground, strict=True)]
+        written = [ink[3] * new + (1 - ink[3]) * old for new, old in zip(ink[:3], ground, strict=True)]
+        high, low = sorted([luminance(written), luminance(ground)], reverse=True)
+        worst = min(worst, (high + 0.05) / (low + 0.05))
+    return worst
+
+
+def test_the_formula_of_contrast_is_the_known_one():
+    assert contrast([0, 0, 0, 1], [[255, 255, 255, 1]]) == pytest.approx(21)
+    assert contrast([119, 119, 119, 1], [[255, 255, 255, 1]]) == pytest.approx(4.48, abs=0.01)
+    assert contrast([255, 255, 255, 1], [[0, 0, 0, 0.5], "picture"]) == pytest.approx(3.95, abs=0.1)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_text_stands_out_from_its_ground_in_both_themes(tab, scheme):
+    for state, page in states(tab, color_scheme=scheme):
+        painted = page.evaluate(PAINTED)
+        assert len(painted) > 3
+        faint = [(text, round(contrast(ink, grounds), 2)) for text, ink, grounds in painted]
+        assert [one for one in faint if one[1] < 4.5] == [], state
+
+
+def test_the_theme_can_be_turned_and_is_kept(tab):
+    one = tab(color_scheme="light")
+    page = one.open()
+    ground = "getComputedStyle(document.body).backgroundColor"
+    light = page.evaluate(ground)
+    page.click("#theme")
+    dark = page.evaluate(ground)
+    page.reload()
+    assert page.evaluate(ground) == dark != light
+
+
+@pytest.mark.parametrize("locale", ["en-US", "zh-CN"])
+def test_every_control_has_a_name_and_a_phone_needs_no_scrolling_aside(tab, locale):
+    for state, page in states(tab, width=375, locale=locale):
+        assert page.evaluate("document.documentElement.scrollWidth") == 375, state
+        top = page.locator("dialog[open]" if page.locator("dialog[open]").count() else "body")
+        tree = top.aria_snapshot()
+        controls = "button|textbox|searchbox|combobox|checkbox|link|dialog|img"
+        nameless = re.findall(rf"^\s*- (?:{controls})(?::|$)", tree, re.MULTILINE)
+        assert nameless == [], (state, tree)
+        roles = set(re.findall(r"- (\w+)", tree))
+        assert "button" in roles
+
+
+def test_the_page_holds_no_script_style_or_asset_of_elsewhere_and_its_files_are_short():
+    for file in PAGE.iterdir():
+        text = file.read_text(encoding="utf-8")
+        assert len(text.splitlines()) <= 400, file.name
+        assert not re.search(r"""(?:src|href|url\(|from|import\()\s*=?\s*["']?(?:https?:)?//""", text), file.name
+        if file.suffix == ".html":
+            assert not re.search(r"<style|\sstyle=|\son\w+=|<script(?![^>]*\ssrc=)", text), file.name
