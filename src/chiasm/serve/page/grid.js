@@ -7,7 +7,8 @@ import { less, more } from "./marking.js";
 import { isBlank } from "./question.js";
 import { folded, loaded, pictured, tile } from "./tile.js";
 
-const WAIT = 1500; // milliseconds for pictures to tell their sizes; later ones are laid out once more together
+const WAIT = 1500; // milliseconds for the first pictures to tell their sizes
+const FIRST = 24; // of them: rows above do not change when later sizes are known, and those are out of sight
 const UNKNOWN = 4 / 3;
 const SOUND = 1.6;
 const WAITING = [1.5, 0.7, 1.3, 1.5, 1, 1.5, 0.75, 1.4, 1.3, 0.8, 1.5, 1.2, 1.5, 0.7, 1.4, 1];
@@ -58,10 +59,12 @@ async function put(hits, behind) {
     late.push(known);
     return { hit, picture, known };
   });
-  const unknown = made.filter(({ hit }) => !ratios.has(hit.id)).map(({ known }) => known);
+  const unknown = made.slice(0, FIRST).filter(({ hit }) => !ratios.has(hit.id)).map(({ known }) => known);
   await Promise.race([Promise.all(unknown), new Promise((done) => setTimeout(done, WAIT))]);
-  if (mine !== turn) return;
-
+  if (mine !== turn) {
+    for (const { picture } of made) picture?.removeAttribute("src"); // not shown, so not loaded any further
+    return;
+  }
   const may = { pick: can("teach"), mark: true, less: !isBlank(now.question) };
   const fresh = made.map(({ hit, picture }) => ({ hit, element: tile(hit, picture, does, may) }));
   const focused = list.contains(document.activeElement) && document.activeElement !== list;

@@ -132,7 +132,7 @@ function known(one) {
     [say("score"), one.score?.toFixed(3)],
   ].filter(([, value]) => value);
   if (one.start !== null && one.start !== undefined) {
-    rows.unshift(["", say("moment", { start: clock(one.start), end: clock(one.end ?? one.start) })]);
+    rows.unshift([say("momentHead"), say("moment", { start: clock(one.start), end: clock(one.end ?? one.start) })]);
   }
   const text = one.caption && one.caption.trim() !== spoken(one).trim() ? make("p", { class: "whole" }, one.caption) : null;
   const list = rows.map(([name, value]) => make("div", {}, make("dt", {}, name), make("dd", {}, value)));
