@@ -59,7 +59,7 @@ function count({ browsing, notes }) {
   const name = browsing ? "browsing" : now.next === null ? "count" : "countMore";
   const total = Object.values(now.what.held);
   const said = say(name, { n: browsing && total.length === 1 ? total[0] : n });
-  status.textContent = [n ? said : say("nothing"), ...notes.map(sent)].join(" · ");
+  status.textContent = [n || browsing ? said : say("nothing"), ...notes.map(sent)].join(" · ");
 }
 
 function nothing(head, said, does) {

@@ -4,7 +4,7 @@ const ENGLISH = {
   skip: "Skip to the pictures",
   home: "All pictures",
   searchLabel: "Search",
-  searchHint: "Search by words, or drop a picture",
+  searchHint: "Words, or a picture",
   searchHintWords: "Search by words",
   choose: "Ask with a file",
   record: "Ask with a sound: record",
