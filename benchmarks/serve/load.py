@@ -45,7 +45,7 @@ UNSEEN = "distinct unseen words, 100,000 items, 8 connections"
 FIGURES = [
     Figure("unseen.share", ("unseen", "share"), f"{UNSEEN}: of the bare encoder's texts a second", "x", ".2f"),
     Figure("unseen.rate", ("unseen", "rate"), "the same, answers", "a second", ".0f"),
-    Figure("unseen.late", ("unseen", "late"), "the same, slowest of a hundred, over 8 / the encoder's rate", "x", ".2f"),
+    Figure("unseen.late", ("unseen", "late"), "the same, slowest of a hundred: of 8 / that rate", "x", ".2f"),
     Figure("unseen.errors", ("unseen", "errors"), "the same, errors", "", ".0f"),
     Figure("again.rate", ("again", "rate"), "words asked again, answers", "a second", ".0f"),
     Figure("again.p99", ("again", "p99"), "words asked again, the slowest of a hundred", "ms", ".0f"),

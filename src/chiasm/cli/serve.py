@@ -20,16 +20,24 @@ _MISSING = "a server needs packages: pip install 'chiasm[serve]'."
 @click.option(
     "--name", multiple=True, metavar="HOST", help="A name that the server is called by, behind a proxy; repeat."
 )
+@click.option("--score", metavar="FILE", help="Of its model, what chiasm score --json printed: the page shows it.")
 @click.option("--threads", type=click.IntRange(1, 256), help="That work; default: as many as there are cores.")
 @device
 @click.option("--json", "as_json", is_flag=True, help="Print the address as JSON once it answers.")
 def serve_command(
-    index: str, host: str, port: int, tokens: str | None, name: tuple[str, ...], threads: int | None, as_json: bool
+    index: str,
+    host: str,
+    port: int,
+    tokens: str | None,
+    name: tuple[str, ...],
+    score: str | None,
+    threads: int | None,
+    as_json: bool,
 ) -> None:
     """Search INDEX in a browser, or by programs (/docs says how). Ends with Ctrl-C."""
     try:
         from chiasm.serve.app import make_app
-        from chiasm.serve.running import check_host, listen, names_of, run
+        from chiasm.serve.running import check_host, listen, names_of, read_score, run
     except ImportError:
         raise ChiasmError(_MISSING) from None
     from chiasm.collection import Collection
@@ -49,7 +57,12 @@ def serve_command(
         else:
             click.echo(f"{address}   (Ctrl-C ends it)")
 
-    app = make_app(Held(collection), tokens=known, hosts=names_of(host, name), threads=threads)
+    app = make_app(
+        Held(collection, read_score(score) if score else None),
+        tokens=known,
+        hosts=names_of(host, name),
+        threads=threads,
+    )
     run(app, socket, ready)
 
 

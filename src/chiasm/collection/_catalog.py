@@ -147,6 +147,12 @@ class Catalog:
         with self._guard, self.told(), self.transaction():
             self._db.executemany(asked, rows)
 
+    def changes(self, changes: Iterable[tuple[str, Iterable[Sequence[Any]]]]) -> None:
+        """Do several changes, each for its rows of values, all or none."""
+        with self._guard, self.told(), self.transaction():
+            for asked, rows in changes:
+                self._db.executemany(asked, rows)
+
     def drop(self, ids: Iterable[int]) -> None:
         """Forget items."""
         with self._guard, self.told(), self.transaction():

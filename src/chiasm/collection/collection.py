@@ -12,12 +12,12 @@ from typing import Any
 
 from chiasm import recipe, registry
 from chiasm.collection import _alike, _passed
+from chiasm.collection._adding import Adding
 from chiasm.collection._asking import MEDIA
 from chiasm.collection._catalog import STATES, Catalog, Item
 from chiasm.collection._intake import look_again, take_in
 from chiasm.collection._moments import keys_of
 from chiasm.collection._table import Plan, planned
-from chiasm.collection._teaching import Teaching
 from chiasm.data.cells import composed
 from chiasm.data.read import names_of
 from chiasm.data.source import Source
@@ -40,7 +40,7 @@ WORDS = {"words": "text"}
 """What is known too where it was asked for: the text read in a picture."""
 
 
-class Collection(Teaching):
+class Collection(Adding):
     """A folder of media that stays searchable by a fitted `Retrieve` model.
 
     `build` makes one; `update` looks at the folder again and encodes what is new; `hits` searches. Every file that was

@@ -113,7 +113,9 @@ def make_app(
     async def what(request: Request) -> s.What:
         """What is served, and what you may do."""
         scopes = may(request, "read")
-        return s.What(**await work(held.what), scopes=sorted(scopes))
+        told = await work(held.what)
+        able = [what for what in told.pop("can") if "write" in scopes or what not in ("add", "teach", "mark")]
+        return s.What(**told, scopes=sorted(scopes), can=able)
 
     @app.post("/search")
     async def search(request: Request, ask: s.Ask) -> s.Found:
@@ -167,6 +169,55 @@ def make_app(
             return Response(status_code=304, headers=headers)
         made = await work(stills.of, path, kind, f"{content}-{side}", side)
         return Response(made, media_type="image/jpeg", headers=headers)
+
+    @app.post("/explain")
+    async def explain(request: Request, ask: s.Explain) -> s.Explained:
+        """Which words and what region of an item a score rests on; takes some seconds."""
+        may(request, "read")
+        return await work(held.explain, ask, uploads)
+
+    @app.post("/items")
+    async def add(request: Request, name: str) -> s.Added:
+        """Add a file to the folder: it is the body. Once this answers, the file is on disk and accounted for."""
+        scopes = may(request, "write")
+        draft = await work(held.collection.draft)
+        try:
+            await _written(request, draft)
+            return await work(held.add, draft, name, "admin" in scopes)
+        finally:
+            draft.unlink(missing_ok=True)
+
+    @app.post("/teach")
+    async def teach(request: Request, ask: s.Teach) -> s.Named:
+        """Teach a name by items; what was measured comes back."""
+        may(request, "write")
+        return await work(held.teach, ask)
+
+    @app.get("/names")
+    async def names(request: Request) -> list[s.Named]:
+        """The names that were taught."""
+        may(request, "read")
+        return await work(held.names)
+
+    @app.delete("/names/{name}")
+    async def forget(request: Request, name: str) -> dict[str, str]:
+        """Forget a taught name."""
+        may(request, "write")
+        await work(held.collection.forget, name)
+        return {"forgotten": name}
+
+    @app.post("/feedback")
+    async def feedback(request: Request, ask: s.Marks) -> dict[str, int]:
+        """Keep what was right and wrong among the answers to some words: it counts when they are asked again."""
+        may(request, "write")
+        await work(held.mark, ask)
+        return {"more": len(ask.more), "less": len(ask.less)}
+
+    @app.get("/report")
+    async def report(request: Request) -> s.Report:
+        """What the model is, what it learned from, and its score."""
+        may(request, "read")
+        return s.Report(**await work(held.report))
 
     @app.get("/ledger")
     async def ledger(request: Request) -> s.Ledger:

@@ -2,43 +2,70 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from chiasm import recipe
 from chiasm.collection import Collection
 from chiasm.serve import schemas as s
 from chiasm.serve.limits import Refusal
+from chiasm.serve.recent import Recent
 from chiasm.serve.uploads import Uploads
+from chiasm.tasks.retrieve import At, Question
 
 __all__ = ["Held"]
+
+_LEVELS = {"copies": "same_bytes", "same_picture": "same_picture", "burst": "burst"}
 
 
 class Held:
     """A collection as the routes see it: items by number, answers as plain values.
 
     Args:
-        collection: what is served.
+        collection: what is served. score: of its model, as `chiasm score --json` has it.
     """
 
-    def __init__(self, collection: Collection):
+    def __init__(self, collection: Collection, score: Mapping[str, Any] | None = None):
         self.collection = collection
+        self.score = score
 
     def what(self) -> dict[str, Any]:
-        """Views, how many items each holds, and the columns to choose by."""
-        status = self.collection.status()
+        """Views, how many items each holds, the columns to choose by, taught names, and what can be done."""
+        status, model = self.collection.status(), self.collection.model
+        can = ["filter", "explain"]
+        can += ["reject"] if model.paired_ and model.calibration_ else []
+        if os.access(self.collection.path, os.W_OK):
+            can += ["teach", "mark"]
+            can += ["add"] if "table" not in status and os.access(self.collection.folder, os.W_OK) else []
         return {
-            "views": dict(self.collection.model.views_),
+            "views": dict(model.views_),
             "held": status["views"],
             "columns": dict(self.collection.columns),
+            "names": [one["name"] for one in self.collection.names() if not one["lost"]],
+            "can": can,
         }
 
     def ledger(self) -> dict[str, Any]:
         """The ledger, what failed by reason, and what was passed over by reason."""
         status = self.collection.status()
         return {**status["ledger"], "reasons": status["failed"], "passed_over": status["passed_over"]}
+
+    def report(self) -> dict[str, Any]:
+        """What the model is, what it learned from, and how it scored where that was told."""
+        model = self.collection.model
+        told = {
+            **recipe.describe(model),
+            "views": dict(model.views_),
+            "pairs": model.paired_,
+            "rows": model.counts_,
+            "names": model.names_,
+            "aligner": model.aligner_.choices(),
+        }
+        return {"model": told, "score": self.score}
 
     def file(self, key: int) -> tuple[Path, str, str]:
         """An item's file, its kind, and a mark of its content. Raises a Refusal where it is not there."""
@@ -63,26 +90,115 @@ class Held:
     def search(self, ask: s.Ask, uploads: Uploads, paths: bool) -> s.Found:
         """The answers to a question."""
         started = time.monotonic()
-        (term,) = ask.terms
-        if term.words is not None:
-            query = {"text": [term.words]}
-        else:
-            if term.upload is not None:
-                path, kind = uploads.get(term.upload)
-            else:
-                assert term.item is not None
-                path, kind, _ = self.file(term.item)
-            query = {kind: [str(path)]}
-        found = self.collection.hits(query, ask.to, ask.k, ask.where, ask.reject)
-        hits = [_hit(hit, paths) for hit in found[0]]
-        rejected = not hits and ask.reject is not None
-        return s.Found(hits=hits, rejected=rejected, seconds=round(time.monotonic() - started, 4))
+        self._remember()
+        question = self._question(ask.terms, uploads)
+        more, less = self._names(ask.more), self._names(ask.less)
+        notes = []
+        if not more and not less and len(ask.terms) == 1 and ask.terms[0].words is not None:
+            more, less = self.collection.marks(ask.terms[0].words)
+            if more or less:
+                notes.append(f"marks from before count: {len(more)} +, {len(less)} -")
+        found = self.collection.hits(
+            question,
+            ask.to,
+            ask.k + 1,
+            ask.where,
+            ask.reject,
+            group=ask.group,
+            skip=ask.skip,
+            sort=ask.sort,
+            among=ask.among,
+            more=more,
+            less=less,
+        )
+        hits = found[0]
+        names = {name for hit in hits for level in _LEVELS for name in hit.get(level, ())}
+        keys = self.collection.keys(sorted(names))
+        return s.Found(
+            hits=[_hit(hit, keys, paths) for hit in hits[: ask.k]],
+            rejected=not hits and ask.reject is not None,
+            more=len(hits) > ask.k,
+            notes=notes,
+            seconds=round(time.monotonic() - started, 4),
+        )
+
+    def explain(self, ask: s.Explain, uploads: Uploads) -> s.Explained:
+        """What the score of an item rests on."""
+        item = self.collection.item(ask.id)
+        if item is None:
+            raise Refusal(404, "item", "there is no such item.")
+        question = self._question(ask.terms, uploads)
+        hit = {"item": item["item"], "id": item["item"]}
+        made = self.collection.model.explain(question, [[hit]], item["view"], folder=self.collection.folder)
+        return s.Explained(why=made[0][0]["why"])
+
+    def add(self, draft: Path, name: str, paths: bool) -> s.Added:
+        """Take in a file that was sent."""
+        key = self.collection.add(draft, name)
+        item = self.collection.item(key)
+        assert item is not None
+        return s.Added(item=_item(item, paths), message=item["message"])
+
+    def teach(self, ask: s.Teach) -> s.Named:
+        """Teach a name by items."""
+        told = self.collection.teach(ask.name, self._names(ask.items))
+        keys = self.collection.keys(one["item"] for one in told["alike"])
+        told["alike"] = [keys[one["item"]] for one in told["alike"] if one["item"] in keys]
+        return s.Named(name=told.pop("name"), told=told)
+
+    def names(self) -> list[s.Named]:
+        """What was taught."""
+        return [
+            s.Named(name=one["name"], told={name: one[name] for name in ("view", "pictures", "lost")})
+            for one in self.collection.names()
+        ]
+
+    def mark(self, ask: s.Marks) -> None:
+        """Keep what was right and what was wrong among the answers to some words."""
+        self._names([*ask.more, *ask.less])
+        self.collection.mark(ask.words, ask.more, ask.less)
 
     def scrubbed(self, message: str) -> str:
         """A sentence without the places of this machine."""
         for place in (self.collection.folder, self.collection.path, self.collection.path.resolve()):
             message = message.replace(f"{place}/", "").replace(str(place), "the collection")
         return message.replace(f"{tempfile.gettempdir()}/", "")
+
+    def _question(self, terms: Sequence[s.Term], uploads: Uploads) -> Question:
+        asked: list[tuple[float, Mapping[str, Any]]] = []
+        for term in terms:
+            if term.words is not None:
+                asked.append((term.weight, {"text": term.words}))
+            elif term.upload is not None:
+                path, kind = uploads.get(term.upload)
+                asked.append((term.weight, {kind: str(path)}))
+            else:
+                assert term.item is not None
+                asked.append((term.weight, self._placed(term.item)))
+        return Question(asked)
+
+    def _placed(self, key: int) -> dict[str, Any]:
+        """An item by its vector, which is in the index."""
+        item = self.collection.item(key)
+        if item is not None:
+            vectors = self.collection.engine(item["view"]).vectors([key])[1]
+            if len(vectors):
+                return {item["view"]: At(vectors[0], f"item {key}")}
+        raise Refusal(404, "item", "there is no such item to ask with.")
+
+    def _names(self, keys: Sequence[int]) -> list[str]:
+        """Items as the collection is told of them."""
+        items = [self.collection.item(key) for key in keys]
+        if None in items:
+            raise Refusal(404, "item", "there is no such item.")
+        return [item["item"] for item in items if item is not None]
+
+    def _remember(self) -> None:
+        """Texts that were asked are not encoded again, also after another model was put in place."""
+        encoders = self.collection.model.encoding_.encoders_
+        for view, kind in self.collection.model.views_.items():
+            if kind == "text" and view in encoders and not isinstance(encoders[view], Recent):
+                encoders[view] = Recent(encoders[view])
 
 
 def _item(item: Mapping[str, Any], paths: bool) -> s.Item:
@@ -97,14 +213,21 @@ def _item(item: Mapping[str, Any], paths: bool) -> s.Item:
     )
 
 
-def _hit(hit: Mapping[str, Any], paths: bool) -> s.Hit:
+def _hit(hit: Mapping[str, Any], keys: Mapping[str, int], paths: bool) -> s.Hit:
+    alike = {
+        told: [keys[name] for name in hit[level] if name in keys] for level, told in _LEVELS.items() if level in hit
+    }
     return s.Hit(
         id=hit["key"],
         rank=hit["rank"],
         score=round(hit["score"], 4),
-        kind=hit["kind"],
-        path=hit["item"] if paths else None,
+        probability=hit.get("probability"),
+        kind=hit.get("kind", ""),
+        path=hit.get("file", hit["item"]) if paths else None,
         date=hit.get("date"),
         caption=hit.get("caption"),
+        start=hit.get("start"),
+        end=hit.get("end"),
+        alike={level: ids for level, ids in alike.items() if ids},
         why=hit.get("why", {}),
     )

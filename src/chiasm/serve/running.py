@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import ipaddress
+import json
 import socket
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Any
 
 from chiasm.errors import ChiasmError
 from chiasm.serve.guard import LOCAL
 from chiasm.serve.tokens import Tokens
 
-__all__ = ["check_host", "listen", "names_of", "run"]
+__all__ = ["check_host", "listen", "names_of", "read_score", "run"]
 
 
 def check_host(host: str, tokens: Tokens | None) -> None:
@@ -78,3 +80,14 @@ def names_of(host: str, allowed: Iterable[str]) -> set[str]:
     """The names that the server may be called by: of this machine, its own, and those allowed."""
     own = f"[{host}]" if ":" in host else host
     return {*LOCAL, own, *(name.lower() for name in allowed)} - {"0.0.0.0", "[::]"}
+
+
+def read_score(file: str) -> dict[str, Any]:
+    """What `chiasm score --json` printed, from a file. Raises a ChiasmError for another content."""
+    try:
+        found = json.loads(Path(file).expanduser().read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ChiasmError(f"wanted what a score is as JSON, got {file}, which cannot be read ({error}).") from None
+    if not isinstance(found, dict) or "directions" not in found:
+        raise ChiasmError(f"wanted what a score is as JSON, got {file}, which holds something else.")
+    return found

@@ -20,6 +20,7 @@ __all__ = [
     "Login",
     "Marks",
     "Named",
+    "Report",
     "Teach",
     "Term",
     "Uploaded",
@@ -83,7 +84,11 @@ class Ask(_Strict):
     reject: Annotated[float, Field(gt=0, lt=1, allow_inf_nan=False)] | None = None
     """Say when nothing matches; of queries that do have a match so large a share is rejected too."""
     sort: Short | None = None
-    """Within what is accepted by `reject`: "date", "-date"."""
+    """Within what is accepted by `reject`, or among the best: "date", "-date"."""
+    among: Annotated[int, Field(ge=1, le=10_000)] | None = None
+    """The best so many are sorted."""
+    group: bool = True
+    """Near-duplicates are one answer."""
     more: Annotated[list[Key], Field(max_length=100)] = []
     less: Annotated[list[Key], Field(max_length=100)] = []
     """Items of which more, and less, is wanted."""
@@ -95,6 +100,8 @@ class Hit(BaseModel):
     id: int
     rank: int
     score: float
+    probability: float | None = None
+    """That it is the very one that is meant, supposing that one here is; with `reject` alone."""
     kind: str
     path: str | None = None
     """Below the folder; for the scope admin alone."""
@@ -203,6 +210,13 @@ class Marks(_Strict):
     words: Words
     more: Annotated[list[Key], Field(max_length=100)] = []
     less: Annotated[list[Key], Field(max_length=100)] = []
+
+
+class Report(BaseModel):
+    """What the model is and learned from, and its score where that is known."""
+
+    model: dict[str, Any]
+    score: dict[str, Any] | None = None
 
 
 class Explain(_Strict):

@@ -1,0 +1,120 @@
+"""A single file more, and marks that are kept: what users of a collection give back while they search."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import tempfile
+import unicodedata
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from chiasm.collection._intake import Beside, take_in
+from chiasm.collection._scan import stamp
+from chiasm.collection._teaching import Teaching
+from chiasm.data.folder import modality_of
+from chiasm.errors import ChiasmError
+from chiasm.files import lock, sync
+
+__all__ = ["Adding"]
+
+_LONGEST = 100
+_MARKS = "CREATE TABLE IF NOT EXISTS marks (words TEXT, id INTEGER, sign INTEGER, PRIMARY KEY (words, id))"
+
+
+class Adding(Teaching):
+    """A collection that files are added to one by one, and that keeps what was right and wrong."""
+
+    def add(self, draft: str | os.PathLike[str], name: str) -> int:
+        """Take in one file more, without looking at the folder again; its key. It is moved into the folder.
+
+        When this returns the file is on disk and the ledger counts it: as searchable, or as failed with the reason.
+
+        Args:
+            draft: the file, on the same disk as the folder. name: what it is to be called; a number is put behind a name
+                that is taken.
+
+        Raises a ChiasmError for a name of another kind, and for a collection of a table.
+        """
+        if self._catalog.fact("table"):
+            raise ChiasmError(
+                "wanted a collection of a folder to add to, got one of a table: add a row to it, and update."
+            )
+        kind = modality_of(name)
+        view = next((view for view, modality in self.model.views_.items() if modality == kind), None)
+        if view is None:
+            held = ", ".join(sorted(set(self.model.views_.values()) & {"image", "audio", "video"}))
+            raise ChiasmError(f"wanted a file of {held}, as its name ends, got {plain_name(name)!r}.")
+        with lock(self.path):
+            path = _free(self.folder / plain_name(name))
+            os.replace(draft, path)
+            path.chmod(0o644)
+            sync(path)
+            sync(self.folder)
+            told = {"name": path.name, "view": view, "stamp": stamp(path), "state": "waiting"}
+            self._catalog.put([told])
+            beside = Beside({path.name: None}, {})
+            take_in(self._catalog, self.model, self.folder, self.columns, self.engine, beside, self.said, None)
+        return int(self.keys([path.name])[path.name])
+
+    def draft(self) -> Path:
+        """A new file in the folder to write to, which nobody sees, for `add`."""
+        handle, name = _hidden(self.folder)
+        os.close(handle)
+        return Path(name)
+
+    def mark(self, words: str, more: Sequence[int] = (), less: Sequence[int] = ()) -> None:
+        """Keep which files, by their keys, were right and wrong for some words, in place of what was kept for them."""
+        key = _folded(words)
+        rows = [(key, id_, sign) for ids, sign in ((more, 1), (less, -1)) for id_ in dict.fromkeys(ids)]
+        self._catalog.change(_MARKS)
+        self._catalog.changes(
+            [("DELETE FROM marks WHERE words = ?", [(key,)]), ("INSERT OR REPLACE INTO marks VALUES (?, ?, ?)", rows)]
+        )
+
+    def marks(self, words: str) -> tuple[list[str], list[str]]:
+        """The files that were right and those that were wrong for some words, by their names, as `hits` takes them."""
+        if not self._catalog.read("SELECT 1 FROM sqlite_master WHERE name = 'marks'"):
+            return [], []
+        found = self._catalog.read(
+            "SELECT i.name, m.sign FROM marks m JOIN items i ON i.id = m.id "
+            "WHERE m.words = ? AND i.state = 'searchable'",
+            (_folded(words),),
+        )
+        there = [(name, sign) for name, sign in found if (self.folder / name).is_file()]
+        return [name for name, sign in there if sign > 0], [name for name, sign in there if sign < 0]
+
+    def keys(self, names: Iterable[str]) -> dict[str, int]:
+        """The keys of files by their names."""
+        return dict(self._catalog.among("SELECT name, id FROM items WHERE name IN", names))
+
+
+def plain_name(name: str) -> str:
+    """A name that leads nowhere: the last part, no signs that shells or file systems read, not hidden."""
+    last = re.split(r"[/\\]", unicodedata.normalize("NFC", name))[-1]
+    kept = "".join(c if c.isalnum() or c in " ._-()" else "_" for c in last if c.isprintable()).strip(" .")
+    stem, dot, suffix = kept.rpartition(".")
+    while len((stem + dot + suffix).encode()) > _LONGEST:
+        stem = stem[:-1]
+    return f"{stem or 'file'}{dot}{suffix}"
+
+
+def _free(path: Path) -> Path:
+    """A path that is not taken."""
+    number = 1
+    free = path
+    while free.exists():
+        number += 1
+        free = path.with_name(f"{path.stem}-{number}{path.suffix}")
+    return free
+
+
+def _hidden(folder: Path) -> tuple[int, str]:
+    with contextlib.suppress(FileNotFoundError):
+        return tempfile.mkstemp(prefix=".chiasm-new-", dir=folder)
+    raise ChiasmError("the folder of the collection is not there: mount it, or move it back.")
+
+
+def _folded(words: str) -> str:
+    return " ".join(unicodedata.normalize("NFKC", words).casefold().split())
