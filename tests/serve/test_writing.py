@@ -155,9 +155,6 @@ def test_what_was_acknowledged_before_a_kill_is_there_once(home, others):
 
 def test_eight_ask_while_one_adds_and_nobody_gets_anothers_answer(server, others):
     words = ["a red circle", "a blue square", "a green triangle", "a circle", "a square", "red", "blue", "a triangle"]
-    alone = {
-        word: [hit["path"] for hit in server.search(word, k=40, where=["path=0000.png"])["hits"]] for word in words
-    }
     truth = {word: server.search(word, k=1, where=["path~00"])["hits"][0]["path"] for word in words}
     wrong: list[str] = []
 

@@ -27,9 +27,11 @@ export function unmark(id) {
   mark({ more: without(now.question.more, id), less: without(now.question.less, id) });
 }
 
-function mark(changes) {
+async function mark(changes) {
+  const { words, more: wanted, less: unwanted } = { ...now.question, ...changes };
+  if (words.trim() && can("mark") && now.what.scopes.includes("write")) {
+    // kept before it is asked again: what is kept for the words counts where the question has no marks of its own
+    await api.feedback({ words: words.trim(), more: wanted, less: unwanted }).catch((error) => tell("trouble", error));
+  }
   change(changes);
-  const { words, more: wanted, less: unwanted } = now.question;
-  if (!words.trim() || !can("mark") || !now.what.scopes.includes("write")) return;
-  api.feedback({ words: words.trim(), more: wanted, less: unwanted }).catch((error) => tell("trouble", error));
 }
