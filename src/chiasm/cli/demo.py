@@ -11,6 +11,8 @@ import click
 
 from chiasm import recipe
 from chiasm.cli._shared import command_line, echo_json, progress
+from chiasm.cli.serve import check_installed, serve_collection
+from chiasm.collection import Collection
 from chiasm.data.openmoji import ATTRIBUTION, openmoji
 from chiasm.encoding.cutting import PARTS
 from chiasm.report.sheet import sheet
@@ -39,9 +41,12 @@ LANGUAGES = {"en": "English names", "zh": "Chinese names"}
 @click.command("demo")
 @click.option("--to", "target", default="demo", show_default=True, metavar="FOLDER", help="Where model and sheet go.")
 @click.option("--seed", default=0, show_default=True, help="Of the split.")
+@click.option("--serve", is_flag=True, help="Then search the pictures in a browser (needs the extra serve).")
 @click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
-def demo_command(target: str, seed: int, as_json: bool) -> None:
+def demo_command(target: str, seed: int, serve: bool, as_json: bool) -> None:
     """Find emoji by words before one name was learned; learn their English and Chinese names; score, search, draw."""
+    if serve:
+        check_installed()
     started = time.monotonic()
 
     def say(line: str) -> None:
@@ -80,6 +85,8 @@ def demo_command(target: str, seed: int, as_json: bool) -> None:
                 "seconds": seconds,
             }
         )
+        if serve:
+            _serve(views, folder, as_json)
         return
     say(
         f"\nR@10 % on unseen emoji: before one name was learned, by the {before.names_:,} names that the encoder knows,"
@@ -96,6 +103,15 @@ def demo_command(target: str, seed: int, as_json: bool) -> None:
     say(f"\n95 % intervals, resampled by thing. {seconds} s. {ATTRIBUTION}")
     say(f"saved {folder}; a dozen searches are drawn in {picture}")
     say("next: " + "      ".join(command_line("search", folder, words) for words in ("a happy cat", "下雨")))
+    if serve:
+        _serve(views, folder, as_json)
+
+
+def _serve(views: Views, model: Path, as_json: bool) -> None:
+    """Keep the pictures in an index beside the model, and answer in a browser."""
+    pictures = Path(views["picture"].items[0]).parent
+    made = Collection.build(model.with_name("openmoji.index"), model, pictures, progress=progress())
+    serve_collection(made, as_json=as_json)
 
 
 def _table(score: Score) -> str:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import importlib.util
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import click
 
 from chiasm.cli._shared import command_line, device, echo_json
+from chiasm.collection import Collection
 from chiasm.errors import ChiasmError
-
-_MISSING = "a server needs packages: pip install 'chiasm[serve]'."
 
 
 @click.command("serve")
@@ -35,18 +37,37 @@ def serve_command(
     as_json: bool,
 ) -> None:
     """Search INDEX in a browser, or by programs (/docs says how). Ends with Ctrl-C."""
-    try:
-        from chiasm.serve.app import make_app
-        from chiasm.serve.running import check_host, listen, names_of, read_score, run
-    except ImportError:
-        raise ChiasmError(_MISSING) from None
-    from chiasm.collection import Collection
-    from chiasm.serve.held import Held
+    check_installed()
+    from chiasm.serve.running import check_host, read_score
     from chiasm.serve.tokens import Tokens
 
     known = Tokens(tokens) if tokens else None
     check_host(host, known)
-    collection = Collection(index)
+    told = read_score(score) if score else None
+    serve_collection(Collection(index), host, port, known, name, told, threads, as_json)
+
+
+def check_installed() -> None:
+    """Raise a ChiasmError where the packages of the extra serve are missing."""
+    if missing := [name for name in ("fastapi", "uvicorn") if importlib.util.find_spec(name) is None]:
+        raise ChiasmError(f"a server needs {' and '.join(missing)}: pip install 'chiasm[serve]'.")
+
+
+def serve_collection(
+    collection: Collection,
+    host: str = "127.0.0.1",
+    port: int = 8765,
+    tokens: Any = None,
+    names: Sequence[str] = (),
+    score: dict[str, Any] | None = None,
+    threads: int | None = None,
+    as_json: bool = False,
+) -> None:
+    """Answer until a signal ends it, and say where."""
+    from chiasm.serve.app import make_app
+    from chiasm.serve.held import Held
+    from chiasm.serve.running import listen, names_of, run
+
     socket = listen(host, port)
     shown = f"[{host}]" if ":" in host else host
     address = f"http://{shown}:{socket.getsockname()[1]}/"
@@ -57,13 +78,7 @@ def serve_command(
         else:
             click.echo(f"{address}   (Ctrl-C ends it)")
 
-    app = make_app(
-        Held(collection, read_score(score) if score else None),
-        tokens=known,
-        hosts=names_of(host, name),
-        threads=threads,
-    )
-    run(app, socket, ready)
+    run(make_app(Held(collection, score), tokens=tokens, hosts=names_of(host, names), threads=threads), socket, ready)
 
 
 @click.group("token")

@@ -32,8 +32,8 @@ class Adding(Teaching):
         When this returns the file is on disk and the ledger counts it: as searchable, or as failed with the reason.
 
         Args:
-            draft: the file, on the same disk as the folder. name: what it is to be called; a number is put behind a name
-                that is taken.
+            draft: the file, on the same disk as the folder. name: what it is to be called; one that is taken gets a
+                number.
 
         Raises a ChiasmError for a name of another kind, and for a collection of a table.
         """
