@@ -12,13 +12,26 @@ import shutil
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from chiasm.errors import ChiasmError
 
-__all__ = ["lock", "new_folder", "read_tensors", "replacing", "sha256", "sync", "write_atomic", "write_tensors"]
+if TYPE_CHECKING:
+    import sqlite3
+
+__all__ = [
+    "database",
+    "lock",
+    "new_folder",
+    "read_tensors",
+    "replacing",
+    "sha256",
+    "sync",
+    "write_atomic",
+    "write_tensors",
+]
 
 _DTYPES = {
     "F64": "<f8",
@@ -122,6 +135,24 @@ def lock(folder: Path, busy: str = "") -> Iterator[None]:
         for leftover in folder.glob(".new-*"):  # of a writer that died: we hold the lock, so nobody writes them now
             leftover.unlink(missing_ok=True)
         yield
+
+
+def database(file: Path, wait: float = 60.0) -> sqlite3.Connection:
+    """A SQLite file, opened; only to be read where it or its folder may not be written, and then nothing is written.
+
+    Where what SQLite keeps apart (`-wal`) lies beside a file that may not be written, its own notes (`-shm`) must too.
+
+    Args:
+        wait: seconds to wait for another process that writes.
+    """
+    import sqlite3
+
+    asked, uri = str(file), False
+    if not os.access(file.parent, os.W_OK) or (file.exists() and not os.access(file, os.W_OK)):
+        apart = file.with_name(f"{file.name}-wal")
+        whole = not apart.exists() or not apart.stat().st_size
+        asked, uri = f"{file.absolute().as_uri()}?mode=ro{'&immutable=1' if whole else ''}", True
+    return sqlite3.connect(asked, timeout=wait, isolation_level=None, check_same_thread=False, uri=uri)
 
 
 def sha256(path: Path) -> str:

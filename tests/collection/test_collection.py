@@ -167,7 +167,7 @@ def test_a_model_of_other_views_is_refused_before_anything_is_touched(home, mode
     made = built(home, model)
     rows = np.random.default_rng(0).normal(size=(30, 4))
     with pytest.raises(ChiasmError, match="views of media"):
-        made.rebuild(Retrieve(align="cca").fit({"photo": rows, "text": rows[:, ::-1]}))
+        made.switch(Retrieve(align="cca").fit({"photo": rows, "text": rows[:, ::-1]}))
     assert len(names(Collection(home / "p.index"))) == 30
     with pytest.raises(ChiasmError, match=r"k of at least 1, got 2\.5"):
         made.hits({"text": ["x"]}, k=2.5)
@@ -300,7 +300,7 @@ def test_flipped_bits_are_named_and_a_rebuild_mends_them(home, model):
     assert len(names(made)) == 30
 
 
-def test_a_rebuild_may_change_the_model(home, model, tmp_path):
+def test_a_switch_changes_the_model(home, model, tmp_path):
     made = built(home, model)
     before = names(made)
     part = chiasm.load(model)
@@ -313,7 +313,7 @@ def test_a_rebuild_may_change_the_model(home, model, tmp_path):
         {"text": "text", "image": "image"},
     )
     other = Retrieve(encoders={"text": "hashed_text", "image": "pixel_image"}, align="ridge").fit(views)
-    made.rebuild(other)
+    made.switch(other, 1.0)
     assert sorted(names(made)) == sorted(before)
     assert names(made) != before
     assert made.verify()["sound"]

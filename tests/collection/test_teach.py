@@ -250,7 +250,7 @@ def test_the_names_are_taught_anew_to_another_model_where_their_files_are_there(
     outside.unlink()
     other = fitted(tmp_path / "o.chiasm", tmp_path / "learned", "ridge")
     with pytest.warns(ChiasmWarning, match="lost until a file of theirs is back: other"):
-        made.rebuild(other)
+        made.switch(other)
     assert {one["name"]: one["lost"] for one in made.names()} == {"other": True, "rex": False}
     assert set(items(made, "rex")) == set(REX)
     assert "why" not in made.hits({"text": ["other"]}, k=1)[0][0]
@@ -262,7 +262,7 @@ def test_the_names_are_taught_anew_to_another_model_where_their_files_are_there(
 def test_a_renamed_file_teaches_the_next_model_under_its_new_name(made, tmp_path):
     made.teach("rex", ["rex0.png"])
     (made.folder / "rex0.png").rename(made.folder / "moved.png")
-    made.rebuild(fitted(tmp_path / "o.chiasm", tmp_path / "learned", "ridge"))
+    made.switch(fitted(tmp_path / "o.chiasm", tmp_path / "learned", "ridge"))
     assert not made.names()[0]["lost"]
 
 

@@ -79,7 +79,11 @@ def cli() -> None:
 
 
 def main(argv: list[str] | None = None) -> Any:
-    """Run the command line; a ChiasmError or an operating-system error is one sentence on stderr and exit code 1."""
+    """Run the command line; a ChiasmError or an operating-system error is one sentence on stderr and exit code 1.
+
+    With --json it is `{"error": ...}` on stdout too, for who reads that.
+    """
+    as_json = "--json" in (sys.argv[1:] if argv is None else argv)
     logging.basicConfig(
         level=logging.getLevelNamesMapping().get(os.environ.get("CHIASM_LOG", "").upper(), logging.WARNING),
         format="%(levelname)s %(name)s: %(message)s",
@@ -101,13 +105,14 @@ def main(argv: list[str] | None = None) -> Any:
     except click.Abort:
         sys.exit(130)
     except ChiasmError as error:
-        _fail(str(error))
+        _fail(str(error), as_json)
     except OSError as error:
         where = f" ({error.filename})" if error.filename else ""
         todo = "make room" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "name another place"
-        _fail(f"{error.strerror or error}{where}. What was counted is kept: {todo}, then run it again.")
+        _fail(f"{error.strerror or error}{where}. What was counted is kept: {todo}, then run it again.", as_json)
     except MemoryError:
-        _fail("out of memory. What was counted is kept: close other programs or use fewer rows, then run it again.")
+        told = "out of memory. What was counted is kept: close other programs or use fewer rows, then run it again."
+        _fail(told, as_json)
     if isinstance(done, int) and done:  # a command's own exit code
         sys.exit(done)
     return done
@@ -131,6 +136,9 @@ def _quoted(error: click.ClickException) -> click.UsageError | None:
     return click.UsageError(f"got {few} more than {name}: quote what belongs together: {quoted}.", context)
 
 
-def _fail(sentence: str) -> None:
-    click.echo(f"error: {flags(' '.join(sentence.split()))}", err=True)
+def _fail(sentence: str, as_json: bool) -> None:
+    told = flags(" ".join(sentence.split()))
+    click.echo(f"error: {told}", err=True)
+    if as_json:
+        click.echo(json.dumps({"error": told}, ensure_ascii=False))
     sys.exit(1)

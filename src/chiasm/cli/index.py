@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from chiasm.cli._shared import command_line, counted, device, echo_json, grouped_with, one_line
-from chiasm.collection import Collection
+from chiasm.collection import Collection, renew
 from chiasm.scale import Bars
 
 _SHOWN = 10
@@ -33,7 +33,7 @@ json = click.option("--json", "as_json", is_flag=True, help="Print what was done
 @click.argument("model")
 @click.argument("data", metavar="FOLDER|DATA")
 @click.option("--to", "target", required=True, metavar="INDEX", help="Where to keep it: photos.index.")
-@click.option("--engine", default="exact", show_default=True, help="What holds the vectors (chiasm list index).")
+@click.option("--engine", metavar="NAME", help="What holds the vectors (chiasm list index); default: exact.")
 @click.option("--place", is_flag=True, help="Know where pictures were taken, too (latitude, longitude).")
 @click.option("--root", metavar="DIR", help="Paths of DATA are below this folder; default: the table's.")
 @click.option("--column", metavar="COL", help="The column of DATA with the paths; default: as at fit.")
@@ -51,7 +51,7 @@ def build_command(
     model: str,
     data: str,
     target: str,
-    engine: str,
+    engine: str | None,
     place: bool,
     root: str | None,
     column: str | None,
@@ -89,11 +89,14 @@ def update_command(index: str, retry: bool, watch: bool, as_json: bool) -> None:
     made = Collection(index)
     made.update(retry=retry, progress=Bars("index"))
     _say(made, as_json)
-    for ledger in made.watch(progress=Bars("index")) if watch else ():
-        if as_json:
-            echo_json({"ledger": ledger})
-        else:
-            click.echo(_ledger(ledger))
+    try:
+        for ledger in made.watch(progress=Bars("index")) if watch else ():
+            if as_json:
+                echo_json({"ledger": ledger})
+            else:
+                click.echo(_ledger(ledger))
+    except KeyboardInterrupt:  # that is how it ends
+        return
 
 
 @index_command.command("status")
@@ -129,23 +132,57 @@ def verify_command(index: str, as_json: bool) -> int:
     elif found["sound"]:
         click.echo(f"sound: {_ledger(found['ledger'])}")
     else:
-        for what in ("damaged", "missing"):
-            for name in found[what]:
+        for what in ("damaged", "missing", "unlike"):
+            for name in found[what][:_SHOWN]:
                 click.echo(f"{what}: {one_line(name)}")
+            if len(found[what]) > _SHOWN:
+                click.echo(f"{what}: {len(found[what]) - _SHOWN} more (--json names all)")
+        for sentence in found["problems"]:
+            click.echo(f"problem: {sentence}")
         click.echo(f"next: {command_line('index', 'rebuild', index)}")
     return 0 if found["sound"] else 1
 
 
-@index_command.command("rebuild")
+@index_command.command("switch")
 @click.argument("index")
-@click.option("--model", metavar="MODEL", help="With this model from now on.")
+@click.argument("model")
+@click.option(
+    "--sample",
+    default=0.1,
+    show_default=True,
+    type=click.FloatRange(0, 1, min_open=True),
+    help="The share of files that is encoded first, drawn at random; by it the rest is mapped.",
+)
+@click.option("--keep/--no-keep", default=True, help="Keep the old vectors, to roll back, or drop them at the end.")
 @device
 @json
-def rebuild_command(index: str, model: str | None, as_json: bool) -> None:
-    """Make the vectors of INDEX anew, from the cache where it has them."""
+def switch_command(index: str, model: str, sample: float, keep: bool, as_json: bool) -> None:
+    """Search INDEX by another MODEL: at once by mapped vectors, encoded anew behind; update goes on with it."""
     made = Collection(index)
-    made.rebuild(model, progress=Bars("index"))
+    made.switch(model, sample, keep=keep, progress=Bars("index"))
     _say(made, as_json)
+    if keep and not as_json:
+        click.echo(f"next: {command_line('index', 'rollback', index)} goes back")
+
+
+@index_command.command("rollback")
+@click.argument("index")
+@device
+@json
+def rollback_command(index: str, as_json: bool) -> None:
+    """Go back to the model and the vectors that INDEX had before the last switch."""
+    made = Collection(index)
+    made.rollback(progress=Bars("index"))
+    _say(made, as_json)
+
+
+@index_command.command("rebuild")
+@click.argument("index")
+@device
+@json
+def rebuild_command(index: str, as_json: bool) -> None:
+    """Make the vectors of INDEX anew, from the cache where it has them; also where its catalog is damaged."""
+    _say(renew(index, progress=Bars("index")), as_json)
 
 
 def _say(made: Collection, as_json: bool) -> None:
@@ -166,8 +203,34 @@ def _say(made: Collection, as_json: bool) -> None:
     passed = ", ".join(f"{code} {n}" for code, n in told["passed_over"].items())
     if passed:
         click.echo(f"passed over: {passed}")
+    for view, one in (told["switch"] or {}).items():
+        click.echo(_switched(view, one, told["ledger"].get("mapped", 0)))
+    for sentence in told["problems"]:
+        click.echo(f"problem: {sentence}")
+
+
+def _switched(view: str, told: dict[str, Any], mapped: int) -> str:
+    """What a switch has cost a view, a line."""
+    loss = told["loss"]
+    begun = f"switched ({view}): {told['encoded']} of {counted(told['files'], 'file')} encoded first"
+    if loss is None:
+        return begun
+    share = {
+        what: loss[what] and "{value:.0%} [{low:.0%}, {high:.0%}]".format_map(loss[what])
+        for what in ("nearest", "found")
+    }
+    said = f"by those {share['nearest']} of the 10 nearest were kept"
+    if share["found"]:
+        said += f", {share['found']} of what captions find"
+    return f"{begun}; {said}; {f'{mapped} still mapped' if mapped else 'all encoded since'}"
+
+
+def _share(found: dict[str, float]) -> str:
+    return "{value:.0%} [{low:.0%}, {high:.0%}]".format_map(found)
 
 
 def _ledger(ledger: dict[str, int]) -> str:
     rest = ", ".join(f"{ledger[state]} {state}" for state in ("searchable", "failed", "waiting"))
+    if "mapped" in ledger:
+        rest += f"; {ledger['mapped']} of the searchable still mapped"
     return f"{counted(ledger['seen'], 'file')} seen: {rest}"

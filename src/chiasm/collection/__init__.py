@@ -1,5 +1,5 @@
 """A folder of media that stays searchable: what it holds is looked at again, and every file is accounted for."""
 
-from chiasm.collection.collection import Collection, load
+from chiasm.collection.collection import Collection, load, renew
 
-__all__ = ["Collection", "load"]
+__all__ = ["Collection", "load", "renew"]

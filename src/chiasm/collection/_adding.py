@@ -12,7 +12,7 @@ from pathlib import Path
 
 from chiasm.collection._intake import Beside, take_in
 from chiasm.collection._scan import stamp
-from chiasm.collection._teaching import Teaching
+from chiasm.collection._telling import Telling
 from chiasm.data.folder import modality_of
 from chiasm.errors import ChiasmError
 from chiasm.files import lock, sync
@@ -23,7 +23,7 @@ _LONGEST = 100
 _MARKS = "CREATE TABLE IF NOT EXISTS marks (words TEXT, id INTEGER, sign INTEGER, PRIMARY KEY (words, id))"
 
 
-class Adding(Teaching):
+class Adding(Telling):
     """A collection that files are added to one by one, and that keeps what was right and wrong."""
 
     def add(self, draft: str | os.PathLike[str], name: str) -> int:

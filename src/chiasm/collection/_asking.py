@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from chiasm import recipe, registry
-from chiasm.collection._catalog import Catalog, Item
+from chiasm.collection._catalog import MEDIA, Catalog, Item, place_of
 from chiasm.collection._gallery import Gallery
 from chiasm.collection._marks import Moved, Moves
 from chiasm.collection._said import Said
@@ -18,10 +18,7 @@ from chiasm.errors import ChiasmError
 from chiasm.index import Index, Where, checked_k
 from chiasm.scale import Progress
 
-__all__ = ["MEDIA", "Asking"]
-
-MEDIA = ("image", "audio", "video")
-"""The modalities of files that a collection takes in."""
+__all__ = ["Asking", "model_name"]
 
 
 class Asking:
@@ -37,10 +34,33 @@ class Asking:
         self.path = Path(path).expanduser()
         self._catalog = Catalog(self.path / "catalog.sqlite")
         self.folder = Path(self._catalog.fact("folder"))
-        self.model: Any = recipe.load(self.path / "model")
         self.columns: dict[str, str] = self._catalog.fact("columns")
-        self._engines: dict[tuple[int, str], Index] = {}
+        self._engines: dict[tuple[str, str], Index] = {}
+        self._models: dict[str, Any] = {}
         self._said: Said | None = None
+        self.model  # noqa: B018 - now, rather than at the first search
+
+    @property
+    def model(self) -> Any:
+        """The model whose space is searched now."""
+        return self._model_of(self._catalog.fact("model"))
+
+    def _model_of(self, digest: str) -> Any:
+        """The model of that digest, which lies in the folder."""
+        if digest not in self._models:
+            place = self.path / model_name(digest)
+            if not place.is_dir():
+                raise ChiasmError(
+                    f"the index {self.path} lacks its model ({place.name}): it was copied half, or {place.name} was "
+                    "removed. Copy it again, or build it anew."
+                )
+            if recipe.digest_of(place) != digest:
+                raise ChiasmError(
+                    f"{place} is another model than the one that the vectors were made with: put that one back, or "
+                    "build the index anew."
+                )
+            self._models = {digest: recipe.load(place)}
+        return self._models[digest]
 
     def hits(
         self,
@@ -77,6 +97,33 @@ class Asking:
         `reject` is judged by the pictures and the words alone, and what it accepts is sorted by them; what taught names
         score nobody knows: a ChiasmError.
         """
+        ask = (queries, to, k, where, reject, group, skip, sort, among, more, less, progress)
+        while True:
+            now = self._catalog.facts("part", "model")
+            try:
+                found = self._hits(*ask)
+            except (ChiasmError, LookupError, ValueError, OSError):
+                if self._catalog.facts("part", "model") == now:
+                    raise
+                continue  # another process has switched the model meanwhile: ask the new one
+            if self._catalog.facts("part", "model") == now:
+                return found
+
+    def _hits(
+        self,
+        queries: Any,
+        to: str | Sequence[str] | None,
+        k: int,
+        where: Where,
+        reject: float | None,
+        group: bool,
+        skip: int,
+        sort: str | None,
+        among: int | None,
+        more: Sequence[str | os.PathLike[str]],
+        less: Sequence[str | os.PathLike[str]],
+        progress: Progress | None,
+    ) -> Any:
         k = checked_k(k)
         target = self.target(asked_with(self.model, queries), to)
         digest = self._catalog.fact("model")
@@ -119,7 +166,7 @@ class Asking:
         asked = [to] if isinstance(to, str) else list(to or ())
         if len(asked) > 1:
             raise ChiasmError("wanted one view to answer with, got several: ask each on its own.")
-        held = [name for name, kind in self.model.views_.items() if kind in MEDIA]
+        held = list(self.media)
         starts = [self.model.view(one) for one in ([start] if isinstance(start, str) else start)]
         others = [name for name in held if name not in starts]
         if not asked and len(held) == 1:
@@ -133,17 +180,41 @@ class Asking:
 
         Raises a ChiasmError for a view whose files are not indexed.
         """
-        held = [name for name, kind in self.model.views_.items() if kind in MEDIA]
-        if view not in held:
-            raise ChiasmError(f"{self.path} indexes {', '.join(held)}, not {view!r}: answer with to={held[0]!r}.")
-        return Gallery(self._catalog, self.engine(view), self.folder, where, group)
+        return Gallery(self._catalog, self.reading(view), self.folder, where, group)
 
-    def engine(self, view: str) -> Index:
-        """The index of a view."""
-        part = self._catalog.fact("part")
+    @property
+    def media(self) -> dict[str, str]:
+        """The views that are indexed, with their modalities."""
+        return {name: kind for name, kind in self.model.views_.items() if kind in MEDIA}
+
+    def reading(self, view: str) -> Index:
+        """The index of a view, to be searched: a ChiasmError where its vectors are not there."""
+        if view not in (held := self.media):
+            first = next(iter(held))
+            raise ChiasmError(f"{self.path} indexes {', '.join(held)}, not {view!r}: answer with to={first!r}.")
+        part = str(self._catalog.fact("part"))
+        index, place = self.engine(view, part), self.path / self.vectors(view, part)
+        if getattr(index, "path", None) is not None and not place.is_dir():
+            if self._catalog.items("state = 'searchable' AND view = ?", [view], 1):
+                raise ChiasmError(
+                    f"the vectors of {view!r} ({place.name}) are missing in {self.path}: it was copied half, or they "
+                    "were removed. Update it, and they are made anew."
+                )
+            empty: Index = registry.make("index", "exact", columns=self.columns)
+            return empty
+        return index
+
+    def vectors(self, view: str, part: str) -> str:
+        """What the folder of a view's vectors is called, where the engine keeps them in one."""
+        return f"vectors-{part}-{place_of(self.model, view)}"
+
+    def engine(self, view: str, part: str | None = None) -> Index:
+        """The index of a view; `part`: not of the one that is searched now."""
+        part = part or str(self._catalog.fact("part"))
         if (part, view) not in self._engines:
-            path = self.path / f"vectors-{part}-{list(self.model.views_).index(view)}"
-            made = registry.make("index", self._catalog.fact("engine"), columns=self.columns, path=path)
+            name, engine = self.vectors(view, part), self._catalog.fact("engine")
+            table = f"chiasm_{name.removeprefix('vectors-').replace('-', '_')}"
+            made = registry.make("index", engine, columns=self.columns, path=self.path / name, table=table)
             self._engines[part, view] = made
         return self._engines[part, view]
 
@@ -166,3 +237,8 @@ def _told(item: Item) -> dict[str, Any]:
     facts = {name: value for name, value in item.facts.items() if name != "path"}
     plain = {"key": item.id, "item": item.name, "view": item.view, "state": item.state, "code": item.code}
     return plain | {"message": item.message, "content": item.content.hex()} | facts
+
+
+def model_name(digest: str) -> str:
+    """What the folder of a model is called inside an index."""
+    return f"model-{digest[:12]}"

@@ -11,8 +11,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from chiasm.errors import ChiasmError
+from chiasm.files import database
 
-__all__ = ["STATES", "Catalog", "Item"]
+__all__ = ["MEDIA", "STATES", "Catalog", "Item", "place_of"]
+
+MEDIA = ("image", "audio", "video")
+"""The modalities of files that a collection takes in."""
 
 STATES = ("searchable", "failed", "waiting")
 """What a file can be; those that are gone are none of it."""
@@ -54,9 +58,11 @@ class Catalog:
         self.file = file
         self._guard = threading.RLock()
         if not new and not file.is_file():
+            if (file.parent / "about.json").is_file():
+                raise ChiasmError(f"{file.parent} lacks its {file.name}: rebuild the index, or copy it again.")
             raise ChiasmError(f"{file.parent} is not an index: chiasm index build makes one.")
         with self.told():
-            self._db = sqlite3.connect(file, timeout=60, isolation_level=None, check_same_thread=False)
+            self._db = database(file)
             self._db.execute("PRAGMA synchronous=FULL")
             if new:
                 self._make(tables)
@@ -71,6 +77,11 @@ class Catalog:
                 "CREATE TABLE items (id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT UNIQUE, view TEXT, stamp TEXT, "
                 "content BLOB, state TEXT, code TEXT, message TEXT, facts TEXT, leading BLOB)"
             )
+            self._db.execute(
+                "CREATE TABLE kept (id INTEGER PRIMARY KEY, name TEXT, stamp TEXT, state TEXT, code TEXT, "
+                "message TEXT, facts TEXT, leading BLOB)"
+            )
+            self._db.execute("CREATE TABLE mapped (id INTEGER PRIMARY KEY)")
             self._db.execute("CREATE INDEX states ON items (state, code)")
             self._db.execute("CREATE INDEX contents ON items (content)")
             for table in tables:
@@ -79,21 +90,31 @@ class Catalog:
 
     def fact(self, name: str) -> Any:
         """What was set by this name, or None."""
+        return self.facts(name)[0]
+
+    def facts(self, *names: str) -> list[Any]:
+        """What was set by these names, all at one moment."""
         with self._guard, self.told():
-            found = self._db.execute("SELECT value FROM facts WHERE name = ?", (name,)).fetchone()
-        return None if found is None else json.loads(found[0])
+            marks = ", ".join("?" * len(names))
+            found = dict(self._db.execute(f"SELECT name, value FROM facts WHERE name IN ({marks})", names).fetchall())
+        return [json.loads(found[name]) if name in found else None for name in names]
 
     def set(self, **facts: Any) -> None:
         """Keep plain values by name."""
         with self._guard, self.told():
-            told = [(name, json.dumps(value)) for name, value in facts.items()]
-            self._db.executemany("INSERT OR REPLACE INTO facts VALUES (?, ?)", told)
+            self._say(**facts)
 
     def counts(self) -> dict[tuple[str, str], int]:
         """How many items there are by state and code."""
         with self._guard, self.told():
             found = self._db.execute("SELECT state, code, COUNT(*) FROM items GROUP BY state, code").fetchall()
         return {(state, code): n for state, code, n in found}
+
+    def searchable(self) -> dict[str, int]:
+        """How many items are searchable, by view."""
+        asked = "SELECT view, COUNT(*) FROM items WHERE state = 'searchable' GROUP BY view ORDER BY view"
+        with self._guard, self.told():
+            return dict(self._db.execute(asked).fetchall())
 
     def stamps(self) -> dict[str, tuple[int, str, str]]:
         """Name -> (id, stamp, state) of all items."""
@@ -124,6 +145,8 @@ class Catalog:
                 if "id" in item:
                     marks = ", ".join(f"{name} = ?" for name in held)
                     self._db.execute(f"UPDATE items SET {marks} WHERE id = ?", (*held.values(), item["id"]))
+                    if "content" in item or item.get("state", "searchable") != "searchable":  # taken in, or will be
+                        self._db.execute("DELETE FROM mapped WHERE id = ?", (item["id"],))
                 else:
                     whole = {"content": b"", "code": "", "message": "", "facts": "{}", "leading": b""} | held
                     marks = ", ".join("?" * len(whole))
@@ -156,13 +179,86 @@ class Catalog:
     def drop(self, ids: Iterable[int]) -> None:
         """Forget items."""
         with self._guard, self.told(), self.transaction():
-            self._db.executemany("DELETE FROM items WHERE id = ?", ((id_,) for id_ in ids))
+            listed = [(id_,) for id_ in ids]
+            for table in ("items", "mapped"):
+                self._db.executemany(f"DELETE FROM {table} WHERE id = ?", listed)
 
-    def begin_anew(self) -> None:
+    def begin_anew(self, part: str) -> None:
         """All items wait, for an index that is another part."""
         with self._guard, self.told(), self.transaction():
             self._db.execute("UPDATE items SET state = 'waiting', code = '', message = ''")
-            self._db.execute("UPDATE facts SET value = CAST(value AS INTEGER) + 1 WHERE name = 'part'")
+            self._db.execute("DELETE FROM mapped")
+            self._say(part=part)
+
+    def turn(
+        self, leading: Mapping[int, bytes], unmapped: Iterable[str], told: Mapping[int, Any], **facts: Any
+    ) -> None:
+        """From now on another part answers: what was searchable is mapped, except what was encoded; what failed waits.
+
+        Args:
+            leading: by id, the leading names of what was encoded. unmapped: views of which the rest waits.
+            told: by id, facts of items that are other ones in the new part. facts: what is set in the same step.
+        """
+        with self._guard, self.told(), self.transaction():
+            self._db.execute("DELETE FROM kept")
+            self._db.execute(
+                "INSERT INTO kept SELECT id, name, stamp, state, code, message, facts, leading FROM items "
+                "WHERE state != 'waiting'"
+            )
+            self._db.execute("UPDATE items SET state = 'waiting', code = '', message = '' WHERE state = 'failed'")
+            self._db.execute("UPDATE items SET leading = x'' WHERE state = 'searchable'")
+            self._db.execute("DELETE FROM mapped")
+            self._db.execute("INSERT INTO mapped SELECT id FROM items WHERE state = 'searchable'")
+            rows = [(names, id_) for id_, names in leading.items()]
+            self._db.executemany("UPDATE items SET leading = ? WHERE id = ?", rows)
+            self._db.executemany("DELETE FROM mapped WHERE id = ?", ((id_,) for _, id_ in rows))
+            waits = "UPDATE items SET state = 'waiting', code = '' WHERE view = ? AND id IN (SELECT id FROM mapped)"
+            self._db.executemany(waits, ((view,) for view in unmapped))
+            self._db.execute("DELETE FROM mapped WHERE id IN (SELECT id FROM items WHERE state = 'waiting')")
+            changed = ((json.dumps(one), id_) for id_, one in told.items())
+            self._db.executemany("UPDATE items SET facts = ? WHERE id = ?", changed)
+            self._say(**facts)
+
+    def since(self, view: str) -> list[Item]:
+        """The searchable items of a view that are new or have changed since `turn`."""
+        known = "SELECT 1 FROM kept WHERE kept.id = items.id AND kept.name = items.name AND kept.stamp = items.stamp"
+        return self.items(f"state = 'searchable' AND view = ? AND NOT EXISTS ({known})", [view])
+
+    def turn_back(self, leading: Mapping[int, bytes], told: Mapping[int, Any], **facts: Any) -> None:
+        """As it was before `turn`; what is new or has changed since waits, except what was encoded.
+
+        Args:
+            leading: by id, the leading names of what was encoded; told: their facts. facts: what is set in the same
+                step.
+        """
+        with self._guard, self.told(), self.transaction():
+            self._db.execute("UPDATE items SET state = 'waiting', code = '', message = '', leading = x''")
+            self._db.execute(
+                "UPDATE items SET state = kept.state, code = kept.code, message = kept.message, facts = kept.facts, "
+                "leading = kept.leading FROM kept "
+                "WHERE kept.id = items.id AND kept.name = items.name AND kept.stamp = items.stamp"
+            )
+            rows = ((names, json.dumps(told[id_]), id_) for id_, names in leading.items())
+            encoded = "UPDATE items SET state = 'searchable', leading = ?, facts = ? WHERE id = ? AND state = 'waiting'"
+            self._db.executemany(encoded, rows)
+            self._db.execute("DELETE FROM kept")
+            self._db.execute("DELETE FROM mapped")
+            self._say(**facts)
+
+    def mapped(self) -> int:
+        """How many searchable items have vectors that were mapped, and are yet to be encoded."""
+        asked = "SELECT COUNT(*) FROM mapped JOIN items USING (id) WHERE state = 'searchable'"
+        return int(self.read(asked)[0][0])
+
+    def forget(self, **facts: Any) -> None:
+        """What was before `turn` is known no more."""
+        with self._guard, self.told(), self.transaction():
+            self._db.execute("DELETE FROM kept")
+            self._say(**facts)
+
+    def _say(self, **facts: Any) -> None:
+        told = [(name, json.dumps(value)) for name, value in facts.items()]
+        self._db.executemany("INSERT OR REPLACE INTO facts VALUES (?, ?)", told)
 
     def close(self) -> None:
         """Write what SQLite keeps apart into the file itself, which can be moved then."""
@@ -174,7 +270,7 @@ class Catalog:
         """Raise a ChiasmError where SQLite says that the file is damaged."""
         with self._guard, self.told():
             if (said := self._db.execute("PRAGMA integrity_check").fetchone()[0]) != "ok":
-                raise ChiasmError(f"{self.file} is damaged ({said[:80]}): build the index again.")
+                raise ChiasmError(f"{self.file} is damaged ({said[:80]}): rebuild the index.")
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -182,10 +278,11 @@ class Catalog:
         self._db.execute("BEGIN IMMEDIATE")
         try:
             yield
+            self._db.execute("COMMIT")
         except BaseException:
-            self._db.execute("ROLLBACK")
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
             raise
-        self._db.execute("COMMIT")
 
     @contextmanager
     def told(self) -> Iterator[None]:
@@ -193,9 +290,21 @@ class Catalog:
         try:
             yield
         except sqlite3.OperationalError as error:
-            raise ChiasmError(f"the index {self.file.parent} cannot be used: {error}.") from None
+            home = self.file.parent
+            if "full" in str(error):
+                raise ChiasmError(f"no space is left for the index {home}: make room, then update it.") from None
+            if "readonly" in str(error):
+                raise ChiasmError(f"no permission to write the index {home}: it can be searched.") from None
+            if "no such" in str(error):
+                raise ChiasmError(f"{self.file} is damaged ({error}): rebuild the index.") from None
+            raise ChiasmError(f"the index {home} cannot be used: {error}.") from None
         except sqlite3.DatabaseError as error:
-            raise ChiasmError(f"{self.file} is damaged ({error}): build the index again.") from None
+            raise ChiasmError(f"{self.file} is damaged ({error}): rebuild the index.") from None
+
+
+def place_of(model: Any, view: str) -> int:
+    """The number of a view of media in the names of folders, the same for every model that has the same ones."""
+    return sorted(name for name, kind in model.views_.items() if kind in MEDIA).index(view)
 
 
 def _item(row: tuple[Any, ...]) -> Item:

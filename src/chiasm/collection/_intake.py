@@ -112,16 +112,19 @@ def take_in(
     said: Said,
     progress: Progress | None,
 ) -> None:
-    """Encode what is waiting, some at a time: into the index first, then the ledger says that it is searchable."""
-    total, done, last = sum(n for (state, _), n in catalog.counts().items() if state == "waiting"), 0, 0
-    while items := catalog.items("state = 'waiting' AND id > ?", [last], _BATCH):
-        last = items[-1].id
-        for view in dict.fromkeys(item.view for item in items):
-            some = [item for item in items if item.view == view]
-            _take_in(catalog, model, folder, columns, engine(view), view, some, beside, said)
-        done += len(items)
-        if progress is not None:
-            progress("files", done, max(total, done))
+    """Encode what is waiting, then what is mapped, some at a time: into the index first, then the ledger says so."""
+    waits = sum(n for (state, _), n in catalog.counts().items() if state == "waiting")
+    total, done = waits + catalog.mapped(), 0
+    for condition in ("state = 'waiting'", "id IN (SELECT id FROM mapped)"):
+        last = 0
+        while items := catalog.items(f"{condition} AND id > ?", [last], _BATCH):
+            last = items[-1].id
+            for view in dict.fromkeys(item.view for item in items):
+                some = [item for item in items if item.view == view]
+                _take_in(catalog, model, folder, columns, engine(view), view, some, beside, said)
+            done += len(items)
+            if progress is not None:
+                progress("files", done, max(total, done))
 
 
 def _take_in(

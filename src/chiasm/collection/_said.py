@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from chiasm import registry, scale
-from chiasm.collection._catalog import Catalog, Item
+from chiasm.collection._catalog import Catalog, Item, place_of
 from chiasm.collection._fused import LEAST, SAMPLE, Fused
 from chiasm.collection._gallery import Gallery
 from chiasm.index import APART, Index, Words
@@ -33,14 +33,15 @@ class Said:
 
     Args:
         path: the collection's folder. model: that searches it. columns: name -> type of what is known of files.
+        part: of which model's indexes; None: of those that are searched now.
     """
 
-    def __init__(self, path: Path, catalog: Catalog, model: Any, columns: Mapping[str, str]):
-        self.path, self.columns, self.model = path, columns, model
+    def __init__(self, path: Path, catalog: Catalog, model: Any, columns: Mapping[str, str], part: str | None = None):
+        self.path, self.columns, self.model, self.part = path, columns, model, part
         self._catalog = catalog
         texts = (name for name, kind in model.views_.items() if kind == "text")
         self.view = next((name for name in texts if name in model.encoding_.encoders_), None)
-        self._opened: dict[tuple[int, str, str], Any] = {}
+        self._opened: dict[tuple[str, str, str], Any] = {}
         self._sampled: tuple[Any, dict[str, np.ndarray]] = (None, {})
 
     # ---- keeping ----
@@ -206,9 +207,9 @@ class Said:
         return self._open(view, "text", Words, new)
 
     def _open(self, view: str, name: str, make: Callable[[Path], Any], new: bool) -> Any:
-        part = self._catalog.fact("part")
+        part = self.part or self._catalog.fact("part")
         if (part, view, name) not in self._opened:
-            path = self.path / f"said-{part}-{list(self.model.views_).index(view)}-{name}"
+            path = self.path / f"said-{part}-{place_of(self.model, view)}-{name}"
             if not new and not path.exists():
                 return None
             self._opened[part, view, name] = make(path)

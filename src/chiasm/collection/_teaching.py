@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from chiasm.collection._asking import MEDIA, Asking
+from chiasm.collection._asking import Asking
+from chiasm.collection._catalog import MEDIA
 from chiasm.collection._intake import _content
 from chiasm.collection._marks import MOST, encoded, found, meaning, usual
 from chiasm.collection._measured import left_out, luck, measured, note

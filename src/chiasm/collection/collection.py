@@ -2,32 +2,33 @@
 
 from __future__ import annotations
 
+import errno
 import os
-import shutil
 import tempfile
-from collections import Counter
-from collections.abc import Iterator, Mapping
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from chiasm import recipe, registry
-from chiasm.collection import _alike, _passed
+from chiasm.collection import _alike
 from chiasm.collection._adding import Adding
-from chiasm.collection._asking import MEDIA
-from chiasm.collection._catalog import STATES, Catalog, Item
+from chiasm.collection._asking import model_name
+from chiasm.collection._catalog import MEDIA
 from chiasm.collection._intake import look_again, take_in
+from chiasm.collection._making import begin, plan_of, saved_at, windows_of
 from chiasm.collection._moments import keys_of
-from chiasm.collection._table import Plan, planned
-from chiasm.data.cells import composed
-from chiasm.data.read import names_of
-from chiasm.data.source import Source
+from chiasm.collection._said import Said
+from chiasm.collection._switch import carry, encode, say_anew
+from chiasm.collection._whole import NOTED, adopt, make, note, noted, sweep, token
 from chiasm.data.text_file import checked_encoding
-from chiasm.errors import ChiasmError
+from chiasm.errors import ChiasmError, ChiasmWarning
 from chiasm.files import lock
 from chiasm.media.ocr import check_reader
 from chiasm.scale import Progress
 
-__all__ = ["COLUMNS", "Collection", "load"]
+__all__ = ["COLUMNS", "Collection", "load", "renew"]
 
 COLUMNS = {"path": "path", "date": "date", "modified": "date", "size": "number", "kind": "category", "caption": "text"}
 """What is known of every file, to choose by. `date`: when a picture was taken, else when the file was changed."""
@@ -60,7 +61,7 @@ class Collection(Adding):
         model: Any,
         folder: str | os.PathLike[str],
         *,
-        index: str = "exact",
+        index: str | None = None,
         place: bool = False,
         encoding: str | None = None,
         root: str | os.PathLike[str] | None = None,
@@ -74,7 +75,7 @@ class Collection(Adding):
         Args:
             model: a fitted `Retrieve`, or where it is saved. folder: of pictures, sounds or videos; links may not lead
                 out of it. Or a table of such files, whose other columns are known of each (`columns`).
-            index: an index's name. place: know where pictures were taken, too.
+            index: an index's name; left out, exact, or the one that it has. place: know where pictures were taken, too.
             root: the folder that a table's paths are below; left out, the table's. column: of a table, which has the
                 paths; left out, the one that the model's files were read from.
             window: long sounds and videos are searched by moments of so many seconds; left out, of those that the model
@@ -82,7 +83,7 @@ class Collection(Adding):
             read_text: read the text in pictures, too (`chiasm.media.ocr`, some .35 s of a core a picture).
             encoding: of the texts beside media ("gb18030"); left out, as before, at first UTF-8 or what they begin as.
 
-        Raises a ChiasmError where `path` holds something else, or an index of another model or folder.
+        Raises a ChiasmError where `path` holds something else, or an index of another model, folder or engine.
         """
         at, given = Path(path).expanduser(), Path(folder).expanduser().resolve()
         if given.is_file():
@@ -96,22 +97,28 @@ class Collection(Adding):
             raise ChiasmError(f"wanted a folder of media, got {shown}: there is no such folder.")
         if not given.is_file() and at.resolve().is_relative_to(source):
             raise ChiasmError(f"the index {at} would lie in the folder that it is of: name a place outside {source}.")
-        registry.get("index", index)
+        len(registry.make("index", index or "exact"))  # before anything is made: a server may not be there
         checked_encoding(encoding or "utf-8")
         with tempfile.TemporaryDirectory() as scratch:
-            saved = _saved(model, Path(scratch))
+            saved = saved_at(model, Path(scratch))
             if not (at / "catalog.sqlite").exists():
                 if read_text:
                     check_reader()
                 columns = COLUMNS | (PLACE if place else {}) | (WORDS if read_text else {})
-                plan = _plan(saved, given, column, columns, encoding) if given.is_file() else None
+                plan = plan_of(saved, given, column, columns, encoding) if given.is_file() else None
                 columns |= plan.types if plan else {}
-                _make(at, saved, source, index, columns, table=plan, windows=_windows(saved, window))
+                facts = {"folder": str(source), "engine": index or "exact", "columns": columns, "table": plan}
+                begin(at, saved, {**facts, "windows": windows_of(saved, window)})
             made = cls(at)
             if (made.folder, made._of) != (source, given):
                 raise ChiasmError(f"{at} is the index of {made._of}, got {given}: name another place.")
-            if recipe.digest_of(saved) != made._catalog.fact("model"):
-                raise ChiasmError(f"{at} was built with another model: rebuild it with this one.")
+            digest, engine = made._catalog.facts("model", "engine")
+            if recipe.digest_of(saved) != digest:
+                raise ChiasmError(f"{at} was built with another model: switch it to this one, or name another place.")
+            if index not in (None, engine):
+                raise ChiasmError(f"{at} keeps its vectors in {engine!r}, got {index!r}: name another place.")
+            if place and not set(PLACE) <= set(made.columns):
+                raise ChiasmError(f"{at} was built without places: build another that has them.")
             if read_text and not set(WORDS) <= set(made.columns):
                 raise ChiasmError(f"{at} was built without reading the text in pictures: build another that does.")
         if encoding is not None and not given.is_file():
@@ -125,26 +132,127 @@ class Collection(Adding):
         Files whose size and time are as they were are not opened; one that was moved or renamed is known by its bytes.
 
         Args:
-            retry: try what has failed again (a package was installed). Returns the ledger.
+            retry: try what has failed again (a package was installed), and make damaged vectors anew.
+
+        Returns the ledger.
 
         Raises a ChiasmError where another process is at it, or the folder is not there (nothing is forgotten then).
         """
-        busy = f"another process is updating {self.path}: wait for it, or look with status."
-        with lock(self.path, busy):
-            views = {name: kind for name, kind in self.model.views_.items() if kind in MEDIA}
-            self._mend(views)
-            gone, captions = look_again(self._catalog, self.folder, views, retry, progress)
-            for view in views:
-                self.engine(view).delete(gone)
-                self.said.delete(view, gone)
-            changed = bool(gone) or self.ledger()["waiting"] > 0
-            take_in(self._catalog, self.model, self.folder, self.columns, self.engine, captions, self.said, progress)
-            for view in views:
-                self.said.sample(view, self.engine(view), changed)
-            pictures = [view for view, kind in views.items() if kind == "image"]
-            _alike.group(self._catalog, self.folder, pictures, progress)
-            self._renew()
+        with self._alone():
+            self._update(retry, progress)
         return self.ledger()
+
+    def _update(self, retry: bool, progress: Progress | None) -> None:
+        views = self.media
+        note(self.path, self._told())
+        self._sweep()
+        self._mend(retry)
+        gone, beside = look_again(self._catalog, self.folder, views, retry, progress)
+        for view in views:
+            self.engine(view).delete(gone)
+            self.said.delete(view, gone)
+        changed = bool(gone) or self.ledger()["waiting"] > 0
+        take_in(self._catalog, self.model, self.folder, self.columns, self.engine, beside, self.said, progress)
+        for view in views:
+            self.said.sample(view, self.engine(view), changed)
+        pictures = [view for view, kind in views.items() if kind == "image"]
+        _alike.group(self._catalog, self.folder, pictures, progress)
+        self._renew()
+        before = self._catalog.fact("before")
+        if before and not before["keep"] and not self._catalog.mapped():
+            self._catalog.forget(before=None)
+            self._sweep()
+
+    def switch(
+        self, model: Any, sample: float = 0.1, *, keep: bool = True, seed: int = 0, progress: Progress | None = None
+    ) -> dict[str, Any]:
+        """Search by another model from now on, without a time in which files are not found.
+
+        A sample is encoded by the new model, and all other vectors are mapped into its space; one step then makes it
+        the one that is searched, and the rest is encoded behind. Where that is broken off, `update` goes on; the
+        ledger says how many are still `mapped`. Until the next switch `rollback` goes back.
+
+        Args:
+            model: a fitted `Retrieve` with the same views of media, or where it is saved. sample: the share that is
+                encoded first, drawn at random. keep: False drops the old vectors once all is encoded.
+            seed: of the draw.
+
+        Returns `status()["switch"]`: what is kept of the new model's answers as long as the rest is mapped, estimated
+        on held-out items of the sample (`chiasm.collection` has the figures of whole packs in its docs).
+
+        Raises a ChiasmError for other views of media, and while an earlier switch is not through.
+        """
+        if not 0 < sample <= 1:
+            raise ChiasmError(f"wanted a sample between 0 and 1, a share of the files, got {sample!r}.")
+        with self._alone(), tempfile.TemporaryDirectory() as scratch:
+            saved = saved_at(model, Path(scratch))
+            digest = recipe.digest_of(saved)
+            if digest != self._catalog.fact("model"):
+                self._turn(saved, digest, sample, keep, seed, progress)
+            self._update(False, progress)
+        told: dict[str, Any] = self.status()["switch"]
+        return told
+
+    def _turn(self, saved: Path, digest: str, sample: float, keep: bool, seed: int, progress: Progress | None) -> None:
+        """The new model's vectors, then the one step."""
+        if left := self._catalog.mapped():
+            raise ChiasmError(f"{left} files are still mapped by the last switch: update {self.path}, or roll it back.")
+        new, old = recipe.load(saved), self.model
+        mine, other = (sorted(one for one in part.views_.items() if one[1] in MEDIA) for part in (old, new))
+        if mine != other:
+            raise ChiasmError(
+                f"wanted a model whose views of media are {dict(mine)}, got {dict(other)}: build another index with it."
+            )
+        self._sweep()
+        self._mend(False)
+        part = token()
+        adopt(saved, self.path / model_name(digest))
+        told: dict[str, Any] = {}
+        leading: dict[int, bytes] = {}
+        facts: dict[int, dict[str, Any]] = {}
+        said = Said(self.path, self._catalog, new, self.columns, part)
+        for view in self.media:
+            sides = self._side(view, self.engine(view), old), self._side(view, self.engine(view, part), new)
+            names, told[view] = carry(self._catalog, *sides, sample, seed, progress)
+            leading |= names
+            facts |= say_anew(said, view, self._catalog.items("state = 'searchable' AND view = ?", [view]))
+        unmapped = [view for view, one in told.items() if not one["loss"]]
+        before = dict(zip(("part", "model"), self._catalog.facts("part", "model"), strict=True))
+        self._catalog.turn(
+            leading, unmapped, facts, part=part, model=digest, before={**before, "keep": keep}, switch=told
+        )
+        note(self.path, self._told())
+        self._taught_anew()
+
+    def rollback(self, *, progress: Progress | None = None) -> dict[str, int]:
+        """Go back to the model and the vectors before the last switch. Returns the ledger.
+
+        What is new or has changed since is encoded first. The new model and its vectors are dropped.
+
+        Raises a ChiasmError where nothing was switched, or the old vectors were not kept.
+        """
+        with self._alone():
+            before = self._catalog.fact("before")
+            if not before:
+                raise ChiasmError(f"{self.path} has no earlier vectors to go back to: none were kept.")
+            model, part = self._model_of(before["model"]), before["part"]
+            leading: dict[int, bytes] = {}
+            facts: dict[int, dict[str, Any]] = {}
+            said = Said(self.path, self._catalog, model, self.columns, part)
+            for view in self.media:
+                since = self._catalog.since(view)
+                leading |= encode(self._side(view, self.engine(view, part), model), since, progress)
+                facts |= {item.id: item.facts for item in since} | say_anew(said, view, since)
+            self._catalog.turn_back(leading, facts, part=part, model=before["model"], before=None, switch=None)
+            self._taught_anew()
+            self._update(False, progress)
+        return self.ledger()
+
+    def _taught_anew(self) -> None:
+        """Taught names in the space that is searched now; which are lost is told once the folder was looked at."""
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ChiasmWarning)
+            self._renew()
 
     def watch(self, *, progress: Progress | None = None) -> Iterator[dict[str, int]]:
         """Update whenever something changes in the folder; gives the ledger each time, for as long as it is asked.
@@ -155,118 +263,20 @@ class Collection(Adding):
             import watchfiles
         except ImportError:
             raise ChiasmError("watching a folder needs a package: pip install 'chiasm[watch]'.") from None
-        for _ in watchfiles.watch(*{self.folder, self._of}, raise_interrupt=False):
+        for _ in watchfiles.watch(*{self.folder, self._of}):
             yield self.update(progress=progress)
 
-    def ledger(self) -> dict[str, int]:
-        """How many files were seen, and how many of them are searchable, failed and waiting."""
-        counts = Counter[str]()
-        for (state, _), n in self._catalog.counts().items():
-            counts[state] += n
-        return {"seen": sum(counts.values()), **{state: counts[state] for state in STATES}}
+    def rebuild(self, *, progress: Progress | None = None) -> dict[str, int]:
+        """Make all vectors anew, from the cache where it has them. Returns the ledger.
 
-    def status(self) -> dict[str, Any]:
-        """What it is and holds, as plain values: `ledger`; by reason `failed`, `noted`, `passed_over`; and more."""
-        failed = {code: n for (state, code), n in sorted(self._catalog.counts().items()) if state == "failed"}
-        noted = {
-            code: n for (state, code), n in sorted(self._catalog.counts().items()) if state == "searchable" and code
-        }
-        size = sum(file.stat().st_size for file in self.path.rglob("*") if file.is_file())
-        return {
-            "index": str(self.path),
-            "folder": str(self.folder),
-            **({"table": str(self._of)} if self._of != self.folder else {}),
-            "columns": self.columns,
-            "views": {view: len(self.engine(view)) for view, kind in self.model.views_.items() if kind in MEDIA},
-            "texts": {view: self.said.counts(view) for view, kind in self.model.views_.items() if kind in MEDIA},
-            "engine": self._catalog.fact("engine"),
-            "ledger": self.ledger(),
-            "failed": failed,
-            "noted": noted,
-            "passed_over": _passed.counts(self._catalog),
-            "looked": self._catalog.fact("looked"),
-            "MiB": round(size / 2**20, 1),
-        }
-
-    def failures(self) -> list[dict[str, str]]:
-        """The files that failed: name, code and message."""
-        found = self._catalog.items("state = 'failed'")
-        return [{"file": item.name, "code": item.code, "message": item.message} for item in found]
-
-    def notes(self) -> list[dict[str, str]]:
-        """Files that are searchable, but of which something was altered or not read: name, code and message."""
-        found = self._catalog.items("state = 'searchable' AND code <> ''")
-        return [{"file": item.name, "code": item.code, "message": item.message} for item in found]
-
-    def passed(self) -> list[dict[str, str]]:
-        """The files of the folder that are no items, such as hidden ones: name, code and message."""
-        return _passed.listed(self._catalog)
-
-    def duplicates(self) -> list[dict[str, Any]]:
-        """Every group of files that a search shows as one: the largest as `file`, the others by level, as in `hits`."""
-        return _alike.duplicates(self._catalog, self.folder)
-
-    def verify(self) -> dict[str, Any]:
-        """Whether all is as it was written: `sound`, and the files whose vectors are `damaged`, `missing` or `stray`.
-
-        Raises a ChiasmError where more than vectors is damaged: the index has to be built again.
-        """
-        self._catalog.check()
-        damaged: list[str] = []
-        missing: list[str] = []
-        stray = 0
-        for view, kind in self.model.views_.items():
-            if kind in MEDIA:
-                index = self.engine(view)
-                keys = set(index.keys().tolist())
-                items = self._catalog.items("state = 'searchable' AND view = ?", [view])
-                there = {key: item.name for item in items for key in keys_of(item)}
-                broken = [there.get(key, str(key)) for key in getattr(index, "damaged", list)()]
-                damaged += dict.fromkeys(broken)
-                missing += [item.name for item in items if self._lacks(item, keys)]
-                stray += len(keys - set(there))
-                more = self.said.verify(view)
-                damaged, missing, stray = damaged + more[0], missing + more[1], stray + more[2]
-        sound = not damaged and not missing and not stray
-        return {"sound": sound, "damaged": damaged, "missing": missing, "stray": stray, "ledger": self.ledger()}
-
-    def rebuild(self, model: Any = None, *, progress: Progress | None = None) -> dict[str, int]:
-        """Make all vectors anew, from the cache where it has them; with another model where one is given.
-
-        Until a file is through it is waiting, and not found. Returns the ledger.
+        Until a file is through it is waiting, and not found. See `renew` for an index that cannot be opened.
         """
         if not self.folder.is_dir():
             raise ChiasmError(f"the folder {self.folder} is not there: mount it, or move it back.")
-        with lock(self.path, f"another process is updating {self.path}: wait for it."):
-            if model is not None:
-                with tempfile.TemporaryDirectory() as scratch:
-                    saved = _saved(model, Path(scratch))
-                    mine, other = (
-                        [one for one in part.views_.items() if one[1] in MEDIA]
-                        for part in (self.model, recipe.load(saved))
-                    )
-                    if mine != other:
-                        raise ChiasmError(
-                            f"wanted a model whose views of media are {dict(mine)}, got {dict(other)}: build another "
-                            "index with it."
-                        )
-                    shutil.rmtree(self.path / "model")
-                    shutil.copytree(saved, self.path / "model")
-                    self._catalog.set(model=recipe.digest_of(saved))
-                self.model = recipe.load(self.path / "model")
-            old = self._catalog.fact("part")
-            self._catalog.begin_anew()
-            for folder in (*self.path.glob(f"vectors-{old}-*"), *self.path.glob(f"said-{old}-*")):
-                shutil.rmtree(folder)
-            self._engines.clear()
-            self._said = None
-        return self.update(progress=progress)
-
-    @property
-    def _of(self) -> Path:
-        """The folder or the table that it is of."""
-        plan = self._catalog.fact("table")
-        return Path(Plan(*plan).table) if plan else self.folder
+        with self._alone():
+            self._catalog.begin_anew(token())
+            self._update(False, progress)
+        return self.ledger()
 
     def _read_as(self, encoding: str) -> None:
         """Read texts beside media in an encoding from now on; those that were read in another are read again."""
@@ -277,80 +287,78 @@ class Collection(Adding):
                 "AND (code = 'caption_unread' OR json_extract(facts, '$.caption') IS NOT NULL)"
             )
 
-    def _mend(self, views: Mapping[str, str]) -> None:
-        """After a death between the index and the ledger: what only one of them knows is done again."""
-        for view in views:
+    def _mend(self, thoroughly: bool) -> None:
+        """After a death between the index and the ledger: what only one of them knows is done again.
+
+        Args:
+            thoroughly: what is damaged too.
+        """
+        for view in self.media:
             index = self.engine(view)
             keys = set(index.keys().tolist())
             items = self._catalog.items("state = 'searchable' AND view = ?", [view])
             index.delete(sorted(keys - {key for item in items for key in keys_of(item)}))
-            self._catalog.put({"id": item.id, "state": "waiting"} for item in items if self._lacks(item, keys))
+            bad = set(getattr(index, "damaged", list)()) if thoroughly else set()
+            lost = (item.id for item in items if self._lacks(item, keys) or bad.intersection(keys_of(item)))
+            self._catalog.put({"id": id_, "state": "waiting"} for id_ in lost)
             self.said.mend(view)
 
-    @staticmethod
-    def _lacks(item: Item, keys: set[int]) -> bool:
-        """Whether an item has no vector; of moments some may be missing where they could not be read."""
-        held = keys_of(item)
-        return not any(key in keys for key in held) if item.code == "moments_unread" else not keys.issuperset(held)
+    def _sweep(self) -> None:
+        """What belongs to no part that counts goes."""
+        keep = self._keep()
+        self._engines = {at: held for at, held in self._engines.items() if at[0] in {part for part, _ in keep}}
+        sweep(self.path, keep)
+
+    def _told(self) -> dict[str, Any]:
+        """What is noted beside the catalog."""
+        return dict(zip(NOTED, self._catalog.facts(*NOTED), strict=True))
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """As the only one that writes."""
+        try:
+            with lock(self.path, f"another process is updating {self.path}: wait for it, or look with status."):
+                yield
+        except PermissionError as error:
+            place = error.filename or self.path
+            raise ChiasmError(f"no permission to write {place}: {self.path} can be searched only.") from None
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+                raise
+            raise ChiasmError(
+                f"no space is left ({error.filename or self.path}): make room, then update {self.path}. What was "
+                "counted is kept."
+            ) from None
+
+
+def renew(path: str | os.PathLike[str], *, progress: Progress | None = None) -> Collection:
+    """Rebuild an index, also one whose catalog is damaged: anew from its model, its folder and the cache.
+
+    Raises a ChiasmError where its model is damaged too.
+    """
+    home = Path(path).expanduser()
+    try:
+        made = Collection(home)
+        made._catalog.check()
+    except ChiasmError:
+        told = noted(home)
+        digest = told.pop("model")
+        saved = home / model_name(digest)
+        recipe.load(saved)
+        if not Path(told["folder"]).is_dir():
+            raise ChiasmError(f"the folder {told['folder']} is not there: mount it, or move it back.") from None
+        with lock(home, f"another process is updating {home}: wait for it."):
+            sweep(home, [("none", digest)])
+            make(home, saved, told)
+        made = Collection(home)
+        made.update(progress=progress)
+        return made
+    made.rebuild(progress=progress)
+    return made
 
 
 def load(path: str | os.PathLike[str]) -> Any:
     """A collection, or any part that is saved at `path`, whichever lies there."""
-    return Collection(path) if (Path(path).expanduser() / "catalog.sqlite").exists() else recipe.load(Path(path))
-
-
-def _saved(model: Any, scratch: Path) -> Path:
-    """Where a model that searches is saved, saved to a new folder first where it is not."""
-    saved = Path(model).expanduser() if isinstance(model, str | os.PathLike) else scratch / "model"
-    if saved == scratch / "model":
-        recipe.save(model, saved)
-    elif not hasattr(part := recipe.load(saved), "placed"):
-        raise ChiasmError(
-            f"wanted a model that searches, got {model}, which is a {type(part).__name__.lower()} model: fit one with "
-            "the task retrieve."
-        )
-    return saved
-
-
-def _plan(saved: Path, table: Path, column: str | None, own: Mapping[str, str], encoding: str | None) -> Plan:
-    """How a table is read: of the model's media those whose column it has, or the one that is named."""
-    part = recipe.load(saved)
-    source = Source.of(part)
-    media = {view: kind for view, kind in part.views_.items() if kind in MEDIA}
-    if column is not None:
-        if len(media) > 1:
-            raise ChiasmError(f"wanted no column where a model has several views of media: {', '.join(media)}.")
-        paths = {composed(column): kind for kind in media.values()}
-    else:
-        paths = {names_of(getattr(source, kind)).get(view, view): kind for view, kind in media.items()}
-    return planned(table, paths, own, encoding or source.encoding)
-
-
-def _windows(saved: Path, window: float | None) -> dict[str, float]:
-    """How long a moment is, in seconds, by view of sounds or videos."""
-    part = recipe.load(saved)
-    timed = [view for view, kind in part.views_.items() if kind in ("audio", "video")]
-    if window is not None and (not timed or not window > 0):
-        asked = "seconds above 0" if timed else "no window of a model that reads neither sounds nor videos"
-        raise ChiasmError(f"wanted {asked}, got window={window}.")
-    usual = getattr(part, "seconds_", {})
-    return {view: seconds for view in timed if (seconds := window or usual.get(view))}
-
-
-def _make(at: Path, saved: Path, source: Path, index: str, columns: Mapping[str, str], **more: Any) -> None:
-    """The folder of a new collection, whole or not at all."""
-    if at.exists() and (not at.is_dir() or any(at.iterdir())):
-        raise ChiasmError(f"{at} holds something else than an index: name a place that is new or empty.")
-    at.parent.mkdir(parents=True, exist_ok=True)
-    draft = Path(tempfile.mkdtemp(prefix=".new-", dir=at.parent))
-    try:
-        shutil.copytree(saved, draft / "model")
-        catalog = Catalog(draft / "catalog.sqlite", new=True, tables=_alike.TABLES + _passed.TABLES)
-        facts = {"folder": str(source), "engine": index, "columns": dict(columns), "part": 0}
-        catalog.set(model=recipe.digest_of(saved), **facts, **more)
-        catalog.close()
-        draft.chmod(0o755)
-        draft.replace(at)
-    except BaseException:
-        shutil.rmtree(draft, ignore_errors=True)
-        raise
+    home = Path(path).expanduser()
+    ours = (home / "catalog.sqlite").exists() or (home / "about.json").exists()
+    return Collection(path) if ours else recipe.load(Path(path))

@@ -6,6 +6,7 @@ are on disk. What a writer that died had appended beyond is written over by the 
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import sqlite3
@@ -20,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from chiasm.errors import ChiasmError
-from chiasm.files import lock, sync
+from chiasm.files import database, lock, sync
 from chiasm.index._held import Held
 
 __all__ = ["Journal", "Moved"]
@@ -61,9 +62,7 @@ class Journal:
         if new and any(name for name in os.listdir(self.path) if not name.startswith(".")):
             raise ChiasmError(f"{self.path} holds something else than an index: name a folder that is new or empty.")
         with self._told():
-            self._db = sqlite3.connect(
-                self.path / "rows.sqlite", timeout=_WAIT, isolation_level=None, check_same_thread=False
-            )
+            self._db = database(self.path / "rows.sqlite", _WAIT)
             self._db.execute("PRAGMA synchronous=FULL")
             if new or not self._made():
                 self._make()
@@ -275,10 +274,11 @@ class Journal:
         self._db.execute(f"BEGIN {kind}")
         try:
             yield
+            self._db.execute("COMMIT")
         except BaseException:
-            self._db.execute("ROLLBACK")
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
             raise
-        self._db.execute("COMMIT")
 
     @contextmanager
     def _told(self) -> Iterator[None]:
@@ -288,11 +288,17 @@ class Journal:
         except sqlite3.OperationalError as error:
             if "locked" in str(error):
                 raise ChiasmError(f"another process is writing to {self.path}: try again when it is done.") from None
+            if "full" in str(error):
+                raise ChiasmError(f"no space is left for {self.path}: make room, then do it again.") from None
             raise ChiasmError(f"the index {self.path} cannot be used: {error}.") from None
         except sqlite3.DatabaseError as error:
             raise ChiasmError(f"{self.path / 'rows.sqlite'} is damaged ({error}): build the index again.") from None
         except PermissionError as error:
             raise ChiasmError(f"no permission to write the index {self.path} ({error.strerror}).") from None
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+                raise
+            raise ChiasmError(f"no space is left for {self.path}: make room, then do it again.") from None
 
 
 class _Table(Mapping[str, np.ndarray]):

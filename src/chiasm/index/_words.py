@@ -15,7 +15,7 @@ from typing import Any, Self
 import numpy as np
 
 from chiasm.errors import ChiasmError
-from chiasm.files import lock
+from chiasm.files import database, lock
 from chiasm.index._held import checked_k, checked_keys
 from chiasm.index._terms import asked, terms
 
@@ -62,8 +62,10 @@ class Words:
                 raise ChiasmError(f"wanted a folder to keep the words in, got the file {self.path}.")
             self.path.mkdir(parents=True, exist_ok=True)
         with self._told():
-            held = ":memory:" if self.path is None else self.path / "words.sqlite"
-            self._db = sqlite3.connect(held, timeout=_WAIT, isolation_level=None, check_same_thread=False)
+            if self.path is None:
+                self._db = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+            else:
+                self._db = database(self.path / "words.sqlite", _WAIT)
             self._db.execute("PRAGMA synchronous=FULL")
             if not self._made():
                 with self._writing():
@@ -230,10 +232,11 @@ class Words:
         self._db.execute(f"BEGIN {kind}")
         try:
             yield
+            self._db.execute("COMMIT")
         except BaseException:
-            self._db.execute("ROLLBACK")
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
             raise
-        self._db.execute("COMMIT")
 
     @contextmanager
     def _told(self) -> Iterator[None]:
@@ -241,6 +244,8 @@ class Words:
         try:
             yield
         except sqlite3.OperationalError as error:
+            if "full" in str(error):
+                raise ChiasmError(f"no space is left for {self._file()}: make room, then do it again.") from None
             raise ChiasmError(f"{self._file()} cannot be used: {error}.") from None
         except sqlite3.DatabaseError as error:
             raise ChiasmError(f"{self._file()} is damaged ({error}): build the index again.") from None
