@@ -5,12 +5,12 @@ pictures, of which the new model has encoded a tenth, drawn at random. Queries a
 as a share of the new model's with everything encoded, how often a caption finds its picture among the first 10
 (`found`), and how many of its 10 nearest are the same (`nearest`); five re-drawn splits, intervals Nadeau & Bengio's.
 
-`switched` is what `Collection.switch` does: a rotation learned from the tenth and from texts, with as much of a ridge
-regression as held-out items of the tenth ask for; `half` the same when half the folder is encoded. Beside it: the old
-model kept; the same map learned from shuffled pairs (chance); and the maps apart: rotation and ridge by the tenth
-alone, by the tenth and texts, by the tenth and the pictures that both models learned from. `stated` is what a switch
-itself says, which knows the tenth alone (`nearest` by texts that the models hold, `found` by the captions of the
-tenth), less the truth.
+`switched` is what `Collection.switch` does: a rotation learned from the tenth, from texts and from the pictures that
+both models learned from, with as much of a ridge regression as held-out items of the tenth ask for; `half` the same
+when half the folder is encoded. Beside it: the old model kept; a rotation learned from shuffled pairs (chance); and the
+maps apart: rotation and ridge by the tenth alone, with texts, with the pictures learned from, with both. `stated` is
+what a switch itself says, which knows the tenth alone (`nearest` by texts that the models hold, `found` by the captions
+of the tenth), less the truth; `holds` how often its interval for `found` holds the truth.
 
 Changes: effnet_image from 288 to 224 pixels (size); effnet_image to effnet2_image (encoder); texts from e5_text to
 tfidf_text (words).
@@ -26,7 +26,7 @@ import numpy as np
 
 from benchmarks._sets import pictures
 from benchmarks._trials import Figure, arguments, finish, redrawn, say
-from chiasm.collection.mapping import Asked, Map, held_out, lost, texts_of
+from chiasm.collection.mapping import Asked, Map, held_by_both, held_out, lost, texts_of
 from chiasm.encode.effnet_image import EffnetImage
 from chiasm.stats.resample import redrawn_interval
 from chiasm.tasks.retrieve import Retrieve
@@ -47,9 +47,11 @@ WAYS = {
     "rotation.alone": "a rotation by the tenth alone",
     "rotation.texts": "a rotation by the tenth and texts",
     "rotation.learned": "a rotation by the tenth and the pictures learned from",
+    "rotation.both": "a rotation by the tenth, texts and the pictures learned from",
     "ridge.alone": "ridge by the tenth alone",
     "ridge.texts": "ridge by the tenth and texts",
     "ridge.learned": "ridge by the tenth and the pictures learned from",
+    "ridge.both": "ridge by the tenth, texts and the pictures learned from",
     "stated": "what the switch states, less the truth",
 }
 FIGURES = [
@@ -66,6 +68,18 @@ FIGURES = [
     for change in CHANGES
     for way, told in WAYS.items()
     for what in ("found", "nearest")
+] + [
+    Figure(
+        f"{pack}.{change}.holds",
+        (pack, change, "stated", "holds"),
+        f"{pack}, {change}: the stated interval of captions that find their picture holds the truth",
+        "%",
+        ".0f",
+        f"{SPLITS} splits",
+        scale=100,
+    )
+    for pack in PACKS
+    for change in CHANGES
 ]
 
 
@@ -117,8 +131,9 @@ def trial(old: Side, new: Side, seed: int) -> Iterator[tuple[str, dict[str, floa
     besides = {
         "alone": (old.rows[:0], new.rows[:0]),
         "texts": (old.said(rest), new.said(rest)),
-        "learned": (old.known, new.known),
+        "learned": held_by_both((old.model, new.model), old.shown, sample[0], seed),
     }
+    besides["both"] = tuple(np.concatenate(one) for one in zip(besides["texts"], besides["learned"], strict=True))
     queries = Asked("texts", new.said(asked), np.full(len(asked), -1))
     for name, beside in besides.items():
         across = Map(*(np.concatenate([mine, more]) for mine, more in zip(sample, beside, strict=True)))

@@ -298,7 +298,7 @@ def test_captions_and_taught_names_are_found_in_the_new_space_before_the_rest_is
     assert holding(made) == lagos
     assert made.status()["texts"] == {"image": {"caption": 30}}
     assert not made.names()[0]["lost"]
-    assert {int(hit["item"][:4]) % 16 for hit in made.hits({"text": ["rex"]}, k=4)[0]} == {8}
+    assert int(made.hits({"text": ["rex"]}, k=1)[0][0]["item"][:4]) % 16 == 8
     made.update()
     assert made.verify()["sound"]
     made.rollback()

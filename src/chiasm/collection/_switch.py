@@ -12,7 +12,7 @@ from chiasm.collection._catalog import Catalog, Item
 from chiasm.collection._gallery import packed
 from chiasm.collection._moments import item_of, key_of, keys_of, rows_of
 from chiasm.collection._said import TEXTS, Said
-from chiasm.collection.mapping import Asked, Map, held_out, lost, texts_of
+from chiasm.collection.mapping import Asked, Map, held_by_both, held_out, lost, texts_of
 from chiasm.index import Index
 from chiasm.media.windows import windows
 from chiasm.scale import Progress
@@ -60,7 +60,8 @@ def carry(
 ) -> tuple[dict[int, bytes], dict[str, Any]]:
     """Fill the new index of a view from the old one. Returns the leading names of what was encoded, and the loss.
 
-    The map is learned from the sample, and from texts, which both models place without a file being opened.
+    The map is learned from the sample, from texts, which both models place without a file being opened, and from what
+    both models hold, where they were fitted on one table.
 
     Args:
         sample: the share of files that is encoded, drawn at random.
@@ -80,6 +81,9 @@ def carry(
     pairs = (vectors, np.stack([known[key] for key in keys.tolist()]))
     groups = np.array([item_of(key) for key in keys.tolist()])
     beside, asked = _texts(old, new, [items[id_] for id_ in groups.tolist()], pairs, seed, progress)
+    known_both = held_by_both((old.model, new.model), old.view, pairs[0], seed)
+    if len(known_both[0]):
+        beside = np.concatenate([beside[0], known_both[0]]), np.concatenate([beside[1], known_both[1]])
     share, loss = lost(pairs[1], held_out(pairs, beside, groups, seed), asked, len(old.vectors))
     both = [np.concatenate([mine, more]) for mine, more in zip(pairs, beside, strict=True)]
     _fill(old.vectors, new.vectors, items, sampled, Map(both[0], both[1], share))

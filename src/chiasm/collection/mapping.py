@@ -11,7 +11,7 @@ from scipy.linalg import eigh, svd
 from chiasm.stats.resample import Draws, interval_of
 from chiasm.views import normalize
 
-__all__ = ["Asked", "Map", "held_out", "lost", "texts_of"]
+__all__ = ["Asked", "Map", "held_by_both", "held_out", "lost", "texts_of"]
 
 SHARES = (0.0, 0.25, 0.5, 1.0)
 """What ridge regression may count beside the rotation."""
@@ -20,7 +20,10 @@ NEAREST = 10
 FOLDS = 4
 
 TEXTS, QUERIES = 1000, 500
-"""The most texts that a map is learned from and is tried with."""
+"""The most texts that a map is learned from and is tried with; as many items that both models hold."""
+
+_SAME = 0.99999
+"""The cosine from which on two vectors are of one item."""
 
 _RIDGES = 10.0 ** np.arange(-4, 3)
 """In mean eigenvalues."""
@@ -100,7 +103,7 @@ def lost(new: np.ndarray, held: Mapping[float, np.ndarray], asked: Asked, total:
         new: m items as the new model places them. held: what `held_out` gave. total: items that they stand for.
     """
     trials = [(share, _kept(new, rows, asked, total)) for share, rows in held.items()]
-    return max(trials, key=lambda trial: trial[1]["found" if trial[1]["found"] else "nearest"]["value"])
+    return max(trials, key=lambda trial: trial[1]["nearest"]["value"])
 
 
 def _kept(new: np.ndarray, mapped: np.ndarray, asked: Asked, total: int) -> dict[str, Any]:
@@ -183,3 +186,28 @@ def texts_of(models: Sequence[Any], without: Collection[str], seed: int) -> tupl
     queries = asked[: min(QUERIES, len(asked) // 3)]
     rest = [*asked[len(queries) :], *(one for one in names if held and one not in left and one not in held)]
     return [rest[at] for at in rng.permutation(len(rest))[:TEXTS].tolist()], queries
+
+
+def held_by_both(models: tuple[Any, Any], view: str, without: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Pairs of items that both models learned from or hold: `(m, c)` and `(m, d)`, at most as many as texts.
+
+    Where both were fitted on one table they hold the same items under the same names.
+
+    Args:
+        without: old vectors `(n, c)` of length 1; items that lie where one of these does are left out.
+    """
+    places = [
+        {(str(item), str(id_)): row for row, (item, id_) in enumerate(zip(held["item"], held["id"], strict=True))}
+        for held in (model.items_[view] for model in models)
+    ]
+    shared = [name for name in places[0] if name in places[1]]
+    drawn = [shared[at] for at in np.random.default_rng(seed).permutation(len(shared))[:TEXTS].tolist()]
+    if not drawn:
+        return without[:0], np.zeros((0, 0), np.float32)
+    found = []
+    for model, place in zip(models, places, strict=True):
+        rows = np.array([place[name] for name in drawn])
+        keys, vectors = model.indexes_[view].vectors(rows)
+        found.append(vectors[np.searchsorted(keys, rows)])  # keys are places: they rise
+    fresh = (found[0] @ without.T).max(axis=1, initial=0) < _SAME
+    return found[0][fresh], found[1][fresh]
