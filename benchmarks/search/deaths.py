@@ -144,8 +144,7 @@ def apart(work: Callable[[], Any], delay: float | None = None) -> tuple[Any, flo
 
 def found(index: Path) -> list[str]:
     """Every file that is found, in the order of their names, as often as it is."""
-    hits = Collection(index).hits({"text": ["a red circle"]}, k=1000)[0]
-    return sorted(name for hit in hits for name in (hit["item"], *hit.get("copies", [])))
+    return sorted(hit["item"] for hit in _asked(index))
 
 
 def settled(ground: Ground) -> tuple[list[str], bool]:
@@ -159,7 +158,12 @@ def settled(ground: Ground) -> tuple[list[str], bool]:
 
 
 def scores(index: Path) -> dict[str, float]:
-    return {hit["item"]: hit["score"] for hit in Collection(index).hits({"text": ["a red circle"]}, k=1000)[0]}
+    return {hit["item"]: hit["score"] for hit in _asked(index)}
+
+
+def _asked(index: Path) -> list[dict[str, Any]]:
+    hits: list[dict[str, Any]] = Collection(index).hits({"text": ["a red circle"]}, k=1000, group=False)[0]
+    return hits
 
 
 def run(deaths: int, seed: int, home: Path) -> dict[str, Any]:
@@ -189,7 +193,9 @@ def run(deaths: int, seed: int, home: Path) -> dict[str, Any]:
             now, _, _ = apart(lambda: found(ground.index))
             told["broken"] += now is None
             now = now or []
-            told["lost"] += len((known & there) - set(now))
+            if gone := (known & there) - set(now):
+                say(name, "lost", sorted(gone))
+            told["lost"] += len(gone)
             told["doubled"] += len(now) - len(set(now))
         after, _, _ = apart(lambda: settled(ground))
         if after is None or not after[1]:
