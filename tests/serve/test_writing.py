@@ -17,7 +17,7 @@ from conftest import make_pictures
 def home(index, tmp_path):
     """An index of its own, which may be changed."""
     shutil.copytree(index / "Pictures", tmp_path / "Pictures")
-    Collection.build(tmp_path / "p.index", index / "p.index" / "model", tmp_path / "Pictures")
+    Collection.build(tmp_path / "p.index", next((index / "p.index").glob("model-*")), tmp_path / "Pictures")
     return tmp_path
 
 
