@@ -255,6 +255,7 @@ def overload(served: Served, words: list[str]) -> dict[str, Any]:
 
     usual = float(np.median([late(word) for word in words[-40:-20]]))
     done = load(served.port, [question(words=w) for w in words[-30_000:]], 5.0, 200)
+    line = http.client.HTTPConnection("127.0.0.1", served.port, timeout=60)
     ended = time.perf_counter()
     for word in words[-60:-40]:
         if late(word) <= 2 * usual:

@@ -80,3 +80,17 @@ def test_an_index_that_is_empty_says_so():
 
 def test_an_empty_index_has_nothing_to_delete():
     assert Exact().delete(["a"]) == 0
+
+
+def test_what_whole_numbers_cannot_tell_apart_is_told_by_products():
+    from chiasm.index._bounds import Coarse, nearest
+    from chiasm.views import normalize
+
+    rng = np.random.default_rng(0)
+    near = rng.normal(size=(1, 64)) + 1e-3 * rng.normal(size=(20_000, 64))  # all but the same
+    vectors, queries = (normalize(rows).astype(np.float32) for rows in (near, rng.normal(size=(3, 64))))
+    rows, scores = nearest(vectors, queries, 7, coarse=Coarse(vectors))
+    true = vectors.astype(np.float64) @ queries.astype(np.float64).T
+    for place in range(3):
+        assert rows[place].tolist() == np.lexsort((np.arange(20_000), -true[:, place].astype(np.float32)))[:7].tolist()
+        np.testing.assert_allclose(scores[place], true[rows[place], place], atol=1e-7)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -13,12 +14,15 @@ from chiasm.collection._gallery import Gallery
 from chiasm.collection._marks import Moved, Moves
 from chiasm.collection._said import Said
 from chiasm.collection._taught import kept
-from chiasm.collection._wording import asked_with, reading
+from chiasm.collection._wording import Reading, asked_with, reading
 from chiasm.errors import ChiasmError
 from chiasm.index import Index, Where, checked_k
 from chiasm.scale import Progress
 
 __all__ = ["Asking", "model_name"]
+
+RECENT = 1000
+"""Questions in words whose places are kept."""
 
 
 class Asking:
@@ -38,6 +42,8 @@ class Asking:
         self._engines: dict[tuple[str, str], Index] = {}
         self._models: dict[str, Any] = {}
         self._said: Said | None = None
+        self._recent: dict[tuple[str, str, str], Any] = {}
+        self._guard = threading.Lock()
         self.model  # noqa: B018 - now, rather than at the first search
 
     @property
@@ -129,7 +135,7 @@ class Asking:
         digest = self._catalog.fact("model")
         taught = {one.name: one for one in kept(self._catalog) if one.model == digest and one.view == target}
         read = reading(self.model, queries, target, taught)
-        asked = self.model.asked(read.queries)
+        asked = self._asked(read, digest)
         pictures = self.gallery(target, where, group)
         moves = Moves.of(self.model, self.folder, target, read.names, read.bare, more, less)
         judged, ranked = self.said.within(pictures, target, read.exact, read.texts if moves is None else None)
@@ -149,6 +155,21 @@ class Asking:
         if moves is not None:
             moves.tell(found, asked.rows)
         return found
+
+    def _asked(self, read: Reading, digest: str) -> Any:
+        """What is asked with, mapped; the words of a while ago are not mapped again: they come out the same."""
+        if read.texts is None or len(read.texts) != 1:
+            return self.model.asked(read.queries)
+        key = (digest, read.texts[0], str(read.queries))
+        with self._guard:
+            known = self._recent.get(key)
+        if known is None:
+            known = self.model.asked(read.queries)
+            with self._guard:
+                self._recent[key] = known
+                while len(self._recent) > RECENT:
+                    self._recent.pop(next(iter(self._recent)))
+        return known
 
     @property
     def said(self) -> Said:

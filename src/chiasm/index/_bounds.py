@@ -26,6 +26,8 @@ _QUERIES = 128
 _AT_ONCE = 1 << 21
 """Scores that are looked at in one go."""
 _RESCORED = 8_192
+_WIDE = 16
+"""A query of which more than one row in so many is left is looked for again by products."""
 
 Pass = Callable[[np.ndarray], "Iterator[Scored]"]
 """Queries `(q, d)` -> the scores of one block after the other."""
@@ -151,6 +153,9 @@ def nearest(
     for first in range(0, len(queries), _QUERIES):
         some = queries[first : first + _QUERIES]
         for place, found in enumerate(_candidates(scan, some, len(vectors), k, allowed), first):
+            if coarse is not None and _WIDE * (len(found) - k) > len(vectors):
+                # whole numbers do not tell these apart: products in single precision leave a few of them
+                found = _candidates(_products(vectors), queries[place : place + 1], len(vectors), k, allowed)[0]
             values = rescored(vectors, found, queries[place])
             order = np.lexsort((found, -values))[:k]
             rows[place], scores[place] = found[order], values[order]
