@@ -21,7 +21,7 @@ from chiasm.collection._fused import Fused, Scale, Terms, fused
 from chiasm.encode.hashed_text import HashedText
 from chiasm.encode.pixel_image import PixelImage
 from chiasm.errors import ChiasmError
-from chiasm.tasks.retrieve import Retrieve
+from chiasm.tasks.retrieve import Question, Retrieve
 from conftest import make_pictures
 
 TOWNS = "Lagos Quito Dakar Osaka Turin Delhi Perth Malmo Tunis Lviv".split()
@@ -228,10 +228,16 @@ def test_a_collection_of_before_gets_its_captions_at_the_next_update(home, model
     for folder in (home / "p.index").glob("said-*"):
         shutil.rmtree(folder)
     old = Collection(home / "p.index")
-    assert not old.verify()["sound"] or names(old, '"Quito"') == []
+    with pytest.raises(ChiasmError, match=r"said of 'image' .caption. are missing"):
+        names(old, "a red circle")
     old.update()
     assert old.verify()["sound"]
     assert sorted(names(old, '"Quito"')) == stems(1, 11, 21)
+
+
+def test_what_is_in_quotes_cannot_be_taken_out(home, model):
+    with pytest.raises(ChiasmError, match="wanted words without quotes to take out"):
+        built(home, model).hits([Question('a circle - "Quito"', folder=None)])
 
 
 def test_a_rebuild_makes_texts_anew_and_damage_is_named(home, model):

@@ -134,3 +134,16 @@ def test_a_port_that_is_taken_is_one_sentence(server, index):
     assert done.returncode == 1
     assert done.stderr.count("\n") == 1
     assert f":{server.port}" in done.stderr
+
+
+def test_words_are_read_as_the_command_line_reads_them(server):
+    def found(*terms):
+        status, told, _ = server.ask("POST", "/search", {"terms": list(terms), "k": 30})
+        assert status == 200, told
+        return [hit["id"] for hit in told["hits"]]
+
+    written = found({"words": "a red circle - 2*blue"})
+    assert written == found({"words": "a red circle"}, {"words": "blue", "weight": -2.0})
+    assert found({"words": "a red circle +"}) == found({"words": "a red circle"})  # still being written
+    status, told, _ = server.ask("POST", "/search", {"terms": [{"words": '- "red"'}]})
+    assert (status, told["error"]["code"]) == (422, "not_possible")

@@ -56,6 +56,7 @@ NAMES = {
     "../../escape.png": "escape.png",
     "%2Fetc%2Fpasswd.png": "passwd.png",
     ".hidden.png": "hidden.png",
+    ".png": "file.png",
     "a%00b.png": "ab.png",
     "%E7%8B%97.png": "狗.png",
     "0001.png": "0001-2.png",
@@ -65,7 +66,9 @@ NAMES = {
 
 def test_a_name_leads_nowhere_and_takes_no_place(server, others):
     before = (server.home / "Pictures" / "0001.png").read_bytes()
-    assert {name: add(server, others[1], name)["path"] for name in NAMES} == NAMES
+    told = {name: add(server, data, name) for name, data in zip(NAMES, others, strict=False)}
+    assert {name: item["path"] for name, item in told.items()} == NAMES
+    assert add(server, others[0], "again.png") == told["../../escape.png"]  # it is there already
     assert (server.home / "Pictures" / "0001.png").read_bytes() == before
     assert not list(server.home.glob("*.png"))
 

@@ -104,10 +104,11 @@ def search_command(
     terms = [Term(1.0, kind, str(Path(file).resolve()), file) for kind, file in files.items()]
     if words is None and len(terms) == 1 and start is not None:
         terms = [terms[0]._replace(view=start)]
-    if words is not None:
-        terms = [*Question(words, words=start or "text").terms, *terms]
-    query = Question(terms)
     held = load(model)
+    if words is not None:
+        places = [".", *([str(held.folder)] if isinstance(held, Collection) else [])]
+        terms = [*Question(words, folder=places, words=start or "text").terms, *terms]
+    query = Question(terms)
     part = getattr(held, "model", held)
     if not hasattr(part, "hits"):
         raise ChiasmError(

@@ -42,6 +42,8 @@ def serve_command(
     from chiasm.serve.tokens import Tokens
 
     known = Tokens(tokens) if tokens else None
+    if known is not None and not len(known):
+        raise ChiasmError(f"{tokens} holds no token yet: chiasm token add NAME --tokens {tokens} makes one.")
     check_host(host, known)
     told = read_score(score) if score else None
     serve_collection(Collection(index), host, port, known, name, told, threads, as_json)

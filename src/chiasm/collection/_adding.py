@@ -10,7 +10,7 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from chiasm.collection._intake import Beside, take_in
+from chiasm.collection._intake import Beside, content_of, take_in
 from chiasm.collection._scan import stamp
 from chiasm.collection._telling import Telling
 from chiasm.data.folder import modality_of
@@ -28,6 +28,8 @@ class Adding(Telling):
 
     def add(self, draft: str | os.PathLike[str], name: str) -> int:
         """Take in one file more, without looking at the folder again; its key. It is moved into the folder.
+
+        A file whose bytes are there already is not kept twice: the key is that of the one that is there.
 
         When this returns the file is on disk and the ledger counts it: as searchable, or as failed with the reason.
 
@@ -47,6 +49,9 @@ class Adding(Telling):
             held = ", ".join(sorted(set(self.model.views_.values()) & {"image", "audio", "video"}))
             raise ChiasmError(f"wanted a file of {held}, as its name ends, got {plain_name(name)!r}.")
         with lock(self.path):
+            same = self._catalog.items("content = ? AND state = 'searchable'", [content_of(Path(draft))])
+            if there := [item.id for item in same if (self.folder / item.name).is_file()]:
+                return there[0]
             path = _free(self.folder / plain_name(name))
             os.replace(draft, path)
             path.chmod(0o644)
@@ -92,12 +97,13 @@ class Adding(Telling):
 
 def plain_name(name: str) -> str:
     """A name that leads nowhere: the last part, no signs that shells or file systems read, not hidden."""
-    last = re.split(r"[/\\]", unicodedata.normalize("NFC", name))[-1]
-    kept = "".join(c if c.isalnum() or c in " ._-()" else "_" for c in last if c.isprintable()).strip(" .")
+    last = re.split(r"[/\\]", unicodedata.normalize("NFC", name))[-1].strip()
+    kept = "".join(c if c.isalnum() or c in " ._-()" else "_" for c in last if c.isprintable()).rstrip(" .")
     stem, dot, suffix = kept.rpartition(".")
+    stem = stem.strip(" .")
     while len((stem + dot + suffix).encode()) > _LONGEST:
         stem = stem[:-1]
-    return f"{stem or 'file'}{dot}{suffix}"
+    return f"{stem or ('file' if dot else '')}{dot}{suffix}" or "file"
 
 
 def _free(path: Path) -> Path:

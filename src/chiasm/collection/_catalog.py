@@ -21,7 +21,7 @@ MEDIA = ("image", "audio", "video")
 STATES = ("searchable", "failed", "waiting")
 """What a file can be; those that are gone are none of it."""
 
-_FORMAT = 1
+_FORMAT = 2
 _MANY = 500
 
 
@@ -67,7 +67,9 @@ class Catalog:
             if new:
                 self._make(tables)
             if (found := self.fact("format")) != _FORMAT:
-                raise ChiasmError(f"{file.parent} is an index of format {found}, this chiasm reads {_FORMAT}.")
+                raise ChiasmError(
+                    f"{file.parent} is an index of format {found}, this chiasm reads {_FORMAT}: build it anew."
+                )
 
     def _make(self, tables: Iterable[str]) -> None:
         self._db.execute("PRAGMA journal_mode=WAL")

@@ -27,7 +27,7 @@ from chiasm.media.windows import windows
 from chiasm.scale import Progress
 from chiasm.views import Column, Views
 
-__all__ = ["Beside", "look_again", "take_in"]
+__all__ = ["Beside", "content_of", "look_again", "take_in"]
 
 _BATCH = 128
 
@@ -72,7 +72,7 @@ def look_again(
     asked = other + (fresh if lost else [])
     contents = {}
     for place, one in enumerate(asked, 1):
-        contents[one.name] = _content(folder / one.name)
+        contents[one.name] = content_of(folder / one.name)
         if progress is not None:
             progress("files that changed", place, len(asked))
     moved: list[int] = []
@@ -139,7 +139,7 @@ def _take_in(
     said: Said,
 ) -> None:
     names = [item.name for item in items]
-    contents = [_content(folder / name) for name in names]
+    contents = [content_of(folder / name) for name in names]
     window = (catalog.fact("windows") or {}).get(view)
     spelled = catalog.fact("encoding") or "utf-8"
     facts = [_facts(folder, name, model.views_[view], columns, beside.captions.get(name), spelled) for name in names]
@@ -187,7 +187,7 @@ def _take_in(
     catalog.put(changes)
 
 
-def _content(file: Path) -> bytes:
+def content_of(file: Path) -> bytes:
     """A hash of a file's bytes; empty for one that cannot be read."""
     try:
         with open(file, "rb") as held:

@@ -12,6 +12,7 @@ from chiasm import registry, scale
 from chiasm.collection._catalog import Catalog, Item, place_of
 from chiasm.collection._fused import LEAST, SAMPLE, Fused
 from chiasm.collection._gallery import Gallery
+from chiasm.errors import ChiasmError
 from chiasm.index import APART, Index, Words
 from chiasm.media.images import MediaError, decode_image
 from chiasm.media.ocr import read_text
@@ -161,6 +162,12 @@ class Said:
         told = self._catalog.fact(f"sample {view}")
         if told is None or self.view is None:
             return {}, {}
+        for name in TEXTS:
+            if told["files"].get(name) and self._engine(view, name) is None:
+                raise ChiasmError(
+                    f"the vectors of what is said of {view!r} ({name}) are missing in {self.path}: it was copied half, "
+                    "or they were removed. Update it, and they are made anew."
+                )
         texts = {
             name: index
             for name in TEXTS

@@ -11,11 +11,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from chiasm.collection._catalog import Catalog
+from chiasm.data.folder import modality_of
 from chiasm.errors import ChiasmError
 
 __all__ = ["Taught", "checked_name", "forgotten", "keep", "kept", "said"]
 
 _LONGEST = 60
+_SIGNS = ("+", "-", "−", "＋", "－")
 
 _RUN_ON = "\u0e00-\u0eff\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
 """Letters of scripts that put no space between words: Thai, Lao, Khmer, Japanese, Chinese."""
@@ -50,6 +52,12 @@ def checked_name(name: str) -> str:
         raise ChiasmError(
             f"wanted a name that begins and ends with a letter or a digit, at most {_LONGEST} characters, got {name!r}."
         )
+    if modality_of(found) or set('/\\*"“”「」') & set(found) or any(part in _SIGNS for part in found.split()):
+        raise ChiasmError(
+            f"wanted a name that words can hold, got {name!r}: no file's name, no quotes, slashes, * or lone + and -."
+        )
+    if len(found) == 1 and found.isascii():
+        raise ChiasmError(f"wanted a name of more than one letter, got {name!r}: it would be found in most queries.")
     return found
 
 

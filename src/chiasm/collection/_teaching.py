@@ -13,7 +13,7 @@ import numpy as np
 
 from chiasm.collection._asking import Asking
 from chiasm.collection._catalog import MEDIA
-from chiasm.collection._intake import _content
+from chiasm.collection._intake import content_of
 from chiasm.collection._marks import MOST, encoded, found, meaning, usual
 from chiasm.collection._measured import left_out, luck, measured, note
 from chiasm.collection._taught import Taught, checked_name, forgotten, keep, kept
@@ -65,7 +65,7 @@ class Teaching(Asking):
                 raise ChiasmError(f"wanted files to add to {name!r}, which was taught by {was}: forget it first.")
             examples, rows = ([], []) if before is None else (list(before.examples), list(before.vectors))
             for path, vector in zip(paths, vectors, strict=True):
-                content = _content(path).hex()
+                content = content_of(path).hex()
                 if content not in {one["content"] for one in examples}:
                     examples.append({"file": self._named(path), "content": content})
                     rows.append(vector)
@@ -141,7 +141,7 @@ class Teaching(Asking):
         items = [self.folder / item.name for item in self._catalog.items("content = ?", [content])]
         with suppress(ChiasmError):
             items.append(found(self.folder, example["file"]))
-        return next((path for path in items if _content(path) == content), None)
+        return next((path for path in items if content_of(path) == content), None)
 
     def _view_of(self, files: Sequence[str | os.PathLike[str]]) -> str:
         """The view that takes some files."""

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from chiasm.collection._taught import Taught, said
+from chiasm.errors import ChiasmError
 from chiasm.index import quotes
 from chiasm.tasks.retrieve import At, Question, questions
 from chiasm.views import as_views
@@ -96,6 +97,10 @@ def _terms(
         view, item = term.view, term.item
         if view in texts:
             left, phrases = quotes(str(item))
+            if phrases and term.weight < 0:
+                raise ChiasmError(
+                    f"wanted words without quotes to take out, got {term}: what is in quotes has to be there."
+                )
             exact += phrases
             item = left if left.strip() else item
             names, rest = said(item, taught)

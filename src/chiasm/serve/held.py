@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
@@ -18,6 +19,11 @@ from chiasm.serve.uploads import Uploads
 from chiasm.tasks.retrieve import At, Question
 
 __all__ = ["Held"]
+
+_TYPING = re.compile(r"\s+[+\-−＋－]\s*$")
+"""A sign whose term is still being written."""
+
+_SENT = re.compile(r"(?:(?:image|audio|video) )?'?chiasm-asked-[\w-]+/[\w-]+'?")
 
 _LEVELS = {"copies": "same_bytes", "same_picture": "same_picture", "burst": "burst"}
 
@@ -127,7 +133,12 @@ class Held:
         item = self.collection.item(ask.id)
         if item is None:
             raise Refusal(404, "item", "there is no such item.")
-        question = self._question(ask.terms, uploads)
+        (term,) = ask.terms
+        if term.item is not None:  # by its file: what is placed already has no words and regions
+            path, kind, _ = self.file(term.item)
+            question = Question([(term.weight, {kind: str(path)})])
+        else:
+            question = self._question(ask.terms, uploads)
         hit = {"item": item["item"], "id": item["item"]}
         made = self.collection.model.explain(question, [[hit]], item["view"], folder=self.collection.folder)
         return s.Explained(why=made[0][0]["why"])
@@ -162,13 +173,14 @@ class Held:
         """A sentence without the places of this machine."""
         for place in (self.collection.folder, self.collection.path, self.collection.path.resolve()):
             message = message.replace(f"{place}/", "").replace(str(place), "the collection")
-        return message.replace(f"{tempfile.gettempdir()}/", "")
+        return _SENT.sub("the file that was sent", message.replace(f"{tempfile.gettempdir()}/", ""))
 
     def _question(self, terms: Sequence[s.Term], uploads: Uploads) -> Question:
         asked: list[tuple[float, Mapping[str, Any]]] = []
         for term in terms:
             if term.words is not None:
-                asked.append((term.weight, {"text": term.words}))
+                written = Question(_TYPING.sub("", term.words) or term.words, folder=None)
+                asked += [(term.weight * one.weight, {"text": one.item}) for one in written.terms]
             elif term.upload is not None:
                 path, kind = uploads.get(term.upload)
                 asked.append((term.weight, {kind: str(path)}))

@@ -26,7 +26,7 @@ def check_host(host: str, tokens: Tokens | None) -> None:
         local = host == "localhost"
     if not local:
         raise ChiasmError(
-            f"wanted tokens together with the host {host}, which other machines reach: make one (Tokens(file).add), or "
+            f"wanted tokens together with the host {host}, which other machines reach: make one (chiasm token add), or "
             "stay at 127.0.0.1."
         )
 

@@ -39,7 +39,10 @@ class Uploads:
         return name, self._folder / name, kind
 
     def keep(self, name: str, kind: str) -> None:
-        """A file was written whole."""
+        """A file was written whole. Raises a Refusal for one of no bytes."""
+        if not (self._folder / name).stat().st_size:
+            (self._folder / name).unlink()
+            raise Refusal(422, "empty", "wanted a file as the body, got nothing.")
         with self._guard:
             self._held[name] = (time.monotonic() + LASTS, kind)
             gone = [one for one, (until, _) in self._held.items() if until < time.monotonic()]

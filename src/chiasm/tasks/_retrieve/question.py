@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import math
+import os
 import re
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
@@ -24,6 +25,10 @@ _OPERATOR = re.compile(
 _WEIGHTED = re.compile(r"([+-]?(?:\d+(?:\.\d*)?|\.\d+|nan|inf|infinity))\*\s*(.+)", re.IGNORECASE | re.DOTALL)
 _PLUS = "+＋"
 _NAMES = {"image": "picture", "audio": "sound", "video": "video"}
+
+
+Folders = str | Path | Sequence[str | Path] | None
+"""Where files are looked for, the first place first; None: nowhere."""
 
 
 class Term(NamedTuple):
@@ -65,7 +70,7 @@ class Question:
 
     Args:
         asked: as it is written, or the terms: (weight, {view: item}) each, a weight below 0 takes out; or `Term`s.
-        folder: where files lie; None: all terms are words. words: the view that words are of.
+        folder: where files lie, several in order; None: all terms are words. words: the view that words are of.
 
     Raises a ChiasmError for a sign without a term, a weight of 0, NaN or infinity, a file that is not there or is of no
     kind that can be read, and where nothing is asked for but only taken out.
@@ -80,7 +85,7 @@ class Question:
         self,
         asked: str | Sequence[tuple[float, Mapping[str, Any]] | Term],
         *,
-        folder: str | Path | None = ".",
+        folder: Folders = ".",
         words: str = "text",
     ):
         read = _written(asked, folder, words) if isinstance(asked, str) else _given(asked)
@@ -165,7 +170,7 @@ def _given(asked: Any) -> Iterator[Term]:
         yield term
 
 
-def _written(asked: str, folder: str | Path | None, words: str) -> Iterator[Term]:
+def _written(asked: str, folder: Folders, words: str) -> Iterator[Term]:
     if not asked.strip():
         raise ChiasmError("wanted words or a file to look for, got nothing.")
     signs = ["+", *(found[0] for found in _OPERATOR.finditer(asked))]
@@ -193,7 +198,7 @@ def _weighed(part: str) -> tuple[float, str]:
     return (float(found[1]), found[2].strip()) if found else (1.0, part)
 
 
-def _kind(item: str, folder: str | Path | None) -> str | None:
+def _kind(item: str, folder: Folders) -> str | None:
     """The modality of a term that is a file; None for words."""
     if folder is None or item.endswith(("/", ".")):
         return None
@@ -211,16 +216,20 @@ def _kind(item: str, folder: str | Path | None) -> str | None:
     return None
 
 
-def _at(item: str, folder: str | Path | None) -> str:
-    path = Path(item)
-    return str((Path(folder or ".") / (path.expanduser() if item.startswith("~") else path)).absolute())
+def _at(item: str, folder: Folders) -> str:
+    """Where a file is: in the first of the folders that has it, else where it would be in the first."""
+    path = Path(item).expanduser() if item.startswith("~") else Path(item)
+    places = [
+        (Path(one) / path).absolute() for one in ([folder] if isinstance(folder, str | Path) else folder or ["."])
+    ]
+    return str(next((place for place in places if len(item) < 4096 and os.path.exists(place)), places[0]))
 
 
-def _nearest(path: Path, folder: str | Path | None) -> str:
+def _nearest(path: Path, folder: Folders) -> str:
     """What may have been meant."""
     try:
         beside = [one.name for one in path.parent.iterdir() if modality_of(one.name)] if path.parent.is_dir() else []
     except OSError:
         beside = []
     close = difflib.get_close_matches(path.name, beside, n=1, cutoff=0.7)
-    return f"; did you mean {close[0]}?" if close else f" in {Path(folder or '.').absolute()}."
+    return f"; did you mean {close[0]}?" if close else f" in {path.parent}."
