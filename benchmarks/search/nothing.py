@@ -13,7 +13,7 @@ other packs, and queries whose own items were taken out of the collection.
 scores, 20 % ask, five cuts), asked by names in both; each script judged by its own known queries, and all by all.
 
 `odds`: 60 % to learn from, 20 % to learn the odds, 20 % to ask, five cuts. The first hit's probability in the model's
-own gallery, among the asked things alone, a quarter of them, and those beside all pictures of tweets or 89,000 other
+own gallery, among the asked things alone, a quarter of them, and those beside all pictures of tweets or 10,000 other
 texts: its calibration error (ten equally full bins) beside what chance alone would make it, and its Brier score less
 that of the base rate. Beside it the temperature alone, learned among the validation things.
 """
@@ -40,6 +40,7 @@ from chiasm.tasks.retrieve import Retrieve
 from chiasm.views import Column, Views
 
 RATE, CUTS, HALVINGS, MOST = 0.1, 5, 40, 300
+FOREIGN = 10_000
 PARTS = {"50": 2, "5": 20, "0.5": 200}
 OTHERS = {
     "coco2k": ("mvsa_single", "web_news_zh"),
@@ -291,8 +292,8 @@ def foreign(model: Retrieve, view: str) -> np.ndarray:
         return column.items[column.used]
     own = {text for cell in table("coco2k")["caption"] for text in ([cell] if isinstance(cell, str) else cell)}
     own |= set(table("web_news_zh")["text"]) | set(table("ikea", "items.parquet")["description"])
-    every = texts()["text"].items
-    column = model.transform(Views({view: Column("text", [text for text in every if text not in own])}))[view]
+    others = [text for text in texts()["text"].items if text not in own][:FOREIGN]
+    column = model.transform(Views({view: Column("text", others)}))[view]
     return column.items[column.used]
 
 
@@ -305,11 +306,12 @@ def odds() -> dict[str, Any]:
         found: dict[tuple[str, str], list[dict[str, float]]] = {}
         for seed, split in redrawn(views, THIRDS, CUTS, Encoding().twins(views)):
             model = Retrieve(seed=seed, baseline=False).fit(Views(views.columns, views.ids, {"split": split}))
-            parts = {part: model.transform(views[split == part]) for part in ("train", "val", "test")}
+            every = model.transform(views)
+            parts = {part: every[split == part] for part in ("train", "val", "test")}
             for start, to in (parts["test"].names, parts["test"].names[::-1]):
                 away, known = foreign(model, to), model.calibration_[start][to]
                 vectors, matches = true(parts["test"], start, to)
-                items = parts["test"][to].items
+                items = every[to].items
                 among = parts["val"][to].used
                 alone = _temperature(known, Exact().add(among, items[among]))
                 for gallery in GALLERIES:
