@@ -31,6 +31,7 @@ Figures = dict[str, dict[str, Any]]
 PAGE = ROOT / "docs" / "measured.md"
 TOPICS = {
     "search": "Search and link",
+    "serve": "Serve",
     "align": "Align: several forms, one space",
     "fuse": "Fuse: several forms, one answer",
     "time": "Time: audio and video",
