@@ -79,7 +79,7 @@ def test_a_folder_is_searched_as_its_model_searches_it(home, model):
 def test_nothing_is_encoded_again_when_nothing_changed(home, model, monkeypatch):
     made = built(home, model)
     monkeypatch.setattr(Retrieve, "placed", lambda *_, **__: pytest.fail("encoded again"))
-    monkeypatch.setattr("chiasm.collection._intake._content", lambda _: pytest.fail("read again"))
+    monkeypatch.setattr("chiasm.collection._intake.content_of", lambda _: pytest.fail("read again"))
     assert made.update() == made.ledger()
     assert Collection(home / "p.index").update()["searchable"] == 30
 
