@@ -29,6 +29,7 @@ __all__ = [
     "replacing",
     "sha256",
     "sync",
+    "transaction",
     "write_atomic",
     "write_tensors",
 ]
@@ -153,6 +154,24 @@ def database(file: Path, wait: float = 60.0) -> sqlite3.Connection:
         whole = not apart.exists() or not apart.stat().st_size
         asked, uri = f"{file.absolute().as_uri()}?mode=ro{'&immutable=1' if whole else ''}", True
     return sqlite3.connect(asked, timeout=wait, isolation_level=None, check_same_thread=False, uri=uri)
+
+
+@contextlib.contextmanager
+def transaction(db: sqlite3.Connection, kind: str = "IMMEDIATE") -> Iterator[None]:
+    """All of what is done in a SQLite database inside the block, or nothing.
+
+    Args:
+        db: a connection that begins no transaction by itself (`isolation_level=None`). kind: "DEFERRED" to read one
+            state throughout, without keeping others from writing.
+    """
+    db.execute(f"BEGIN {kind}")
+    try:
+        yield
+        db.execute("COMMIT")
+    except BaseException:
+        if db.in_transaction:
+            db.execute("ROLLBACK")
+        raise
 
 
 def sha256(path: Path) -> str:

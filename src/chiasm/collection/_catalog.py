@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from chiasm.errors import ChiasmError
-from chiasm.files import database
+from chiasm.files import database, transaction
 
 __all__ = ["MEDIA", "STATES", "Catalog", "Item", "place_of"]
 
@@ -73,7 +73,7 @@ class Catalog:
 
     def _make(self, tables: Iterable[str]) -> None:
         self._db.execute("PRAGMA journal_mode=WAL")
-        with self.transaction():
+        with transaction(self._db):
             self._db.execute("CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT)")
             self._db.execute(
                 "CREATE TABLE items (id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT UNIQUE, view TEXT, stamp TEXT, "
@@ -141,7 +141,7 @@ class Catalog:
 
     def put(self, items: Iterable[Mapping[str, Any]]) -> None:
         """Insert items (without id) or change some fields of those with an id, all or none."""
-        with self._guard, self.told(), self.transaction():
+        with self._guard, self.told(), transaction(self._db):
             for item in items:
                 held = {name: json.dumps(v) if name == "facts" else v for name, v in item.items() if name != "id"}
                 if "id" in item:
@@ -169,25 +169,25 @@ class Catalog:
 
     def change(self, asked: str, rows: Iterable[Sequence[Any]] = ((),)) -> None:
         """Do a change of this package's own for each row of values, all or none."""
-        with self._guard, self.told(), self.transaction():
+        with self._guard, self.told(), transaction(self._db):
             self._db.executemany(asked, rows)
 
     def changes(self, changes: Iterable[tuple[str, Iterable[Sequence[Any]]]]) -> None:
         """Do several changes, each for its rows of values, all or none."""
-        with self._guard, self.told(), self.transaction():
+        with self._guard, self.told(), transaction(self._db):
             for asked, rows in changes:
                 self._db.executemany(asked, rows)
 
     def drop(self, ids: Iterable[int]) -> None:
         """Forget items."""
-        with self._guard, self.told(), self.transaction():
+        with self._guard, self.told(), transaction(self._db):
             listed = [(id_,) for id_ in ids]
             for table in ("items", "mapped"):
                 self._db.executemany(f"DELETE FROM {table} WHERE id = ?", listed)
 
     def begin_anew(self, part: str) -> None:
         """All items wait, for an index that is another part."""
-        with self._guard, self.told(), self.transaction():
+        with self._guard, self.told(), transaction(self._db):
             self._db.execute("UPDATE items SET state = 'waiting', code = '', message = ''")
             self._db.execute("DELETE FROM mapped")
             self._say(part=part)
@@ -201,7 +201,7 @@ class Catalog:
             leading: by id, the leading names of what was encoded. unmapped: views of which the rest waits.
             told: by id, facts of items that are other ones in the new part. facts: what is set in the same step.
         """
-        with self._guard, self.told(), self.transaction():
+        with self._guard, self.told(), transaction(self._db):
             self._db.execute("DELETE FROM kept")
             self._db.execute(
                 "INSERT INTO kept SELECT id, name, stamp, state, code, message, facts, leading FROM items "
@@ -233,7 +233,7 @@ class Catalog:
             leading: by id, the leading names of what was encoded; told: their facts. facts: what is set in the same
                 step.
         """
-        with self._guard, self.told(), self.transaction():
+        with self._guard, self.told(), transaction(self._db):
             self._db.execute("UPDATE items SET state = 'waiting', code = '', message = '', leading = x''")
             self._db.execute(
                 "UPDATE items SET state = kept.state, code = kept.code, message = kept.message, facts = kept.facts, "
@@ -254,7 +254,7 @@ class Catalog:
 
     def forget(self, **facts: Any) -> None:
         """What was before `turn` is known no more."""
-        with self._guard, self.told(), self.transaction():
+        with self._guard, self.told(), transaction(self._db):
             self._db.execute("DELETE FROM kept")
             self._say(**facts)
 
@@ -273,18 +273,6 @@ class Catalog:
         with self._guard, self.told():
             if (said := self._db.execute("PRAGMA integrity_check").fetchone()[0]) != "ok":
                 raise ChiasmError(f"{self.file} is damaged ({said[:80]}): rebuild the index.")
-
-    @contextmanager
-    def transaction(self) -> Iterator[None]:
-        """All of what is done inside, or nothing."""
-        self._db.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-            self._db.execute("COMMIT")
-        except BaseException:
-            if self._db.in_transaction:
-                self._db.execute("ROLLBACK")
-            raise
 
     @contextmanager
     def told(self) -> Iterator[None]:

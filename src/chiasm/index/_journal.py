@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from chiasm.errors import ChiasmError
-from chiasm.files import database, lock, sync
+from chiasm.files import database, lock, sync, transaction
 from chiasm.index._held import Held
 
 __all__ = ["Journal", "Moved"]
@@ -83,7 +83,7 @@ class Journal:
         typed = "".join(
             f", m{i} {'REAL' if t in ('number', 'date') else 'TEXT'}" for i, t in enumerate(self.columns.values())
         )
-        with lock(self.path), self._transaction():
+        with lock(self.path), transaction(self._db):
             self._db.execute("CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT)")
             self._db.execute(
                 "CREATE TABLE IF NOT EXISTS rows (row INTEGER PRIMARY KEY, key, alive INTEGER, changed INTEGER, "
@@ -107,7 +107,7 @@ class Journal:
 
     def _read(self, commits: int) -> None:
         """Take in what has changed since it was read last."""
-        with self._transaction("DEFERRED"):
+        with transaction(self._db, "DEFERRED"):
             version, part, width = (self._fact(name) for name in ("version", "part", "width"))
             known, since = self._held, -1
             if known is not None and known.line is self._line and self._part == part and self._seen is not None:
@@ -148,7 +148,7 @@ class Journal:
     def column(self, name: str, count: int, part: int) -> np.ndarray:
         """`(count,)` a column of the metadata; a `Moved` where the rows have been numbered anew since."""
         place, kind = list(self.columns).index(name), self.columns[name]
-        with self._guard, self._told(), self._transaction("DEFERRED"):
+        with self._guard, self._told(), transaction(self._db, "DEFERRED"):
             if self._fact("part") != part:
                 raise Moved
             found = self._db.execute(f"SELECT m{place} FROM rows WHERE row < ? ORDER BY row", (count,)).fetchall()
@@ -178,7 +178,7 @@ class Journal:
             columns = [[_cell(value) for value in table[name].tolist()] for name in self.columns]
             sums = [zlib.crc32(vector.tobytes()) for vector in vectors]
             marks = ", ".join("?" * (5 + len(columns)))
-            with self._transaction():
+            with transaction(self._db):
                 version = self._fact("version") + 1
                 self._bury(there.values(), version)
                 places = range(count, count + len(listed))
@@ -192,7 +192,7 @@ class Journal:
         """Rows of these keys are found no more; how many there were."""
         with self._guard, lock(self.path), self._told():
             there = self._places(list(keys))
-            with self._transaction():
+            with transaction(self._db):
                 version = self._fact("version") + 1
                 self._bury(there.values(), version)
                 self._say(version=version)
@@ -230,7 +230,7 @@ class Journal:
         self._file(part + 1).unlink(missing_ok=True)
         for start in range(0, len(rows), _CHUNK):
             self._append(part + 1, start, np.asarray(held[rows[start : start + _CHUNK]]))
-        with self._transaction():
+        with transaction(self._db):
             version = self._fact("version") + 1
             self._db.execute("DELETE FROM rows WHERE NOT alive")
             self._db.executemany(  # rising: a row moves to a place that is free, or stays
@@ -268,17 +268,6 @@ class Journal:
         self._db.executemany(
             "UPDATE facts SET value = ? WHERE name = ?", [(json.dumps(v), k) for k, v in facts.items()]
         )
-
-    @contextmanager
-    def _transaction(self, kind: str = "IMMEDIATE") -> Iterator[None]:
-        self._db.execute(f"BEGIN {kind}")
-        try:
-            yield
-            self._db.execute("COMMIT")
-        except BaseException:
-            if self._db.in_transaction:
-                self._db.execute("ROLLBACK")
-            raise
 
     @contextmanager
     def _told(self) -> Iterator[None]:

@@ -15,7 +15,7 @@ from typing import Any, Self
 import numpy as np
 
 from chiasm.errors import ChiasmError
-from chiasm.files import database, lock
+from chiasm.files import database, lock, transaction
 from chiasm.index._held import checked_k, checked_keys
 from chiasm.index._terms import asked, terms
 
@@ -80,7 +80,7 @@ class Words:
 
     def _make(self) -> None:
         self._db.execute("PRAGMA journal_mode=WAL")
-        with self._transaction():
+        with transaction(self._db):
             self._db.execute("CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT)")
             self._db.execute("CREATE TABLE rows (row INTEGER PRIMARY KEY AUTOINCREMENT, key UNIQUE, sum INTEGER)")
             # Tokens are made here, and this tokenizer only parts them at the spaces.
@@ -101,7 +101,7 @@ class Words:
     def delete(self, keys: Sequence[Any]) -> int:
         """Remove keys; those that are not there are passed over. Returns how many went."""
         listed = keys.tolist() if isinstance(keys, np.ndarray) else list(keys)
-        with self._writing(), self._transaction():
+        with self._writing(), transaction(self._db):
             return self._remove(listed)
 
     def keys(self) -> np.ndarray:
@@ -126,7 +126,7 @@ class Words:
         allowed = None if within is None else {_plain(key) for key in within}
         keys: list[Any] = []
         scores: list[float] = []
-        with self._guard, self._told(), self._transaction("DEFERRED"):
+        with self._guard, self._told(), transaction(self._db, "DEFERRED"):
             if wanted.exact:
                 exact = set(self._holding(wanted.exact))
                 allowed = exact if allowed is None else allowed & exact
@@ -141,7 +141,7 @@ class Words:
     def holding(self, exact: Iterable[str]) -> np.ndarray:
         """The keys whose texts hold each of these words or phrases as they stand, in the order of adding."""
         phrases = [found for one in exact if (found := terms(one))]
-        with self._guard, self._told(), self._transaction("DEFERRED"):
+        with self._guard, self._told(), transaction(self._db, "DEFERRED"):
             return self._array(self._holding(phrases)) if phrases else self.keys()
 
     def damaged(self) -> list[Any]:
@@ -162,7 +162,7 @@ class Words:
         if wrong := [text for text in texts if not isinstance(text, str)]:
             raise ChiasmError(f"wanted texts, got {wrong[0]!r}.")
         lines = [" ".join(terms(text)) for text in texts]
-        with self._writing(), self._transaction():
+        with self._writing(), transaction(self._db):
             one = self._db.execute("SELECT key FROM rows LIMIT 1").fetchone()
             if listed and one is not None and isinstance(one[0], int) != isinstance(listed[0], int):
                 raise ChiasmError(f"wanted keys like {one[0]!r}, got {listed[0]!r}: an index has strings or integers.")
@@ -226,17 +226,6 @@ class Words:
                 return
             with lock(self.path):
                 yield
-
-    @contextmanager
-    def _transaction(self, kind: str = "IMMEDIATE") -> Iterator[None]:
-        self._db.execute(f"BEGIN {kind}")
-        try:
-            yield
-            self._db.execute("COMMIT")
-        except BaseException:
-            if self._db.in_transaction:
-                self._db.execute("ROLLBACK")
-            raise
 
     @contextmanager
     def _told(self) -> Iterator[None]:
