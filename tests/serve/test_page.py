@@ -101,8 +101,12 @@ class Tab:
 def until(page: Any, holds: Callable[[], Any] | str) -> None:
     """Wait until something holds: a call, or JavaScript. (Playwright's own way is eval, which the page forbids.)"""
     for _ in range(400):
-        if holds() if callable(holds) else page.evaluate(holds):
-            return
+        try:
+            if holds() if callable(holds) else page.evaluate(holds):
+                return
+        except Exception as error:  # the page is loaded anew meanwhile, as after a login
+            if "context was destroyed" not in str(error):
+                raise
         page.wait_for_timeout(25)
     pytest.fail(f"it never came true: {holds}")
 
