@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -64,6 +65,8 @@ class Bridge(Part):
         self.weights_ = np.asarray(names.weights, dtype=np.float32)
         self.biases_ = np.asarray(names.biases, dtype=np.float32)
         self.vectors_ = np.asarray(names.vectors, dtype=np.float32)
+        for made in ("_apart", "_units"):
+            vars(self).pop(made, None)
         self.names_ = list(names.names)
         self.basis_ = np.zeros((0, 0), np.float32)
         self.told_ = self.vectors_.mean(axis=0, dtype=np.float64)
@@ -116,7 +119,7 @@ class Bridge(Part):
         """As a call, written down."""
         if view == self.speaks:
             own = rows.centered(self.told_).unit()
-            about = ((own @ normalize(self._apart).T) * (1 / SHARP)).softmax()
+            about = ((own @ self._units.T) * (1 / SHARP)).softmax()
             first, second = about @ self.weights_ - self.weights_.mean(axis=0), own
         elif view == self.shows:
             seen = ((rows @ self.weights_.T + self.biases_) * (1 / SURE)).softmax()
@@ -133,7 +136,7 @@ class Bridge(Part):
         return self._seen(rows) if view == self.shows else None
 
     def _about(self, own: np.ndarray) -> np.ndarray:
-        found: np.ndarray = softmax(own @ normalize(self._apart).T / SHARP, axis=1)
+        found: np.ndarray = softmax(own @ self._units.T / SHARP, axis=1)
         return found
 
     def _seen(self, rows: np.ndarray) -> np.ndarray:
@@ -143,9 +146,13 @@ class Bridge(Part):
     def _narrow(self, rows: np.ndarray) -> np.ndarray:
         return rows @ self.basis_ if self.basis_.size else rows
 
-    @property
+    @cached_property
     def _apart(self) -> np.ndarray:
         return centered(self.vectors_, self.vectors_.mean(axis=0, dtype=np.float64))
+
+    @cached_property
+    def _units(self) -> np.ndarray:
+        return normalize(self._apart)
 
 
 class Shared(Part):

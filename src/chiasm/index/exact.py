@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+from copy import copy
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -10,6 +12,7 @@ import numpy as np
 from chiasm.index._bounds import Coarse, nearest
 from chiasm.index._held import Held
 from chiasm.index._local import Local
+from chiasm.index._together import Together
 from chiasm.scale import one_thread
 
 __all__ = ["Exact"]
@@ -18,6 +21,8 @@ _LARGE = 16_384
 """Rows from which a first pass in whole numbers pays."""
 _ASKED = 16
 """Queries after which it has paid for being made."""
+_ALONE = 16
+"""More queries than so many are answered by themselves; fewer, together with those that wait beside them."""
 _FEW = 20
 """Of so many vectors one is allowed at most: then these alone are looked at."""
 
@@ -53,6 +58,13 @@ class Exact(Local):
             rows = np.flatnonzero(allowed)
             places, scores = nearest(np.asarray(held.vectors[rows]), queries, k)
             return rows[places], scores
+        if len(held.vectors) < _LARGE or len(queries) > _ALONE:
+            return self._scanned(held, allowed, queries, k)
+        with self._making():
+            together: Together = vars(self).setdefault("_together", Together())
+        return together(partial(self._scanned, held, allowed), (held.vectors, allowed), queries, k)
+
+    def _scanned(self, held: Held, allowed: np.ndarray | None, queries: np.ndarray, k: int) -> Any:
         with one_thread(len(held.vectors)):
             return nearest(held.vectors, queries, k, allowed, self._coarse(held, len(queries)))
 
@@ -71,8 +83,7 @@ class Exact(Local):
             if known is None or known[0] is not held.line:
                 known = (held.line, Coarse(held.vectors), len(held.vectors))
             elif known[2] < len(held.vectors):
-                coarse = Coarse.__new__(Coarse)
-                coarse.center, coarse.blocks = known[1].center, known[1].blocks
+                coarse = copy(known[1])
                 coarse.grow(held.vectors)
                 known = (held.line, coarse, len(held.vectors))
             elif known[2] > len(held.vectors):
@@ -85,5 +96,7 @@ class Exact(Local):
 
     def __getstate__(self) -> dict[str, Any]:
         return {
-            name: value for name, value in super().__getstate__().items() if name not in ("_maker", "_known", "_line")
+            name: value
+            for name, value in super().__getstate__().items()
+            if name not in ("_maker", "_known", "_line", "_together")
         }

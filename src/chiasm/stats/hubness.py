@@ -72,10 +72,10 @@ def csls(gallery: np.ndarray, bank: np.ndarray, neighbors: int = NEIGHBORS) -> n
 
 
 def _scores(gallery: np.ndarray, bank: np.ndarray) -> Iterator[tuple[slice, np.ndarray]]:
-    """Blocks of gallery rows and their cosines to the bank `(rows, m)`."""
+    """Blocks of gallery rows and their cosines to the bank `(rows, m)`, in the bank's precision."""
     if not len(bank):
         raise ChiasmError("wanted a bank of at least one query, got none: correct without, or give training queries.")
     size = max(1, _CELLS // len(bank))
     for start in range(0, len(gallery), size):
         block = slice(start, min(start + size, len(gallery)))
-        yield block, gallery[block] @ bank.T
+        yield block, np.asarray(gallery[block], dtype=bank.dtype) @ bank.T  # a bank is large: it is not converted
