@@ -23,7 +23,9 @@ from chiasm.errors import ChiasmError
     "--name", multiple=True, metavar="HOST", help="A name that the server is called by, behind a proxy; repeat."
 )
 @click.option("--score", metavar="FILE", help="Of its model, what chiasm score --json printed: the page shows it.")
-@click.option("--threads", type=click.IntRange(1, 256), help="That work; default: as many as there are cores.")
+@click.option(
+    "--threads", type=click.IntRange(1, 256), help="Texts encoded at once; default: as many as there are cores."
+)
 @device
 @click.option("--json", "as_json", is_flag=True, help="Print the address as JSON once it answers.")
 def serve_command(
@@ -80,7 +82,7 @@ def serve_collection(
         else:
             click.echo(f"{address}   (Ctrl-C ends it)")
 
-    run(make_app(Held(collection, score), tokens=tokens, hosts=names_of(host, names), threads=threads), socket, ready)
+    run(make_app(Held(collection, score, threads), tokens=tokens, hosts=names_of(host, names)), socket, ready)
 
 
 @click.group("token")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -66,7 +68,7 @@ class Gallery:
         """The k best of ranked (key, score), with what more is told of a key."""
         found: list[tuple[Item, int, float]] = []
         spans: dict[Any, list[tuple[float, float]]] = {}
-        for item, key, score, group in self._there(iter(ranked)):
+        for item, key, score, group in self._there(iter(ranked), k + 1):
             span = span_of(item, key)
             taken = spans.get(group)
             if taken is not None and (span is None or any(overlap_of(span, one) > HIDDEN for one in taken)):
@@ -84,14 +86,20 @@ class Gallery:
             for item, key, score in found
         ]
 
-    def _there(self, ranked: Iterator[tuple[int, float]]) -> Iterator[tuple[Item, int, float, Any]]:
-        """The ranked files that the ledger calls searchable and that have not gone since: key, score and group."""
-        while some := [pair for _, pair in zip(range(_CHUNK), ranked, strict=False)]:
+    def _there(self, ranked: Iterator[tuple[int, float]], first: int) -> Iterator[tuple[Item, int, float, Any]]:
+        """The ranked files that the ledger calls searchable and that have not gone since: key, score and group.
+
+        Args:
+            first: how many are looked up at first; often no more are needed.
+        """
+        count, within = min(first, _CHUNK), str(self._folder)
+        while some := list(islice(ranked, count)):
+            count = _CHUNK
             items = self._catalog.by_id(item_of(key) for key, _ in some)
             groups = keys(self._catalog, list(items.values())) if self._grouped else {}
             for key, score in some:
                 item = items.get(item_of(key))
-                if item is not None and item.state == "searchable" and (self._folder / item.name).exists():
+                if item is not None and item.state == "searchable" and os.path.exists(os.path.join(within, item.name)):
                     yield item, key, score, groups.get(item.id, item.id)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
 
@@ -9,6 +10,8 @@ from chiasm.collection._catalog import Catalog, Item
 from chiasm.data.notes import Noted
 
 __all__ = ["TABLES", "beside", "counts", "listed", "put"]
+
+_MANY = 500
 
 TABLES = ("CREATE TABLE passed (name TEXT PRIMARY KEY, code TEXT, message TEXT) WITHOUT ROWID",)
 
@@ -35,17 +38,23 @@ def listed(catalog: Catalog) -> list[dict[str, str]]:
 
 def beside(catalog: Catalog, folder: Path, items: Sequence[Item]) -> dict[int, dict[str, list[str]]]:
     """By id the files of an item's name: `beside` are items of other kinds, `with` the movie of a Live Photo."""
-    found: dict[int, dict[str, list[str]]] = {}
-    for item in items:
-        stem = str(PurePosixPath(item.name).with_suffix(""))
-        ends = (f"{stem}.", f"{stem}/")  # / follows . : all that begins with the stem and a dot
-        kin = catalog.read("SELECT name FROM items WHERE name >= ? AND name < ? AND view <> ?", (*ends, item.view))
-        live = catalog.read("SELECT name FROM passed WHERE name >= ? AND name < ? AND code = 'live'", ends)
-        told = {
-            level: [name for (name,) in rows if _same(name, stem) and (folder / name).exists()]
-            for level, rows in (("beside", kin), ("with", live))
-        }
-        found[item.id] = {level: names for level, names in told.items() if names}
+    stems = {item.id: str(PurePosixPath(item.name).with_suffix("")) for item in items}
+    named = "CROSS JOIN {} AS held ON held.name >= low AND held.name < high"
+    rows: list[tuple[int, str, str]] = []
+    for start in range(0, len(items), _MANY):
+        some = items[start : start + _MANY]
+        # / follows . : between the two is all that begins with the stem and a dot
+        asked = [value for item in some for value in (item.id, f"{stems[item.id]}.", f"{stems[item.id]}/", item.view)]
+        rows += catalog.read(
+            f"WITH asked(id, low, high, view) AS (VALUES {', '.join(['(?, ?, ?, ?)'] * len(some))}) "
+            f"SELECT asked.id, 'beside', name FROM asked {named.format('items')} AND held.view <> asked.view "
+            f"UNION ALL SELECT asked.id, 'with', name FROM asked {named.format('passed')} AND held.code = 'live'",
+            asked,
+        )
+    found: dict[int, dict[str, list[str]]] = {item.id: {} for item in items}
+    for id_, level, name in sorted(rows):
+        if _same(name, stems[id_]) and os.path.exists(folder / name):
+            found[id_].setdefault(level, []).append(name)
     return found
 
 

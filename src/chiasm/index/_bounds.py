@@ -15,6 +15,8 @@ missing, and for few queries, the first pass is a product in single precision wi
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from copy import copy
+from itertools import chain
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -89,7 +91,9 @@ class _Turn:
 
 
 class Coarse:
-    """Unit vectors as whole numbers of 8 bits, block by block; grows with the vectors it was made of.
+    """Unit vectors as whole numbers of 8 bits, block by block.
+
+    `rows`: how many it covers, from the first on.
 
     Args:
         vectors: `(n, d)` float32.
@@ -99,7 +103,7 @@ class Coarse:
         self.center = np.asarray(vectors[:BLOCK], dtype=np.float64).mean(axis=0).astype(np.float32)
         self.turn = _Turn(vectors.shape[1])
         self.blocks: list[_Packed] = []
-        self.grow(vectors)
+        self._take(vectors)
 
     @staticmethod
     def there() -> bool:
@@ -110,8 +114,13 @@ class Coarse:
             return False
         return True
 
-    def grow(self, vectors: np.ndarray) -> None:
-        """Take in what was appended since; what was there before has not changed."""
+    def grown(self, vectors: np.ndarray) -> Coarse:
+        """One that covers what was appended since, too; what was there before has not changed."""
+        more = copy(self)
+        more._take(vectors)
+        return more
+
+    def _take(self, vectors: np.ndarray) -> None:
         import numkong
 
         blocks = [block for block in self.blocks if block.rows == BLOCK]
@@ -132,7 +141,7 @@ class Coarse:
                 left = rest[part] - np.float32(step) * rounded
                 lost = max(lost, float(np.einsum("ij,ij->i", left, left).max()))
             blocks.append(_Packed(len(some), step, lost**0.5, wide**0.5, numkong.dots_pack(whole)))
-        self.blocks = blocks  # at once: who reads meanwhile has the old ones
+        self.blocks, self.rows = blocks, len(vectors)
 
     def __call__(self, queries: np.ndarray) -> Iterator[Scored]:
         """The scores of one block after the other."""
@@ -159,15 +168,21 @@ class Coarse:
             yield Scored(start * BLOCK, rough, step[:, None] * steps, offset, slack)
 
 
-def _products(vectors: np.ndarray) -> Pass:
+def _products(vectors: np.ndarray, first: int = 0) -> Pass:
     def scored(queries: np.ndarray) -> Iterator[Scored]:
         ones, zeros = np.ones((len(queries), 1)), np.zeros((len(queries), 1))
-        for start in range(0, len(vectors), BLOCK):
+        for start in range(first, len(vectors), BLOCK):
             block = np.asarray(vectors[start : start + BLOCK])
             rough = (block @ queries[0])[None] if len(queries) == 1 else queries @ block.T
             yield Scored(start, rough[:, None], ones, zeros, zeros + _rounding(queries.shape[1]))
 
     return scored
+
+
+def _both(vectors: np.ndarray, coarse: Coarse) -> Pass:
+    """Of what came after the whole numbers were made, products."""
+    late = _products(vectors, coarse.rows)
+    return lambda queries: chain(coarse(queries), late(queries))
 
 
 def _lowest(kind: np.dtype) -> Any:
@@ -187,11 +202,12 @@ def nearest(
 
     Args:
         vectors: `(n, d)` float32 of length 1 (or 0). queries: `(q, d)`, likewise. k: at most as many as are allowed.
-        allowed: `(n,)` mask of the rows that may be found; None: all. coarse: of the vectors, to be quicker.
+        allowed: `(n,)` mask of the rows that may be found; None: all. coarse: of the vectors, or the first of them, to be
+            quicker.
     """
     rows = np.empty((len(queries), k), dtype=np.int64)
     scores = np.empty((len(queries), k), dtype=np.float32)
-    scan: Pass = _products(vectors) if coarse is None else coarse
+    scan: Pass = _products(vectors) if coarse is None else _both(vectors, coarse)
     for first in range(0, len(queries), _QUERIES):
         some = queries[first : first + _QUERIES]
         for place, found in enumerate(_candidates(scan, some, len(vectors), k, allowed), first):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from copy import copy
 from functools import partial
 from typing import Any
 
@@ -21,6 +20,8 @@ _LARGE = 16_384
 """Rows from which a first pass in whole numbers pays."""
 _ASKED = 16
 """Queries after which it has paid for being made."""
+_LATE = 4096
+"""Rows that are added to those in whole numbers at a time; fewer are multiplied as they are."""
 _ALONE = 16
 """More queries than so many are answered by themselves; fewer, together with those that wait beside them."""
 _FEW = 20
@@ -60,8 +61,7 @@ class Exact(Local):
             return rows[places], scores
         if len(held.vectors) < _LARGE or len(queries) > _ALONE:
             return self._scanned(held, allowed, queries, k)
-        with self._making():
-            together: Together = vars(self).setdefault("_together", Together())
+        together: Together = vars(self).setdefault("_together", Together())
         return together(partial(self._scanned, held, allowed), (held.vectors, allowed), queries, k)
 
     def _scanned(self, held: Held, allowed: np.ndarray | None, queries: np.ndarray, k: int) -> Any:
@@ -69,27 +69,28 @@ class Exact(Local):
             return nearest(held.vectors, queries, k, allowed, self._coarse(held, len(queries)))
 
     def _coarse(self, held: Held, queries: int) -> Coarse | None:
-        """The vectors in whole numbers, where they pay."""
+        """The vectors, or the first of them, in whole numbers, where they pay and no other thread makes them now."""
         if len(held.vectors) < _LARGE or not Coarse.there():
             return None
-        known: tuple[Any, Coarse, int] | None = vars(self).get("_known")
-        if known is None or known[0] is not held.line:
+        known: tuple[Any, Coarse] | None = vars(self).get("_known")
+        coarse = known[1] if known is not None and known[0] is held.line else None
+        if coarse is None:
             self._asked = (self._asked if vars(self).get("_line") is held.line else 0) + queries
             self._line = held.line
             if self._asked < _ASKED:
                 return None
-        with self._making():
-            known = vars(self).get("_known")
-            if known is None or known[0] is not held.line:
-                known = (held.line, Coarse(held.vectors), len(held.vectors))
-            elif known[2] < len(held.vectors):
-                coarse = copy(known[1])
-                coarse.grow(held.vectors)
-                known = (held.line, coarse, len(held.vectors))
-            elif known[2] > len(held.vectors):
-                return None  # another thread has gone on to newer rows
-            self._known = known
-        return known[1]
+        elif coarse.rows > len(held.vectors):
+            return None  # another thread has gone on to newer rows
+        elif len(held.vectors) - coarse.rows <= _LATE:
+            return coarse
+        if (making := self._making()).acquire(blocking=False):
+            try:
+                if vars(self).get("_known") is known:  # no other thread made it meanwhile
+                    coarse = Coarse(held.vectors) if coarse is None else coarse.grown(held.vectors)
+                    self._known = (held.line, coarse)
+            finally:
+                making.release()
+        return coarse
 
     def _making(self) -> threading.Lock:
         return vars(self).setdefault("_maker", threading.Lock())

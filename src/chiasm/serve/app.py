@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import threading
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -29,6 +29,9 @@ __all__ = ["make_app"]
 
 T = TypeVar("T")
 
+_BESIDE = 4
+"""Requests worked on for each text that is encoded: the others wait for one pass over the vectors, together."""
+
 PAGE = Path(__file__).parent / "page"
 _TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 
@@ -39,21 +42,21 @@ def make_app(
     tokens: Tokens | None = None,
     hosts: Iterable[str] = LOCAL,
     limits: Limits | None = None,
-    threads: int | None = None,
 ) -> Any:
     """The server as an ASGI application.
 
     Args:
         held: what is asked. tokens: who may ask; None: whoever comes may do all (for this machine alone).
-        hosts: the names that the server is called by. threads: that work; left out, as many as there are cores.
+        hosts: the names that the server is called by.
     """
     limits = limits or Limits()
-    pool = Pool(threads or len(os.sched_getaffinity(0)), limits.at_once)
+    pool = Pool(_BESIDE * held.threads, limits.at_once)
     metrics, sessions, uploads, stills = Metrics(), Sessions(), Uploads(), Stills()
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         with threadpool_limits(1, "blas"):  # a thread a request: more would fight for the cores
+            threading.Thread(target=held.warm, daemon=True).start()
             yield
         pool.close()
         uploads.close()

@@ -5,13 +5,17 @@ from __future__ import annotations
 import os
 import re
 import tempfile
+import threading
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from chiasm import recipe
 from chiasm.collection import Collection
+from chiasm.scale import cores
 from chiasm.serve import schemas as s
 from chiasm.serve.limits import Refusal
 from chiasm.serve.recent import Recent
@@ -25,6 +29,9 @@ _TYPING = re.compile(r"\s+[+\-−＋－]\s*$")
 
 _SENT = re.compile(r"(?:(?:image|audio|video) )?'?chiasm-asked-[\w-]+/[\w-]+'?")
 
+_ASKED = 32
+"""Questions after which an index has made all that it makes."""
+
 _LEVELS = {"copies": "same_bytes", "same_picture": "same_picture", "burst": "burst"}
 
 
@@ -33,11 +40,21 @@ class Held:
 
     Args:
         collection: what is served. score: of its model, as `chiasm score --json` has it.
+        threads: texts that are encoded at once; left out, as many as there are cores.
     """
 
-    def __init__(self, collection: Collection, score: Mapping[str, Any] | None = None):
+    def __init__(self, collection: Collection, score: Mapping[str, Any] | None = None, threads: int | None = None):
         self.collection = collection
         self.score = score
+        self.threads = threads or cores()
+        self._turns = threading.BoundedSemaphore(self.threads)
+
+    def warm(self) -> None:
+        """Ask every index a few times, so that what it makes at its first questions is made before people ask."""
+        for view in self.collection.media:
+            engine = self.collection.reading(view)
+            if len(keys := engine.keys()):
+                engine.search(np.repeat(engine.vectors(keys[:1])[1], _ASKED, axis=0), 1)
 
     def what(self) -> dict[str, Any]:
         """Views, how many items each holds, the columns to choose by, taught names, and what can be done."""
@@ -210,7 +227,7 @@ class Held:
         encoders = self.collection.model.encoding_.encoders_
         for view, kind in self.collection.model.views_.items():
             if kind == "text" and view in encoders and not isinstance(encoders[view], Recent):
-                encoders[view] = Recent(encoders[view])
+                encoders[view] = Recent(encoders[view], self._turns)
 
 
 def _item(item: Mapping[str, Any], paths: bool) -> s.Item:

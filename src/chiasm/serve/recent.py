@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from typing import Any
 
 import numpy as np
@@ -20,11 +21,12 @@ class Recent:
     """An encoder of texts that keeps the vectors of the last ones: the same text, the same numbers, at once.
 
     Args:
-        encoder: whose vectors they are; everything else is its own. most: texts that are kept.
+        encoder: whose vectors they are; everything else is its own. turns: held while something is encoded, so that
+            no more threads do that than there are cores. most: texts that are kept.
     """
 
-    def __init__(self, encoder: Any, most: int = MOST):
-        self.encoder, self.most = encoder, most
+    def __init__(self, encoder: Any, turns: AbstractContextManager[Any], most: int = MOST):
+        self.encoder, self.turns, self.most = encoder, turns, most
         self._held: OrderedDict[str, tuple[np.ndarray, list[Note]]] = OrderedDict()
         self._guard = threading.Lock()
 
@@ -41,7 +43,8 @@ class Recent:
                 self._held.move_to_end(text)
         new = [text for text in dict.fromkeys(texts) if text not in known]
         if new:
-            rows, notes = self.encoder.encode_told(new)
+            with self.turns:
+                rows, notes = self.encoder.encode_told(new)
             known |= {text: (np.asarray(rows)[place], notes.get(place, [])) for place, text in enumerate(new)}
             with self._guard:
                 self._held.update({text: known[text] for text in new})
