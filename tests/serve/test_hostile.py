@@ -122,6 +122,11 @@ def test_a_fault_of_the_servers_own_is_told_without_its_traceback():
     from chiasm.serve.app import make_app
 
     class Broken:
+        threads = 1
+
+        def warm(self):
+            pass
+
         def what(self):
             raise RuntimeError("a secret place")
 

@@ -65,7 +65,7 @@ class Bridge(Part):
         self.weights_ = np.asarray(names.weights, dtype=np.float32)
         self.biases_ = np.asarray(names.biases, dtype=np.float32)
         self.vectors_ = np.asarray(names.vectors, dtype=np.float32)
-        for made in ("_apart", "_units"):
+        for made in ("_apart", "_units", "_middle"):
             vars(self).pop(made, None)
         self.names_ = list(names.names)
         self.basis_ = np.zeros((0, 0), np.float32)
@@ -108,7 +108,7 @@ class Bridge(Part):
         """Vectors of either view `(n, e)` or `(n, d)` -> `(n, d + e)` or narrower; of any other view zeros."""
         if view == self.speaks:
             own = normalize(centered(rows, self.told_))
-            first = normalize((self._about(own) @ self.weights_ - self.weights_.mean(axis=0)).astype(np.float32))
+            first = normalize((self._about(own) @ self.weights_ - self._middle).astype(np.float32))
             return self._narrow(_beside(first, own))
         if view == self.shows:
             second = ((self._seen(rows) - self.prior_) @ self._apart).astype(np.float32)
@@ -149,6 +149,10 @@ class Bridge(Part):
     @cached_property
     def _apart(self) -> np.ndarray:
         return centered(self.vectors_, self.vectors_.mean(axis=0, dtype=np.float64))
+
+    @cached_property
+    def _middle(self) -> np.ndarray:
+        return self.weights_.mean(axis=0)
 
     @cached_property
     def _units(self) -> np.ndarray:

@@ -202,8 +202,8 @@ def nearest(
 
     Args:
         vectors: `(n, d)` float32 of length 1 (or 0). queries: `(q, d)`, likewise. k: at most as many as are allowed.
-        allowed: `(n,)` mask of the rows that may be found; None: all. coarse: of the vectors, or the first of them, to be
-            quicker.
+        allowed: `(n,)` mask of the rows that may be found; None: all. coarse: of the vectors, or of the first
+            of them, to be quicker.
     """
     rows = np.empty((len(queries), k), dtype=np.int64)
     scores = np.empty((len(queries), k), dtype=np.float32)
