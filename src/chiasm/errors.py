@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from functools import cache
 from typing import Any
 
-__all__ = ["ChiasmError", "ChiasmWarning", "not_fitted", "unknown"]
+__all__ = ["Away", "ChiasmError", "ChiasmWarning", "not_fitted", "unknown"]
 
 
 class ChiasmError(ValueError):
@@ -16,6 +16,10 @@ class ChiasmError(ValueError):
 
     The command line prints it without a traceback and exits 1.
     """
+
+
+class Away(ChiasmError):
+    """Another program that is needed, a database, does not answer now: the same request may be met later."""
 
 
 class ChiasmWarning(UserWarning):

@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 
+from click.testing import CliRunner
 from PIL import Image
 
 from _served import index, server, start  # noqa: F401 (fixtures)
@@ -147,3 +148,20 @@ def test_words_are_read_as_the_command_line_reads_them(server):
     assert found({"words": "a red circle +"}) == found({"words": "a red circle"})  # still being written
     status, told, _ = server.ask("POST", "/search", {"terms": [{"words": '- "red"'}]})
     assert (status, told["error"]["code"]) == (422, "not_possible")
+
+
+def test_the_command_takes_the_files_in_where_it_is_given_a_model(index, tmp_path, monkeypatch):
+    import chiasm.cli.serve as command
+    from chiasm.cli import cli
+
+    served = []
+    monkeypatch.setattr(command, "serve_collection", lambda collection, *_: served.append(collection))
+    shutil.copytree(next((index / "p.index").glob("model-*")), tmp_path / "p.chiasm")
+    alone = CliRunner().invoke(cli, ["serve", str(tmp_path / "p.chiasm")])
+    assert alone.exit_code
+    assert "p.chiasm FOLDER" in str(alone.exception)
+    for _ in range(2):  # the second time it is there
+        again = CliRunner().invoke(cli, ["serve", str(tmp_path / "p.chiasm"), str(index / "Pictures")])
+        assert not again.exit_code, again.output
+    assert [one.ledger()["searchable"] for one in served] == [30, 30]
+    assert {one.path for one in served} == {tmp_path / "p.index"}

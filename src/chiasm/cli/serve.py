@@ -10,12 +10,14 @@ from typing import Any
 import click
 
 from chiasm.cli._shared import command_line, device, echo_json
-from chiasm.collection import Collection
+from chiasm.collection import Collection, load
 from chiasm.errors import ChiasmError
+from chiasm.scale import Bars
 
 
 @click.command("serve")
-@click.argument("index")
+@click.argument("index", metavar="INDEX|MODEL")
+@click.argument("data", metavar="[FOLDER|DATA]", required=False)
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen at.")
 @click.option("--port", default=8765, show_default=True, type=click.IntRange(0, 65535), help="0: any that is free.")
 @click.option("--tokens", metavar="FILE", help="Who may ask (chiasm token add); needed for other machines.")
@@ -30,6 +32,7 @@ from chiasm.errors import ChiasmError
 @click.option("--json", "as_json", is_flag=True, help="Print the address as JSON once it answers.")
 def serve_command(
     index: str,
+    data: str | None,
     host: str,
     port: int,
     tokens: str | None,
@@ -38,7 +41,12 @@ def serve_command(
     threads: int | None,
     as_json: bool,
 ) -> None:
-    """Search INDEX in a browser, or by programs (/docs says how). Ends with Ctrl-C."""
+    """Search INDEX in a browser, or by programs (/docs says how). Ends with Ctrl-C.
+
+    \b
+    chiasm serve photos.index
+    chiasm serve photos.chiasm Pictures    with a MODEL: takes the files in first (photos.index)
+    """
     check_installed()
     from chiasm.serve.running import check_host, read_score
     from chiasm.serve.tokens import Tokens
@@ -48,7 +56,21 @@ def serve_command(
         raise ChiasmError(f"{tokens} holds no token yet: chiasm token add NAME --tokens {tokens} makes one.")
     check_host(host, known)
     told = read_score(score) if score else None
-    serve_collection(Collection(index), host, port, known, name, told, threads, as_json)
+    serve_collection(_collection(index, data), host, port, known, name, told, threads, as_json)
+
+
+def _collection(index: str, data: str | None) -> Collection:
+    """The index, or the one beside a model that is built, or brought up to date, with some data."""
+    if data is not None:
+        place = Path(index)
+        return Collection.build(place.with_suffix(".index"), place, data, progress=Bars("index"))
+    found = load(index)
+    if not isinstance(found, Collection):
+        raise ChiasmError(
+            f"wanted an index, or a model and the files to search with it, got the model {index} alone: "
+            f"{command_line('serve', index, 'FOLDER')} takes in those of a folder and serves them."
+        )
+    return found
 
 
 def check_installed() -> None:

@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from chiasm import registry, scale
+from chiasm import scale
 from chiasm.collection._catalog import Catalog, Item, place_of
 from chiasm.collection._fused import LEAST, SAMPLE, Fused
 from chiasm.collection._gallery import Gallery
 from chiasm.errors import ChiasmError
-from chiasm.index import APART, Index, Words
+from chiasm.index import APART, Exact, Index, Words
 from chiasm.media.images import MediaError, decode_image
 from chiasm.media.ocr import read_text
 from chiasm.views import Column, Views
@@ -202,10 +202,12 @@ class Said:
         return [*each, (self._worded(view), {item.id: item.name for item in held if "said" in item.facts})]
 
     def _engine(self, view: str, name: str, new: bool = False) -> Any:
-        """The vectors of a kind of text; None where there are none, unless it is to be made."""
+        """The vectors of a kind of text, beside the catalog whatever engine holds the files' own; None where there are
+        none, unless it is to be made.
+        """
 
         def made(path: Path) -> Any:
-            return registry.make("index", self._catalog.fact("engine"), columns=self.columns, path=path)
+            return Exact(columns=self.columns, path=path)
 
         return self._open(view, name, made, new)
 

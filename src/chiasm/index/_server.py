@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
-from chiasm.errors import ChiasmError
+from chiasm.errors import Away, ChiasmError
 
 __all__ = ["Server", "hidden"]
 
@@ -90,7 +90,7 @@ class Server:
                     f"the PostgreSQL server {self._place()} let nobody in ({said}): name the right user and password "
                     "in the address, or keep the password in ~/.pgpass."
                 ) from None
-            raise ChiasmError(
+            raise Away(
                 f"no PostgreSQL server answers {self._place()} ({said}): start it, or name another address."
             ) from None
         return db
@@ -110,7 +110,7 @@ class Server:
 
     def _told(self, error: Any, db: Any) -> ChiasmError:
         if db.closed or db.broken:
-            return ChiasmError(
+            return Away(
                 f"the PostgreSQL server {self._place()} went away while it was asked: nothing or all of this call is "
                 "written; once it is back, `update` may be asked again."
             )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
@@ -14,7 +15,7 @@ from fastapi.responses import FileResponse, JSONResponse, PlainTextResponse, Red
 from starlette.exceptions import HTTPException
 from threadpoolctl import threadpool_limits
 
-from chiasm.errors import ChiasmError
+from chiasm.errors import Away, ChiasmError
 from chiasm.serve import schemas as s
 from chiasm.serve.guard import COOKIE, LOCAL, Guard, cookie, needs
 from chiasm.serve.held import Held
@@ -28,6 +29,8 @@ from chiasm.serve.uploads import Uploads
 __all__ = ["make_app"]
 
 T = TypeVar("T")
+
+_log = logging.getLogger("chiasm.serve")
 
 _BESIDE = 4
 """Requests worked on for each text that is encoded: the others wait for one pass over the vectors, together."""
@@ -75,6 +78,10 @@ def make_app(
         """Call in one of the threads; a library's sentence becomes an answer."""
         try:
             return await pool.run(call, *values, seconds=limits.seconds)
+        except Away as error:
+            _log.warning("%s", error)
+            said = "the database that holds the vectors does not answer: ask again in a while."
+            raise Refusal(503, "index_away", said, {"Retry-After": "5"}) from None
         except ChiasmError as error:
             raise Refusal(422, "not_possible", held.scrubbed(str(error))) from None
 
