@@ -18,7 +18,7 @@ class ChiasmError(ValueError):
     """
 
 
-class Away(ChiasmError):
+class Away(ChiasmError):  # noqa: N818
     """Another program that is needed, a database, does not answer now: the same request may be met later."""
 
 
