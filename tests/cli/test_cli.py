@@ -327,12 +327,18 @@ def _classes(folder: Path) -> None:
         (folder / name).rename(folder / color / name)
 
 
-@pytest.mark.parametrize(("make", "views"), [(_captions, {"image", "text"}), (_classes, {"image", "class"})])
-def test_a_folder_is_fitted_scored_and_searched_without_naming_columns(
-    run: Run, tmp_path: Path, make: Any, views: set[str]
+@pytest.mark.parametrize(
+    ("make", "named", "views"),
+    [
+        (_captions, (), {"image", "text"}),
+        (_classes, ("--text", "class", "--image", "image"), {"image", "class"}),
+    ],
+)
+def test_a_folder_is_fitted_scored_and_searched_and_its_subfolders_are_captions_where_they_are_named(
+    run: Run, tmp_path: Path, make: Any, named: tuple[str, ...], views: set[str]
 ) -> None:
     make(tmp_path / "d")
-    done = answered(run("fit", "retrieve", tmp_path / "d", *CHEAP, "--to", tmp_path / "m", "--json"))
+    done = answered(run("fit", "retrieve", tmp_path / "d", *named, *CHEAP, "--to", tmp_path / "m", "--json"))
     assert (set(done["views"]), done["things"], done["split"]) == (views, 40, {"train": 28, "val": 4, "test": 8})
     check_score(answered(run("score", tmp_path / "m", tmp_path / "d", "--json")), labelled="class" in views)
     found = answered(run("search", tmp_path / "m", "a red thing", "--json"))

@@ -6,6 +6,7 @@ import csv
 import gzip
 import json
 import os
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ import pytest
 import chiasm
 from chiasm import ChiasmError
 from chiasm.data.read import read_split
+from chiasm.errors import ChiasmWarning
 from chiasm.views import Views
 from conftest import make_pictures
 
@@ -283,10 +285,23 @@ def test_pictures_with_texts_beside_them_are_captioned_line_by_line(pictures: Pa
 def test_a_folder_with_a_subfolder_a_class_is_labelled_by_it(tmp_path: Path) -> None:
     make_pictures(tmp_path / "猫" / "deep", 2)
     make_pictures(tmp_path / "dog", 1)
-    views = chiasm.read(tmp_path)
+    views = chiasm.read(tmp_path, text="class", image="image")
     assert cells(views, "class") == ["dog", "猫", "猫"]
     assert views.ids.tolist() == ["dog/0000.png", "猫/deep/0000.png", "猫/deep/0001.png"]
     assert views.facts["label"].tolist() == ["dog", "猫", "猫"]
+
+
+def test_names_of_subfolders_are_no_captions_unless_asked_for(tmp_path: Path) -> None:
+    for i, name in enumerate(("2021", "2022", "misc")):
+        make_pictures(tmp_path / name, 2, seed=i)
+    said = r"3 names of folders \(2021, 2022, misc\) are labels, not captions: text='class', image='image' take them"
+    with pytest.warns(ChiasmWarning, match=said):
+        views = chiasm.read(tmp_path)
+    assert (views.names, sorted(set(views.label))) == (["image"], ["2021", "2022", "misc"])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", ChiasmWarning)
+        assert chiasm.read(tmp_path, image="image").names == ["image"]
+        assert chiasm.read(tmp_path, label="class").names == ["image"]
 
 
 def test_pictures_alone_are_one_view(pictures: Path) -> None:

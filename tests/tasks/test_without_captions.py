@@ -11,7 +11,7 @@ import chiasm
 from chiasm.errors import ChiasmError, ChiasmWarning
 from chiasm.tasks.retrieve import Retrieve
 from chiasm.views import ABSENT, Column, Views
-from conftest import pack
+from conftest import make_pictures, pack
 
 
 @pytest.mark.slow
@@ -92,3 +92,16 @@ def test_pictures_whose_encoder_knows_no_names_ask_for_a_second_column(tmp_path)
         Image.fromarray(np.full((32, 32, 3), 60 * i, np.uint8)).save(tmp_path / f"{i}.png")
     with pytest.raises(ChiasmError, match="knows none"):
         Retrieve({"image": "pixel_image"}).fit(chiasm.read(tmp_path))
+
+
+def test_pictures_in_subfolders_are_pictures_alone_as_flat_ones_are(tmp_path):
+    pairs = make_pictures(tmp_path / "flat", 8)
+    for i, (name, _) in enumerate(pairs):
+        deep = tmp_path / "deep" / ("2021", "2022", "misc")[i % 3]
+        deep.mkdir(parents=True, exist_ok=True)
+        (deep / name).write_bytes((tmp_path / "flat" / name).read_bytes())
+    flat, deep = (Retrieve().fit(chiasm.read(tmp_path / folder)) for folder in ("flat", "deep"))
+    assert (deep.views_, deep.paired_, deep.names_) == ({"image": "image", "text": "text"}, 0, 1000)
+    found, expected = (model.hits({"text": ["a red circle"]}, k=8)[0] for model in (deep, flat))
+    assert [hit["item"].rpartition("/")[2] for hit in found] == [hit["item"] for hit in expected]
+    assert [hit["score"] for hit in found] == pytest.approx([hit["score"] for hit in expected], abs=1e-5)

@@ -27,7 +27,8 @@ def retrieve_command(data: str, **options: Any) -> None:
 
     Pictures alone are learned from the names that their encoder knows, and are found by words.
 
-    DATA is a csv, tsv, jsonl or Parquet table, or a folder of pictures with same-named .txt files or class subfolders.
+    DATA is a csv, tsv, jsonl or Parquet table, or a folder of pictures, alone or with same-named .txt files. Names of
+    subfolders are captions where they are asked for: --text class --image image.
     """
 
     fitted = fit("retrieve", data, options, {"align": options["align"]}, parts=PARTS)

@@ -37,7 +37,7 @@ def read_folder(
     Args:
         folder: what is read. encoding: of its texts. root: the folder that no link may lead out of.
         named: the columns that will be asked for, none for all. Texts are read where they are among them; where "class"
-            is, files that lie in no subfolder have none.
+            is, files that lie in no subfolder have none; where a kind is ("image"), it is another name of "path".
     """
     notes: list[Noted] = []
     files: list[Path] = []
@@ -63,6 +63,8 @@ def read_folder(
     columns = ["path"] if len(set(kinds)) == 1 else [kind for kind in _SUFFIXES if kind in kinds]
     cells: dict[str, list] = {"id": [composed(name) for name, _, _ in rows]}
     cells |= {column: [held.get(column) for _, _, held in rows] for column in columns}
+    if columns == ["path"] and kinds[0] in named:
+        cells[kinds[0]] = cells["path"]
     written = _texts(others)
     stems = [_stem(p) for _, p, _ in rows]
     captions = {stem: written[stem] for stem in dict.fromkeys(stems) if stem in written}

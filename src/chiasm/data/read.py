@@ -59,7 +59,8 @@ def read(
     Columns of numbers and of categories make one view together, named record: `number="age"` makes a field of it.
     Several views may come of one column: `video={"scene": "file", "motion": "file"}`; one decode serves them all.
     A folder: pictures with same-named .txt files (a caption a line), or one subfolder a class, or pictures alone; or
-    sounds, or videos, in the same ways; or several of these, where same-named files are one row.
+    sounds, or videos, in the same ways; or several of these, where same-named files are one row. Names of subfolders
+    are labels; captions only where they are asked for (`text="class", image="image"`).
     Every file and row is used or told: what was passed over, and what looks odd, is in `notes` of the Views, and warned
     of as a `ChiasmWarning`, one sentence a reason.
     What is in memory (a DataFrame of pandas or polars, an Arrow table, a dict of columns, a list of rows) is a table
@@ -117,7 +118,8 @@ def read(
         else:
             wanted = {kind: (kind, kind) for kind in ("image", "audio", "video", "vector") if kind in cells}
         wanted |= {"text": ("text", "text")} if "text" in cells else {}
-        wanted |= {"class": ("text", "class")} if "class" in cells and labelled != "class" else {}
+        if "class" in cells and labelled != "class":
+            notes.append(("class", "", _no_captions(cells["class"], wanted)))
     if in_folder:
         key = key or "id"
         labelled = labelled or ("class" if "class" in cells else [])
@@ -271,6 +273,14 @@ def _ids(
         if isinstance(values[r], str) and not is_missing(values[r]) and path:
             ids[i] = plain(values[r])
     return np.array(ids, dtype=object), source
+
+
+def _no_captions(classes: Sequence[str], media: Mapping[str, tuple[str, str]]) -> Note:
+    """What to say of the subfolders of a folder without captions: they may be years, or names of people."""
+    names = [name for name in dict.fromkeys(classes) if name]
+    takes = ", ".join(f"{kind}={kind!r}" for kind in media)
+    message = f"{len(names)} names of folders ({some(names)}) are labels, not captions: text='class', {takes} take them"
+    return Note("folder_names", f"{message} for captions")
 
 
 def _split(value: Any, name: str, row: int) -> str:
