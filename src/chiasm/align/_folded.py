@@ -24,12 +24,14 @@ class Folded(Aligner):
     the asking side c; one more a view makes all lengths equal, so that a cosine ranks as the inner product does.
 
     A subclass implements `_unit` and `_bias`, and calls `_keep` at the end of `fit`. Learned: `banks_` by view, known
-    queries `(m, w)`, and `counts_`, what each counts, for views in which they differ; `levels_`, the mean bias of each
-    ordered pair; `limit_`, the largest deviation from it.
+    queries `(m, w)`, and `counts_`, what each counts, for views in which they differ; `sure_`, how much of the biases
+    is taken, 0..1, where that is not all; `levels_`, the mean bias of each ordered pair; `limit_`, the largest
+    deviation from it.
     """
 
     banks_: dict[str, np.ndarray]
     counts_: dict[str, np.ndarray]
+    sure_: dict[str, float]
     levels_: dict[str, dict[str, float]]
     limit_: float
 
@@ -71,14 +73,22 @@ class Folded(Aligner):
         """As `_bias`, `(m, 1)`, written down."""
         raise NotImplementedError
 
-    def _keep(self, views: Views, most: int, seed: int, more: Mapping[str, tuple[np.ndarray, float]] = {}) -> None:
+    def _keep(
+        self,
+        views: Views,
+        most: int,
+        seed: int,
+        more: Mapping[str, tuple[np.ndarray, float]] = {},
+        doubt: float = 0.0,
+    ) -> None:
         """Keep at most so many known queries of each view, and the sizes of the biases that they make.
 
         Args:
             more: by view further queries `(m, d)`, and what all of them together count beside one known query.
+            doubt: of the biases by n known queries n / (n + doubt) is taken.
         """
         rng = np.random.default_rng(seed)
-        self.banks_, self.counts_ = {}, {}
+        self.banks_, self.counts_, self.sure_ = {}, {}, {}
         for name, column in views.columns.items():
             rows = np.asarray(column.items[rng.permutation(column.used)[:most]])
             if name in more:
@@ -86,6 +96,8 @@ class Folded(Aligner):
                 self.counts_[name] = np.repeat([1.0, count / len(others)], [len(rows), len(others)])
                 rows = np.concatenate([rows, others])
             self.banks_[name] = self._unit(name, rows).astype(np.float32)
+            if doubt:
+                self.sure_[name] = len(rows) / (len(rows) + doubt)
         self.levels_, self.limit_ = {name: {} for name in self.banks_}, 1e-6
         for gallery, asker in permutations(self.banks_, 2):
             bias = self._owing(self.banks_[gallery], asker) if len(self.banks_[gallery]) else np.zeros(1)
@@ -117,6 +129,7 @@ class Folded(Aligner):
             if gallery == name:
                 bank = self.banks_[asker]
                 owing = self._trace_bias(unit, bank, self._counted(asker)) if len(bank) else nothing
+                owing = owing if (taken := self._taken(asker)) == 1 else owing * taken
                 sides.append((owing - self.levels_[gallery][asker]).clip(-self.limit_, self.limit_) * (-1 / c))
             else:
                 sides.append(unit.constant([c]) if asker == name else nothing)
@@ -129,12 +142,17 @@ class Folded(Aligner):
         bank = self.banks_[asker]
         if not len(bank):  # nobody is known to have asked
             return np.zeros(len(rows), np.float32)
-        return self._bias(rows, bank, self._counted(asker))
+        bias = self._bias(rows, bank, self._counted(asker))
+        return bias if (taken := self._taken(asker)) == 1 else bias * np.float32(taken)
 
     def _counted(self, asker: str) -> np.ndarray | None:
         """What each known query of a view counts; None: all the same, and in a model saved before 0.2."""
         counts: np.ndarray | None = vars(self).get("counts_", {}).get(asker)
         return counts
+
+    def _taken(self, asker: str) -> float:
+        """How much of the biases that a view's known queries make is taken; all of it in a model saved before 0.2."""
+        return float(vars(self).get("sure_", {}).get(asker, 1.0))
 
 
 def trace_inverted_softmax(rows: Symbol, bank: np.ndarray, beta: float, counts: np.ndarray | None) -> Symbol:

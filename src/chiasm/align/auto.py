@@ -63,8 +63,14 @@ SURE_FROM = 50
 SHOWN = 1.645
 """By so many standard errors must held-out pairs be likelier with the bridges than without: 5 % by luck."""
 
+BETTER = 1.0
+"""The same of a space that encoders share: by so many must they be likelier with what pairs say beside it."""
+
 NAMES = 100.0
 """What all names together count among the known queries."""
+
+DOUBT = 100.0
+"""So many known queries correct half as much as they say, in a space that encoders share already (docs/align.md)."""
 
 
 class Auto(Folded):
@@ -79,6 +85,9 @@ class Auto(Folded):
     4. *Names* (see `Bridge`): where an encoder brings a classifier with names, these are pairs that cost nothing. They
        are weighed like the rest, and are all there is where there are fewer than ten pairs. From 50 pairs on they count
        only where held-out pairs are likelier with them by more than 1.6 standard errors.
+    5. *A space that the encoders share* (CLIP): it is all that counts, unless held-out pairs are likelier by a
+       standard error with 1 and 2 beside it. Of 3 it takes n / (n + 100), where n queries are known: all of what a few
+       say would do harm.
 
     One ridge a view (where one view tells the other exactly, the best ones differ a hundredfold), the weight w, the
     power of the likeness and the temperature t are chosen by the likelihood of held-out pairs, softmax(t s), which
@@ -153,9 +162,15 @@ class Auto(Folded):
         if not self.chosen_["bridge"]:
             self.bridges_ = []
         names = {one.speaks: (one.known.vectors, NAMES) for one in self.bridges_ if isinstance(one.known, Names)}
+        doubt = DOUBT if self._shared else 0.0
         self.bridges_ = [bridge.narrowed(views) for bridge in self.bridges_]
-        self._keep(views, self.anchors, self.seed, names)
+        self._keep(views, self.anchors, self.seed, names, doubt)
         return self
+
+    @property
+    def _shared(self) -> bool:
+        """Whether what joins views is a space of their encoders, and no names."""
+        return bool(self.bridges_) and not any(isinstance(one.known, Names) for one in self.bridges_)
 
     def _worth(self, val: Views | None, views: Views) -> Views | None:
         """Validation rows, unless a handful of their pairs would say what bridges count: then folds say it."""
@@ -228,7 +243,9 @@ class Auto(Folded):
             share = weight / (1 + weight) if np.isfinite(weight) else 1.0
             tried.append(self._try(_mixed(sims, share), {**chosen, "bridge": share}))
         best = min(tried, key=lambda trial: trial["loss"])
-        if best["bridge"] and (paired < SURE_FROM or _shown(sims, tried[0], best)):
+        if self._shared:
+            best = best if best is not tried[-1] and _shown(sims, tried[-1], best, BETTER) else tried[-1]
+        if best["bridge"] and (self._shared or paired < SURE_FROM or _shown(sims, tried[0], best, SHOWN)):
             self.chosen_ |= {"bridge": best["bridge"], "temperature": STRENGTH * best["temperature"]}
 
     def _fold(self, views: Views, mask: np.ndarray | None, held: Views, widths: Mapping[str, int]) -> Fold:
@@ -321,8 +338,14 @@ def _mixed(sims: Sequence[tuple[np.ndarray, ...]], share: float) -> list[tuple[n
     return [((1 - share) * own + share * over, hits, starts) for own, over, hits, starts in sims]
 
 
-def _shown(sims: Sequence[tuple[np.ndarray, ...]], without: Mapping[str, Any], best: Mapping[str, Any]) -> bool:
-    """Whether held-out pairs are likelier with the bridges by more than luck."""
-    each = [unlikely(_mixed(sims, trial["bridge"]), trial["temperature"]) for trial in (without, best)]
+def _shown(
+    sims: Sequence[tuple[np.ndarray, ...]], plain: Mapping[str, Any], best: Mapping[str, Any], errors: float
+) -> bool:
+    """Whether held-out pairs are likelier with the best weight of the bridges than with a plain one, by luck's measure.
+
+    Args:
+        errors: by so many standard errors.
+    """
+    each = [unlikely(_mixed(sims, trial["bridge"]), trial["temperature"]) for trial in (plain, best)]
     gain = each[0] - each[1]
-    return bool(gain.mean() > SHOWN * gain.std(ddof=1) / np.sqrt(len(gain)))
+    return bool(gain.mean() > errors * gain.std(ddof=1) / np.sqrt(len(gain)))
