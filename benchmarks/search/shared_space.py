@@ -10,10 +10,10 @@ said but that they share a space (`chiasm.known.Same`).
 
 `auto` with n pairs, and with n captions beside all pictures, those that are scored too: what it adds to the rsum of
 the space's own cosines, over ten re-drawn splits; and what the same pairs give without the space. rsum = R@1 + R@5 +
-R@10 both ways, in points of 600; gallery 300 rows (200 of news). The share of the correction for hubs (n / (n + 100))
-and the one standard error were chosen on the first five splits of boxes and coco2k; ikea and web_news_zh were not looked
-at. Intervals are Nadeau & Bengio's, with the ratio of scored rows to those that pairs are drawn from: at small n that
-may be too narrow.
+R@10 both ways, in points of 600; gallery 300 rows (200 of news). The share of the correction for hubs (n / (n + 100)),
+the least of 30 pairs and the one standard error were chosen on the splits of boxes and coco2k; ikea and web_news_zh
+were not looked at. Intervals are Nadeau & Bengio's, with the ratio of scored rows to those that pairs are drawn from:
+at small n that may be too narrow.
 """
 
 from __future__ import annotations

@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 
 import chiasm
+from _films import wav
+from chiasm.data.source import Source
 from chiasm.errors import ChiasmError, ChiasmWarning
 from chiasm.tasks.retrieve import Retrieve
 from chiasm.views import ABSENT, Column, Views
@@ -79,8 +81,9 @@ def test_texts_of_a_model_of_pictures_alone_are_looked_for_with_a_sentence():
     both = chiasm.read(pack("coco2k") / "data.parquet", image="image", text="caption", id="id")[:4]
     model = Retrieve().fit(both.replace({"image": both["image"]}))
     picture = {"image": [both["image"].items[0]]}
-    with pytest.raises(ChiasmError, match="holds no items of 'text'"):
-        model.hits(picture)
+    with pytest.raises(ChiasmError, match=r"holds no items of 'text': it learned from 'image' alone.*to='image'"):
+        model.hits({"text": ["a train"]}, to="text")
+    assert len(model.hits(picture)[0]) == 4  # the only gallery there is
     named = model.hits(picture, within=Views({"text": Column("text", ["a dog", "a train"])}))
     assert {hit["item"] for hit in named[0]} == {"a dog", "a train"}
 
@@ -105,3 +108,65 @@ def test_pictures_in_subfolders_are_pictures_alone_as_flat_ones_are(tmp_path):
     found, expected = (model.hits({"text": ["a red circle"]}, k=8)[0] for model in (deep, flat))
     assert [hit["item"].rpartition("/")[2] for hit in found] == [hit["item"] for hit in expected]
     assert [hit["score"] for hit in found] == pytest.approx([hit["score"] for hit in expected], abs=1e-5)
+
+
+def test_a_model_of_a_table_of_pictures_is_scored_on_a_table_that_has_captions_too(tmp_path):
+    lines = [f"{name},{words} {i}" for i, (name, words) in enumerate(make_pictures(tmp_path, 12))]
+    for column in ("text", "caption", "words"):
+        (tmp_path / f"{column}.csv").write_text("\n".join([f"path,{column}", *lines]), encoding="utf-8")
+    source = Source(image=["path"])
+    model = Retrieve().fit(source.read(tmp_path / "words.csv"))
+    for column, columns in (("text", None), ("caption", None), ("words", {"text": "words"})):
+        rows = source.read_to_score(tmp_path / f"{column}.csv", model.views_, columns=columns)
+        assert sorted(rows.names) == ["path", "text"]
+        assert model.score(rows).table["seen"] == {"path": 12}
+    alone = source.read_to_score(tmp_path / "words.csv", model.views_)
+    with pytest.raises(ChiasmError, match=r"two of path, text, got path alone.*columns=\{'text': 'COL'\}"):
+        model.score(alone)
+
+
+def test_words_of_a_table_of_one_column_name_pictures_and_a_folder_without_texts_says_what_it_has(tmp_path):
+    make_pictures(tmp_path, 4)
+    (tmp_path / "kinds.csv").write_text("kind\na red circle\na train\n", encoding="utf-8")
+    source = Source()
+    words = source.read_gallery(tmp_path / "kinds.csv", "text", "text")
+    assert words["text"].items == ["a red circle", "a train"]
+    with pytest.raises(ChiasmError, match=r"holds texts, and no file below .* \(to='image'\)"):
+        source.read_gallery(tmp_path, "text", "text")
+
+
+def test_pictures_in_a_column_that_is_called_text_are_found_by_words(tmp_path):
+    lines = [name for name, _ in make_pictures(tmp_path, 4)]
+    (tmp_path / "t.csv").write_text("\n".join(["text", *lines]), encoding="utf-8")
+    model = Retrieve().fit(chiasm.read(tmp_path / "t.csv", image="text"))
+    assert model.views_ == {"text": "image", "words": "text"}
+    assert len(model.hits("a red circle")[0]) == 4
+    assert len(model.hits({"words": ["a red circle"]})[0]) == 4
+
+
+def test_what_was_learned_from_besides_pairs_is_told(tmp_path):
+    pairs = make_pictures(tmp_path, 12)
+    parts = [(words, "test") if i == 3 else ("", "train") for i, (_, words) in enumerate(pairs)]
+    lines = [f"{name},{words},{part}" for (name, _), (words, part) in zip(pairs, parts, strict=True)]
+    (tmp_path / "t.csv").write_text("\n".join(["path,caption,split", *lines]), encoding="utf-8")
+    none = Retrieve().fit(chiasm.read(tmp_path / "t.csv", image="path"))
+    assert "no caption but from the 1,000 names that the encoder of 'path' knows" in none.besides()[0]
+    held = Retrieve().fit(chiasm.read(tmp_path / "t.csv", image="path", text="caption", split="split"))
+    assert held.besides()[1].startswith("the one caption is held out")
+
+
+def test_kinds_side_by_side_without_a_pair_say_what_pairs_up(tmp_path):
+    make_pictures(tmp_path, 3)
+    for i in range(3):
+        wav(tmp_path / f"s{i}.wav", np.sin(np.arange(8000) / (8 + i)), 8000)
+    with pytest.raises(ChiasmError, match=r"files of one name pair up.*one kind alone \(image='image'\)"):
+        Retrieve().fit(chiasm.read(tmp_path))
+
+
+def test_two_columns_of_pictures_without_texts_say_that_names_are_not_used(tmp_path):
+    names = [name for name, _ in make_pictures(tmp_path, 12)]
+    (tmp_path / "t.csv").write_text("\n".join(["a,b", *(f"{one},{one}" for one in names)]), encoding="utf-8")
+    with pytest.warns(ChiasmWarning, match="names that the encoder of 'a' knows are not used, and words find nothing"):
+        model = Retrieve().fit(chiasm.read(tmp_path / "t.csv", image=["a", "b"]))
+    with pytest.raises(ChiasmError, match="knows words for 'a dog', got one of a, b: fit with a column of texts"):
+        model.hits("a dog")

@@ -55,7 +55,7 @@ ALONE = {"bridge": 1.0, "temperature": 14.0}
 FEWEST = 10
 
 ENOUGH = 30
-"""The least pairs among validation rows that say what bridges count."""
+"""The least pairs among validation rows that say what bridges count, and the least that count beside a shared space."""
 
 SURE_FROM = 50
 """Pairs from which on the bridges count only where that is shown; below it the likeliest weight is taken."""
@@ -85,9 +85,9 @@ class Auto(Folded):
     4. *Names* (see `Bridge`): where an encoder brings a classifier with names, these are pairs that cost nothing. They
        are weighed like the rest, and are all there is where there are fewer than ten pairs. From 50 pairs on they count
        only where held-out pairs are likelier with them by more than 1.6 standard errors.
-    5. *A space that the encoders share* (CLIP): it is all that counts, unless held-out pairs are likelier by a
-       standard error with 1 and 2 beside it. Of 3 it takes n / (n + 100), where n queries are known: all of what a few
-       say would do harm.
+    5. *A space that the encoders share* (CLIP): it is all that counts, unless there are 30 pairs and held-out ones are
+       likelier by a standard error with 1 and 2 beside it. Of 3 it takes n / (n + 100), where n queries are known: all
+       of what a few say would do harm.
 
     One ridge a view (where one view tells the other exactly, the best ones differ a hundredfold), the weight w, the
     power of the likeness and the temperature t are chosen by the likelihood of held-out pairs, softmax(t s), which
@@ -244,7 +244,8 @@ class Auto(Folded):
             tried.append(self._try(_mixed(sims, share), {**chosen, "bridge": share}))
         best = min(tried, key=lambda trial: trial["loss"])
         if self._shared:
-            best = best if best is not tried[-1] and _shown(sims, tried[-1], best, BETTER) else tried[-1]
+            sure = paired >= ENOUGH and best is not tried[-1] and _shown(sims, tried[-1], best, BETTER)
+            best = best if sure else tried[-1]
         if best["bridge"] and (self._shared or paired < SURE_FROM or _shown(sims, tried[0], best, SHOWN)):
             self.chosen_ |= {"bridge": best["bridge"], "temperature": STRENGTH * best["temperature"]}
 

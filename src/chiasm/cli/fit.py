@@ -37,20 +37,15 @@ def retrieve_command(data: str, **options: Any) -> None:
     following = [["score", folder, data]] if counts["test"] else []
     if text:
         following.append(["search", folder, _example(model, text)])
-    choices, names = model.aligner_.choices(), model.names_
-    learned = [f"learned from {fitted.paired} of {fitted.shown}; saved {folder}", *told(model.counts_, pairs=True)]
+    choices, besides = model.aligner_.choices(), model.besides()
+    learned = [f"learned from {fitted.paired} of {fitted.shown}; saved {folder}"]
     if not model.paired_:
-        what = f"the {names:,} names that the encoder of {fitted.views.names[0]!r} knows" if names else "a shared space"
-        learned = [f"learned from no caption but from {what}", f"{fitted.shown}; saved {folder}"]
-        if names:
-            learned[0] += (
-                ". What is like none of them is found badly: add a column of captions, a hundred or two, and fit again"
-            )
-    elif names:
-        learned.append(f"{names:,} names that an encoder knows count {100 * choices['bridge']:.0f} % beside the pairs")
-    elif choices.get("bridge"):
-        learned.append(f"the space that the encoders share counts {100 * choices['bridge']:.0f} % beside the pairs")
-    fitted.say({"aligner": {"name": options["align"], **choices}, "names": names}, learned, following)
+        learned = [*besides[:1], f"{fitted.shown}; saved {folder}"]
+    if model.paired_ or model.counts_["whole"]["all"]:
+        learned += told(model.counts_, pairs=True)
+    learned += besides[not model.paired_ :]
+    facts = {"aligner": {"name": options["align"], **choices}, "names": model.names_}
+    fitted.say({**facts, "notes": [*fitted.done["notes"], *besides]}, learned, following)
 
 
 def _answering(name: str, doc: str) -> None:

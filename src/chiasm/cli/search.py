@@ -126,7 +126,7 @@ def search_command(
         if where or every or more or less:
             option = "where" if where else "all" if every else "more" if more else "less"
             raise ChiasmError(f"wanted an index together with --{option} (chiasm index build), got the model {model}.")
-        targets = [part.target(names, one) for one in to or [None]]
+        targets = [part.target(names, one, own=inside is None) for one in to or [None]]
     target = targets[0]
     if window is not None and inside is None:
         raise ChiasmError("wanted --window together with --in, whose long media it cuts.")

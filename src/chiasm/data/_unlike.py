@@ -8,11 +8,15 @@ from pathlib import Path
 from typing import Any
 
 from chiasm.data.folder import modality_of
-from chiasm.data.table import A_FILE
+from chiasm.data.read import read
+from chiasm.data.table import A_FILE, read_table
 from chiasm.errors import ChiasmError
 from chiasm.views import Column, Views
 
-__all__ = ["by_kind", "one_file", "other_columns", "other_kind"]
+__all__ = ["by_kind", "one_file", "other_columns", "other_kind", "spoken", "texts_of", "told_in"]
+
+_CAPTIONS = ("caption", "captions", "text")
+"""What a column of texts is mostly called."""
 
 
 def by_kind(cells: Mapping[str, Sequence[Any]]) -> dict[str, str]:
@@ -49,3 +53,34 @@ def other_columns(
         f"{data} {lacks} that {of or ', '.join(views)} were read from at fit: it has {', '.join(cells)}. Say which of "
         f"these holds what (columns={{{first!r}: 'COL'}})."
     )
+
+
+def spoken(views: Mapping[str, str], named: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
+    """The views of texts that were read from no column, by name: a model of pictures alone makes one by itself."""
+    read = {name for held in named.values() for name in held}
+    whole = [name for name, of in views.items() if of == "text" and name.rpartition(".")[0] not in views]
+    return {name: name for name in whole if name not in read}
+
+
+def told_in(cells: Mapping[str, Any], texts: Mapping[str, str], asked: Iterable[str]) -> dict[str, str]:
+    """The columns of texts of a table, without those of views that nobody named and that it has no captions for.
+
+    Args:
+        texts: view -> column. asked: the views whose column was named, at fit or now.
+    """
+    named = set(asked)
+    able = {name: [column, *([] if name in named else _CAPTIONS)] for name, column in texts.items()}
+    found = {name: [column for column in columns if column in cells or name in named] for name, columns in able.items()}
+    return {name: columns[0] for name, columns in found.items() if columns}
+
+
+def texts_of(folder: Path, view: str, encoding: str) -> Views:
+    """The captions in a folder, as one view; a ChiasmError where it has none."""
+    cells = read_table(folder, encoding, ["text"]).cells
+    if "text" not in cells:
+        kind = next(kind for kind in by_kind(cells) if kind in A_FILE)
+        raise ChiasmError(
+            f"view {view!r} holds texts, and no file below {folder} has a .txt of its name: to search its files say so "
+            f"(to={kind!r}), or name texts."
+        )
+    return read(folder, text={view: "text"}, encoding=encoding)

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from chiasm.data._unlike import by_kind, one_file, other_columns, other_kind
+from chiasm.data._unlike import by_kind, one_file, other_columns, other_kind, spoken, texts_of, told_in
 from chiasm.data.cells import composed
 from chiasm.data.folder import modality_of
 from chiasm.data.notes import Noted, sentences
@@ -134,10 +134,12 @@ class Source(Part):
         """
         encoding = encoding or self.encoding
         named = self._named_as({} if Path(data).expanduser().is_dir() else views, columns, facts=True)
+        held = read_table(data, encoding, [c for some in named.values() for c in some.values()], root).cells
+        if self._named:
+            named["text"] = told_in(held, named["text"], [*names_of(self.text), *(columns or {})])
         options: dict[str, Any] = {kind: held for kind, held in named.items() if kind in _KINDS}
         facts = {kind: list(held.values()) for kind, held in named.items() if kind not in _KINDS}
         asked = {name: column for kind in (*_KINDS, "label") for name, column in named[kind].items()}
-        held = read_table(data, encoding, [*asked.values(), *(c for some in facts.values() for c in some)], root).cells
         if lost := {name: column for name, column in asked.items() if column not in held}:
             raise other_columns(data, "lacks columns", lost, held, lost)
         told: list[Noted] = []
@@ -226,8 +228,7 @@ class Source(Part):
         encoding = encoding or self.encoding
         if place.is_dir():
             return self._read_folder(place, view, modality, root, encoding)
-        kind = modality_of(place.name)
-        if kind == modality or {kind, modality} == set(_TIMED):
+        if (kind := modality_of(place.name)) == modality or {kind, modality} == set(_TIMED):
             return one_file(place, {view: modality})
         if kind and place.is_file():
             raise other_kind(place, view, modality, kind)
@@ -237,8 +238,9 @@ class Source(Part):
         options: dict[str, Any] = {"number": self.number, "category": self.category, "date": self.date}
         if modality != "record":
             name = composed(column or names_of(getattr(self, modality)).get(composed(view), view))
-            if modality == "vector" and name not in cells and list(cells) == ["vector"]:  # an array of NumPy
-                name = "vector"
+            free = modality == "text" and not column and view not in names_of(self.text)  # words to name pictures by
+            if name not in cells and len(cells) == 1 and (free or (modality == "vector" and "vector" in cells)):
+                (name,) = cells
             if name not in cells:
                 raise ChiasmError(
                     f"{place.name} has no column {name!r}, from which view {view!r} was read: say which of its columns "
@@ -335,11 +337,11 @@ class Source(Part):
         if not any(named.values()):
             whole = {name: kind for name, kind in views.items() if name.rpartition(".")[0] not in views}
             named |= {kind: {name: name for name, of in whole.items() if of == kind} for kind in _ITEMS}
+        named["text"] |= spoken(views, named)
         if facts:
             for kind in _WITHOUT:
                 held = getattr(self, kind) or ()
-                names = map(composed, [held] if isinstance(held, str) else held)
-                named[kind] = {name: name for name in names}
+                named[kind] = {name: name for name in map(composed, [held] if isinstance(held, str) else held)}
         asked = {composed(name): composed(column) for name, column in (columns or {}).items()}
         known = {name for held in named.values() for name in held}
         for name in asked:
@@ -379,15 +381,15 @@ class Source(Part):
         if modality == "record":
             raise ChiasmError(f"view {view!r} holds records, which lie in tables: wanted a table, got a folder.")
         if modality == "text":
-            return read(folder, text={view: "text"}, encoding=encoding)
+            return texts_of(folder, view, encoding)
         if root is not None and not folder.resolve().is_relative_to(Path(root).expanduser().resolve()):
             root = None
         cells = read_table(folder, encoding, ["path"], root).cells
         options: dict[str, Any] = {modality: {view: modality if modality in cells else "path"}}
         views = read(folder, encoding=encoding, root=root, **options)
         unasked = Note("other_kind", f"not searched: view {view!r} holds {modality}", skipped=True)
-        others = [cell for kind in _MEDIA if kind != modality for cell in cells.get(kind, ()) if cell]
-        return _tell(views, [(view, cell, unasked) for cell in others])
+        others = (cell for kind in _MEDIA if kind != modality for cell in cells.get(kind, ()))
+        return _tell(views, [(view, cell, unasked) for cell in others if cell])
 
 
 def _tell(views: Views, told: list[Noted]) -> Views:

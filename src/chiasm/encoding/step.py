@@ -254,6 +254,17 @@ class Encoding(Part):
                     )
         return found
 
+    def unheard(self) -> dict[str, str]:
+        """By view whose encoder has a side for texts in its own space, a view of texts that is read otherwise."""
+        found: dict[str, str] = {}
+        texts = {name: one for name, one in self.encoders_.items() if one.modality == "text"}
+        for shows, encoder in self.encoders_.items():
+            for speaker in filter(None, map(_speaker, members(encoder))):
+                alike = [isinstance(one, Joined) or speaker.fingerprint != one.fingerprint for one in texts.values()]
+                if texts and (isinstance(encoder, Joined) or all(alike)):
+                    found[shows] = next(iter(texts))
+        return found
+
     def _groups(self, views: Views) -> list[list[str]]:
         """The raw views, those together that read the same audio or video files: one decode serves them."""
         groups: list[list[str]] = []

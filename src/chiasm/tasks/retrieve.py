@@ -20,7 +20,7 @@ from chiasm.score import Score
 from chiasm.stats.relevance import check_pairs
 from chiasm.tasks._known_rows import Learned, strings
 from chiasm.tasks._results import Answers, Hits, recalled, remember
-from chiasm.tasks._retrieve import names
+from chiasm.tasks._retrieve import names, telling
 from chiasm.tasks._retrieve.asking import Asking
 from chiasm.tasks._retrieve.hits import Gallery, described, merged, numbered
 from chiasm.tasks._retrieve.paging import checked_skip, page, read_order
@@ -97,6 +97,8 @@ class Retrieve(Asking):
         given = as_views(views)
         views = names.with_words(given)
         if not (alone := names.silent(views)):
+            if names.mute(views):
+                raise telling.mixed(views)
             check_pairs(views, least=1)
         aligner = registry.make("align", self.align, seed=self.seed)
         registry.make("index", self.index)
@@ -111,6 +113,11 @@ class Retrieve(Asking):
         val = known.rows[known.split == "val"] if (known.split == "val").any() else None
         self.aligner_ = registry.fit(aligner, train, val=val, **({"known": bridges} if bridges else {})).slim()
         self.names_ = names.added(bridges)
+        self.known_ = {shows: len(getattr(one, "names", ())) for (_, shows), one in bridges.items()}
+        if registry.takes(aligner, "known"):
+            encoders = self.encoding_.encoders_
+            for told in telling.unheard(self.encoding_.unheard(), encoders) + telling.unsaid(encoders):
+                warnings.warn(told, ChiasmWarning, stacklevel=2)
         if told := names.unsure(self.names_, self.paired_, self.aligner_.choices()):
             warnings.warn(told, ChiasmWarning, stacklevel=2)
         self.baseline_ = None
@@ -187,7 +194,8 @@ class Retrieve(Asking):
         self.check_fitted()
         k, skip, order = checked_k(k), checked_skip(skip), read_order(sort, among, reject)
         asked = self.asked(queries)
-        targets = [self.target(asked.views, one) for one in ([to] if to is None or isinstance(to, str) else to)]
+        wanted = [to] if to is None or isinstance(to, str) else to
+        targets = [self.target(asked.views, one, own=within is None) for one in wanted]
         if len(targets) > 1 and (reject is not None or order is not None):
             raise ChiasmError("wanted one view to reject by or to sort, got several: ask each view on its own.")
         if reject is not None:
@@ -198,7 +206,7 @@ class Retrieve(Asking):
         for view in targets:
             gallery = within if hasattr(within, "best") else Gallery(self.indexes_[view], self.items_[view])
             if within is None and not len(gallery.table["item"]):
-                raise names.nothing_to_find(view, asked.views[0])
+                raise telling.nothing_to_find(view, [name for name in self.views_ if len(self.items_[name]["item"])])
             if within is not None and gallery is not within:
                 gallery, read = self._gallery(self._views(within), view, progress)
                 report |= read
@@ -252,6 +260,8 @@ class Retrieve(Asking):
         self.check_fitted()
         views = self._views(views)
         encoded, report = self._encode(views, progress)
+        if sum(bool(len(column.used)) for column in encoded.columns.values()) < 2:
+            raise telling.nothing_to_score(encoded, self.views_)
         check_pairs(encoded)
         mine = self._learned_from(encoded, allow_train) if self.paired_ else 0
         tainted, equal = shared(encoded, self._tainted(encoded), self.leaks_["equal"], self.train_items_)
@@ -312,6 +322,11 @@ class Retrieve(Asking):
         if self.paired_ or views.split is not None:
             return super().to_score(views, allow_train=allow_train)
         return Chosen(views, "all", ["the model learned from no pair: all rows are scored"])
+
+    def besides(self) -> list[str]:
+        """What `fit` learned from besides pairs, and what that counts, in sentences."""
+        self.check_fitted()
+        return telling.besides(vars(self).get("known_", {}), self.counts_, self.paired_, self.aligner_.choices())
 
     def _record(self, views: Views, known: Learned) -> None:
         """Index every row, and keep what score and search will ask for."""

@@ -63,14 +63,21 @@ class Asking(KnownRows):
 
     aligner_: Any
 
-    def target(self, start: str | Sequence[str], to: str | None = None) -> str:
+    def target(self, start: str | Sequence[str], to: str | None = None, *, own: bool = False) -> str:
         """The view to answer with: `to` by its name or modality; left out, the only one beside those asked with.
 
         Where all are asked with ("this, but red"), the only one that is no text.
+
+        Args:
+            own: whether the model's own items are searched: then the only view that has any, where one alone has.
         """
         if to is not None:
             return self.view(to)
         starts = {start} if isinstance(start, str) else set(start)
+        items = vars(self).get("items_", {}) if own else {}
+        held = [view for view, table in items.items() if len(table["item"])]
+        if len(held) == 1:
+            return held[0]
         able = [view for view in self.views_ if view not in starts]
         others = able or [view for view, modality in self.views_.items() if modality != "text"]
         if len(others) != 1:

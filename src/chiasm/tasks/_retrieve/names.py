@@ -13,7 +13,6 @@ from chiasm.views import ABSENT, Column, Views
 __all__ = [
     "added",
     "explain",
-    "nothing_to_find",
     "silent",
     "top",
     "unknown_alone",
@@ -36,11 +35,15 @@ _CHUNK = 4096
 
 
 def with_words(views: Views) -> Views:
-    """The same rows with a view of texts, absent in every row, where there is but one view of media."""
+    """The same rows with a view of texts, absent in every row, where there is but one view of media.
+
+    It is called text; words, where the media are.
+    """
     if len(views.columns) != 1 or views[views.names[0]].modality in ("text", "vector", "record"):
         return views
     words = Column("text", [], np.full(len(views), ABSENT, dtype=np.int64))
-    return views.replace({**views.columns, "text": words})
+    name = next(name for name in ("text", "words") if name not in views.columns)
+    return views.replace({**views.columns, name: words})
 
 
 def silent(views: Views) -> bool:
@@ -48,6 +51,14 @@ def silent(views: Views) -> bool:
     held = [name for name in views.names if len(views[name].used)]
     others = {views[name].modality for name in views.names if name not in held}
     return len(held) == 1 and others == {"text"}
+
+
+def mute(views: Views) -> bool:
+    """Whether media of several kinds have no pair, and no text speaks of them."""
+    if any(column.modality not in ("image", "audio", "video") for column in views.columns.values()):
+        return False
+    held = [np.unique(views.codes[views.present(name)]) for name in views.names]
+    return len(held) > 1 and len(np.unique(np.concatenate(held))) == sum(map(len, held))
 
 
 def top(aligner: Any, view: str, rows: Any) -> dict[str, np.ndarray]:
@@ -95,9 +106,11 @@ def added(named: Mapping[Any, Any]) -> int:
 
 def unsure(names: int, paired: int, chosen: Mapping[str, Any]) -> str:
     """What to say where few pairs chose what names count; "" where there is nothing to say."""
-    if not names or not chosen["bridge"] or not 0 < paired < CHOOSES:
+    if not names or not 0 < paired < CHOOSES:
         return ""
     pairs = "1 pair" if paired == 1 else f"{paired} pairs"
+    if not chosen["bridge"]:
+        return f"that {names:,} names count nothing was chosen on {pairs}; from {CHOOSES} pairs on the choice is sure"
     return (
         f"what {names:,} names count was chosen on {pairs}: where they know nothing of your pictures they can cost; "
         f"from {CHOOSES} pairs on the choice is sure"
@@ -118,12 +131,4 @@ def unknown_alone(views: Views, align: Any, encoding: Any) -> ChiasmError:
         f"wanted a second column that pairs with {name!r}, or an encoder that knows names, got {modality} by "
         f"{encoder!r}, which knows none. effnet_image does, and folders of classifiers with names, or of two "
         "towers (CLIP, CLAP)."
-    )
-
-
-def nothing_to_find(view: str, start: str) -> ChiasmError:
-    """What to do where a view has no items, because the model learned from pictures alone."""
-    return ChiasmError(
-        f"the model holds no items of {view!r}: it learned from {start!r} alone. Give some to search, or search "
-        f"{start!r} (to={start!r})."
     )

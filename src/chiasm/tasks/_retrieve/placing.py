@@ -50,8 +50,16 @@ def resolved(asked: Sequence[Question], views: Mapping[str, str], view: Any) -> 
         for term in question.terms:
             if term.view not in held:
                 what = _KINDS.get(term.view, repr(term.view))
-                raise ChiasmError(f"wanted a model that knows {what} for {term}, got one of {', '.join(views)}.")
-    return [[(term.weight, view(term.view), term.item) for term in question.terms] for question in asked]
+                do = ": fit with a column of texts" if term.view == "text" else ""
+                got = ", ".join(views)
+                raise ChiasmError(f"wanted a model that knows {what} for {str(term)!r}, got one of {got}{do}.")
+
+    def meant(name: str) -> str:
+        """The fitted view of a term, also where pictures lie in a column called text."""
+        same = [one for one, modality in views.items() if modality == name]
+        return same[0] if len(same) == 1 and views.get(name, name) != name else view(name)
+
+    return [[(term.weight, meant(term.view), term.item) for term in question.terms] for question in asked]
 
 
 def _alike(vectors: np.ndarray, aligner: Any) -> Placed:
