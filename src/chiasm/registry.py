@@ -63,6 +63,8 @@ _PACKAGES = {
 }
 """Where a module's package has another name than the module with hyphens."""
 
+_NOUNS = {"encode": "encoder", "tasks": "task"}
+
 _trusted: ContextVar[frozenset[str]] = ContextVar("packages that are trusted for now", default=frozenset())
 
 log = logging.getLogger(__name__)
@@ -151,7 +153,7 @@ def get(kind: str, name: str) -> Any:
     """
     entry = entries(kind).get(name)
     if entry is None:
-        raise unknown(kind, name, entries(kind))
+        raise unknown(_NOUNS.get(kind, kind), name, entries(kind))
     if entry.missing:
         need = _PACKAGES.get(entry.missing[0], entry.missing[0].replace("_", "-"))
         raise ChiasmError(f"{kind} {name!r} needs {entry.missing[0]}, which is not installed: pip install {need}.")

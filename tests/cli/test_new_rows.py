@@ -104,7 +104,7 @@ def test_a_table_that_the_model_has_never_seen_is_scored_whole(chiasm_: Chiasm, 
     done = chiasm_("score", home / "ids.chiasm", fresh, "--json")
     table = scored(done)
     assert (table["rows"], table["split"]) == (30, "new")
-    sentence = "the model has seen none of the 30 rows: all are scored"
+    sentence = "none of the 30 rows is one that the model was fitted on: all are scored"
     assert f"note: {sentence}\n" in done[2]
     assert table["notes"] == [sentence]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from chiasm.encode.hf_audio import HfAudio
 from chiasm.encode.hf_image import HfImage
 from chiasm.encode.hf_image_text import HfImageText
 from chiasm.encoding import Encoding
+from chiasm.errors import ChiasmError
 from chiasm.known import Same
 from chiasm.tasks.retrieve import Retrieve
 from chiasm.views import Column, Views
@@ -63,8 +65,9 @@ def test_a_classifier_brings_its_names_and_its_last_layer(kind: str, tmp_path: P
 
 
 def test_a_classifier_without_names_and_a_network_without_classes_bring_none(tmp_path: Path) -> None:
-    assert HfImage(str(classifier("vit", tmp_path / "numbers", None))).known() is None
-    assert HfImage(str(tiny("vit"))).known() is None
+    numbered, plain = HfImage(str(classifier("vit", tmp_path / "numbers", None))), HfImage(str(tiny("vit")))
+    assert (numbered.known(), plain.known(), plain.nameless()) == (None, None, "")
+    assert "has numbers for names (id2label)" in numbered.nameless()
 
 
 def test_a_head_that_is_not_linear_in_the_vectors_brings_none(tmp_path: Path) -> None:
@@ -72,7 +75,31 @@ def test_a_head_that_is_not_linear_in_the_vectors_brings_none(tmp_path: Path) ->
     config = transformers.Dinov2Config(**SIZE, image_size=32, patch_size=8, id2label=NAMES)
     transformers.Dinov2ForImageClassification(config).save_pretrained(tmp_path / "dino")
     transformers.BitImageProcessor(size={"shortest_edge": 32}).save_pretrained(tmp_path / "dino")
-    assert HfImage(str(tmp_path / "dino")).known() is None
+    encoder = HfImage(str(tmp_path / "dino"))
+    assert encoder.known() is None
+    assert "a classifier whose last layer reads 32 numbers, not these 16" in encoder.nameless()
+    with pytest.raises(ChiasmError, match=r"which knows none \(Dinov2ForImageClassification of .* reads 32 numbers"):
+        Retrieve({"image": encoder}).fit(Views({"image": Column("image", PICTURES)}))
+
+
+def test_a_last_layer_that_reads_other_vectors_brings_no_names_however_small_its_scores(tmp_path: Path) -> None:
+    """Scores of a thousandth, far from those of the vectors: a floor in absolute numbers would let them pass."""
+    import torch
+
+    folder = classifier("vit", tmp_path / "vit", NAMES)
+    model = transformers.AutoModelForImageClassification.from_pretrained(folder)
+    with torch.no_grad():
+        model.classifier.weight.mul_(1e-4)
+        model.classifier.bias.mul_(1e-4)
+    model.save_pretrained(folder)
+
+    class Moved(HfImage):
+        def _call(self, opened: Any, inputs: dict[str, Any], counts: Any) -> tuple[Any, Any]:
+            vectors, parts = super()._call(opened, inputs, counts)
+            return vectors + 1, parts
+
+    assert HfImage(str(folder)).known() is not None
+    assert "does not give its own scores" in Moved(str(folder)).nameless()
 
 
 def test_a_classifier_of_sounds_brings_names_through_its_projector(tmp_path: Path) -> None:

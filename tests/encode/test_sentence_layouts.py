@@ -90,6 +90,23 @@ def test_truncate_dim_keeps_the_first_numbers(cls: Any, bert: Path) -> None:
     np.testing.assert_allclose(found, known, atol=1e-4)
 
 
+@pytest.mark.parametrize("cls", [HfText, OnnxText])
+def test_a_folder_says_how_many_numbers_are_kept_and_a_parameter_says_otherwise(cls: Any, bert: Path) -> None:
+    file = bert / "config_sentence_transformers.json"
+    before = cls(str(bert)).fingerprint
+    file.write_text('{"truncate_dim": 5}')
+    for options in ({}, {"truncate_dim": 7}):
+        found = cls(str(bert), **options).encode(TEXTS)
+        np.testing.assert_allclose(found, theirs(bert, **options).encode(TEXTS), atol=1e-4)
+        assert found.shape[1] == options.get("truncate_dim", 5)
+    assert cls(str(bert)).fingerprint != before
+    with pytest.raises(ChiasmError, match=r"wanted truncate_dim to be .* 1 or more, got -1 in its parameters"):
+        cls(str(bert), truncate_dim=-1).encode(TEXTS)
+    file.write_text('{"truncate_dim": "many"}')
+    with pytest.raises(ChiasmError, match=r"1 or more, got 'many' in .*config_sentence_transformers\.json"):
+        cls(str(bert)).encode(TEXTS)
+
+
 @pytest.mark.parametrize("kind", ["T5", "MT5"])
 def test_the_encoder_of_t5_reads_texts_and_its_decoder_is_left_out(kind: str, tmp_path: Path) -> None:
     import transformers
@@ -132,11 +149,14 @@ def test_a_static_embedding_gives_what_sentence_transformers_gives(tmp_path: Pat
     )
     model.prompts = {"query": "a red "}
     model.save(str(folder))
-    for options in ({}, {"truncate_dim": 5}):
+    file = folder / "config_sentence_transformers.json"
+    for options in ({}, {"truncate_dim": 5}, {}):
+        if options:
+            file.write_text(json.dumps({**json.loads(file.read_text()), "truncate_dim": 6}))
         found = StaticText(str(folder), **options).encode(TEXTS)
         np.testing.assert_allclose(found, theirs(folder, **options).encode(TEXTS), atol=1e-5)
     queries = StaticText(str(folder), prompt="query").encode(TEXTS)
-    np.testing.assert_allclose(queries, model.encode(TEXTS, prompt_name="query"), atol=1e-5)
+    np.testing.assert_allclose(queries, theirs(folder).encode(TEXTS, prompt_name="query"), atol=1e-5)
     notes = StaticText(str(folder)).attempt(["zebra xylophone", "a", 3, " "])[1]
     assert [(i, note.code, note.skipped) for i, (note,) in notes.items()] == [
         (0, "unknown_words", False),

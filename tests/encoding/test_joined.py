@@ -281,13 +281,26 @@ def test_a_block_without_spread_is_left_as_it_is(cache):
 def test_errors_say_what_to_do():
     views = of(sentences(12))
     for wanted, sentence in {
-        "hashed_text+tfidf_txt": "no encode named 'tfidf_txt'; did you mean 'tfidf_text'",
-        "hashed_text+": "no encode named ''",
+        "hashed_text+tfidf_txt": "no encoder named 'tfidf_txt'; did you mean 'tfidf_text'",
+        "hashed_text+": "no encoder named ''",
         "hashed_text+pixel_image": r"view 't' holds text; PixelImage\(\) reads image",
         "tfidf_text+tfidf_text": r"wanted different encoders side by side, got TfidfText\(\) twice: name it once",
     }.items():
         with pytest.raises(ChiasmError, match=sentence):
             Encoding({"t": wanted}).fit(views)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "sentence"),
+    [
+        ("hf_text:models/vit:batch=1", "no parameter of hf_text named 'batch'; did you mean 'batch_size'"),
+        ("onnx_text:models/bge:device=cuda", "no parameter of onnx_text named 'device'"),
+        ("hf_text:models/vit:batch=1:pool=cls", "no parameter of hf_text named 'batch'"),
+    ],
+)
+def test_a_setting_that_an_encoder_lacks_is_no_part_of_its_folders_name(wanted: str, sentence: str) -> None:
+    with pytest.raises(ChiasmError, match=sentence):
+        Encoding({"t": wanted}).fit(of(sentences(12)))
 
 
 def test_the_command_line_takes_encoders_joined_by_plus(toy: Toy, run: Run, tmp_path: Path, cache: Cache) -> None:
@@ -307,4 +320,4 @@ def test_the_command_line_takes_encoders_joined_by_plus(toy: Toy, run: Run, tmp_
     assert [hit["item"] for hit in hits] == [hit["item"] for hit in json.loads(done.stdout)["results"]]
     done = run("fit", "retrieve", *toy.columns, "--encoder", "text=hashed_text+tfidf_txt", "--to", tmp_path / "n")
     assert done.returncode == 1
-    assert "no encode named 'tfidf_txt'; did you mean 'tfidf_text'" in done.stderr
+    assert "no encoder named 'tfidf_txt'; did you mean 'tfidf_text'" in done.stderr

@@ -11,6 +11,7 @@ import chiasm
 from _films import wav
 from chiasm.data.source import Source
 from chiasm.errors import ChiasmError, ChiasmWarning
+from chiasm.tasks._retrieve.names import unsure
 from chiasm.tasks.retrieve import Retrieve
 from chiasm.views import ABSENT, Column, Views
 from conftest import make_pictures, pack
@@ -170,3 +171,15 @@ def test_two_columns_of_pictures_without_texts_say_that_names_are_not_used(tmp_p
         model = Retrieve().fit(chiasm.read(tmp_path / "t.csv", image=["a", "b"]))
     with pytest.raises(ChiasmError, match="knows words for 'a dog', got one of a, b: fit with a column of texts"):
         model.hits("a dog")
+
+
+def test_an_encoder_that_learns_from_texts_says_which_need_none(tmp_path):
+    make_pictures(tmp_path, 3)
+    with pytest.raises(ChiasmError, match="got 0: without captions take one that is trained already"):
+        Retrieve({"text": "tfidf_text"}).fit(chiasm.read(tmp_path))
+
+
+def test_a_few_pairs_that_say_names_count_nothing_are_warned_of():
+    assert "that 1,000 names count nothing was chosen on 20 pairs" in unsure(1000, 20, {"bridge": 0.0})
+    assert "can cost" in unsure(1000, 20, {"bridge": 0.5})
+    assert unsure(1000, 50, {"bridge": 0.0}) == unsure(1000, 0, {"bridge": 1.0}) == ""

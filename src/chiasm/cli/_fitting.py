@@ -14,6 +14,7 @@ from chiasm import recipe, registry
 from chiasm.cli._shared import (
     columns,
     command_line,
+    counted,
     csv_bytes,
     echo_json,
     encoders_of,
@@ -78,7 +79,7 @@ class Fitted:
     def shown(self) -> str:
         """How many things there are, and of which splits."""
         told = ", ".join(f"{n} {name}" for name, n in self.counts.items() if n)
-        return f"{self.views.things} things ({told})"
+        return f"{counted(self.views.things, 'thing')} ({told})"
 
     @property
     def paired(self) -> int:

@@ -86,6 +86,10 @@ class Encoder(Part):
         """The names that a classifier with these vectors has, if it has any: `align` may learn from them."""
         return None
 
+    def nameless(self) -> str:
+        """Why `known` is None, of a network that might have had names; "" of others."""
+        return ""
+
     def speaker(self) -> Encoder | None:
         """The encoder of texts whose vectors share a space with these, where there is one: no pair is needed then."""
         return None

@@ -115,8 +115,8 @@ class Hf(Encoder):
         opened: Opened | None = vars(self).get("_opened")
         return opened.checksum if opened else checksum(self._name, self._folder())
 
-    def _classes(self, items: Sequence[Any]) -> Known | None:
-        """The names that the folder's classifier knows, which is checked on some items; see `_hf_names`."""
+    def _classes(self, items: Sequence[Any]) -> Known | str:
+        """The names that the folder's classifier knows, which is checked on some items, or why not; see `_hf_names`."""
         opened, made = self._open(), []
         if opened.place != "cpu" or opened.size > 1 or self.precision != "float32":
             return self.clone(device="cpu", precision="float32", batch_size=1)._classes(items)
@@ -124,7 +124,7 @@ class Hf(Encoder):
             if isinstance(read, Read) and not isinstance(one := self._finished(opened, read, None), MediaError):
                 made.append((read.calls[0], one[0]))
         with _sentence(self._name, self._folder()), _quiet():
-            return classifier(self._folder(), self.modality, made) if made else None
+            return classifier(self._folder(), self.modality, made) if made else ""
 
     def clone(self, **changed: Any) -> Self:
         """Another of the same folder, with some parameters changed."""

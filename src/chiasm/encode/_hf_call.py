@@ -48,6 +48,8 @@ class Opened:
     """What makes a text's token states one vector; None: the network's own pooled output."""
     steps: Sequence[Step] = ()
     """What follows it."""
+    kept: int | None = None
+    """How many of the vector's first numbers are kept; None: all."""
     pooled: bool = True
     """Whether the network's own pooled output was trained."""
     one_at_a_time: Any = field(default_factory=Lock)

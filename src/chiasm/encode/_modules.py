@@ -17,7 +17,7 @@ from chiasm.encode._hf_files import loaded, part
 from chiasm.errors import ChiasmError, unknown
 from chiasm.files import read_tensors
 
-__all__ = ["ACTIVATIONS", "POOLINGS", "Dense", "Module", "Normalize", "Pooling", "kind_of", "prompt", "read"]
+__all__ = ["ACTIVATIONS", "POOLINGS", "Dense", "Module", "Normalize", "Pooling", "kept", "kind_of", "prompt", "read"]
 
 POOLINGS = {
     "cls": "pooling_mode_cls_token",
@@ -108,6 +108,20 @@ def prompt(name: str, folder: Path, chosen: str = "") -> str:
                     "here: write the prompt into the texts, or bring another model."
                 )
     return words
+
+
+def kept(name: str, folder: Path, chosen: int) -> int | None:
+    """How many of a vector's first numbers are kept: as chosen, else as the folder says; None: all.
+
+    Raises a ChiasmError for what is no such number.
+    """
+    file = "config_sentence_transformers.json"
+    told = None if chosen else (loaded(folder, file) or {}).get("truncate_dim")
+    found = told if told is not None else chosen
+    if not isinstance(found, int) or isinstance(found, bool) or found < 0 or told == 0:
+        where = f"{folder}/{file}" if told is not None else "its parameters"
+        raise ChiasmError(f"{name}: wanted truncate_dim to be a whole number, 1 or more, got {found!r} in {where}.")
+    return found or None
 
 
 class _Settings:

@@ -78,7 +78,14 @@ class HfAudio(HfTime):
 
     def known(self) -> Known | None:
         """The names of the folder's classifier, where it is one and its last layers are linear in these vectors."""
-        return None if self.steps else self._classes(self._probes())
+        return found if isinstance(found := self._named(), Known) else None
+
+    def nameless(self) -> str:
+        """As `Encoder.nameless`."""
+        return found if isinstance(found := self._named(), str) else ""
+
+    def _named(self) -> Known | str:
+        return "its vectors are of moments (steps)" if self.steps else self._classes(self._probes())
 
     def _load(self, folder: Path) -> Opened:
         model = self._network(folder)

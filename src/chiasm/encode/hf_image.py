@@ -75,8 +75,15 @@ class HfImage(Hf):
 
     def known(self) -> Known | None:
         """The names of the folder's classifier, where it is one and its last layer is linear in these vectors."""
+        return found if isinstance(found := self._named(), Known) else None
+
+    def nameless(self) -> str:
+        """As `Encoder.nameless`."""
+        return found if isinstance(found := self._named(), str) else ""
+
+    def _named(self) -> Known | str:
         if self.in_parts:
-            return None
+            return "its vectors are of parts of pictures"
         rng = np.random.default_rng(0)
         return self._classes([rng.integers(0, 256, (64, 64, 3), dtype=np.uint8) for _ in range(2)])
 

@@ -18,7 +18,7 @@ from chiasm.encode._hf import T5, Hf, configuration, network, tokenizer
 from chiasm.encode._hf_call import Opened, Read
 from chiasm.encode._hf_files import loaded, part
 from chiasm.encode._hf_read import PROBES, accepted, longest, read_texts
-from chiasm.encode._modules import kind_of, prompt, read
+from chiasm.encode._modules import kept, kind_of, prompt, read
 from chiasm.encode._modules_torch import pooling, steps
 from chiasm.errors import ChiasmError, unknown
 from chiasm.media.images import MediaError
@@ -47,7 +47,8 @@ class HfText(Hf):
             tokens among them; "cls": the first; "pooler": the pooled output that the model itself was trained with.
         prompt: which of the folder's prompts stands before every text, by name ("query", "passage", as its
             config_sentence_transformers.json has them); "": its default, with pool="auto".
-        truncate_dim: only so many of the vector's first numbers, for models that were trained so; 0: all.
+        truncate_dim: only so many of the vector's first numbers, for models that were trained so; 0: as many as
+            the folder's config_sentence_transformers.json says, else all.
         device: "auto" (a GPU where torch sees one, else the CPU), "cpu" or "cuda".
         precision: "float32", "float16" or "bfloat16"; the latter two are for GPUs.
         batch_size: texts a call of the network; 0: 32 on a CPU, 64 on a GPU. Neither it nor the device is in the
@@ -117,6 +118,7 @@ class HfText(Hf):
             opened.pool = pooling(["cls" if self.pool == "cls" else "mean"])
         if self.prompt or (self.pool == "auto" and modules):
             opened.prompt = prompt(self._name, folder, self.prompt)
+        opened.kept = kept(self._name, folder, self.truncate_dim)
         return opened
 
     def _reads(self, opened: Opened, items: Sequence[Any]) -> list[Read | MediaError]:
@@ -128,7 +130,7 @@ class HfText(Hf):
         vectors = opened.pool(states.float(), counts) if opened.pool else out.pooler_output.float()
         for step in opened.steps:
             vectors = step(vectors)
-        return vectors[:, : self.truncate_dim or None], states
+        return vectors[:, : opened.kept], states
 
     def _probes(self) -> list[Any]:
         return PROBES

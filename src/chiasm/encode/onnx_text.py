@@ -15,7 +15,7 @@ import numpy as np
 from chiasm.allowed import SIZE, TEXT, choice
 from chiasm.encode._hf_files import loaded
 from chiasm.encode._hf_read import MOST, USUAL
-from chiasm.encode._modules import Module, Pooling, prompt, read
+from chiasm.encode._modules import Module, Pooling, kept, prompt, read
 from chiasm.encode._modules_numpy import steps
 from chiasm.encode._onnx import Network, Onnx, Opened, near, settings
 from chiasm.encode._words import LONGEST, readable
@@ -54,7 +54,8 @@ class OnnxText(Onnx):
             prompt: sentence-transformers), without one "mean"; "mean": their mean, the start and end tokens among
             them; "cls": the first. Without modules.json a model's card says which it was trained with.
         prompt: which of the folder's prompts stands before every text, by name; "": its default.
-        truncate_dim: only so many of the vector's first numbers, for models that were trained so; 0: all.
+        truncate_dim: only so many of the vector's first numbers, for models that were trained so; 0: as many as
+            the folder's config_sentence_transformers.json says, else all.
 
     A text is read up to the model's limit, 20,000 characters and 8,192 tokens at most; a cut is noted on the item.
 
@@ -94,11 +95,10 @@ class OnnxText(Onnx):
         if self.pool == "auto" and modules:
             listed = loaded(modules.parent, modules.name) or []
             found = read(self._name, modules.parent, listed, "Transformer", 'choose pool="mean" or "cls"')
+        said = (near(network.file, "config_sentence_transformers.json") or network.file).parent
         if self.prompt or (self.pool == "auto" and modules):
-            said = near(network.file, "config_sentence_transformers.json") or network.file
-            tokens.prompt = prompt(self._name, said.parent, self.prompt)
-
-        made = steps(found)
+            tokens.prompt = prompt(self._name, said, self.prompt)
+        made, first = steps(found), kept(self._name, said, self.truncate_dim)
 
         def run(item: Any) -> tuple[np.ndarray, list[Note]]:
             inputs, notes = tokens.read(item)
@@ -109,7 +109,7 @@ class OnnxText(Onnx):
                     out = step(out)
             elif of_two or network.output == "text_embeds":
                 out = out / np.linalg.norm(out)
-            return out[: self.truncate_dim or None], notes
+            return out[:first], notes
 
         return Opened(network, run)
 

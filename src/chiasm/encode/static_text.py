@@ -16,7 +16,7 @@ import numpy as np
 from chiasm.allowed import SIZE, TEXT
 from chiasm.encode._encoder import Encoder
 from chiasm.encode._hf_files import file_checksum, find, loaded, part
-from chiasm.encode._modules import Normalize, kind_of, prompt, read
+from chiasm.encode._modules import Normalize, kept, kind_of, prompt, read
 from chiasm.encode._modules_numpy import Step, steps
 from chiasm.encode._words import LONGEST, readable
 from chiasm.errors import ChiasmError
@@ -36,6 +36,8 @@ class _Opened(NamedTuple):
     """`(tokens, d)`: a vector a token."""
     steps: list[Step]
     prompt: str
+    kept: int | None
+    """How many of a vector's first numbers."""
     unknown: int | None
     checksum: str
 
@@ -50,7 +52,8 @@ class StaticText(Encoder):
         model: a folder with model.safetensors and tokenizer.json, and modules.json where it has any, or a hub id whose
             files are in the local hub cache. On the command line `--encoder caption=static_text:FOLDER`.
         prompt: which of the folder's prompts stands before every text, by name; "": its default.
-        truncate_dim: only so many of the vector's first numbers, for models that were trained so; 0: all.
+        truncate_dim: only so many of the vector's first numbers, for models that were trained so; 0: as many as
+            the folder's config_sentence_transformers.json says, else all.
 
     A text is read up to the tokenizer's own limit, where it has one, and 20,000 characters; a cut is noted on the item.
 
@@ -83,7 +86,7 @@ class StaticText(Encoder):
             vector = opened.rows[found.ids].mean(0) if found.ids else np.zeros(opened.rows.shape[1], np.float32)
             for step in opened.steps:
                 vector = step(vector)
-            made.append(vector[: self.truncate_dim or None])
+            made.append(vector[: opened.kept])
         width = len(made[0]) if made else 0
         told_of = {i: notes[i] for i in range(len(items)) if notes[i]}
         return np.array(made, np.float32).reshape(len(items), width), told_of
@@ -127,7 +130,8 @@ class StaticText(Encoder):
             unknown = loaded(place, "tokenizer.json")["model"].get("unk_token")
             words = prompt(self._name, folder, self.prompt)
             number = None if unknown is None else tokenizer.token_to_id(unknown)
-            self._opened = _Opened(tokenizer, rows, steps(found), words, number, mark)
+            first = kept(self._name, folder, self.truncate_dim)
+            self._opened = _Opened(tokenizer, rows, steps(found), words, first, number, mark)
         return self._opened
 
     @property

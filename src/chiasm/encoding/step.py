@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import logging
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -144,9 +145,8 @@ class Encoding(Part):
 
     def _fit(self, views: Views) -> dict[str, set[bytes]]:
         """Choose encoders and let them learn; by view the keys of what had to be encoded for that."""
-        self.encoders_ = {
-            name: encoder.fit(views[name].take(views[name].used)) for name, encoder in self._choose(views).items()
-        }
+        chosen = self._choose(views).items()
+        self.encoders_ = {name: _learned(encoder, views[name].take(views[name].used)) for name, encoder in chosen}
         fresh = {}
         for name, encoder in self.encoders_.items():
             if isinstance(encoder, Joined):
@@ -297,6 +297,19 @@ def _label(views: Views, column: Column, position: int) -> str:
     return f"{views.ids[int(np.flatnonzero(column.index == position)[0])]}: {label}"
 
 
+def _learned(encoder: Any, items: list[Any]) -> Any:
+    """An encoder that has learned from items; a ChiasmError that says which need none where there are no texts."""
+    try:
+        return encoder.fit(items)
+    except ChiasmError as error:
+        if len(items) or encoder.modality != "text":
+            raise
+        told = str(error).rstrip(".")
+        raise ChiasmError(
+            f"{told}: without captions take one that is trained already (e5_text, minilm_text)."
+        ) from None
+
+
 def _make(wanted: Any, modality: str) -> Any:
     """A new encoder of a column from an encoder, a name, names joined by "+", or a list of these."""
     if isinstance(wanted, str):
@@ -332,6 +345,8 @@ def _named(name: str, modality: str) -> Any:
             raise encoder.undivided()
         elif equals and parameter.isidentifier() and not isinstance(known, str):
             raise unknown(f"parameter of {name}", parameter, settings)
+        elif isinstance(known, str) and (other := _setting(text)):
+            raise unknown(f"parameter of {name}", other, settings)
         if not isinstance(known, str | int | float):
             raise ChiasmError(f"wanted {name} alone, got {name}:{text}: it takes no value here; set it in Python.")
         if isinstance(known, bool):
@@ -346,6 +361,13 @@ def _named(name: str, modality: str) -> Any:
     if "modality" in settings:
         encoder.set_params(modality=modality)
     return encoder
+
+
+def _setting(value: str) -> str:
+    """The name in what looks like a setting behind a folder's name, "models/vit:batch=1"; "" where nothing does."""
+    place, colon, last = value.rpartition(":")
+    parameter, equals, _ = last.partition("=")
+    return parameter if colon and place and equals and parameter.isidentifier() and not os.path.exists(value) else ""
 
 
 def _key(encoder: Any, item: Any) -> bytes | None:

@@ -94,8 +94,9 @@ def check_pairs(views: Views, least: int = 2) -> None:
     for name, codes in present.items():
         most = max(len(np.intersect1d(codes, other)) for view, other in present.items() if view != name)
         if most < least:
+            things = "thing that has" if least == 1 else "things that have"
             raise ChiasmError(
-                f"wanted at least {least} things that have {name!r} and another view, got {most}: pairs are what is "
+                f"wanted at least {least} {things} {name!r} and another view, got {most}: pairs are what is "
                 "learned from (some hundred are needed for a useful space)."
             )
         column = views[name]

@@ -78,7 +78,7 @@ def to_score(task: Any, views: Views, *, allow_train: bool = False) -> Chosen:
 def _sentences(n: int, new: int, held: int, learned: int) -> list[str]:
     """How many rows are scored, and how many are left out."""
     if new == n:
-        return [f"the model has seen none of the {n} rows: all are scored"]
+        return [f"none of the {n} rows is one that the model was fitted on: all are scored"]
     parts = [f"{new} of the {n} rows are new to the model", f"{held} were held out at fit" if held else ""]
     left = f"{learned} that it was fitted on are left out" if learned else ""
     scored = ", and ".join(part for part in parts if part) + ": these are scored"

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from chiasm.encoding.joined import members
 from chiasm.errors import ChiasmError
 from chiasm.views import ABSENT, Column, Views
 
@@ -127,8 +128,10 @@ def unknown_alone(views: Views, align: Any, encoding: Any) -> ChiasmError:
             f"wanted pairs for the aligner {align!r}, got {name!r} alone: name a second column, or take auto, "
             f"which reads the names that {encoder!r} knows."
         )
+    told = next(filter(None, (getattr(one, "nameless", str)() for one in members(encoder))), "")
+    why = f" ({told})" if told else ""
     return ChiasmError(
         f"wanted a second column that pairs with {name!r}, or an encoder that knows names, got {modality} by "
-        f"{encoder!r}, which knows none. effnet_image does, and folders of classifiers with names, or of two "
+        f"{encoder!r}, which knows none{why}. effnet_image does, and folders of classifiers with names, or of two "
         "towers (CLIP, CLAP)."
     )
