@@ -55,10 +55,11 @@ ALONE = {"bridge": 1.0, "temperature": 14.0}
 FEWEST = 10
 
 ENOUGH = 30
-"""The least pairs among validation rows that say what bridges count, and the least that count beside a shared space."""
+"""The least pairs among validation rows that say what bridges count."""
 
 SURE_FROM = 50
-"""Pairs from which on the bridges count only where that is shown; below it the likeliest weight is taken."""
+"""Pairs from which on the bridges count only where that is shown; below it the likeliest weight is taken, and
+of a space that encoders share all."""
 
 SHOWN = 1.645
 """By so many standard errors must held-out pairs be likelier with the bridges than without: 5 % by luck."""
@@ -85,7 +86,7 @@ class Auto(Folded):
     4. *Names* (see `Bridge`): where an encoder brings a classifier with names, these are pairs that cost nothing. They
        are weighed like the rest, and are all there is where there are fewer than ten pairs. From 50 pairs on they count
        only where held-out pairs are likelier with them by more than 1.6 standard errors.
-    5. *A space that the encoders share* (CLIP): it is all that counts, unless there are 30 pairs and held-out ones are
+    5. *A space that the encoders share* (CLIP): it is all that counts, unless there are 50 pairs and held-out ones are
        likelier by a standard error with 1 and 2 beside it. Of 3 it takes n / (n + 100), where n queries are known: all
        of what a few say would do harm.
 
@@ -244,7 +245,7 @@ class Auto(Folded):
             tried.append(self._try(_mixed(sims, share), {**chosen, "bridge": share}))
         best = min(tried, key=lambda trial: trial["loss"])
         if self._shared:
-            sure = paired >= ENOUGH and best is not tried[-1] and _shown(sims, tried[-1], best, BETTER)
+            sure = paired >= SURE_FROM and best is not tried[-1] and _shown(sims, tried[-1], best, BETTER)
             best = best if sure else tried[-1]
         if best["bridge"] and (self._shared or paired < SURE_FROM or _shown(sims, tried[0], best, SHOWN)):
             self.chosen_ |= {"bridge": best["bridge"], "temperature": STRENGTH * best["temperature"]}

@@ -305,9 +305,8 @@ def _learned(encoder: Any, items: list[Any]) -> Any:
         if len(items) or encoder.modality != "text":
             raise
         told = str(error).rstrip(".")
-        raise ChiasmError(
-            f"{told}: without captions take one that is trained already (e5_text, minilm_text)."
-        ) from None
+        do = "without captions take one that is trained already (e5_text, minilm_text)"
+        raise ChiasmError(f"{told}: {do}.") from None
 
 
 def _make(wanted: Any, modality: str) -> Any:
