@@ -43,6 +43,21 @@ def ran(capsys: Any, *given: Any) -> tuple[str, str]:
     return told.out, told.err
 
 
+def test_a_fit_tells_in_json_too_what_it_learned_from_and_what_not(tmp_path: Path, capsys: Any) -> None:
+    pairs = make_pictures(tmp_path, 12)
+    parts = [(words, "test") if i == 3 else ("", "train") for i, (_, words) in enumerate(pairs)]
+    lines = [f"{name},{words},{part}" for (name, _), (words, part) in zip(pairs, parts, strict=True)]
+    (tmp_path / "t.csv").write_text("\n".join(["path,words,split", *lines]), encoding="utf-8")
+    fit = ("fit", "retrieve", tmp_path / "t.csv", "--image", "path", "--to", tmp_path / "m")
+    (told,) = json.loads(ran(capsys, *fit, "--json")[0])["notes"]
+    assert told.startswith("learned from no caption but from the 1,000 names that the encoder of 'path' knows")
+    held = ran(capsys, *fit, "--text", "words", "--split", "split")[0]
+    assert "pairs: 1 of 12 things have words + path, 0 of them learned from" in held
+    assert (
+        "the one caption is held out for choosing and scoring: give more, or a column of splits (--split COL)\n" in held
+    )
+
+
 @pytest.mark.parametrize("model", ["1.chiasm", "2.chiasm"])
 def test_what_a_search_asks_with_is_noted_like_what_it_finds(model: str, home: Path, capsys: Any) -> None:
     ask = ("search", home / model, "--image", home / "图" / "动.gif", "--to", "caption", "--k", "1")

@@ -8,6 +8,7 @@ import click
 
 from chiasm.cli._fitting import fit, options_of_fit
 from chiasm.cli._shared import label_of
+from chiasm.cli._words import flags
 from chiasm.encoding.cutting import ANSWER_PARTS, PARTS
 from chiasm.measure.coverage import told
 
@@ -37,7 +38,7 @@ def retrieve_command(data: str, **options: Any) -> None:
     following = [["score", folder, data]] if counts["test"] else []
     if text:
         following.append(["search", folder, _example(model, text)])
-    choices, besides = model.aligner_.choices(), model.besides()
+    choices, besides = model.aligner_.choices(), [flags(one) for one in model.besides()]
     learned = [f"learned from {fitted.paired} of {fitted.shown}; saved {folder}"]
     if not model.paired_:
         learned = [*besides[:1], f"{fitted.shown}; saved {folder}"]
