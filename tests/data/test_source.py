@@ -227,7 +227,7 @@ def test_a_folder_without_the_media_is_refused(folder: Path, tmp_path: Path) -> 
     tone(folder / "0000.wav", 0.1)
     with pytest.raises(ChiasmError, match=r"no column in .* named 'path'.* Known: audio, id, image"):
         Source().read_gallery(folder, "clip", "video")
-    with pytest.raises(ChiasmError, match=r"no column in .* named 'text'"):
+    with pytest.raises(ChiasmError, match=r"holds texts, and no file below .* has a .txt of its name: .*to='image'"):
         Source().read_gallery(folder, "words", "text")
     (tmp_path / "empty").mkdir()
     with pytest.raises(ChiasmError, match="no pictures, sounds or videos"):
