@@ -115,7 +115,7 @@ def asked(index: Index, vectors: np.ndarray, queries: np.ndarray, true: list[set
     recall = float(np.mean([len(a & b) / max(1, len(b)) for a, b in zip(found, true, strict=True)]))
     return {
         "query": {
-            "value": float(np.median(ours) / np.median(theirs)),
+            "value": float(np.median(turns)),
             "low": min(turns),
             "high": max(turns),
             "milliseconds": 1e3 * float(np.median(ours)),
