@@ -41,7 +41,7 @@ def serve_command(
     threads: int | None,
     as_json: bool,
 ) -> None:
-    """Search INDEX, or DATA (a folder or a table) with a MODEL, in a browser or by programs (/docs says how). Ctrl-C ends it.
+    """Search INDEX, or DATA with a MODEL, in a browser or by programs (/docs says how). Ends with Ctrl-C.
 
     \b
     chiasm serve photos.index
