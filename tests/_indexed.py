@@ -9,7 +9,7 @@ from chiasm.tasks.retrieve import Retrieve
 from conftest import make_pictures
 
 
-def shapes_model(home: Path) -> Path:
+def shapes_model(home: Path, align: str = "cca") -> Path:
     """Where the model is saved, below `home`; its views are text and image."""
     pairs = make_pictures(home / "learned", 96)
     views = chiasm.Views.of(
@@ -17,5 +17,5 @@ def shapes_model(home: Path) -> Path:
         {"text": "text", "image": "image"},
         split=["val" if i % 3 == 2 else "train" for i in range(96)],
     )
-    Retrieve(encoders={"text": "hashed_text", "image": "pixel_image"}, align="cca").fit(views).save(home / "m.chiasm")
+    Retrieve(encoders={"text": "hashed_text", "image": "pixel_image"}, align=align).fit(views).save(home / "m.chiasm")
     return home / "m.chiasm"

@@ -16,7 +16,7 @@ import numpy as np
 
 from chiasm.errors import ChiasmError, unknown
 
-__all__ = ["TYPES", "Condition", "Typed", "columned", "holds", "parse", "seconds", "shown", "typed"]
+__all__ = ["TYPES", "Condition", "Typed", "columned", "fitting", "holds", "parse", "seconds", "shown", "typed"]
 
 TYPES = ("text", "number", "date", "category", "path")
 """What a column of metadata may hold."""
@@ -152,6 +152,21 @@ def columned(values: Sequence[Any], kind: str, column: str) -> np.ndarray:
     return np.array(made, dtype=np.float64 if kind in ("number", "date") else object)
 
 
+def fitting(facts: Iterable[Mapping[str, Any]], columns: Mapping[str, str]) -> dict[str, list[Any]]:
+    """What is known of n items, by column, as an index takes it: None where a value is not of its column's type.
+
+    >>> fitting([{"price": 3}, {"price": "three"}, {}], {"price": "number"})
+    {'price': [3, None, None]}
+    """
+    listed = list(facts)
+    return {name: [_fits(one.get(name), kind) for one in listed] for name, kind in columns.items()}
+
+
+def _fits(value: Any, kind: str) -> Any:
+    read = {"number": _number, "date": seconds}.get(kind)
+    return value if read is None or read(value) is not None else None
+
+
 def holds(conditions: Iterable[Typed], table: Mapping[str, np.ndarray], count: int) -> np.ndarray:
     """`(count,)` the items of which all conditions hold; of what is not known none does."""
     mask = np.ones(count, dtype=bool)
@@ -206,7 +221,8 @@ def _span(value: Any) -> tuple[float, float] | None:
     parts = found.group(1, 3, 4, 5, 6, 7)
     year, month, day, hour, minute, second = (None if part is None else int(part) for part in parts)
     try:
-        start = dt.datetime(year or 0, month or 1, day or 1, hour or 0, minute or 0, second or 0)
+        first = (1 if month is None else month, 1 if day is None else day)
+        start = dt.datetime(year or 0, *first, hour or 0, minute or 0, second or 0)
     except ValueError:
         return None
     if month is None:

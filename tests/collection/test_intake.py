@@ -217,3 +217,64 @@ def test_a_folder_in_which_nothing_can_be_searched_says_so(home: Path, shapes: P
     os.utime(empty / "a.png", (1, 1))
     done = run("index", "build", shapes, empty, "--to", home / "e.index", "--encoding", "gb18030")
     assert (done.returncode, "next:" in done.stdout) == (0, True)
+
+
+NO_MOMENT = """2024:02:30 10:00:00|2024:05:03 24:00:00|2024:05:03 10:00:60|2024:05:03 10:61:00|2024:13:45 10:00:00|
+2023:02:29 10:00:00|2024:00:00 00:00:00|0000:00:00 00:00:00|    :  :     :  :  |2024:05:03|garbage""".split("|")
+
+
+def noted(file: Path, moment: str, latitude: float = 48.0, original: bool = True) -> None:
+    """A picture whose camera wrote when and where it was taken."""
+    exif = Image.Exif()
+    if original:
+        exif.get_ifd(0x8769)[36867] = moment
+    else:
+        exif[0x0132] = moment
+    exif.get_ifd(0x8825).update({1: "N", 2: (latitude, 51.0, 30.0), 3: "E", 4: (2.0, 17.0, 40.0)})
+    Image.new("RGB", (64, 64), "red").save(file, exif=exif)
+
+
+@pytest.mark.parametrize("original", [True, False], ids=["taken", "changed"])
+def test_a_moment_that_cannot_be_is_no_date_and_stops_nothing(home: Path, shapes: Path, original: bool) -> None:
+    for i, moment in enumerate(NO_MOMENT):
+        noted(home / "Pictures" / f"{i}.jpg", moment.strip("\n"), original=original)
+        os.utime(home / "Pictures" / f"{i}.jpg", (0, 86400 * 365))
+    noted(home / "Pictures" / "good.jpg", "2024:02:29 23:59:59", original=original)
+    made = built(home, shapes)
+    assert made.ledger()["searchable"] == 7 + len(NO_MOMENT)
+    found = hits(made, group=False)
+    assert {found[f"{i}.jpg"]["date"][:4] for i in range(len(NO_MOMENT))} == {"1971"}
+    assert found["good.jpg"]["date"] == "2024-02-29 23:59:59"
+    assert len(hits(made, group=False, where="date=1971")) == len(NO_MOMENT)
+
+
+def test_a_place_that_is_not_on_earth_is_not_known(home: Path, shapes: Path) -> None:
+    noted(home / "Pictures" / "paris.jpg", "2024:05:03 10:00:00")
+    noted(home / "Pictures" / "nowhere.jpg", "2024:05:03 10:00:00", latitude=148.0)
+    made = built(home, shapes, place=True)
+    assert list(hits(made, group=False, where="latitude>0")) == ["paris.jpg"]
+
+
+def test_a_file_changed_in_a_year_that_no_date_has_is_taken_in(
+    home: Path, shapes: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Told:
+        st_mtime, st_size = 1e18, 5
+
+    import chiasm.collection._intake as intake
+
+    told = intake._facts(home / "Pictures", "0000.png", "audio", {}, None, "utf-8")
+    assert told["date"]
+    monkeypatch.setattr(intake.os, "stat", lambda *_: Told)
+    told = intake._facts(home / "Pictures", "0000.png", "audio", {}, None, "utf-8")
+    assert (told["date"], told["modified"], told["size"]) == (None, None, 5)
+
+
+def test_what_an_older_ledger_calls_a_date_is_not_known_where_it_is_none(home: Path, shapes: Path) -> None:
+    made = built(home, shapes)
+    (item,) = made._catalog.items("name = '0001.png'")
+    made._catalog.put([{"id": item.id, "facts": {**item.facts, "date": "2024-00-00 00:00:00"}}])
+    order = [hit["item"] for hit in made.hits({"text": ["a red circle"]}, k=9, sort="date", among=9)[0]]
+    assert order[-1] == "0001.png"
+    made.switch(shapes_model(home / "other", "ridge"))
+    assert made.ledger()["searchable"] == 6

@@ -26,6 +26,7 @@ from chiasm.media.taken import taken
 from chiasm.media.windows import windows
 from chiasm.scale import Progress
 from chiasm.views import Column, Views
+from chiasm.where import fitting
 
 __all__ = ["Beside", "content_of", "look_again", "take_in"]
 
@@ -179,8 +180,7 @@ def _take_in(
         changes.append(change)
     index.delete(list({key for item in items for key in keys_of(item)} - set(keys)))  # of what it was before it changed
     if keys:
-        told = {name: [facts[at].get(name) for at in known] for name in columns}
-        index.update(keys, np.asarray(column.items[np.array(found)]), told)
+        index.update(keys, np.asarray(column.items[np.array(found)]), fitting((facts[at] for at in known), columns))
     there = [at for at, change in enumerate(changes) if change["state"] == "searchable"]
     said.put(view, [items[at].id for at in there], [facts[at] for at in there])
     said.delete(view, [item.id for item, change in zip(items, changes, strict=True) if change["state"] == "failed"])
@@ -205,7 +205,10 @@ def _facts(
         told = os.stat(folder / name)
     except OSError:
         return facts
-    when = dt.datetime.fromtimestamp(told.st_mtime).isoformat(" ", "seconds")
+    try:
+        when = dt.datetime.fromtimestamp(told.st_mtime).isoformat(" ", "seconds")
+    except (ValueError, OverflowError, OSError):  # in a year that no date has
+        when = None
     facts |= {"size": told.st_size, "modified": when, "date": when}
     if kind == "image":
         noted = taken(folder / name, place="latitude" in columns)

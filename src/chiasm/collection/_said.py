@@ -17,6 +17,7 @@ from chiasm.index import APART, Exact, Index, Words
 from chiasm.media.images import MediaError, decode_image
 from chiasm.media.ocr import read_text
 from chiasm.views import Column, Views
+from chiasm.where import fitting
 
 __all__ = ["TEXTS", "Said"]
 
@@ -73,7 +74,7 @@ class Said:
             column = self._encoded([facts[row][name] for row in rows]) if rows else None
             kept = [] if column is None else np.flatnonzero(column.index >= 0).tolist()
             if column is not None and kept:
-                told = {fact: [facts[rows[at]].get(fact) for at in kept] for fact in self.columns}
+                told = fitting((facts[rows[at]] for at in kept), self.columns)
                 vectors = np.asarray(column.items)[column.index[kept]]
                 self._engine(view, name, new=True).update([ids[rows[at]] for at in kept], vectors, told)
             for at in kept:

@@ -9,7 +9,7 @@ import numpy as np
 
 from chiasm.collection._catalog import Catalog
 from chiasm.errors import unknown
-from chiasm.where import columned
+from chiasm.where import columned, fitting
 
 __all__ = ["ordered"]
 
@@ -30,5 +30,6 @@ def ordered(catalog: Catalog, hits: Sequence[dict[str, Any]], column: str) -> li
         some = names[start : start + _MANY]
         marks = ", ".join("?" * len(some))
         facts |= {item.name: item.facts for item in catalog.items(f"name IN ({marks})", some)}
-    values = columned([facts.get(name, {}).get(column) for name in names], kinds[column], column).tolist()
+    known = fitting((facts.get(name, {}) for name in names), {column: kinds[column]})
+    values = columned(known[column], kinds[column], column).tolist()
     return [None if value == "" or (isinstance(value, float) and np.isnan(value)) else value for value in values]

@@ -17,6 +17,7 @@ from chiasm.index import Index
 from chiasm.media.windows import windows
 from chiasm.scale import Progress
 from chiasm.views import Column, Views, normalize
+from chiasm.where import fitting
 
 __all__ = ["Side", "carry", "encode", "placed", "say_anew"]
 
@@ -208,9 +209,8 @@ def _put(index: Index, keys: np.ndarray, vectors: np.ndarray, items: dict[int, I
     """Into an index, with what is known of the files."""
     if not len(keys):
         return
-    facts = [items[item_of(key)].facts for key in keys.tolist()]
     columns: Any = getattr(index, "columns", None) or {}
-    index.update(keys, vectors, {name: [fact.get(name) for fact in facts] for name in columns})
+    index.update(keys, vectors, fitting((items[item_of(key)].facts for key in keys.tolist()), columns))
 
 
 def _blocks(index: Index) -> Iterator[tuple[np.ndarray, np.ndarray]]:

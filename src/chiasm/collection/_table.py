@@ -134,7 +134,7 @@ def _value(value: Any, kind: str) -> Any:
     if kind == "number":
         try:
             found = None if isinstance(value, bool) else float(value)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             return None
         return found if found is not None and abs(found) < float("inf") else None
     if kind == "date":

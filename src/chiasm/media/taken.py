@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import warnings
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +22,8 @@ _MOST = 64 << 20
 def taken(path: Path, place: bool = False) -> dict[str, Any]:
     """What the camera noted: `taken` as "2024-05-03 12:00:01"; with `place` also `latitude` and `longitude` in degrees.
 
-    Nothing for what is no picture, notes nothing, or notes nonsense. Nothing of the pixels is read.
+    Nothing for what is no picture, notes nothing, or what cannot be (February 30, 24:00:00, latitude 148). Nothing of
+    the pixels is read.
     """
     try:
         if path.stat().st_size > _MOST:
@@ -33,11 +36,9 @@ def taken(path: Path, place: bool = False) -> dict[str, Any]:
     except Exception:  # whatever is wrong with a file's notes, its pixels may be read
         return {}
     found: dict[str, Any] = {}
-    when = str(camera.get(ExifTags.Base.DateTimeOriginal) or notes.get(ExifTags.Base.DateTime) or "")
-    day, _, clock = when.strip().strip("\0").partition(" ")
-    if len(day) == 10 and len(clock) == 8 and not day.startswith("0000"):
-        found["taken"] = f"{day.replace(':', '-')} {clock}"
-    for name, side in (("latitude", "S"), ("longitude", "W")):
+    if moment := _moment((camera.get(ExifTags.Base.DateTimeOriginal), notes.get(ExifTags.Base.DateTime))):
+        found["taken"] = moment
+    for name, side, most in (("latitude", "S", 90), ("longitude", "W", 180)):
         key = ExifTags.GPS.GPSLatitude if name == "latitude" else ExifTags.GPS.GPSLongitude
         reference = ExifTags.GPS.GPSLatitudeRef if name == "latitude" else ExifTags.GPS.GPSLongitudeRef
         try:
@@ -45,9 +46,20 @@ def taken(path: Path, place: bool = False) -> dict[str, Any]:
         except (KeyError, TypeError, ValueError, ZeroDivisionError):
             continue
         value = degrees + minutes / 60 + seconds / 3600
-        if value == value and value <= 180:
+        if abs(value) <= most:
             found[name] = -value if str(spot.get(reference, "")).strip("\0") == side else value
     return found
+
+
+def _moment(notes: Iterable[Any]) -> str:
+    """The first of some notes that is a moment, as it is kept; empty where none is."""
+    for one in notes:
+        day, _, clock = str(one or "").strip().strip("\0").partition(" ")
+        try:
+            return dt.datetime.strptime(f"{day.replace('-', ':')} {clock}", "%Y:%m:%d %H:%M:%S").isoformat(" ")
+        except ValueError:
+            continue
+    return ""
 
 
 def _notes(path: Path) -> Image.Exif:
