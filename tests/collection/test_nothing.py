@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+
 import numpy as np
 import pytest
 
@@ -77,6 +79,47 @@ def test_a_probability_falls_with_the_score_and_is_told_only_when_asked_for(made
         told = [hit["probability"] for hit in row]
         assert all(0 < p < 1 for p in told)
         assert told == sorted(told, reverse=True)
+
+
+@pytest.fixture(scope="module")
+def told(made, tmp_path_factory):
+    """The same collection, each picture with a caption that says what another one shows."""
+    home = tmp_path_factory.mktemp("told")
+    shutil.copytree(made.folder, home / "Pictures")
+    files = sorted((home / "Pictures").rglob("*.png"))
+    for i, file in enumerate(files):
+        file.with_suffix(".txt").write_text(KINDS[(7 * i) % len(KINDS)])
+    return Collection.build(home / "p.index", made.path.parent / "m.chiasm", home / "Pictures")
+
+
+def test_captions_rank_what_matches_and_add_nothing_to_it(made, told):
+    plain, spoken = found(made, reject=RATE), found(told, reject=RATE)
+    assert [{hit["item"]: hit["probability"] for hit in row} for row in spoken] == [
+        {hit["item"]: pytest.approx(hit["probability"], abs=2e-4) for hit in row} for row in plain
+    ]
+    assert [[hit["item"] for hit in row] for row in spoken] != [[hit["item"] for hit in row] for row in plain]
+    assert any("caption" in hit.get("why", {}) for row in spoken for hit in row)
+    assert [len(row) for row in found(told)] == [40] * len(KINDS)
+
+
+def test_what_matches_among_captions_is_the_same_below_a_condition_on_pages_and_sorted(told):
+    whole = found(told, reject=RATE)
+    for row, part in zip(whole, found(told, where=["path=few"], reject=RATE), strict=True):
+        assert [hit["item"] for hit in part] == [hit["item"] for hit in row if hit["item"].startswith("few/")]
+    ordered = found(told, reject=RATE, sort="path")
+    assert [sorted(hit["item"] for hit in row) for row in whole] == [[hit["item"] for hit in row] for row in ordered]
+    words = {"text": KINDS}
+    pages = [told.hits(words, "image", 3, reject=RATE, skip=skip) for skip in range(0, 42, 3)]
+    for at, row in enumerate(whole):
+        assert [hit["item"] for page in pages for hit in page[at]] == [hit["item"] for hit in row]
+
+
+def test_marks_rank_what_matches_and_add_nothing_to_it(made):
+    plain, marked = found(made, reject=RATE), found(made, reject=RATE, more=["few/0001.png"])
+    assert [{hit["item"]: hit["probability"] for hit in row} for row in marked] == [
+        {hit["item"]: pytest.approx(hit["probability"], abs=2e-4) for hit in row} for row in plain
+    ]
+    assert [[hit["item"] for hit in row] for row in marked] != [[hit["item"] for hit in row] for row in plain]
 
 
 def test_words_in_letters_that_were_not_learned_are_not_judged_and_it_is_said(made):

@@ -100,8 +100,8 @@ class Asking:
         Captions and read text count beside the picture where words alone are asked for, without taught names and marks
         (docs/collection.md), which `why` tells. Words in "quotes" have to be in a file's caption or read text as they
         stand. A taught name among words stands for what its files have in common, and `why` names it (`taught`).
-        `reject` is judged by the pictures and the words alone, and what it accepts is sorted by them; what taught names
-        score nobody knows: a ChiasmError.
+        `reject` judges each file by its picture and the words alone, whatever ranks it: one that only its caption fits
+        is no match. What it accepts is sorted by them; what taught names score nobody knows: a ChiasmError.
         """
         ask = (queries, to, k, where, reject, group, skip, sort, among, more, less, progress)
         while True:
@@ -144,14 +144,8 @@ class Asking:
             moves.check(reject, sort)
             better = Moved(judged, moves, self._catalog)
         ask: dict[str, Any] = {"k": k, "skip": skip, "sort": sort, "among": among, "progress": progress}
-        if reject is None:
-            found = self.model.hits(asked, target, within=better or judged, **ask)
-        elif better is None or sort is not None:
-            found = self.model.hits(asked, target, within=judged, reject=reject, **ask)
-        else:
-            found = self.model.hits(asked, target, within=better, **ask)
-            matching = self.model.hits(asked, target, 1, judged, reject, progress=progress)
-            found[:] = [row if some else [] for row, some in zip(found, matching, strict=True)]
+        by_rank = reject is None or sort is None
+        found = self.model.hits(asked, target, within=(by_rank and better) or judged, reject=reject, **ask)
         if moves is not None:
             moves.tell(found, asked.rows)
         return found

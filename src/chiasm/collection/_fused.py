@@ -125,7 +125,7 @@ class Fused(Gallery):
         for place, vector in enumerate(normalize(vectors)):
             told: dict[int, dict[str, Any]] = {}
             ranked = self._ranked(vector, place, told) if self._texts else self._alone(vector, place)
-            found.append(self._hits(ranked, k, told))
+            found.append(self._hits(self._accepted(ranked, place, vectors, told), k, told))
         return found
 
     def _alone(self, vector: np.ndarray, place: int) -> Iterator[tuple[int, float]]:

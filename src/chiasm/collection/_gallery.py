@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -17,6 +18,7 @@ from chiasm.collection._passed import beside
 from chiasm.collection._sorting import ordered
 from chiasm.index import Index, Where
 from chiasm.media.windows import HIDDEN, overlap_of
+from chiasm.views import normalize
 
 __all__ = ["Gallery", "packed"]
 
@@ -39,13 +41,31 @@ class Gallery:
         self._catalog = catalog
         self._folder = folder
         self._where = where
+        self._bar: tuple[np.ndarray, np.ndarray | None] | None = None
+
+    def accepting(self, least: np.ndarray, own: np.ndarray | None = None) -> Self:
+        """The same files, of which each query finds only those that count for it, however they are ranked.
+
+        Args:
+            least: `(q,)` the cosines that count, from which on. own: `(q, d)` by which they are judged; None: those
+                that are asked with. A hit's is put into it as `judged`, where hits are not ranked by it.
+        """
+        made = copy.copy(self)
+        made._bar = (least, own)
+        return made
 
     def best(self, vectors: np.ndarray, k: int) -> list[list[dict[str, Any]]]:
         """The k best files of each query `(q, d)`; the others of a hit's group are named in it, by level."""
         if not len(self.index):
             return [[] for _ in vectors]
-        found_keys, scores = self.index.search(vectors, k + _MORE, self._where)
         found = []
+        if self._bar is not None and self._bar[1] is not None:
+            for place, vector in enumerate(vectors):
+                told: dict[int, dict[str, Any]] = {}
+                ranked = self._accepted(self.index.ranked(vector, self._where), place, vectors, told)
+                found.append(self._hits(ranked, k, told))
+            return found
+        found_keys, scores = self.index.search(vectors, k + _MORE, self._where)
         for vector, row, values in zip(vectors, found_keys.tolist(), scores.tolist(), strict=True):
             hits = self._hits(zip(row, values, strict=True), k)
             if len(hits) < k and len(row) == k + _MORE:  # many were passed over: as far as it takes
@@ -61,6 +81,27 @@ class Gallery:
     def parts(self) -> tuple[Catalog, Index, Path, Where, bool]:
         """What it was made of."""
         return self._catalog, self.index, self._folder, self._where, self._grouped
+
+    def _accepted(
+        self, ranked: Iterable[tuple[int, float]], place: int, vectors: np.ndarray, told: dict[int, dict[str, Any]]
+    ) -> Iterator[tuple[int, float]]:
+        """Those of a query's ranked (key, score) that count for it; what they are judged by is put into `told`.
+
+        Args:
+            place: of the query among all `vectors` that are asked with.
+        """
+        if self._bar is None:
+            yield from ranked
+            return
+        least, own = float(self._bar[0][place]), normalize(vectors if self._bar[1] is None else self._bar[1])[place]
+        left = iter(() if least == np.inf else ranked)
+        while some := list(islice(left, _CHUNK)):
+            keys, held = self.index.vectors([key for key, _ in some])
+            judged = dict(zip(keys.tolist(), (held @ own).tolist(), strict=True))
+            for key, score in some:
+                if judged.get(key, -np.inf) >= least:
+                    told[key] = {**told.get(key, {}), "judged": judged[key]}
+                    yield key, score
 
     def _hits(
         self, ranked: Iterable[tuple[int, float]], k: int, told: Mapping[int, dict[str, Any]] | None = None

@@ -119,6 +119,13 @@ class Moved:
         self._gallery = gallery
         self._moves = moves
         self._catalog = catalog
+        self._least: np.ndarray | None = None
+
+    def accepting(self, least: np.ndarray) -> Moved:
+        """The same, but a question finds only files that count for it as it was before it was moved: see `Gallery`."""
+        made = Moved(self._gallery, self._moves, self._catalog)
+        made._least = least
+        return made
 
     def values(self, hits: list[dict[str, Any]], column: str) -> list[Any]:
         """As the gallery's."""
@@ -132,7 +139,8 @@ class Moved:
         moves = self._moves
         moved = moves.moved(vectors)
         more = max((len(one.examples) for names in moves.names for one in names), default=0)
-        found = self._gallery.best(moved, k + more)
+        gallery = self._gallery if self._least is None else self._gallery.accepting(self._least, vectors)
+        found = gallery.best(moved, k + more)
         for at, names in enumerate(moves.names or [[]] * len(found)):
             lengths = float(np.linalg.norm(moved[at])) / (moves.counts(at) if names else 1.0)
             for one in names:

@@ -216,6 +216,7 @@ class Retrieve(Asking):
                 known = self.calibration_, self.aligner_, asked.views[0], view
                 index = None if within is None else gallery.index
                 said = standards(*known, vectors, reject, self.indexes_[view], index, asked.written)
+                gallery = gallery.accepting(said.ends) if hasattr(gallery, "accepting") else gallery
             wide, past = (k, skip) if len(targets) == 1 else (k + skip, 0)
             found = page(gallery, vectors, wide, past, order, None if said is None else said.least)
             found = found if said is None else said.keep(found)

@@ -22,7 +22,8 @@ Hit = dict[str, Any]
 class Gallery:
     """Items of one view that can be searched: an index, whose keys are places in a table of what is known of each.
 
-    Another one keeps `index` and says what `best` is.
+    Another one keeps `index` and says what `best` is. Where it ranks by something else than cosines with the query, it
+    has `accepting`, which says what counts.
     """
 
     def __init__(self, index: Index, table: Table):

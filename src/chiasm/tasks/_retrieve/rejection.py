@@ -118,14 +118,24 @@ class Standards(NamedTuple):
     odds: list[tuple[np.ndarray, np.ndarray] | None]
     """Of each query the line of `match_odds` and what the nearest of the whole gallery score; None: not known."""
 
+    @property
+    def ends(self) -> np.ndarray:
+        """`(q,)` the score from which on a hit counts, infinite for a query without a match."""
+        return np.where(self.gone, np.inf, self.least)
+
     def keep(self, found: Sequence[list[Hit]]) -> list[list[Hit]]:
-        """The hits that count, each with its `probability` where it is known; a query without a match has none."""
+        """The hits that count, each with its `probability` where it is known; a query without a match has none.
+
+        A hit counts by its score, or, where it was ranked by something else, by what it says it is `judged` by.
+        """
         kept: list[list[Hit]] = []
         for row, gone, least, known in zip(found, self.gone.tolist(), self.least.tolist(), self.odds, strict=True):
-            kept.append([] if gone else [dict(hit) for hit in row if hit["score"] >= least])
-            if known is not None and kept[-1]:
+            some = [] if gone else [dict(hit) for hit in row if hit.get("judged", hit["score"]) >= least]
+            judged = np.array([hit.pop("judged", hit["score"]) for hit in some])
+            kept.append(some)
+            if known is not None and some:
                 line, near = known
-                likely = match_odds(np.array([hit["score"] for hit in kept[-1]]), near, line)
+                likely = match_odds(judged, near, line)
                 for hit, value in zip(kept[-1], likely.tolist(), strict=True):
                     hit["probability"] = round(value, 4)
         return kept
