@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -116,6 +117,18 @@ def test_a_picture_that_taught_a_name_scores_as_one_that_did_not(made):
     (taught,) = {round(scores[name], 5) for name in REX[:3]}  # all alike
     assert taught < 3 * scores["rex3.png"]
     assert [hit["rank"] for hit in made.hits({"text": ["rex"]}, k=6)[0]] == [1, 2, 3, 4, 5, 6]
+
+
+def test_copies_of_what_taught_a_name_hide_no_better_file_and_pages_lose_none(made):
+    for i in range(9):
+        shutil.copy(made.folder / "rex0.png", made.folder / f"copy{i}.png")
+    made.update()
+    made.teach("rex", ["rex0.png", "0005.png"])
+    whole = items(made, "rex", k=100, group=False)
+    assert sorted(whole) == sorted(path.name for path in made.folder.glob("*.png"))
+    assert items(made, "rex", k=3, group=False) == whole[:3]
+    pages = [items(made, "rex", k=3, group=False, skip=skip) for skip in range(0, 53, 3)]
+    assert [item for page in pages for item in page] == whole
 
 
 def test_words_without_a_taught_name_are_answered_as_before_and_forget_undoes_it(made):

@@ -138,17 +138,15 @@ class Moved:
         """
         moves = self._moves
         moved = moves.moved(vectors)
-        more = max((len(one.examples) for names in moves.names for one in names), default=0)
+        files = {one.name: self._files(one) for names in moves.names for one in names}
+        more = max((sum(len(files[one.name]) for one in names) for names in moves.names), default=0)
         gallery = self._gallery if self._least is None else self._gallery.accepting(self._least, vectors)
         found = gallery.best(moved, k + more)
         for at, names in enumerate(moves.names or [[]] * len(found)):
             lengths = float(np.linalg.norm(moved[at])) / (moves.counts(at) if names else 1.0)
             for one in names:
-                files = {
-                    name: place for place, each in enumerate(one.examples) for name in self._files(each["content"])
-                }
                 for hit in found[at]:
-                    if (place := files.get(hit["item"])) is not None:
+                    if (place := files[one.name].get(hit["item"])) is not None:
                         own = float(one.vectors[place, : len(one.direction)] @ one.direction)
                         hit["score"] -= max(own - one.typical, 0.0) / lengths
             found[at] = sorted(found[at], key=lambda hit: -hit["score"])[:k]
@@ -156,9 +154,14 @@ class Moved:
                 hit.pop("names", None)
         return found
 
-    def _files(self, content: str) -> list[str]:
-        """The files that have these bytes."""
-        return [item.name for item in self._catalog.items("content = ?", [bytes.fromhex(content)])]
+    def _files(self, one: Taught) -> dict[str, int]:
+        """The files that a name was taught by, and their copies: of which example each has the bytes."""
+        contents = [bytes.fromhex(example["content"]) for example in one.examples]
+        return {
+            item.name: place
+            for place, content in enumerate(contents)
+            for item in self._catalog.items("content = ?", [content])
+        }
 
 
 def meaning(model: Any, view: str) -> int:
