@@ -22,7 +22,7 @@ from chiasm.collection._measured import luck
 from chiasm.collection._taught import kept, said
 from chiasm.errors import ChiasmError, ChiasmWarning
 from chiasm.stats.prototypes import Others
-from chiasm.tasks.retrieve import Retrieve
+from chiasm.tasks.retrieve import Question, Retrieve
 from conftest import make_pictures
 
 
@@ -233,6 +233,39 @@ def test_a_query_may_have_several_names_and_several_queries_each_their_own(made)
     rows = made.hits({"text": ["rex和旺财", "a red circle", "旺财"]}, k=3)
     assert [row[0].get("why", {}).get("taught") for row in rows] == [["rex", "旺财"], None, ["旺财"]]
     assert rows[2][0]["item"] == "0001.png"
+
+
+def asked(made, written, k=44, **options):
+    return made.hits([Question(written, folder=None)], k=k, **options)[0]
+
+
+def test_a_name_beside_other_words_counts_in_a_question_of_several_terms(made):
+    made.teach("rex", ["rex0.png", "rex1.png"])
+    both = [hit["item"] for hit in asked(made, "rex, a red circle - blue")]
+    words = [hit["item"] for hit in asked(made, "a red circle - blue")]
+    assert both.index("rex3.png") < words.index("rex3.png")
+    (twice,) = made.hits([Question("rex, a red circle + rex, a red circle", folder=None)], k=44)
+    (once,) = made.hits({"text": ["rex, a red circle"]}, k=44)
+    assert [hit["item"] for hit in twice][:10] == [hit["item"] for hit in once][:10]
+    assert all(hit["why"] == {"taught": ["rex"]} for hit in asked(made, "a red circle + rex")[:3])
+    assert not any("taught" in hit.get("why", {}) for hit in asked(made, "a red circle - rex"))
+
+
+def test_what_taught_a_name_is_no_better_in_a_question_of_several_terms(made):
+    made.teach("rex", ["rex0.png", "rex1.png", "rex2.png"])
+    (alone,) = made.hits({"text": ["rex"]}, k=44)
+    scores = {hit["item"]: hit["score"] for hit in alone}
+    assert {hit["item"]: hit["score"] for hit in asked(made, "rex + rex")} == pytest.approx(scores, abs=1e-5)
+    less = {hit["item"]: hit["score"] for hit in asked(made, "rex - a red circle")}
+    assert max(less[name] for name in REX[:3]) < 3 * less["rex3.png"]
+    assert [hit["rank"] for hit in asked(made, "rex - a red circle")] == list(range(1, 45))
+
+
+def test_names_in_several_terms_may_be_marked_beside_and_are_not_rejected(made):
+    made.teach("rex", ["rex0.png", "rex1.png"])
+    assert asked(made, "rex - blue", more=["0001.png"]) != asked(made, "rex - blue")
+    with pytest.raises(ChiasmError, match="taught name 'rex'"):
+        asked(made, "rex - blue", reject=0.5)
 
 
 def test_a_name_that_cannot_be_found_and_files_that_cannot_teach_are_refused(made, home):

@@ -137,7 +137,7 @@ class Asking:
         read = reading(self.model, queries, target, taught)
         asked = self._asked(read, digest)
         pictures = self.gallery(target, where, group)
-        moves = Moves.of(self.model, self.folder, target, read.names, read.bare, more, less)
+        moves = Moves.of(self.model, self.folder, target, read.names, read.bare, read.placed, more, less)
         judged, ranked = self.said.within(pictures, target, read.exact, read.texts if moves is None else None)
         better: Gallery | Moved | None = ranked
         if moves is not None:

@@ -15,9 +15,10 @@ from chiasm.collection._taught import Taught
 from chiasm.errors import ChiasmError
 from chiasm.index import Index
 from chiasm.stats.prototypes import Others, mixed
+from chiasm.tasks.retrieve import Question
 from chiasm.views import Column, Views, normalize
 
-__all__ = ["MOST", "Moved", "Moves", "encoded", "found", "meaning", "usual"]
+__all__ = ["MOST", "Moved", "Moves", "among_words", "encoded", "found", "meaning", "usual"]
 
 NAMED = 0.4
 """What a taught name counts beside the other words (benchmarks/search/teach.py)."""
@@ -34,7 +35,7 @@ class Moves:
 
     Args:
         names: of each question the taught names among its words; of questions that are no words none.
-        alone: of each question whether it has no other words.
+        alone: of each question whether it has no other words; placed: whether its names are terms of it already.
         more, less: vectors `(n, d)`, `(m, d)` of the files that are marked + and -.
         target: the view of the files.
     """
@@ -45,6 +46,7 @@ class Moves:
         target: str,
         names: Sequence[Sequence[Taught]],
         alone: Sequence[bool],
+        placed: Sequence[bool],
         more: np.ndarray,
         less: np.ndarray,
     ):
@@ -52,6 +54,7 @@ class Moves:
         self.target = target
         self.names = names
         self.alone = alone
+        self.placed = placed
         self.marks = (more, less)
 
     @classmethod
@@ -62,6 +65,7 @@ class Moves:
         target: str,
         names: Sequence[Sequence[Taught]],
         alone: Sequence[bool],
+        placed: Sequence[bool],
         more: Sequence[str | os.PathLike[str]] = (),
         less: Sequence[str | os.PathLike[str]] = (),
     ) -> Moves | None:
@@ -69,7 +73,7 @@ class Moves:
         if not any(names) and not more and not less:
             return None
         plus, minus = (encoded(model, target, folder, files)[1] for files in (more, less))
-        return cls(model, target, names, alone, plus, minus)
+        return cls(model, target, names, alone, placed, plus, minus)
 
     def check(self, reject: float | None, sort: str | None) -> None:
         """Raise a ChiasmError where it would have to be known what taught names and marked files score."""
@@ -98,7 +102,7 @@ class Moves:
         more, less = (others.directions([one[:, :width]] if len(one) else []) for one in self.marks)
         moved = np.zeros_like(vectors)
         for row, (vector, into) in enumerate(zip(normalize(vectors), moved, strict=True)):
-            taught = self.names[row] if self.names else ()
+            taught = self.names[row] if self.names and not self.placed[row] else ()
             names = np.array([one.direction for one in taught], dtype=np.float32).reshape(-1, width)
             if not taught or not self.alone[row]:
                 into[:] = others.scaled(vector, own)
@@ -109,6 +113,13 @@ class Moves:
     def counts(self, row: int) -> float:
         """What each taught name of a question counts beside its other words."""
         return NAMED if self.names and not self.alone[row] else 1.0
+
+    def slope(self, row: int, moved: np.ndarray, one: Taught) -> float:
+        """By how much a file's score rises with its product with what the examples of a name have in common."""
+        length = float(np.linalg.norm(moved))
+        if not self.placed[row]:
+            return self.counts(row) / length
+        return float(moved[: len(one.direction)] @ one.direction) / (length * float(one.direction @ one.direction))
 
 
 class Moved:
@@ -143,12 +154,12 @@ class Moved:
         gallery = self._gallery if self._least is None else self._gallery.accepting(self._least, vectors)
         found = gallery.best(moved, k + more)
         for at, names in enumerate(moves.names or [[]] * len(found)):
-            lengths = float(np.linalg.norm(moved[at])) / (moves.counts(at) if names else 1.0)
             for one in names:
+                slope = moves.slope(at, moved[at], one)
                 for hit in found[at]:
                     if (place := files[one.name].get(hit["item"])) is not None:
                         own = float(one.vectors[place, : len(one.direction)] @ one.direction)
-                        hit["score"] -= max(own - one.typical, 0.0) / lengths
+                        hit["score"] -= max(own - one.typical, 0.0) * slope
             found[at] = sorted(found[at], key=lambda hit: -hit["score"])[:k]
             for hit in found[at] if names and moves.alone[at] else ():
                 hit.pop("names", None)
@@ -162,6 +173,22 @@ class Moved:
             for place, content in enumerate(contents)
             for item in self._catalog.items("content = ?", [content])
         }
+
+
+def among_words(model: Any, target: str, names: Sequence[Taught], words: Any) -> np.ndarray:
+    """`(k,)` where taught names lie in the space of a view of files, without what corrects for hubs.
+
+    Args:
+        words: that stand beside them, as `Retrieve.asked` takes them; None: no other ones.
+    """
+    width, wide = meaning(model, target), names[0].vectors.shape[1]
+    vectors = np.zeros((1, wide), np.float32)
+    if words is not None:
+        vectors, _ = model.asked(Question([(1, words)])).toward(target)
+    none = np.zeros((0, wide), np.float32)
+    place = np.zeros(wide, np.float32)
+    place[:width] = Moves(model, target, [names], [words is None], [False], none, none).moved(vectors)[0, :width]
+    return place
 
 
 def meaning(model: Any, view: str) -> int:

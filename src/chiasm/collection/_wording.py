@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-import numpy as np
-
+from chiasm.collection._marks import among_words
 from chiasm.collection._taught import Taught, said
 from chiasm.errors import ChiasmError
 from chiasm.index import quotes
@@ -24,9 +23,11 @@ class Reading(NamedTuple):
     exact: list[list[str]]
     """Of each query that is there the phrases that stood in quotes."""
     names: list[list[Taught]]
-    """The taught names among its words."""
+    """The taught names among its words; of several terms those of what is added."""
     bare: list[bool]
     """Whether it has no other words."""
+    placed: list[bool]
+    """Whether its names are terms of it already, as of several terms."""
     texts: list[str] | None
     """The words that are left, where every query is words and nothing else."""
 
@@ -57,10 +58,10 @@ def reading(model: Any, queries: Any, target: str, taught: Mapping[str, Taught])
                     Question([(term.weight, {term.view: text})]) for term, text in zip(terms, left, strict=True)
                 ],
             )
-        read = [_terms(one, texts, target, taught) for one in some]
-        exact = [phrases for _, phrases in read]
-        return Reading([one for one, _ in read], exact, [[] for _ in some], [False] * len(some), None)
-    none = Reading(queries, [], [], [], None)
+        read = [_terms(model, one, texts, target, taught) for one in some]
+        exact, names = [phrases for _, phrases, _ in read], [named for _, _, named in read]
+        return Reading([one for one, _, _ in read], exact, names, [False] * len(some), [True] * len(some), None)
+    none = Reading(queries, [], [], [], [], None)
     if not isinstance(queries, Mapping) and not hasattr(queries, "columns"):
         return none
     views = as_views(queries, _views(model))
@@ -84,15 +85,21 @@ def _words(texts: list[str], taught: Mapping[str, Taught], put: Callable[[list[s
     found = [said(text, taught) for text in plain]
     left = [rest or text for text, (_, rest) in zip(plain, found, strict=True)]
     names = [[taught[name] for name in one] for one, _ in found]
-    return Reading(put(left), [phrases for _, phrases in parted], names, [not rest for _, rest in found], left)
+    bare = [not rest for _, rest in found]
+    return Reading(put(left), [phrases for _, phrases in parted], names, bare, [False] * len(texts), left)
 
 
 def _terms(
-    question: Question, texts: set[str], target: str, taught: Mapping[str, Taught]
-) -> tuple[Question, list[str]]:
-    """A question of several terms: a term that is a taught name and no more is what its files have in common."""
+    model: Any, question: Question, texts: set[str], target: str, taught: Mapping[str, Taught]
+) -> tuple[Question, list[str], list[Taught]]:
+    """A question of several terms, what stood in quotes, and the taught names in what it adds.
+
+    A term that is taught names and no more is what their files have in common; one with other words too lies where
+    these words are searched when they stand alone, and counts as words do.
+    """
     terms: list[tuple[float, dict[str, Any]]] = []
     exact: list[str] = []
+    added: dict[str, Taught] = {}
     for term in question.terms:
         view, item = term.view, term.item
         if view in texts:
@@ -104,13 +111,13 @@ def _terms(
             exact += phrases
             item = left if left.strip() else item
             names, rest = said(item, taught)
-            if len(names) == 1 and not rest:
-                one = taught[names[0]]
-                place = np.zeros(one.vectors.shape[1], np.float32)
-                place[: len(one.direction)] = one.direction
-                view, item = target, At(place, one.name)
+            if names:
+                some = {name: taught[name] for name in names}
+                place = among_words(model, target, list(some.values()), {view: rest} if rest else None)
+                view, item = view if rest else target, At(place, str(term.item))
+                added |= some if term.weight > 0 else {}
         terms.append((term.weight, {view: item}))
-    return Question(terms), exact
+    return Question(terms), exact, list(added.values())
 
 
 def _views(model: Any) -> dict[str, str]:
