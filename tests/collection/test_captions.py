@@ -162,6 +162,27 @@ def test_no_match_is_judged_by_the_pictures_alone(home, model):
     assert made.hits({"text": ['"nothing has this"']}, reject=0.4)[0] == []
 
 
+def test_where_captions_do_not_count_it_is_said(home, model, run):
+    made = built(home, model)
+    assert made.hits(["Quito on Sunday"]).notes == []
+    picture = Question([(1, {"image": str(home / "Pictures" / "0001.png")})])
+    assert made.hits([picture + picture]).notes == []
+    for found in (
+        made.hits([Question("Quito + Sunday", folder=None)]),
+        made.hits([picture + Question("Quito")]),
+        made.hits(["Quito"], more=["0001.png"]),
+    ):
+        (note,) = found.notes
+        assert note.startswith("captions did not count: they do where words stand alone")
+    told = run("search", made.path, "Quito + Sunday", "--json")
+    assert json.loads(told.stdout)["notes"] == [note]
+    assert note in run("search", made.path, "Quito + Sunday").stderr
+    for number in range(10, 27):
+        (home / "Pictures" / f"{number:04d}.txt").unlink()
+    made.update()
+    assert made.hits([Question("Quito + Sunday", folder=None)]).notes == []  # too few count by meaning anyway
+
+
 def test_a_changed_caption_is_found_and_no_picture_is_encoded_for_it(home, model, monkeypatch):
     made = built(home, model)
     monkeypatch.setattr(PixelImage, "attempt", lambda *_: pytest.fail("a picture was encoded"))

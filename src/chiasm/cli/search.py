@@ -162,11 +162,13 @@ def search_command(
                 "to": target if len(targets) == 1 else targets,
                 "rejected": not hits and reject is not None and page == 1,
                 "results": hits,
-                "notes": [] if within is None else sentences(within.notes),
+                "notes": found.notes + ([] if within is None else sentences(within.notes)),
                 **told_items(found.report),
             }
         )
         return
+    for note in found.notes:
+        click.echo(note, err=True)
     if not hits and page > 1:
         click.echo("there are no more")
     elif not hits and reject is None:

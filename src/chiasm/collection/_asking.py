@@ -98,8 +98,9 @@ class Asking:
                 the ones have in common and away from the others.
 
         Captions and read text count beside the picture where words alone are asked for, without taught names and marks
-        (docs/collection.md), which `why` tells. Words in "quotes" have to be in a file's caption or read text as they
-        stand. A taught name among words stands for what its files have in common, and `why` names it (`taught`).
+        (docs/collection.md), which `why` tells; where they are left out, `notes` of what comes back says so. Words in
+        "quotes" have to be in a file's caption or read text as they stand. A taught name among words stands for what
+        its files have in common, and `why` names it (`taught`).
         `reject` judges each file by its picture and the words alone, whatever ranks it: one that only its caption fits
         is no match. What it accepts is sorted by them; what taught names score nobody knows: a ChiasmError.
         """
@@ -148,6 +149,13 @@ class Asking:
         found = self.model.hits(asked, target, within=(by_rank and better) or judged, reject=reject, **ask)
         if moves is not None:
             moves.tell(found, asked.rows)
+        worded = any(self.model.views_[view] == "text" for view in asked.views)
+        unread = self.said.counting(target, pictures.index) if worded and (read.texts is None or moves) else []
+        if unread:
+            found.notes.append(
+                f"{' and '.join(unread)} did not count: they do where words stand alone, without other terms, taught "
+                "names and marks."
+            )
         return found
 
     def _asked(self, read: Reading, digest: str) -> Any:

@@ -134,6 +134,11 @@ class Said:
         return {name: len(index) for name in TEXTS if (index := self._engine(view, name)) is not None}
 
     # ---- asking ----
+    def counting(self, view: str, pictures: Index) -> list[str]:
+        """What counts by meaning beside the files of a view, as people call it: enough of them have it."""
+        called = {"caption": "captions", "words": "read text"}
+        return [called[name] for name in self._usual(view, pictures)[0]]
+
     def within(
         self, beside: Gallery, view: str, exact: Sequence[Sequence[str]], texts: list[str] | None
     ) -> tuple[Gallery, Gallery | None]:

@@ -68,11 +68,16 @@ class Answers(tuple[np.ndarray, ...]):
 
 
 class Hits(list[Any]):
-    """What was found: a list of dicts (of a search, a list of hits a query), and the `report` of encoding."""
+    """What was found: a list of dicts (of a search, a list of hits a query), and the `report` of encoding.
 
-    def __init__(self, found: Iterable[Any], report: Report):
+    Args:
+        notes: what else is to be told of how it was found, in sentences.
+    """
+
+    def __init__(self, found: Iterable[Any], report: Report, notes: Iterable[str] = ()):
         super().__init__(found)
         self.report = report
+        self.notes = list(notes)
 
     @property
     def columns(self) -> dict[str, list[Any]]:

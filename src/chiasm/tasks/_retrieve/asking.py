@@ -236,7 +236,7 @@ class Asking(KnownRows):
                     keys = (_KEYS.get(self.views_[one]) for one in (start, view))
                     why["withheld"] = {key: absent for key in keys if key}
                 told[-1].append({**hit, "why": {**hit.get("why", {}), **why}})
-        return Hits(told, getattr(found, "report", Report()))
+        return Hits(told, getattr(found, "report", Report()), getattr(found, "notes", ()))
 
     def _place(self, name: str, queries: Column, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray | None, Report]:
         """Raw items of some rows `(n,)` -> `(n, k)` in the shared space, shares of names, and what was altered.
