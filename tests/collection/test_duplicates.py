@@ -174,6 +174,25 @@ def test_groups_do_not_depend_on_the_order_in_which_files_came(home: Path, shape
     assert [sorted(group) for group in whole] == [["copies", "file", "same_picture"], ["burst", "file"]]
 
 
+def test_no_chain_makes_one_of_pictures_of_different_moments(tmp_path: Path, shapes: Path) -> None:
+    folder = tmp_path / "Pictures"
+    folder.mkdir()
+    (folder / "a.jpg").write_bytes(jpeg(scene(3), 90, "2024:05:06 10:00:00"))
+    (folder / "b.jpg").write_bytes(jpeg(scene(3), 85, "2024:07:06 10:00:00"))
+    for i in range(6):  # without a moment: each is like both
+        (folder / f"plain{i}.jpg").write_bytes(jpeg(scene(3).resize((120 + 9 * i, 90 + 6 * i))))
+    whole = Collection.build(tmp_path / "p.index", shapes, folder).duplicates()
+    groups = [{one["file"], *one.get("same_picture", [])} for one in whole]
+    assert not any({"a.jpg", "b.jpg"} <= group for group in groups)
+    assert set().union(*groups) >= {f"plain{i}.jpg" for i in range(6)}
+    (tmp_path / "Slow").mkdir()
+    slow = Collection.build(tmp_path / "slow.index", shapes, tmp_path / "Slow")
+    for path in sorted(folder.iterdir(), reverse=True):
+        shutil.copy2(path, tmp_path / "Slow")
+        slow.update()
+    assert slow.duplicates() == whole
+
+
 def test_what_joined_two_pictures_parts_them_when_it_goes_or_changes(home: Path, shapes: Path) -> None:
     folder = home / "Pictures"
     made = Collection.build(home / "p.index", shapes, folder)

@@ -103,14 +103,28 @@ def _compare(catalog: Catalog) -> None:
 
 
 def _settle(catalog: Catalog) -> None:
-    """Each picture's group: pictures that are joined by pairs of the same, and bursts by pairs of neighbors in time."""
+    """Each picture's group: pictures that are joined by pairs of the same, and bursts by pairs of neighbors in time.
+
+    What was taken at two different moments is joined by no chain of pairs either: a picture without a moment goes with
+    one of the two, whichever the bytes of the files put first.
+    """
     rows = catalog.read("SELECT id, content, picture, burst FROM looks ORDER BY id")
     joined = _Joined()
     first: dict[bytes, int] = {}
     for id_, content, _, _ in rows:
         joined.join(first.setdefault(content, id_), id_)
-    for a, b in catalog.read("SELECT a, b FROM same"):
-        joined.join(a, b)
+    known = dict(catalog.read("SELECT id, taken FROM looks WHERE taken IS NOT NULL"))
+    moments = {joined.least(id_): taken for id_, taken in known.items()}
+    contents = {id_: content for id_, content, _, _ in rows}
+
+    def order(pair: tuple[int, int]) -> tuple[int, list[bytes]]:
+        return sum(one not in known for one in pair), sorted(contents[one] for one in pair)
+
+    for a, b in sorted(catalog.read("SELECT a, b FROM same"), key=order):
+        held = {moments[top] for top in (joined.least(a), joined.least(b)) if top in moments}
+        if len(held) < 2:
+            joined.join(a, b)
+            moments |= {joined.least(a): one for one in held}
     pictures = {id_: joined.least(id_) for id_, *_ in rows}
     for a, b in _neighbors(catalog):
         joined.join(a, b)
