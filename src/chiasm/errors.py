@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from functools import cache
 from typing import Any
 
-__all__ = ["Away", "ChiasmError", "ChiasmWarning", "not_fitted", "unknown"]
+__all__ = ["Away", "ChiasmError", "ChiasmWarning", "Damaged", "not_fitted", "unknown"]
 
 
 class ChiasmError(ValueError):
@@ -20,6 +20,21 @@ class ChiasmError(ValueError):
 
 class Away(ChiasmError):  # noqa: N818
     """Another program that is needed, a database, does not answer now: the same request may be met later."""
+
+
+class Damaged(ChiasmError):  # noqa: N818
+    """What was kept on disk is not whole any more.
+
+    Args:
+        what: is wrong. help_: what to do about it; what it is a part of may know better.
+    """
+
+    def __init__(self, what: str, help_: str = "build the index again"):
+        super().__init__(what, help_)
+        self.what = what
+
+    def __str__(self) -> str:
+        return f"{self.args[0]}: {self.args[1]}."
 
 
 class ChiasmWarning(UserWarning):

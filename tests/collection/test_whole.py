@@ -208,6 +208,69 @@ def test_an_index_that_was_moved_is_itself_and_one_that_was_copied_half_says_wha
     assert names(renew(home / "moved.index")) == ALL
 
 
+@pytest.fixture(scope="module")
+def captioned(template, tmp_path_factory):
+    """An index of thirty pictures with captions."""
+    home = tmp_path_factory.mktemp("captioned")
+    for i, (name, text) in enumerate(make_pictures(home / "Pictures", 30, seed=5)):
+        (home / "Pictures" / name).with_suffix(".txt").write_text(f"{text} of turn {i}")
+    Collection.build(home / "p.index", template / "p.chiasm", home / "Pictures")._catalog.close()
+    return home
+
+
+KINDS = {"vectors": "vectors-*", "captions": "said-*-caption", "words": "said-*-text"}
+HALF = ["vectors cut", "vectors gone", "rows gone", "rows nonsense", "rows empty", "all gone"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "how"),
+    [(kind, how) for kind in KINDS for how in HALF if kind != "words" or how in ("rows gone", "rows nonsense")],
+)
+def test_an_update_makes_anew_what_was_copied_half_and_the_message_says_so(captioned, tmp_path, kind, how):
+    shutil.copytree(captioned / "p.index", tmp_path / "p.index")
+    (place,) = (tmp_path / "p.index").glob(KINDS[kind])
+    what, state = how.split()
+    files = sorted(place.iterdir())
+    chosen = [one for one in files if what == "all" or one.name.startswith((what, "words"))]
+    for one in chosen:
+        if state == "gone":
+            one.unlink()
+        else:
+            one.write_bytes({"cut": one.read_bytes()[:100], "nonsense": b"nonsense" * 999, "empty": b""}[state])
+    made = Collection(tmp_path / "p.index")
+    ask = {"text": ['"turn 7"']}
+    with pytest.raises(ChiasmError, match=r": update .*, and it is made anew\.$|Update it, and they are made anew"):
+        made.hits(ask)
+    assert made.status()["problems"]
+    assert not made.verify()["sound"]
+    made.update()
+    assert [hit["item"] for hit in made.hits(ask)[0]] == ["0007.png"]
+    assert "caption" in made.hits({"text": ["turn 7"]})[0][0]["why"]
+    assert made.verify()["sound"]
+    assert made.status()["problems"] == []
+
+
+def test_an_update_that_tries_again_makes_anew_what_is_damaged_inside(captioned, tmp_path):
+    shutil.copytree(captioned / "p.index", tmp_path / "p.index")
+    (file,) = (tmp_path / "p.index").glob("vectors-*/rows.sqlite")
+    raw = bytearray(file.read_bytes())
+    at = raw.rfind(b"0029.png")
+    raw[at - 60 : at] = b"\xff" * 60
+    file.write_bytes(bytes(raw))
+    made = Collection(tmp_path / "p.index")
+    assert not made.verify()["sound"]
+    made.update(retry=True)
+    assert made.verify()["sound"]
+
+
+@pytest.mark.parametrize("name", ["recipe.json", "*.safetensors"])
+def test_a_model_that_was_copied_half_is_said_to_be_the_indexs(home, name):
+    (file,) = (home / "p.index").glob(f"model-*/{name}")
+    file.write_bytes(file.read_bytes()[:100])
+    with pytest.raises(ChiasmError, match=r"the model in the index .* is not whole: .* Copy model-\w+ again, or"):
+        Collection(home / "p.index")
+
+
 def test_overwritten_vectors_are_found_and_an_update_that_tries_again_mends_them(home):
     (file,) = (home / "p.index").glob("vectors-*/vectors-*.f32")
     raw = bytearray(file.read_bytes())

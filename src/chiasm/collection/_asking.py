@@ -10,6 +10,7 @@ from typing import Any
 
 from chiasm import recipe, registry
 from chiasm.collection._catalog import MEDIA, Catalog, Item, place_of
+from chiasm.collection._damage import emptied, whole
 from chiasm.collection._gallery import Gallery
 from chiasm.collection._marks import Moved, Moves
 from chiasm.collection._said import Said
@@ -60,12 +61,20 @@ class Asking:
                     f"the index {self.path} lacks its model ({place.name}): it was copied half, or {place.name} was "
                     "removed. Copy it again, or build it anew."
                 )
-            if recipe.digest_of(place) != digest:
+            try:
+                found = recipe.digest_of(place)
+                made = recipe.load(place) if found == digest else None
+            except ChiasmError:
+                raise ChiasmError(
+                    f"the model in the index {self.path} ({place.name}) is not whole: it was copied half, or is "
+                    f"damaged. Copy {place.name} again, or the saved model to that place, or build the index anew."
+                ) from None
+            if found != digest:
                 raise ChiasmError(
                     f"{place} is another model than the one that the vectors were made with: put that one back, or "
                     "build the index anew."
                 )
-            self._models = {digest: recipe.load(place)}
+            self._models = {digest: made}
         return self._models[digest]
 
     def hits(
@@ -108,7 +117,8 @@ class Asking:
         while True:
             now = self._catalog.facts("part", "model")
             try:
-                found = self._hits(*ask)
+                with whole(self.path):
+                    found = self._hits(*ask)
             except (ChiasmError, LookupError, ValueError, OSError):
                 if self._catalog.facts("part", "model") == now:
                     raise
@@ -217,7 +227,9 @@ class Asking:
             raise ChiasmError(f"{self.path} indexes {', '.join(held)}, not {view!r}: answer with to={first!r}.")
         part = str(self._catalog.fact("part"))
         index, place = self.engine(view, part), self.path / self.vectors(view, part)
-        if getattr(index, "path", None) is not None and not place.is_dir():
+        if getattr(index, "path", None) is None:
+            return index
+        if not place.is_dir() or emptied(place):
             if self._catalog.items("state = 'searchable' AND view = ?", [view], 1):
                 raise ChiasmError(
                     f"the vectors of {view!r} ({place.name}) are missing in {self.path}: it was copied half, or they "
@@ -225,6 +237,8 @@ class Asking:
                 )
             empty: Index = registry.make("index", "exact", columns=self.columns)
             return empty
+        with whole(self.path):
+            len(index)
         return index
 
     def vectors(self, view: str, part: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +11,10 @@ import numpy as np
 
 from chiasm import scale
 from chiasm.collection._catalog import Catalog, Item, place_of
+from chiasm.collection._damage import emptied, made_anew
 from chiasm.collection._fused import LEAST, SAMPLE, Fused
 from chiasm.collection._gallery import Gallery
-from chiasm.errors import ChiasmError
+from chiasm.errors import ChiasmError, Damaged
 from chiasm.index import APART, Exact, Index, Words
 from chiasm.media.images import MediaError, decode_image
 from chiasm.media.ocr import read_text
@@ -108,8 +110,15 @@ class Said:
             taken = 1 + (before["taken"] if before else 0)
             self._catalog.set(**{f"sample {view}": {"taken": taken, "held": held, "files": chosen}})
 
-    def mend(self, view: str) -> None:
-        """After a death between the indexes and the ledger: what only one of them knows is done again."""
+    def mend(self, view: str, thoroughly: bool = False) -> None:
+        """After a death between the indexes and the ledger: what only one of them knows is done again.
+
+        Args:
+            thoroughly: what is damaged inside, too.
+        """
+        for name in (*TEXTS, "text"):
+            if made_anew(partial(self._kept, view, name), self._place(view, name), thoroughly):
+                self._opened = {at: held for at, held in self._opened.items() if at[1:] != (view, name)}
         held = self._held(view)
         wait = {item.id for item in held if "said" not in item.facts}
         for index, there in self._promised(view, held):
@@ -128,6 +137,12 @@ class Said:
             stray += len(keys - set(there))
             damaged += [there.get(key, str(key)) for key in getattr(index, "damaged", list)()]
         return damaged, missing, stray
+
+    def check(self, view: str) -> None:
+        """Raise a ChiasmError where what is kept is not whole, as far as it shows at a glance."""
+        for name in (*TEXTS, "text"):
+            if (index := self._kept(view, name)) is not None:
+                len(index)
 
     def counts(self, view: str) -> dict[str, int]:
         """How many files of a view are found by the meaning of each kind of text."""
@@ -224,11 +239,21 @@ class Said:
     def _open(self, view: str, name: str, make: Callable[[Path], Any], new: bool) -> Any:
         part = self.part or self._catalog.fact("part")
         if (part, view, name) not in self._opened:
-            path = self.path / f"said-{part}-{place_of(self.model, view)}-{name}"
+            path = self._place(view, name)
             if not new and not path.exists():
                 return None
+            if not new and emptied(path):
+                raise Damaged(f"{path} is empty: it was copied half, or its files were removed")
             self._opened[part, view, name] = make(path)
         return self._opened[part, view, name]
+
+    def _place(self, view: str, name: str) -> Path:
+        """The folder of an index."""
+        return self.path / f"said-{self.part or self._catalog.fact('part')}-{place_of(self.model, view)}-{name}"
+
+    def _kept(self, view: str, name: str) -> Any:
+        """An index by its name."""
+        return self._worded(view) if name == "text" else self._engine(view, name)
 
     def _encoded(self, texts: list[str]) -> Column:
         """Texts as the model's text encoder has them, through the cache."""

@@ -13,6 +13,7 @@ import numpy as np
 
 from chiasm.collection._asking import Asking
 from chiasm.collection._catalog import MEDIA
+from chiasm.collection._damage import whole
 from chiasm.collection._intake import content_of
 from chiasm.collection._marks import MOST, encoded, found, meaning, usual
 from chiasm.collection._measured import left_out, luck, measured, note
@@ -55,7 +56,7 @@ class Teaching(Asking):
         name = checked_name(name)
         if isinstance(files, str | os.PathLike) or not len(files):
             raise ChiasmError(f"wanted some files to teach {name!r} by, got {files!r}: a list of at least one.")
-        with lock(self.path, f"another process is updating {self.path}: wait for it."):
+        with lock(self.path, f"another process is updating {self.path}: wait for it."), whole(self.path):
             view = self._view_of(files)
             model = self._catalog.fact("model")
             paths, vectors = encoded(self.model, view, self.folder, files)

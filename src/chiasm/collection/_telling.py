@@ -8,12 +8,13 @@ from typing import Any
 
 from chiasm.collection import _alike, _passed
 from chiasm.collection._catalog import STATES, Item
+from chiasm.collection._damage import whole
 from chiasm.collection._moments import keys_of
 from chiasm.collection._switch import Side
 from chiasm.collection._table import Plan
 from chiasm.collection._teaching import Teaching
 from chiasm.collection._whole import strays, unlike
-from chiasm.errors import ChiasmError
+from chiasm.errors import ChiasmError, Damaged
 from chiasm.index import Index
 
 __all__ = ["Telling"]
@@ -51,7 +52,7 @@ class Telling(Teaching):
             "model": self._catalog.fact("model"),
             "columns": self.columns,
             "views": {view: 0 if problems else len(self.reading(view)) for view in self.media},
-            "texts": {view: self.said.counts(view) for view in self.media},
+            "texts": {view: {} if problems else self.said.counts(view) for view in self.media},
             "engine": self._catalog.fact("engine"),
             "ledger": self.ledger(),
             "failed": {code: n for (state, code), n in counts if state == "failed"},
@@ -70,6 +71,8 @@ class Telling(Teaching):
         for view in self.media:
             try:
                 len(self.reading(view))
+                with whole(self.path):
+                    self.said.check(view)
             except ChiasmError as error:
                 told.append(str(error))
         if odd := [one.name for one in strays(self.path, self._keep())]:
@@ -111,26 +114,27 @@ class Telling(Teaching):
         damaged: list[str] = []
         missing: list[str] = []
         other: list[str] = []
+        problems = self.problems()
         stray = 0
         for view in self.media:
             items = self._catalog.items("state = 'searchable' AND view = ?", [view])
             try:
                 index = self.reading(view)
-                keys = set(index.keys().tolist())
-            except ChiasmError:  # told by `problems`
+                keys, bad = set(index.keys().tolist()), set(getattr(index, "damaged", list)())
+                more = self.said.verify(view)
+            except ChiasmError as error:
                 missing += [item.name for item in items]
+                problems += [f"{error.what}: rebuild {self.path}."] if isinstance(error, Damaged) else []
                 continue
             there = {key: item.name for item in items for key in keys_of(item)}
-            bad = set(getattr(index, "damaged", list)())
             damaged += dict.fromkeys(there.get(key, str(key)) for key in sorted(bad))
             missing += [item.name for item in items if self._lacks(item, keys)]
             stray += len(keys - set(there))
-            more = self.said.verify(view)
             damaged, missing, stray = damaged + more[0], missing + more[1], stray + more[2]
             mapped = {id_ for (id_,) in self._catalog.read("SELECT id FROM mapped")}
             sure = [one for one in items if one.id not in mapped and not bad.intersection(keys_of(one))]
             other += unlike(sure, self._side(view, index))
-        found = {"damaged": damaged, "missing": missing, "stray": stray, "unlike": other, "problems": self.problems()}
+        found = {"damaged": damaged, "missing": missing, "stray": stray, "unlike": other, "problems": problems}
         return {"sound": not any(found.values()), **found, "ledger": self.ledger()}
 
     def _side(self, view: str, index: Index, model: Any = None) -> Side:

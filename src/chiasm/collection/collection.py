@@ -8,6 +8,7 @@ import tempfile
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from chiasm.collection import _alike
 from chiasm.collection._adding import Adding
 from chiasm.collection._asking import model_name
 from chiasm.collection._catalog import MEDIA
+from chiasm.collection._damage import made_anew, whole
 from chiasm.collection._intake import look_again, take_in
 from chiasm.collection._making import begin, plan_of, saved_at, windows_of
 from chiasm.collection._moments import keys_of
@@ -290,10 +292,15 @@ class Collection(Adding):
     def _mend(self, thoroughly: bool) -> None:
         """After a death between the index and the ledger: what only one of them knows is done again.
 
+        What was copied half, or is no index any more, is made anew.
+
         Args:
-            thoroughly: what is damaged too.
+            thoroughly: what is damaged inside, too.
         """
+        part = str(self._catalog.fact("part"))
         for view in self.media:
+            if made_anew(partial(self.engine, view), self.path / self.vectors(view, part), thoroughly):
+                self._engines.pop((part, view), None)
             index = self.engine(view)
             keys = set(index.keys().tolist())
             items = self._catalog.items("state = 'searchable' AND view = ?", [view])
@@ -301,7 +308,7 @@ class Collection(Adding):
             bad = set(getattr(index, "damaged", list)()) if thoroughly else set()
             lost = (item.id for item in items if self._lacks(item, keys) or bad.intersection(keys_of(item)))
             self._catalog.put({"id": id_, "state": "waiting"} for id_ in lost)
-            self.said.mend(view)
+            self.said.mend(view, thoroughly)
 
     def _sweep(self) -> None:
         """What belongs to no part that counts goes."""
@@ -317,7 +324,10 @@ class Collection(Adding):
     def _alone(self) -> Iterator[None]:
         """As the only one that writes."""
         try:
-            with lock(self.path, f"another process is updating {self.path}: wait for it, or look with status."):
+            with (
+                lock(self.path, f"another process is updating {self.path}: wait for it, or look with status."),
+                whole(self.path),
+            ):
                 yield
         except PermissionError as error:
             place = error.filename or self.path

@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import re
 import sqlite3
 import threading
 import zlib
@@ -20,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from chiasm.errors import ChiasmError
+from chiasm.errors import ChiasmError, Damaged
 from chiasm.files import database, lock, sync, transaction
 from chiasm.index._held import Held
 
@@ -30,6 +31,7 @@ _FORMAT = 1
 _WAIT = 60.0
 """Seconds that a writer waits for another."""
 _CHUNK = 16_384
+_OURS = re.compile(r"vectors-\d+\.f32")
 _NAMED = 500
 """Keys that one statement asks for."""
 
@@ -59,7 +61,10 @@ class Journal:
             raise ChiasmError(f"wanted a folder to keep the index in, got the file {self.path}.")
         self.path.mkdir(parents=True, exist_ok=True)
         new = not (self.path / "rows.sqlite").exists()
-        if new and any(name for name in os.listdir(self.path) if not name.startswith(".")):
+        beside = [name for name in os.listdir(self.path) if not name.startswith(".")]
+        if any(_OURS.fullmatch(name) for name in beside) and (new or not (self.path / "rows.sqlite").stat().st_size):
+            raise Damaged(f"{self.path} lacks its rows.sqlite, or has an empty one: it was copied half, or is damaged")
+        if new and beside:
             raise ChiasmError(f"{self.path} holds something else than an index: name a folder that is new or empty.")
         with self._told():
             self._db = database(self.path / "rows.sqlite", _WAIT)
@@ -139,9 +144,8 @@ class Journal:
         file = self._file(part)
         size = file.stat().st_size if file.exists() else 0
         if size < 4 * count * width:
-            raise ChiasmError(
-                f"{file} is not whole ({size} of {4 * count * width} bytes): it was copied half, or is damaged; build "
-                "the index again."
+            raise Damaged(
+                f"{file} is not whole ({size} of {4 * count * width} bytes): it was copied half, or is damaged"
             )
         return np.memmap(file, dtype=np.float32, mode="r", shape=(count, width))
 
@@ -207,7 +211,7 @@ class Journal:
         held = self.held()
         with self._guard, self._told():
             if (said := self._db.execute("PRAGMA integrity_check").fetchone()[0]) != "ok":
-                raise ChiasmError(f"{self.path / 'rows.sqlite'} is damaged ({said[:80]}): build the index again.")
+                raise Damaged(f"{self.path / 'rows.sqlite'} is damaged ({said[:80]})")
             sums = self._db.execute(
                 "SELECT row, key, sum FROM rows WHERE alive AND row < ?", (len(held.keys),)
             ).fetchall()
@@ -279,9 +283,11 @@ class Journal:
                 raise ChiasmError(f"another process is writing to {self.path}: try again when it is done.") from None
             if "full" in str(error):
                 raise ChiasmError(f"no space is left for {self.path}: make room, then do it again.") from None
+            if "no such" in str(error):
+                raise Damaged(f"{self.path / 'rows.sqlite'} is damaged ({error})") from None
             raise ChiasmError(f"the index {self.path} cannot be used: {error}.") from None
         except sqlite3.DatabaseError as error:
-            raise ChiasmError(f"{self.path / 'rows.sqlite'} is damaged ({error}): build the index again.") from None
+            raise Damaged(f"{self.path / 'rows.sqlite'} is damaged ({error})") from None
         except PermissionError as error:
             raise ChiasmError(f"no permission to write the index {self.path} ({error.strerror}).") from None
         except OSError as error:

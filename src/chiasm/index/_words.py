@@ -14,7 +14,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from chiasm.errors import ChiasmError
+from chiasm.errors import ChiasmError, Damaged
 from chiasm.files import database, lock, transaction
 from chiasm.index._held import checked_k, checked_keys
 from chiasm.index._terms import asked, terms
@@ -149,7 +149,7 @@ class Words:
         with self._guard, self._told():
             said = self._db.execute("PRAGMA integrity_check").fetchone()[0]
             if said != "ok":
-                raise ChiasmError(f"{self._file()} is damaged ({said[:80]}): build the index again.")
+                raise Damaged(f"{self._file()} is damaged ({said[:80]})")
             found = self._db.execute(
                 "SELECT rows.key, rows.sum, texts.tokens FROM rows LEFT JOIN texts ON texts.rowid = rows.row"
             ).fetchall()
@@ -237,7 +237,7 @@ class Words:
                 raise ChiasmError(f"no space is left for {self._file()}: make room, then do it again.") from None
             raise ChiasmError(f"{self._file()} cannot be used: {error}.") from None
         except sqlite3.DatabaseError as error:
-            raise ChiasmError(f"{self._file()} is damaged ({error}): build the index again.") from None
+            raise Damaged(f"{self._file()} is damaged ({error})") from None
         except PermissionError as error:
             raise ChiasmError(f"no permission to write {self._file()} ({error.strerror}).") from None
 
