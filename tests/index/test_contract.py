@@ -482,7 +482,8 @@ def test_flipped_bits_are_found_by_key_and_an_update_mends_them(tmp_path):
         (lambda f: next(f.glob("vectors-*")).write_bytes(b"1234"), "not whole"),
         (lambda f: next(f.glob("vectors-*")).unlink(), "not whole"),
         (lambda f: (f / "rows.sqlite").write_bytes(b"nonsense" * 500), "damaged"),
-        (lambda f: (f / "rows.sqlite").unlink(), "something else than an index"),
+        (lambda f: (f / "rows.sqlite").unlink(), "lacks its rows.sqlite"),
+        (lambda f: (f / "rows.sqlite").write_bytes(b""), "lacks its rows.sqlite"),
     ],
 )
 def test_a_folder_that_was_copied_half_or_damaged_says_so(tmp_path, harm, sentence):

@@ -243,7 +243,7 @@ class Said:
             if not new and not path.exists():
                 return None
             if not new and emptied(path):
-                raise Damaged(f"{path} is empty: it was copied half, or its files were removed")
+                raise Damaged(f"{path} is empty (copied half, or its files were removed)")
             self._opened[part, view, name] = make(path)
         return self._opened[part, view, name]
 

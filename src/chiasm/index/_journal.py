@@ -63,7 +63,7 @@ class Journal:
         new = not (self.path / "rows.sqlite").exists()
         beside = [name for name in os.listdir(self.path) if not name.startswith(".")]
         if any(_OURS.fullmatch(name) for name in beside) and (new or not (self.path / "rows.sqlite").stat().st_size):
-            raise Damaged(f"{self.path} lacks its rows.sqlite, or has an empty one: it was copied half, or is damaged")
+            raise Damaged(f"{self.path} lacks its rows.sqlite, or has an empty one (copied half, or damaged)")
         if new and beside:
             raise ChiasmError(f"{self.path} holds something else than an index: name a folder that is new or empty.")
         with self._told():
@@ -144,9 +144,7 @@ class Journal:
         file = self._file(part)
         size = file.stat().st_size if file.exists() else 0
         if size < 4 * count * width:
-            raise Damaged(
-                f"{file} is not whole ({size} of {4 * count * width} bytes): it was copied half, or is damaged"
-            )
+            raise Damaged(f"{file} is not whole ({size} of {4 * count * width} bytes; copied half, or damaged)")
         return np.memmap(file, dtype=np.float32, mode="r", shape=(count, width))
 
     def column(self, name: str, count: int, part: int) -> np.ndarray:
