@@ -326,6 +326,35 @@ def test_a_first_build_that_fails_leaves_nothing(home, monkeypatch):
     assert not list(home.glob(".new-*"))
 
 
+@pytest.mark.parametrize("at", ["_whole.adopt", "_whole.note", "_whole.Catalog.close", "_catalog.Catalog.set"])
+def test_a_build_that_was_killed_at_its_beginning_leaves_nothing_beside_and_is_gone_on_with(home, at):
+    code = (
+        "import os, sys, chiasm.collection._catalog, chiasm.collection._whole; "
+        f"chiasm.collection.{at} = lambda *_, **__: os._exit(9); "
+        "from chiasm.collection import Collection; Collection.build(*sys.argv[1:])"
+    )
+    ask = [home / "n.index", home / "p.chiasm", home / "Pictures"]
+    before = sorted(home.iterdir())
+    assert subprocess.run([sys.executable, "-c", code, *ask]).returncode == 9
+    assert sorted(home.iterdir()) == sorted([*before, home / "n.index"])
+    made = Collection.build(home / "n.index", home / "q.chiasm", home / "Pictures")  # another model, even
+    assert names(made) == ALL
+    assert made.verify()["sound"]
+    assert len(list(made.path.glob("model-*"))) == 1
+    assert sorted(one.name for one in made.path.glob(".*")) == [".lock"]
+
+
+def test_a_place_that_holds_something_else_or_an_index_without_its_catalog_is_not_built_over(home):
+    (home / "mine").mkdir()
+    (home / "mine" / "letter.txt").write_text("dear")
+    with pytest.raises(ChiasmError, match="holds something else than an index"):
+        Collection.build(home / "mine", home / "p.chiasm", home / "Pictures")
+    assert [one.name for one in (home / "mine").iterdir()] == ["letter.txt"]
+    (home / "p.index" / "catalog.sqlite").unlink()
+    with pytest.raises(ChiasmError, match=r"lacks its catalog.sqlite: rebuild the index"):
+        Collection.build(home / "p.index", home / "p.chiasm", home / "Pictures")
+
+
 def test_the_command_rebuilds_a_damaged_index_and_a_watch_ends_quietly(home, run):
     pytest.importorskip("watchfiles")
     (home / "p.index" / "catalog.sqlite").write_bytes(b"nonsense" * 999)

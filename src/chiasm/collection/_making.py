@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -17,8 +17,12 @@ from chiasm.data.cells import composed
 from chiasm.data.read import names_of
 from chiasm.data.source import Source
 from chiasm.errors import ChiasmError
+from chiasm.files import lock
 
 __all__ = ["begin", "plan_of", "saved_at", "windows_of"]
+
+_BEGUN = re.compile(r"\.model-.*|model-[0-9a-f]{12}|about\.json|\.new-.*")
+"""What there is of an index before its catalog is there."""
 
 
 def saved_at(model: Any, scratch: Path) -> Path:
@@ -60,19 +64,31 @@ def windows_of(saved: Path, window: float | None) -> dict[str, float]:
 
 
 def begin(at: Path, saved: Path, facts: Mapping[str, Any]) -> None:
-    """The folder of a new collection, whole or not at all.
+    """The folder of a new collection; what a death left of an earlier beginning is gone on with.
 
     Args:
         saved: where its model is. facts: what its catalog begins with.
     """
-    if at.exists() and (not at.is_dir() or any(at.iterdir())):
+    if at.exists() and not at.is_dir():
+        raise ChiasmError(f"{at} is a file: name a place that is new or empty.")
+    new, held = not at.exists(), _begun(at)
+    at.mkdir(parents=True, exist_ok=True)
+    with lock(at, f"another process is building {at}: wait for it."):
+        if (at / "catalog.sqlite").exists():
+            return
+        try:
+            make(at, saved, facts)
+        except BaseException:
+            if new or not held:
+                shutil.rmtree(at, ignore_errors=True)
+            raise
+
+
+def _begun(at: Path) -> list[str]:
+    """What an earlier beginning has left at a place; a ChiasmError where something else is there."""
+    held = [one.name for one in at.iterdir() if one.name != ".lock"] if at.exists() else []
+    if any(name.startswith("vectors-") for name in held) and "about.json" in held:
+        raise ChiasmError(f"{at} lacks its catalog.sqlite: rebuild the index, or name another place.")
+    if not all(_BEGUN.fullmatch(name) for name in held):
         raise ChiasmError(f"{at} holds something else than an index: name a place that is new or empty.")
-    at.parent.mkdir(parents=True, exist_ok=True)
-    draft = Path(tempfile.mkdtemp(prefix=".new-", dir=at.parent))
-    try:
-        make(draft, saved, facts)
-        draft.chmod(0o755)
-        draft.replace(at)
-    except BaseException:
-        shutil.rmtree(draft, ignore_errors=True)
-        raise
+    return held

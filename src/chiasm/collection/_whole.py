@@ -73,7 +73,8 @@ def make(home: Path, saved: Path, facts: Mapping[str, Any]) -> None:
         adopt(saved, place)
     note(home, {name: {**facts, "model": digest}.get(name) for name in NOTED})
     draft = home / ".new-catalog"
-    draft.unlink(missing_ok=True)
+    for apart in ("", "-wal", "-shm"):
+        Path(f"{draft}{apart}").unlink(missing_ok=True)
     catalog = Catalog(draft, new=True, tables=_alike.TABLES + _passed.TABLES)
     catalog.set(model=digest, part=token(), **facts)
     catalog.close()
