@@ -129,6 +129,7 @@ def test_a_value_of_another_type_later_is_unknown_and_loses_nothing(home: Path, 
 def test_a_table_that_is_gone_or_whose_files_are_loses_nothing(home: Path, shapes: Path) -> None:
     made = Collection.build(home / "p.index", shapes, home / "items.csv")
     (home / "items.csv").rename(home / "away.csv")
+    assert "items.csv is not there" in Collection(home / "p.index").status()["problems"][0]
     with pytest.raises(ChiasmError, match=r"the table .*items\.csv is not there"):
         made.update()
     (home / "away.csv").rename(home / "items.csv")
@@ -165,3 +166,14 @@ def test_the_command_builds_from_a_table(home: Path, shapes: Path, run: Any) -> 
     assert (hit["item"], hit["row"]["shop"]) == ("media/0007.png", "Berlin")
     os.remove(home / "items.csv")
     assert "is not there" in run("index", "update", home / "p.index").stderr
+
+
+def test_a_table_that_came_along_with_its_folder_is_read_at_its_new_place(home: Path, shapes: Path) -> None:
+    made = Collection.build(home / "p.index", shapes, home / "items.csv")
+    before = made.ledger()
+    (home / "new").mkdir()
+    for one in ("items.csv", "media"):
+        (home / one).rename(home / "new" / one)
+    made.update(folder=home / "new")
+    assert made.ledger() == before
+    assert made.status()["table"] == str(home / "new" / "items.csv")

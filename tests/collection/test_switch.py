@@ -13,7 +13,7 @@ import chiasm
 from chiasm.collection import Collection
 from chiasm.collection.mapping import Asked, Map, held_out, lost
 from chiasm.encode.pixel_image import PixelImage
-from chiasm.errors import ChiasmError
+from chiasm.errors import ChiasmError, ChiasmWarning
 from chiasm.tasks.retrieve import Retrieve
 from conftest import make_pictures
 
@@ -359,3 +359,10 @@ def test_the_command_switches_tells_the_loss_and_goes_back(home, models, run):
     told = json.loads(run("index", "rollback", home / "p.index", "--json").stdout)
     assert told["switch"] is None
     assert told["ledger"]["searchable"] == FILES
+
+
+def test_a_switch_to_the_same_model_says_that_nothing_was_switched(home, models):
+    made = built(home, models[0])
+    with pytest.warns(ChiasmWarning, match="is searched by this model already: nothing was switched"):
+        assert made.switch(models[0]) is None
+    assert not made.status()["rollback"]

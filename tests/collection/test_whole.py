@@ -376,3 +376,48 @@ def test_the_command_rebuilds_a_damaged_index_and_a_watch_ends_quietly(home, run
     watch.send_signal(signal.SIGINT)
     out, error = watch.communicate(timeout=30)
     assert (watch.returncode, out, error.replace("\n", "")) == (0, "", "")
+
+
+def test_a_folder_that_is_away_is_said_and_an_index_follows_it_where_it_went(home, run):
+    made = Collection(home / "p.index")
+    made.teach("reds", ["0000.png", "0012.png"])
+    before = made.hits({"text": ["reds"]}, k=30)[0]
+    (home / "Pictures").rename(home / "Holidays")
+    with pytest.raises(ChiasmError, match=r"Pictures is not there: mount it, move it back, or update the index"):
+        made.hits({"text": ["reds"]})
+    searched = run("search", home / "p.index", "reds")
+    assert (searched.returncode, "is not there: mount it" in searched.stderr) == (1, True)
+    assert "is not there" in made.status()["problems"][0]
+    make_pictures(home / "Others", 30, seed=7)
+    with pytest.raises(ChiasmError, match=r"in which 0 of 30 files are the same"):
+        made.update(folder=home / "Others")
+    with pytest.raises(ChiasmError, match="there is no such folder"):
+        made.update(folder=home / "Nowhere")
+    assert "30 searchable" in run("index", "update", home / "p.index", "--folder", home / "Holidays").stdout
+    again = Collection(home / "p.index")
+    assert again.folder == home / "Holidays"
+    assert again.hits({"text": ["reds"]}, k=30)[0] == before
+    assert again.verify()["sound"]
+    assert json.loads((home / "p.index" / "about.json").read_text())["folder"] == str(home / "Holidays")
+
+
+def test_verify_names_the_command_that_mends_what_it_found(home, run):
+    def told():
+        done = run("index", "verify", home / "p.index")
+        return done.returncode, done.stdout.splitlines()[-1].removesuffix(str(home / "p.index")).strip()
+
+    shutil.copytree(next((home / "q.index").glob("vectors-*")), home / "p.index" / "vectors-0123abcd-0")
+    assert told() == (1, "next: chiasm index update")
+    files = (home / "p.index").glob("vectors-*/vectors-*.f32")
+    (file,) = (one for one in files if one.parent.name != "vectors-0123abcd-0")
+    raw = file.read_bytes()
+    file.write_bytes(b"\x7a" * 40 + raw[40:])
+    assert told() == (1, "next: chiasm index update --retry")
+    Collection(home / "p.index").update(retry=True)
+    assert Collection(home / "p.index").verify()["mended_by"] is None
+    other = next((home / "q.index").glob("vectors-*"))
+    shutil.rmtree(file.parent)
+    shutil.copytree(other, file.parent)
+    assert told() == (1, "next: chiasm index rebuild")
+    (home / "Pictures").rename(home / "away")
+    assert Collection(home / "p.index").verify()["mended_by"] is None

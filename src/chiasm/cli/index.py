@@ -10,6 +10,7 @@ from chiasm.cli._shared import command_line, counted, device, echo_json, grouped
 from chiasm.collection import Collection, renew
 from chiasm.scale import Bars
 
+_MENDS = {"update": ["update"], "update, retrying": ["update", "--retry"], "rebuild": ["rebuild"]}
 _SHOWN = 10
 """Failed files that are named."""
 
@@ -80,14 +81,15 @@ def build_command(
 
 @index_command.command("update")
 @click.argument("index")
-@click.option("--retry", is_flag=True, help="Try files again that have failed.")
+@click.option("--retry", is_flag=True, help="Try files again that have failed, and mend what is damaged.")
+@click.option("--folder", metavar="FOLDER", help="Where the folder lies now, if it was moved.")
 @click.option("--watch", is_flag=True, help="Go on: take in what changes, until it is ended (Ctrl-C).")
 @device
 @json
-def update_command(index: str, retry: bool, watch: bool, as_json: bool) -> None:
+def update_command(index: str, retry: bool, folder: str | None, watch: bool, as_json: bool) -> None:
     """Look at the folder of INDEX again: what is new is encoded, what is gone is found no more."""
     made = Collection(index)
-    made.update(retry=retry, progress=Bars("index"))
+    made.update(retry=retry, folder=folder, progress=Bars("index"))
     _say(made, as_json)
     try:
         for ledger in made.watch(progress=Bars("index")) if watch else ():
@@ -139,7 +141,8 @@ def verify_command(index: str, as_json: bool) -> int:
                 click.echo(f"{what}: {len(found[what]) - _SHOWN} more (--json names all)")
         for sentence in found["problems"]:
             click.echo(f"problem: {sentence}")
-        click.echo(f"next: {command_line('index', 'rebuild', index)}")
+        if found["mended_by"] is not None:
+            click.echo(f"next: {command_line('index', *_MENDS[found['mended_by']], index)}")
     return 0 if found["sound"] else 1
 
 
@@ -161,7 +164,7 @@ def switch_command(index: str, model: str, sample: float, keep: bool, as_json: b
     made = Collection(index)
     made.switch(model, sample, keep=keep, progress=Bars("index"))
     _say(made, as_json)
-    if keep and not as_json:
+    if made.status()["rollback"] and not as_json:
         click.echo(f"next: {command_line('index', 'rollback', index)} goes back")
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from chiasm import recipe, registry
 from chiasm.collection._catalog import MEDIA, Catalog, Item, place_of
-from chiasm.collection._damage import emptied, whole
+from chiasm.collection._damage import away, emptied, whole
 from chiasm.collection._gallery import Gallery
 from chiasm.collection._marks import Moved, Moves
 from chiasm.collection._said import Said
@@ -142,6 +142,8 @@ class Asking:
         progress: Progress | None,
     ) -> Any:
         k = checked_k(k)
+        if not self.folder.is_dir():
+            raise ChiasmError(away(self.folder))
         target = self.target(asked_with(self.model, queries), to)
         digest = self._catalog.fact("model")
         taught = {one.name: one for one in kept(self._catalog) if one.model == digest and one.view == target}

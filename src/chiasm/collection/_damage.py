@@ -11,7 +11,12 @@ from typing import Any
 
 from chiasm.errors import ChiasmError, Damaged
 
-__all__ = ["emptied", "made_anew", "whole"]
+__all__ = ["away", "emptied", "made_anew", "whole"]
+
+
+def away(folder: Path) -> str:
+    """What is to be done where the folder of a collection is not there."""
+    return f"the folder {folder} is not there: mount it, move it back, or update the index with its new place."
 
 
 def emptied(place: Path) -> bool:

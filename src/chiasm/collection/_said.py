@@ -125,7 +125,8 @@ class Said:
             keys = set(() if index is None else index.keys().tolist())
             if stray := sorted(keys - set(there)):
                 index.delete(stray)
-            wait |= set(there) - keys
+            bad = set(index.damaged()) if thoroughly and index is not None else set()
+            wait |= set(there) - (keys - bad)
         self._catalog.put({"id": id_, "state": "waiting"} for id_ in sorted(wait))
 
     def verify(self, view: str) -> tuple[list[str], list[str], int]:

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from chiasm.collection._damage import away
 from chiasm.data.cells import composed
 from chiasm.data.folder import modality_of, walk
 from chiasm.data.notes import Noted
@@ -54,7 +55,7 @@ def scan(folder: Path, root: Path, modalities: Iterable[str]) -> tuple[list[Foun
     Raises a ChiasmError for a folder that is not there, or cannot be read.
     """
     if not folder.is_dir():
-        raise ChiasmError(f"the folder {folder} is not there: mount it, or move it back.")
+        raise ChiasmError(away(folder))
     wanted, ignored = set(modalities), _ignored(folder)
     notes: list[Noted] = []
     movies: list[Path] = []

@@ -8,7 +8,7 @@ from typing import Any
 
 from chiasm.collection import _alike, _passed
 from chiasm.collection._catalog import STATES, Item
-from chiasm.collection._damage import whole
+from chiasm.collection._damage import away, whole
 from chiasm.collection._moments import keys_of
 from chiasm.collection._switch import Side
 from chiasm.collection._table import Plan
@@ -81,7 +81,9 @@ class Telling(Teaching):
                 "it."
             )
         if not self.folder.is_dir():
-            told.append(f"the folder {self.folder} is not there: mount it, or move it back.")
+            told.append(away(self.folder))
+        elif not self._of.exists():
+            told.append(f"the table {self._of} is not there: put it back, or build another index.")
         return told
 
     def failures(self) -> list[dict[str, str]]:
@@ -106,7 +108,8 @@ class Telling(Teaching):
         """Whether all is as it was written: `sound`, and the files whose vectors are `damaged`, `missing` or `stray`.
 
         `unlike`: of eight files drawn at random, those that the model places elsewhere now: their vectors are another
-        model's. `problems` as in `status`.
+        model's. `problems` as in `status`. `mended_by`: "update", "update, retrying" (`retry=True`) or "rebuild"; None
+        where nothing has to be mended, or the folder is not there to do it from.
 
         Raises a ChiasmError where more than vectors is damaged: the index has to be rebuilt.
         """
@@ -114,7 +117,7 @@ class Telling(Teaching):
         damaged: list[str] = []
         missing: list[str] = []
         other: list[str] = []
-        problems = self.problems()
+        problems, inside = self.problems(), False
         stray = 0
         for view in self.media:
             items = self._catalog.items("state = 'searchable' AND view = ?", [view])
@@ -124,7 +127,9 @@ class Telling(Teaching):
                 more = self.said.verify(view)
             except ChiasmError as error:
                 missing += [item.name for item in items]
-                problems += [f"{error.what}: rebuild {self.path}."] if isinstance(error, Damaged) else []
+                if isinstance(error, Damaged):
+                    problems.append(f"{error.what}: update {self.path}, retrying.")
+                    inside = True
                 continue
             there = {key: item.name for item in items for key in keys_of(item)}
             damaged += dict.fromkeys(there.get(key, str(key)) for key in sorted(bad))
@@ -135,12 +140,23 @@ class Telling(Teaching):
             sure = [one for one in items if one.id not in mapped and not bad.intersection(keys_of(one))]
             other += unlike(sure, self._side(view, index))
         found = {"damaged": damaged, "missing": missing, "stray": stray, "unlike": other, "problems": problems}
-        return {"sound": not any(found.values()), **found, "ledger": self.ledger()}
+        mended = {"mended_by": self._mended_by(found, inside)}
+        return {"sound": not any(found.values()), **found, **mended, "ledger": self.ledger()}
 
     def _side(self, view: str, index: Index, model: Any = None) -> Side:
         """A view as a model sees it: the one that is searched now, or another."""
         window = (self._catalog.fact("windows") or {}).get(view)
         return Side(model or self.model, view, index, self.folder, window)
+
+    def _mended_by(self, found: dict[str, Any], inside: bool) -> str | None:
+        """As `verify` tells it; `inside`: whether something cannot be read."""
+        if not self.folder.is_dir() or not self._of.exists():
+            return None
+        if found["unlike"]:
+            return "rebuild"
+        if found["damaged"] or inside:
+            return "update, retrying"
+        return "update" if any(found.values()) else None
 
     @property
     def _of(self) -> Path:

@@ -17,10 +17,11 @@ from chiasm.collection import _alike
 from chiasm.collection._adding import Adding
 from chiasm.collection._asking import model_name
 from chiasm.collection._catalog import MEDIA
-from chiasm.collection._damage import made_anew, whole
+from chiasm.collection._damage import away, made_anew, whole
 from chiasm.collection._intake import look_again, take_in
 from chiasm.collection._making import begin, plan_of, saved_at, windows_of
 from chiasm.collection._moments import keys_of
+from chiasm.collection._moving import moved
 from chiasm.collection._said import Said
 from chiasm.collection._switch import carry, encode, say_anew
 from chiasm.collection._whole import NOTED, adopt, make, note, noted, sweep, token
@@ -128,19 +129,25 @@ class Collection(Adding):
         made.update(progress=progress)
         return made
 
-    def update(self, *, retry: bool = False, progress: Progress | None = None) -> dict[str, int]:
+    def update(
+        self, *, retry: bool = False, folder: str | os.PathLike[str] | None = None, progress: Progress | None = None
+    ) -> dict[str, int]:
         """Look at the folder again; what is new or changed is encoded, what is gone is found no more.
 
         Files whose size and time are as they were are not opened; one that was moved or renamed is known by its bytes.
 
         Args:
             retry: try what has failed again (a package was installed), and make damaged vectors anew.
+            folder: where the folder lies now, if it was moved; its files are compared, and none is encoded again.
 
         Returns the ledger.
 
         Raises a ChiasmError where another process is at it, or the folder is not there (nothing is forgotten then).
         """
         with self._alone():
+            if folder is not None:
+                self._catalog.set(**moved(self._catalog, self.path, self.folder, folder))
+                self.folder = Path(self._catalog.fact("folder"))
             self._update(retry, progress)
         return self.ledger()
 
@@ -191,9 +198,12 @@ class Collection(Adding):
             digest = recipe.digest_of(saved)
             if digest != self._catalog.fact("model"):
                 self._turn(saved, digest, sample, keep, seed, progress)
+            elif not self._catalog.mapped():
+                told = f"{self.path} is searched by this model already: nothing was switched"
+                warnings.warn(told, ChiasmWarning, stacklevel=2)
             self._update(False, progress)
-        told: dict[str, Any] = self.status()["switch"]
-        return told
+        loss: dict[str, Any] = self.status()["switch"]
+        return loss
 
     def _turn(self, saved: Path, digest: str, sample: float, keep: bool, seed: int, progress: Progress | None) -> None:
         """The new model's vectors, then the one step."""
@@ -274,7 +284,7 @@ class Collection(Adding):
         Until a file is through it is waiting, and not found. See `renew` for an index that cannot be opened.
         """
         if not self.folder.is_dir():
-            raise ChiasmError(f"the folder {self.folder} is not there: mount it, or move it back.")
+            raise ChiasmError(away(self.folder))
         with self._alone():
             self._catalog.begin_anew(token())
             self._update(False, progress)
