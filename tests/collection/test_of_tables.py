@@ -124,6 +124,28 @@ def test_a_value_of_another_type_later_is_unknown_and_loses_nothing(home: Path, 
     made.update()
     assert made.ledger()["searchable"] == 30
     assert names(made, "price>=0") == of(lambda row: row["price"] > 0)
+    assert made.passed()[-1]["file"] == "row 1, price"
+    assert "is no number: 'ask us' is not known of" in made.passed()[-1]["message"]
+
+
+def test_a_slip_or_two_make_no_text_of_numbers_and_dates_and_are_named(home: Path, shapes: Path) -> None:
+    odd = [dict(row) for row in ROWS]
+    odd[3]["price"], odd[7]["price"], odd[4]["sold"] = "abc", "n/k", "soon"
+    write(home / "items.csv", odd)
+    made = Collection.build(home / "p.index", shapes, home / "items.csv")
+    assert (made.columns["price"], made.columns["sold"]) == ("number", "date")
+    told = {one["file"]: one["code"] for one in made.passed()}
+    assert told == {"row 4, price": "odd_cell", "row 8, price": "odd_cell", "row 5, sold": "odd_cell"}
+    assert made.status()["passed_over"] == {"odd_cell": 3}
+    assert made.ledger()["searchable"] == 30
+    assert not set(names(made, "price>=0")) & {row["image"] for row in (odd[3], odd[7])}
+
+
+def test_a_column_of_which_many_are_no_numbers_is_none(home: Path, shapes: Path) -> None:
+    write(home / "items.csv", [{**row, "price": "abc" if i % 5 == 0 else row["price"]} for i, row in enumerate(ROWS)])
+    made = Collection.build(home / "p.index", shapes, home / "items.csv")
+    assert made.columns["price"] in ("category", "text")
+    assert made.passed() == []
 
 
 def test_a_table_that_is_gone_or_whose_files_are_loses_nothing(home: Path, shapes: Path) -> None:

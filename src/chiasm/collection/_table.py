@@ -22,6 +22,8 @@ __all__ = ["Plan", "planned", "scan_table"]
 
 _FEW, _SHARE, _LONG = 20, 0.05, 40
 """Texts are categories where there are at most 20 of them, or 5 % of the rows, and none is longer than 40."""
+_NEARLY = 0.9
+"""The share of values that are numbers, or dates, from which on a column holds such: others are slips."""
 _SLASHED = re.compile(r"\d{4}/\d{1,2}(/\d{1,2})?\b")
 
 
@@ -42,9 +44,9 @@ class Plan(NamedTuple):
 def planned(table: Path, paths: Mapping[str, str], own: Mapping[str, str], encoding: str) -> Plan:
     """What the columns of a table are: those of paths as named, the others by their values.
 
-    A column of numbers is a number, of dates (2024-05-01, also with slashes) a date, of few short texts a category, of
-    others a text; one without any value is left out. A column that is called as what is known of every file takes its
-    place where it is of its type, and is else called `table.NAME`.
+    A column of numbers is a number, of dates (2024-05-01, also with slashes) a date, where at least 90 % of its values
+    are; of few short texts a category, of others a text; one without any value is left out. A column that is called as
+    what is known of every file takes its place where it is of its type, and is else called `table.NAME`.
 
     Args:
         paths: column -> modality. own: what is known of every file, name -> type.
@@ -71,7 +73,8 @@ def planned(table: Path, paths: Mapping[str, str], own: Mapping[str, str], encod
 
 
 def scan_table(plan: Plan, folder: Path) -> tuple[list[Found], list[Noted], dict[str, dict[str, Any]]]:
-    """The files of the rows, sorted by name; notes on rows without one; and by name what its row says.
+    """The files of the rows, sorted by name; notes on rows without one, and on cells that are none of their column's
+    type; and by name what its row says.
 
     Raises a ChiasmError for a table that is not there any more, or lacks its columns of paths.
     """
@@ -93,7 +96,12 @@ def scan_table(plan: Plan, folder: Path) -> tuple[list[Found], list[Noted], dict
             if isinstance(told, Note):
                 notes.append(("", f"row {row + 1}, {column}", told))
                 continue
-            rows[told] = {name: _value(cells[c][row], plan.types[name]) for c, name in plan.facts.items() if c in cells}
+            rows[told] = {}
+            for c, name in ((c, name) for c, name in plan.facts.items() if c in cells):
+                rows[told][name] = value = _value(cells[c][row], plan.types[name])
+                if value is None and not is_missing(cells[c][row]):
+                    said = f"is no {plan.types[name]}: {_shown(cells[c][row])} is not known of {told}"
+                    notes.append(("", f"row {row + 1}, {c}", Note("odd_cell", said)))
             mark = hashlib.blake2b(json.dumps(rows[told]).encode(), digest_size=8).hexdigest()
             found[told] = Found(told, kind, f"{stamp(folder / told)}+{mark}", None)
     return sorted(found.values()), notes, rows
@@ -113,15 +121,20 @@ def _placed(places: Places, folder: Path, cell: Any, column: str, row: int) -> s
     return Path(where).relative_to(folder).as_posix()
 
 
+def _shown(value: Any) -> str:
+    """A cell, for a sentence."""
+    text = str(value)
+    return repr(text if len(text) <= _LONG else f"{text[:_LONG]}...")
+
+
 def _type(values: Sequence[Any]) -> str | None:
     """What a column holds, by all its values; None where it has none."""
     held = [value for value in values if not is_missing(value)]
     if not held:
         return None
-    if all(_value(value, "number") is not None for value in held):
-        return "number"
-    if all(_value(value, "date") is not None for value in held):
-        return "date"
+    for kind in ("number", "date"):
+        if sum(_value(value, kind) is not None for value in held) >= _NEARLY * len(held):
+            return kind
     texts = {plain(value) for value in held}
     short = max(map(len, texts)) <= _LONG
     return "category" if short and len(texts) <= max(_FEW, _SHARE * len(held)) else "text"
