@@ -202,6 +202,21 @@ def test_a_changed_caption_is_found_and_no_picture_is_encoded_for_it(home, model
     assert made.verify()["sound"]
 
 
+def test_a_text_as_long_as_a_book_is_cut_and_it_is_said(home, model):
+    book = "Lisbon at dawn\r\n" + "once upon a time " * 200_000 + "and at last Porto"
+    (home / "Pictures" / "0028.txt").write_text(book, newline="")
+    (home / "Pictures" / "0029.txt").write_text("x" * 10_000)
+    made = built(home, model)
+    assert names(made, '"Lisbon at dawn"') == stems(28)
+    assert names(made, '"Porto"') == []
+    (hit,) = made.hits({"text": ['"Lisbon"']})[0]
+    assert hit["caption"].startswith("Lisbon at dawn\nonce")
+    assert len(hit["caption"]) < 10_000
+    (note,) = made.notes()
+    assert (note["file"], note["code"]) == ("0028.png", "caption_cut")
+    assert note["message"] == "0028.txt has more than 10,000 characters: the first 10,000 are searched"
+
+
 def test_few_captions_are_found_by_words_alone(home, model):
     for number in range(10, 27):
         (home / "Pictures" / f"{number:04d}.txt").unlink()

@@ -18,7 +18,7 @@ from chiasm.collection._moments import key_of, keys_of, rows_of
 from chiasm.collection._said import Said
 from chiasm.collection._scan import scan
 from chiasm.collection._table import Plan, scan_table
-from chiasm.data.text_file import text_of
+from chiasm.data.text_file import as_text
 from chiasm.errors import ChiasmError
 from chiasm.index import Index
 from chiasm.media.images import Note
@@ -31,6 +31,8 @@ from chiasm.where import fitting
 __all__ = ["Beside", "content_of", "look_again", "take_in"]
 
 _BATCH = 128
+_LONGEST = 10_000
+"""Characters of a caption that are kept: the rest of a longer text is not searched."""
 
 
 class Beside(NamedTuple):
@@ -215,8 +217,12 @@ def _facts(
         facts |= {"date": noted.get("taken", when), **noted}
     if caption is not None:
         try:
-            lines = text_of(folder / caption, encoding).split("\n")
-            facts["caption"] = "\n".join(line.strip() for line in lines if line.strip())
+            with open(folder / caption, "rb") as file:
+                said = as_text(file, encoding).read(_LONGEST + 1)
+            facts["caption"] = "\n".join(line.strip() for line in said[:_LONGEST].split("\n") if line.strip())
+            if len(said) > _LONGEST:
+                told_of = f"{caption.name} has more than {_LONGEST:,} characters: the first {_LONGEST:,} are searched"
+                facts["odd"] = Note("caption_cut", told_of)
         except UnicodeDecodeError:
             said = f"{caption.name} is not {encoding} text: save it as UTF-8, or name the encoding (gb18030 is one)"
             facts["odd"] = Note("caption_unread", said)
