@@ -147,6 +147,7 @@ def test_only_what_is_accepted_is_sorted_and_a_condition_changes_nothing_of_it(m
     ("call", "sentence"),
     [
         (lambda c: c.hits("a", sort="dat", among=3), "no column to sort by named 'dat'; did you mean 'date'"),
+        (lambda c: c.hits("a", where="path=/home/a.png"), "told below the folder: wanted a path such as holiday/2024"),
         (lambda c: c.hits("a", sort="date"), "wanted to know what is accepted before it is sorted by date"),
         (lambda c: c.hits("a", skip="2"), "skip of at least 0"),
         (lambda c: c.hits(7), "wanted Views, a dict of columns"),

@@ -169,7 +169,7 @@ def test_a_model_of_other_views_is_refused_before_anything_is_touched(home, mode
     with pytest.raises(ChiasmError, match="views of media"):
         made.switch(Retrieve(align="cca").fit({"photo": rows, "text": rows[:, ::-1]}))
     assert len(names(Collection(home / "p.index"))) == 30
-    with pytest.raises(ChiasmError, match=r"k of at least 1, got 2\.5"):
+    with pytest.raises(ChiasmError, match=r"k of at least 1, a whole number, got 2\.5"):
         made.hits({"text": ["x"]}, k=2.5)
 
 

@@ -219,6 +219,20 @@ def test_a_folder_in_which_nothing_can_be_searched_says_so(home: Path, shapes: P
     assert (done.returncode, "next:" in done.stdout) == (0, True)
 
 
+def test_an_update_tells_what_came_and_what_went(home: Path, shapes: Path, run: Any) -> None:
+    folder = home / "Pictures"
+    made = built(home, shapes)
+    assert made.status()["changes"] == {"new": 6, "changed": 0, "moved": 0, "gone": 0}
+    make_pictures(folder / "more", 2, seed=9)
+    (folder / "0001.png").unlink()
+    (folder / "0002.png").rename(folder / "two.png")
+    Image.new("RGB", (64, 64), "red").save(folder / "0003.png")
+    said = run("index", "update", home / "p.index").stdout
+    assert said.startswith("since the last look: 2 new, 1 changed, 1 moved, 1 gone\n")
+    told = json.loads(run("index", "update", home / "p.index", "--json").stdout)
+    assert told["changes"] == {"new": 0, "changed": 0, "moved": 0, "gone": 0}
+
+
 NO_MOMENT = """2024:02:30 10:00:00|2024:05:03 24:00:00|2024:05:03 10:00:60|2024:05:03 10:61:00|2024:13:45 10:00:00|
 2023:02:29 10:00:00|2024:00:00 00:00:00|0000:00:00 00:00:00|    :  :     :  :  |2024:05:03|garbage""".split("|")
 

@@ -84,6 +84,14 @@ def test_a_file_that_is_not_there_is_refused(made):
         made.hits({"text": ["a circle"]}, more=["gone.png"])
 
 
+def test_a_file_is_marked_one_way_and_files_are_a_list(made):
+    red, blue, *_ = made.told_scores
+    with pytest.raises(ChiasmError, match=f"marked \\+ or -, got {red} marked as both"):
+        made.hits({"text": ["a circle"]}, more=[red, blue], less=[made.folder / red])
+    with pytest.raises(ChiasmError, match=f"wanted less as a list of files, got '{red}'"):
+        made.hits({"text": ["a circle"]}, less=red)
+
+
 def test_the_command_takes_marks_of_an_index_alone(made, capsys):
     (red, *_), (blue, *_) = of(made, "a red circle"), of(made, "a blue square")
     main(["search", str(made.path), "a square", "--more", red, "--less", blue, "--json"])

@@ -90,13 +90,15 @@ def update_command(index: str, retry: bool, folder: str | None, watch: bool, as_
     """Look at the folder of INDEX again: what is new is encoded, what is gone is found no more."""
     made = Collection(index)
     made.update(retry=retry, folder=folder, progress=Bars("index"))
+    if not as_json:
+        click.echo(_changes(made))
     _say(made, as_json)
     try:
         for ledger in made.watch(progress=Bars("index")) if watch else ():
             if as_json:
                 echo_json({"ledger": ledger})
             else:
-                click.echo(_ledger(ledger))
+                click.echo(f"{_changes(made)}; {_ledger(ledger)}")
     except KeyboardInterrupt:  # that is how it ends
         return
 
@@ -230,6 +232,12 @@ def _switched(view: str, told: dict[str, Any], mapped: int) -> str:
 
 def _share(found: dict[str, float]) -> str:
     return "{value:.0%} [{low:.0%}, {high:.0%}]".format_map(found)
+
+
+def _changes(made: Collection) -> str:
+    """What the last look at the folder found."""
+    found = [f"{n} {what}" for what, n in made.status()["changes"].items() if n]
+    return f"since the last look: {', '.join(found) or 'nothing has changed'}"
 
 
 def _ledger(ledger: dict[str, int]) -> str:

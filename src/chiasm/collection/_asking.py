@@ -19,6 +19,7 @@ from chiasm.collection._wording import Reading, asked_with, reading
 from chiasm.errors import ChiasmError
 from chiasm.index import Index, Where, checked_k
 from chiasm.scale import Progress
+from chiasm.where import typed
 
 __all__ = ["Asking", "model_name"]
 
@@ -215,6 +216,11 @@ class Asking:
 
         Raises a ChiasmError for a view whose files are not indexed.
         """
+        for one in typed(where, self.columns):
+            if one.type == "path" and one.op != "~" and str(one.value).startswith("/"):
+                raise ChiasmError(
+                    f"{one.column} is told below the folder: wanted a path such as holiday/2024, got {one.value}."
+                )
         return Gallery(self._catalog, self.reading(view), self.folder, where, group)
 
     @property

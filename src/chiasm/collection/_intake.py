@@ -101,7 +101,8 @@ def look_again(
     catalog.drop(left)
     catalog.put(changes)
     _passed.put(catalog, notes)
-    catalog.set(looked=dt.datetime.now().isoformat(timespec="seconds"))
+    seen = {"new": len(fresh) - len(moved), "changed": len(other), "moved": len(moved), "gone": len(left)}
+    catalog.set(looked=dt.datetime.now().isoformat(timespec="seconds"), changes=seen)
     return keys, Beside({one.name: one.caption for one in found}, rows)
 
 

@@ -70,8 +70,14 @@ class Moves:
         less: Sequence[str | os.PathLike[str]] = (),
     ) -> Moves | None:
         """What moves questions; None where nothing does."""
+        for option, files in (("more", more), ("less", less)):
+            if isinstance(files, str | os.PathLike):
+                raise ChiasmError(f"wanted {option} as a list of files, got {files!r}.")
         if not any(names) and not more and not less:
             return None
+        places = [{found(folder, file): file for file in files} for files in (more, less)]
+        if both := places[0].keys() & places[1].keys():
+            raise ChiasmError(f"wanted each file marked + or -, got {places[0][min(both)]} marked as both.")
         plus, minus = (encoded(model, target, folder, files)[1] for files in (more, less))
         return cls(model, target, names, alone, placed, plus, minus)
 

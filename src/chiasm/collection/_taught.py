@@ -19,6 +19,13 @@ __all__ = ["Taught", "checked_name", "forgotten", "keep", "kept", "said"]
 _LONGEST = 60
 _SIGNS = ("+", "-", "−", "＋", "－")
 
+_EVERYWHERE = frozenset(
+    """a about an and are as at be but by for from has have he her his i in is it its my no not of off on one or our out
+    she that the their them there these they this those to under up was we were what which who with you your
+    的 了 在 是 和 有 我 你 他 她 它 们 这 那 不 也 与 或""".split()
+)
+"""Words that say how others belong together."""
+
 _RUN_ON = "\u0e00-\u0eff\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
 """Letters of scripts that put no space between words: Thai, Lao, Khmer, Japanese, Chinese."""
 
@@ -58,6 +65,8 @@ def checked_name(name: str) -> str:
         )
     if len(found) == 1 and found.isascii():
         raise ChiasmError(f"wanted a name of more than one letter, got {name!r}: it would be found in most queries.")
+    if found.casefold() in _EVERYWHERE:
+        raise ChiasmError(f"wanted a name, got {name!r}, a word of most sentences: it would be found in most queries.")
     return found
 
 

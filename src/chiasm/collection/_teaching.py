@@ -55,7 +55,8 @@ class Teaching(Asking):
         """
         name = checked_name(name)
         if isinstance(files, str | os.PathLike) or not len(files):
-            raise ChiasmError(f"wanted some files to teach {name!r} by, got {files!r}: a list of at least one.")
+            got = repr(files) if len(os.fspath(files) if isinstance(files, os.PathLike) else files) else "none"
+            raise ChiasmError(f"wanted some files to teach {name!r} by, got {got}: a list of at least one.")
         with lock(self.path, f"another process is updating {self.path}: wait for it."), whole(self.path):
             view = self._view_of(files)
             model = self._catalog.fact("model")

@@ -38,6 +38,7 @@ class Telling(Teaching):
     def status(self) -> dict[str, Any]:
         """What it is and holds, as plain values: `ledger`; by reason `failed`, `noted`, `passed_over`; and more.
 
+        `changes`: how many files the last look (at `looked`) found `new`, `changed`, `moved` and `gone`.
         `switch`: by view how many files the last one encoded first, and the `loss` (see `switch`), None where all were.
         `rollback`: whether there is a way back. `problems`: what is wrong with its own files, in sentences.
         """
@@ -59,6 +60,7 @@ class Telling(Teaching):
             "noted": {code: n for (state, code), n in counts if state == "searchable" and code},
             "passed_over": _passed.counts(self._catalog),
             "looked": self._catalog.fact("looked"),
+            "changes": self._catalog.fact("changes"),
             "MiB": round(size / 2**20, 1),
             "switch": switch,
             "rollback": bool(before),

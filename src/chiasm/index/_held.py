@@ -109,7 +109,8 @@ def checked_queries(vectors: Any) -> np.ndarray:
 def checked_k(k: Any) -> int:
     """How many are wanted; a ChiasmError for what is no whole number of at least 1."""
     if not isinstance(k, int | np.integer) or isinstance(k, bool) or k < 1:
-        raise ChiasmError(f"wanted k of at least 1, got {k!r}.")
+        what = "k of at least 1" if isinstance(k, int | np.integer) else "k of at least 1, a whole number"
+        raise ChiasmError(f"wanted {what}, got {k!r}.")
     return int(k)
 
 

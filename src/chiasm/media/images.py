@@ -389,7 +389,8 @@ def _shallow(image: Image.Image, notes: list[Note]) -> Image.Image:
         whole *= 255
         whole //= int(end)
         gray = whole.astype(np.uint8)
-        notes.append(Note("depth", f"{bits}-bit gray scaled to 8 bits"))
+        few = "gray in more than 8 bits, the lowest 8 of which are used"
+        notes.append(Note("depth", few if bits == 8 else f"{bits}-bit gray scaled to 8 bits"))
     else:
         gray = ((deep - np.float32(start)) * np.float32(255 / (end - start))).astype(np.uint8)
         notes.append(Note("depth", f"gray values from {start:g} to {end:g} scaled to 8 bits"))

@@ -22,7 +22,9 @@ _OPERATOR = re.compile(
     r"(?:(?<=\s)|^)[+\-−＋－](?=\s|$)"  # a lone sign between spaces
     r"|(?<![＋－])[＋－](?![＋－])"  # a full-width one needs no spaces
 )
-_WEIGHTED = re.compile(r"([+-]?(?:\d+(?:\.\d*)?|\.\d+|nan|inf|infinity))\*\s*(.+)", re.IGNORECASE | re.DOTALL)
+_WEIGHTED = re.compile(
+    r"([+-]?(?:(?:\d+(?:\.\d*)?|\.\d+)(?:e[+-]?\d+)?|nan|inf|infinity))\s*\*\s*(.+)", re.IGNORECASE | re.DOTALL
+)
 _PLUS = "+＋"
 _NAMES = {"image": "picture", "audio": "sound", "video": "video"}
 
@@ -62,7 +64,7 @@ class Question:
 
     - A `+` or `-` that stands alone between spaces joins terms; full-width ＋ and － do so without
       spaces, too. So "2:30 - 4 pm" has two terms, and "2:30-4 pm", "C++", "e-mail", "-5" are words.
-    - `2*` before a term is its weight.
+    - `2*` before a term is its weight, `2 *` too.
     - A term that is the name of a picture, a sound or a video is that file; what ends like one (".jpg") but is not
       there is an error. All else is words.
 
