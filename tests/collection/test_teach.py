@@ -277,7 +277,7 @@ def test_a_name_that_cannot_be_found_and_files_that_cannot_teach_are_refused(mad
     for name in ("the", "AND", "的"):
         with pytest.raises(ChiasmError, match="a word of most sentences"):
             made.teach(name, REX[:1])
-    for files, said_of in (([], "got none: a list of at least one"), ("rex0.png", "a list"), (["gone.png"], "none below"),
+    for files, said_of in (([], "got none: a list"), ("rex0.png", "a list"), (["gone.png"], "none below"),
                            (["broken.png"], "broken.png"), (["words.txt"], "files of one of image")):  # fmt: skip
         with pytest.raises(ChiasmError, match=said_of):
             made.teach("rex", files)
