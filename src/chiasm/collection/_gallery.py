@@ -93,7 +93,8 @@ class Gallery:
         if self._bar is None:
             yield from ranked
             return
-        least, own = float(self._bar[0][place]), normalize(vectors if self._bar[1] is None else self._bar[1])[place]
+        least, rows = float(self._bar[0][place]), vectors if self._bar[1] is None else self._bar[1]
+        (own,) = normalize(rows[place : place + 1])
         left = iter(() if least == np.inf else ranked)
         while some := list(islice(left, _CHUNK)):
             keys, held = self.index.vectors([key for key, _ in some])
