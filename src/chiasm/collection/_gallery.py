@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from itertools import islice
+from itertools import islice, takewhile
 from pathlib import Path
 from typing import Any, Self
 
@@ -25,6 +25,8 @@ __all__ = ["Gallery", "packed"]
 _MORE = 24
 """Hits that are asked for beyond k, to pass some over."""
 _CHUNK = 256
+_FEW = 2048
+"""Files that count for a query: where they are fewer, nobody looks on once all are found."""
 
 
 class Gallery:
@@ -95,13 +97,16 @@ class Gallery:
             return
         least, rows = float(self._bar[0][place]), vectors if self._bar[1] is None else self._bar[1]
         (own,) = normalize(rows[place : place + 1])
-        left = iter(() if least == np.inf else ranked)
-        while some := list(islice(left, _CHUNK)):
+        nearest = self.index.ranked(own, self._where) if least < np.inf else iter(())
+        count = sum(1 for _ in islice(takewhile(lambda pair: pair[1] >= least - 1e-6, nearest), _FEW))
+        left, found = iter(ranked if count else ()), 0
+        while (count == _FEW or found < count) and (some := list(islice(left, _CHUNK))):
             keys, held = self.index.vectors([key for key, _ in some])
             judged = dict(zip(keys.tolist(), (held @ own).tolist(), strict=True))
             for key, score in some:
                 if judged.get(key, -np.inf) >= least:
                     told[key] = {**told.get(key, {}), "judged": judged[key]}
+                    found += 1
                     yield key, score
 
     def _hits(
