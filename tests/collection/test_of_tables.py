@@ -57,6 +57,13 @@ def of(condition: Any) -> list[str]:
     return sorted(row["image"] for row in ROWS if condition(row))
 
 
+def test_columns_named_as_what_is_kept_of_a_file_take_nothing_from_it(home: Path, shapes: Path) -> None:
+    write(home / "items.csv", [{**row, "cut": "Ideal", "pixels": 7} for row in ROWS])
+    made = Collection.build(home / "p.index", shapes, home / "items.csv")
+    assert names(made, ["table.cut=Ideal", "table.pixels=7", "price>100"]) == of(lambda row: row["price"] > 100)
+    assert all(item["pixels"][0] > 7 for item in made.items())
+
+
 def test_the_columns_of_a_table_choose_among_its_files_by_their_types(home: Path, shapes: Path) -> None:
     made = Collection.build(home / "p.index", shapes, home / "items.csv")
     assert made.ledger() == {"seen": 30, "searchable": 30, "failed": 0, "waiting": 0}

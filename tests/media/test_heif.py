@@ -61,7 +61,7 @@ def heic(exif: bytes | None = None, turned: bool = False, inside: bool = False) 
 def test_when_and_where_a_heic_picture_was_taken_is_known_without_its_decoder(tmp_path: Path, inside: bool) -> None:
     file = tmp_path / "IMG_1.HEIC"
     file.write_bytes(heic(notes(), inside=inside))
-    assert taken(file) == {"taken": "2023-07-08 09:10:11"}
+    assert taken(file) == {"pixels": [64, 64], "taken": "2023-07-08 09:10:11"}
     spot = taken(file, place=True)
     assert (spot["latitude"], spot["longitude"]) == (pytest.approx(-33.86), pytest.approx(151.21))
 
@@ -81,13 +81,20 @@ def test_a_heic_picture_is_turned_as_its_file_says_and_not_again_by_its_notes() 
     assert corners(heic(notes(turn=6), turned=True))[2:] == [False, True]
 
 
+def test_how_large_a_heic_picture_is_shown_is_known_without_its_decoder(tmp_path: Path) -> None:
+    for turned, size in ((False, [64, 40]), (True, [40, 64])):
+        data = heic(notes(turn=6), turned).replace(struct.pack(">II", 64, 64), struct.pack(">II", 64, 40))
+        (tmp_path / "a.heic").write_bytes(data)
+        assert taken(tmp_path / "a.heic")["pixels"] == size
+
+
 def test_an_avif_picture_tells_its_date_too(tmp_path: Path) -> None:
     exif = Image.Exif()
     exif[0x0132] = "2020:01:02 03:04:05"
     out = io.BytesIO()
     Image.new("RGB", (32, 32), "red").save(out, "AVIF", exif=exif)
     (tmp_path / "a.avif").write_bytes(out.getvalue())
-    assert taken(tmp_path / "a.avif") == {"taken": "2020-01-02 03:04:05"}
+    assert taken(tmp_path / "a.avif") == {"pixels": [32, 32], "taken": "2020-01-02 03:04:05"}
 
 
 def test_whatever_is_damaged_there_are_just_no_notes(tmp_path: Path) -> None:
@@ -95,15 +102,15 @@ def test_whatever_is_damaged_there_are_just_no_notes(tmp_path: Path) -> None:
     file = tmp_path / "broken.heic"
     rng = np.random.default_rng(0)
     file.write_bytes(heic())
-    assert taken(file) == {}
+    assert taken(file) == {"pixels": [64, 64]}
     told = 0
     for place in rng.integers(0, len(whole), 300).tolist():
         data = bytearray(whole)
         data[place] = int(rng.integers(256))
         file.write_bytes(bytes(data[: int(rng.integers(1, len(whole) + 1))]))
         found = taken(file, place=True)
-        told += bool(found)
-        assert set(found) <= {"taken", "latitude", "longitude"}
+        told += "taken" in found
+        assert set(found) <= {"pixels", "taken", "latitude", "longitude"}
     assert told < 300
     with open(file, "wb") as held:
         held.write(struct.pack(">I4sQ", 1, b"meta", 2**62))

@@ -56,6 +56,13 @@ def test_a_still_is_a_small_jpeg_without_what_the_file_says_beside_its_pixels(se
     assert server.ask("GET", "/media/3/still?side=200", if_none_match=headers["etag"])[0] == 304
 
 
+def test_hits_and_items_say_how_large_their_pictures_are(server, index):
+    told = server.search("a red circle", k=30)["hits"] + server.ask("GET", "/items")[1]["items"]
+    assert len(told) == 60
+    for one in told:
+        assert (one["width"], one["height"]) == Image.open(index / "Pictures" / one["path"]).size
+
+
 def test_the_ledger_and_the_files_agree(server):
     ledger = server.ask("GET", "/ledger")[1]
     assert ledger["seen"] == ledger["searchable"] + ledger["failed"] + ledger["waiting"] == 30

@@ -253,8 +253,38 @@ def test_nothing_matches_is_said_and_the_nearest_are_one_click_away(tab, server)
     one.shows(ids(server, words))
 
 
-def test_pictures_keep_their_ratios_in_rows_that_end_at_one_edge(tab):
+PLACES = """() => [...document.querySelectorAll(".tile:not(.waiting)")].map(one => {
+    const box = one.getBoundingClientRect(); return [box.left, box.top, box.width, box.height]; })"""
+
+
+def test_answers_stand_in_their_places_before_their_pictures_come_and_stay_there(tab):
     one = tab()
+    held: list[Any] = []
+    one.context.route("**/still?**", lambda route: held.append(route))
+    one.page.goto(one.at + "#q=a+red+circle")
+    until(one.page, "document.querySelectorAll('.tile:not(.waiting)').length >= 20")
+    before = one.page.evaluate(PLACES)
+    assert one.page.evaluate("[...document.images].every((one) => !one.src.includes('still') || !one.naturalWidth)")
+    assert len({round(wide / high, 2) for _, _, wide, high in before}) >= 3
+    for route in held:
+        route.continue_()
+    until(one.page, "[...document.querySelectorAll('.tile img')].every((one) => one.naturalWidth)")
+    one.page.wait_for_timeout(300)
+    assert one.page.evaluate(PLACES) == before
+
+
+@pytest.mark.parametrize("known", [True, False], ids=["sizes known", "an older index"])
+def test_pictures_keep_their_ratios_in_rows_that_end_at_one_edge(tab, known):
+    one = tab()
+    if not known:
+
+        def older(route: Any) -> None:
+            answer = route.fetch()
+            told = answer.json()
+            told["hits"] = [{**hit, "width": None, "height": None} for hit in told["hits"]]
+            route.fulfill(response=answer, json=told)
+
+        one.context.route("**/search", older)
     page = one.open("#q=a+red+circle")
     until(page, "[...document.querySelectorAll('.tile img')].slice(0, 20).every((one) => one.naturalWidth)")
     page.wait_for_timeout(300)

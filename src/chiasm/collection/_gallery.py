@@ -161,7 +161,7 @@ def _hit(item: Item, key: int, score: float) -> dict[str, Any]:
     if span := span_of(item, key):
         hit |= {"item": f"{item.name} {span[0]:.1f}-{span[1]:.1f} s", "file": item.name}
         hit |= {"start": span[0], "end": span[1]}
-    hit |= {name: item.facts[name] for name in ("date", "caption", "words") if item.facts.get(name)}
+    hit |= {name: item.facts[name] for name in ("date", "caption", "words", "pixels") if item.facts.get(name)}
     hit |= {"row": item.facts["row"]} if "row" in item.facts else {}
     if item.leading:
         half = len(item.leading) // 2

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from chiasm import scale
 from chiasm.collection import _passed
 from chiasm.collection._catalog import Catalog, Item
 from chiasm.collection._gallery import packed
@@ -21,7 +22,8 @@ from chiasm.collection._table import Plan, scan_table
 from chiasm.data.text_file import as_text
 from chiasm.errors import ChiasmError
 from chiasm.index import Index
-from chiasm.media.images import Note
+from chiasm.media.clips import probe
+from chiasm.media.images import MediaError, Note
 from chiasm.media.taken import taken
 from chiasm.media.windows import windows
 from chiasm.scale import Progress
@@ -152,6 +154,9 @@ def _take_in(
             held |= {**{column: value for column, value in row.items() if value is not None}, "row": row}
     said.read(folder, model.views_[view], items, contents, facts)
     paths = [str(folder / name) for name in names]
+    if model.views_[view] == "video":
+        for held, pixels in zip(facts, scale.threads(_pixels, paths), strict=True):
+            held |= {"pixels": pixels} if pixels else {}
     views = Views({view: Column(model.views_[view], paths, labels=names)}, ids=np.array(names, dtype=object))
     views = windows(views, view, window) if window else views
     column, leading, report = model.placed(view, views)
@@ -197,6 +202,15 @@ def content_of(file: Path) -> bytes:
             return hashlib.file_digest(held, lambda: hashlib.blake2b(digest_size=16)).digest()
     except OSError:
         return b""
+
+
+def _pixels(film: str) -> list[int]:
+    """Width and height of a video as it is shown; nothing where it has no picture, or cannot be opened."""
+    try:
+        facts = probe(film)
+    except MediaError:
+        return []
+    return [round(facts.height * facts.aspect), facts.height] if facts.aspect else []
 
 
 def _facts(

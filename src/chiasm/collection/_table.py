@@ -24,6 +24,8 @@ _FEW, _SHARE, _LONG = 20, 0.05, 40
 """Texts are categories where there are at most 20 of them, or 5 % of the rows, and none is longer than 40."""
 _NEARLY = 0.9
 """The share of values that are numbers, or dates, from which on a column holds such: others are slips."""
+_KEPT = ("cut", "odd", "pixels", "row", "said")
+"""Names under which more is kept of a file."""
 _SLASHED = re.compile(r"\d{4}/\d{1,2}(/\d{1,2})?\b")
 
 
@@ -65,7 +67,7 @@ def planned(table: Path, paths: Mapping[str, str], own: Mapping[str, str], encod
         kind = None if column in here else _type(values)
         if kind is None:
             continue
-        free = column not in own or (column in ("date", "caption") and kind in (own[column], "category"))
+        free = column not in (*own, *_KEPT) or (column in ("date", "caption") and kind in (own[column], "category"))
         name = column if free else f"table.{column}"
         facts[column] = name
         types[name] = own.get(name, kind)

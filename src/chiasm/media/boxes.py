@@ -1,4 +1,4 @@
-"""What a camera wrote beside the pixels of HEIC and AVIF pictures (EXIF), read from their boxes without a decoder."""
+"""Notes (EXIF) and size of HEIC and AVIF pictures, read from their boxes without a decoder."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import struct
 from collections.abc import Iterator
 from typing import BinaryIO
 
-__all__ = ["exif_of"]
+__all__ = ["exif_of", "size_of"]
 
 _BOXES = 1000
 """The most boxes that are looked through in a row."""
@@ -26,11 +26,54 @@ def exif_of(file: BinaryIO) -> bytes:
 
     Source: ISO/IEC 14496-12 (boxes meta, iinf, iloc), ISO/IEC 23008-12 annex A (EXIF).
     """
+    return _noted(file, _meta(file))
+
+
+def size_of(file: BinaryIO) -> tuple[int, int]:
+    """Width and height of the picture of a HEIC or AVIF file, as it is shown; zeros where the file does not tell.
+
+    Raises as `exif_of` does.
+
+    Source: ISO/IEC 14496-12 (pitm, iprp), ISO/IEC 23008-12 section 6.5 (ispe, irot).
+    """
+    held = dict(_inner(_meta(file), 4))
+    properties = dict(_inner(held.get(b"iprp", b""), 0))
+    kept = list(_inner(properties.get(b"ipco", b""), 0))
+    main, width, height = held.get(b"pitm", b""), 0, 0
+    if not main or b"ipma" not in properties:
+        return 0, 0
+    (wanted,) = struct.unpack_from(">I" if main[0] else ">H", main, 4)
+    for place in _properties(properties[b"ipma"], wanted):
+        kind, one = kept[place - 1] if 0 < place <= len(kept) else (b"", b"")
+        if kind == b"ispe":
+            width, height = struct.unpack_from(">II", one, 4)
+        elif kind == b"irot" and one[0] & 1:
+            width, height = height, width
+    return width, height
+
+
+def _properties(held: bytes, wanted: int) -> list[int]:
+    """The places, from 1 on, of the properties of an item."""
+    version, wide = held[0], held[3] & 1
+    (items,) = struct.unpack_from(">I", held, 4)
+    at = 8
+    for _ in range(min(items, _PIECES)):
+        number, count = struct.unpack_from(">IB" if version else ">HB", held, at)
+        at += 5 if version else 3
+        if number == wanted:
+            each = struct.unpack_from(f">{count}{'H' if wide else 'B'}", held, at)
+            return [one & (0x7FFF if wide else 0x7F) for one in each]
+        at += count * (2 if wide else 1)
+    return []
+
+
+def _meta(file: BinaryIO) -> bytes:
+    """The box of facts; empty where there is none."""
     size = os.fstat(file.fileno()).st_size
     for kind, start, end in _boxes(file, 0, size):
         if kind == b"meta" and end - start <= _META:
             file.seek(start)
-            return _noted(file, file.read(end - start))
+            return file.read(end - start)
     return b""
 
 

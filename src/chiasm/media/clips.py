@@ -137,7 +137,7 @@ class Decoded:
 
 
 class Facts(NamedTuple):
-    """What a file holds; zeros where a stream is absent."""
+    """What a file holds; zeros where a stream is absent. Width and height as it is turned when shown."""
 
     seconds: float
     width: int
@@ -145,6 +145,8 @@ class Facts(NamedTuple):
     fps: float
     rate: int
     notes: list[Note]
+    aspect: float = 0.0
+    """Width by height as it is shown, also where pixels are no squares."""
 
 
 def decode(item: Any, wants: Wants) -> Decoded:
@@ -206,7 +208,7 @@ def probe(item: Any) -> Facts:
         raise answer
     facts = answer[0]
     notes = [Note(code, message) for code, message in facts["notes"]]
-    return Facts(facts["seconds"], facts["width"], facts["height"], facts["fps"], facts["rate"], notes)
+    return Facts(facts["seconds"], facts["width"], facts["height"], facts["fps"], facts["rate"], notes, facts["aspect"])
 
 
 @contextlib.contextmanager

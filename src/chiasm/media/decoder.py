@@ -86,11 +86,13 @@ def _probe(request: dict[str, Any]) -> list[tuple[dict[str, Any], list]]:
     with opened(request) as container:
         pictures, sound = streams(container)
         facts: dict[str, Any] = {"seconds": length, "notes": notes, "width": 0, "height": 0, "fps": 0.0, "rate": 0}
+        facts["aspect"] = 0.0
         if pictures is not None:
             width, height = pictures.codec_context.width, pictures.codec_context.height
+            aspect = width * float(pictures.sample_aspect_ratio or 1) / max(height, 1)
             if width * height <= _MAX_PIXELS and _turned(container, pictures):
-                width, height = height, width
-            facts |= {"width": width, "height": height}
+                width, height, aspect = height, width, 1 / max(aspect, 1e-6)
+            facts |= {"width": width, "height": height, "aspect": aspect}
             facts["fps"] = float(pictures.average_rate or 0)
         if sound is not None:
             facts["rate"] = sound.codec_context.sample_rate

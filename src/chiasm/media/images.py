@@ -215,10 +215,11 @@ def decode_here(item: Image.Image | bytes, size: int | None) -> tuple[Image.Imag
         raise MediaError("broken", f"damaged or cut short ({str(error)[:80] or type(error).__name__})") from None
 
 
-def noted(path: Path) -> Any:
-    """What a camera wrote beside the pixels of a file (EXIF), nothing of which is decoded."""
+def noted(path: Path) -> tuple[Any, tuple[int, int]]:
+    """What a camera wrote beside the pixels of a file (EXIF), nothing of it decoded; width and height as shown."""
     with Image.open(path, formats=[*FORMATS, "MPO"]) as image:
-        return image.getexif()
+        notes, size = image.getexif(), image.size  # which Pillow turns by itself for TIFF
+        return notes, size[::-1] if image.format != "TIFF" and notes.get(0x0112) in range(5, 9) else size
 
 
 def odd_format(data: bytes) -> str | None:

@@ -1,7 +1,8 @@
-"""When a picture was taken, and where: what its camera wrote beside the pixels (EXIF)."""
+"""When a picture was taken, where, and how large it is: what stands beside its pixels (EXIF, the header)."""
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import warnings
 from collections.abc import Iterable
@@ -10,17 +11,21 @@ from typing import Any
 
 from PIL import ExifTags, Image
 
-from chiasm.media.boxes import exif_of
+from chiasm.media.boxes import exif_of, size_of
 from chiasm.media.images import noted, odd_format
 
 __all__ = ["taken"]
 
 _MOST = 64 << 20
 """Bytes of a file beyond which its notes are not looked for."""
+_LONGEST = 1 << 20
+"""Pixels of a side that a damaged header may tell."""
 
 
 def taken(path: Path, place: bool = False) -> dict[str, Any]:
     """What the camera noted: `taken` as "2024-05-03 12:00:01"; with `place` also `latitude` and `longitude` in degrees.
+
+    `pixels`: [width, height] as it is shown, turned as EXIF or the boxes of HEIC say.
 
     Nothing for what is no picture, notes nothing, or what cannot be (February 30, 24:00:00, latitude 148). Nothing of
     the pixels is read.
@@ -30,12 +35,14 @@ def taken(path: Path, place: bool = False) -> dict[str, Any]:
             return {}
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            notes = _notes(path)
+            notes, (width, height) = _notes(path)
             camera = notes.get_ifd(ExifTags.IFD.Exif)
             spot = notes.get_ifd(ExifTags.IFD.GPSInfo) if place else {}
     except Exception:  # whatever is wrong with a file's notes, its pixels may be read
         return {}
     found: dict[str, Any] = {}
+    if 0 < width <= _LONGEST and 0 < height <= _LONGEST:
+        found["pixels"] = [width, height]
     if moment := _moment((camera.get(ExifTags.Base.DateTimeOriginal), notes.get(ExifTags.Base.DateTime))):
         found["taken"] = moment
     for name, side, most in (("latitude", "S", 90), ("longitude", "W", 180)):
@@ -62,12 +69,16 @@ def _moment(notes: Iterable[Any]) -> str:
     return ""
 
 
-def _notes(path: Path) -> Image.Exif:
+def _notes(path: Path) -> tuple[Image.Exif, tuple[int, int]]:
+    """EXIF, and width and height."""
     with open(path, "rb") as file:
         if odd_format(file.read(64)) not in ("AVIF", "HEIF"):  # their decoders are for a child process
-            found: Image.Exif = noted(path)
+            found: tuple[Image.Exif, tuple[int, int]] = noted(path)
             return found
         made = Image.Exif()
         if held := exif_of(file):
             made.load(held)
-        return made
+        size = 0, 0
+        with contextlib.suppress(Exception):  # damaged boxes say nothing of the notes
+            size = size_of(file)
+        return made, size

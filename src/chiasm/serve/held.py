@@ -231,21 +231,31 @@ class Held:
 
 
 def _item(item: Mapping[str, Any], paths: bool) -> s.Item:
-    told = {name: item.get(name) for name in ("date", "caption")}
+    width, height = _size(item)
     return s.Item(
         id=item["key"],
         state=item["state"],
         kind=item.get("kind") or item["view"],
         code=item["code"],
         path=item["item"] if paths else None,
-        **told,
+        date=item.get("date"),
+        caption=item.get("caption"),
+        width=width,
+        height=height,
     )
+
+
+def _size(told: Mapping[str, Any]) -> tuple[int | None, int | None]:
+    """Width and height of a file, where they are known. (In an older index of a table it may be a column's value.)"""
+    pixels = told.get("pixels")
+    return (int(pixels[0]), int(pixels[1])) if isinstance(pixels, list) else (None, None)
 
 
 def _hit(hit: Mapping[str, Any], keys: Mapping[str, int], paths: bool) -> s.Hit:
     alike = {
         told: [keys[name] for name in hit[level] if name in keys] for level, told in _LEVELS.items() if level in hit
     }
+    width, height = _size(hit)
     return s.Hit(
         id=hit["key"],
         rank=hit["rank"],
@@ -255,6 +265,8 @@ def _hit(hit: Mapping[str, Any], keys: Mapping[str, int], paths: bool) -> s.Hit:
         path=hit.get("file", hit["item"]) if paths else None,
         date=hit.get("date"),
         caption=hit.get("caption"),
+        width=width,
+        height=height,
         start=hit.get("start"),
         end=hit.get("end"),
         alike={level: ids for level, ids in alike.items() if ids},

@@ -107,6 +107,9 @@ class Hit(BaseModel):
     """Below the folder; for the scope admin alone."""
     date: str | None = None
     caption: str | None = None
+    width: int | None = None
+    height: int | None = None
+    """Pixels of a picture or video as it is shown, where they are known: older indexes lack them."""
     start: float | None = None
     end: float | None = None
     """Seconds, of a moment of a long medium."""
@@ -136,6 +139,9 @@ class Item(BaseModel):
     path: str | None = None
     date: str | None = None
     caption: str | None = None
+    width: int | None = None
+    height: int | None = None
+    """As of a hit."""
 
 
 class Items(BaseModel):

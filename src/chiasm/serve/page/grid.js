@@ -1,4 +1,4 @@
-// The grid: answers in justified rows, shown once the sizes of their pictures are known, so that nothing jumps.
+// The grid: answers in justified rows, at once where the server knows their sizes, else once their pictures tell them.
 import { can, now } from "./asking.js";
 import { hear, tell } from "./bus.js";
 import { $, make } from "./dom.js";
@@ -7,7 +7,7 @@ import { less, more } from "./marking.js";
 import { isBlank } from "./question.js";
 import { folded, loaded, pictured, tile } from "./tile.js";
 
-const WAIT = 1500; // milliseconds for the first pictures to tell their sizes
+const WAIT = 1500; // milliseconds for the first pictures to tell sizes that the server does not know
 const FIRST = 24; // of them: rows above do not change when later sizes are known, and those are out of sight
 const UNKNOWN = 4 / 3;
 const SOUND = 1.6;
@@ -52,8 +52,10 @@ async function put(hits, behind) {
   const made = hits.map((hit) => {
     if (!pictured(hit)) return { hit, picture: null, known: Promise.resolve() };
     const { picture, ratio } = loaded(hit, pixels);
+    if (hit.width && hit.height) ratios.set(hit.id, hit.width / hit.height);
+    const told = ratios.has(hit.id);
     const known = ratio.then((one) => {
-      if (one) ratios.set(hit.id, one);
+      if (one && !told) ratios.set(hit.id, one);
       picture.classList.toggle("broken", !one);
     });
     late.push(known);
