@@ -468,6 +468,41 @@ def test_an_error_is_said_with_its_number_and_can_be_tried_again(tab, server):
     one.wrong.clear()
 
 
+def test_errors_are_chinese_where_the_page_is(tab, server):
+    one = tab(locale="zh-CN")
+    page = one.open("#like=999999")
+    said = page.inner_text("#state")
+    assert re.search(r"没有成功\s+没有这一项，或其文件已不在。 请求 [0-9a-f]{12}\s+重试", said, re.DOTALL)
+    if "add" in server.ask("GET", "/what")[1]["can"]:
+        give(page, "drop", "#drop-add", ("bad2.png", "image/png", b"none at all"))
+        page.wait_for_selector(".tray .wrong")
+        assert page.inner_text(".tray .wrong") == "不是可读的图片"
+    page.click("#about-open")
+    page.click("text=失败的文件")
+    page.wait_for_selector(".lines >> text=不是可读的图片")
+    one.wrong = [told for told in one.wrong if "404" not in told]
+
+
+def test_every_reason_of_the_server_is_known_in_chinese_and_an_unknown_one_is_said_as_it_came(tab):
+    page = tab(locale="zh-CN").open()
+    codes = {
+        code
+        for file in (PAGE.parent).glob("*.py")
+        for code in re.findall(r'(?:Refusal\(\d+|\b4\d\d), "(\w+)"|\d{3}: "(\w+)"', file.read_text())
+        for code in code
+        if code
+    }
+    assert {"busy", "item", "too_large", "not_possible", "method"} <= codes
+    said = page.evaluate(
+        "codes => import('/page/words.js').then(({ sent }) => codes.map(one => sent('as it came', one)))",
+        [*sorted(codes), "a new one"],
+    )
+    assert [
+        (code, one) for code, one in zip(sorted(codes), said, strict=False) if not re.match("[\u4e00-\u9fff]", one)
+    ] == []
+    assert said[-1] == "as it came"
+
+
 def test_the_ledger_and_the_report_are_one_click_away(tab, server):
     one = tab()
     page = one.open()

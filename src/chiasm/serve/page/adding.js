@@ -5,7 +5,7 @@ import { tell } from "./bus.js";
 import { $, iconButton, make, wordButton } from "./dom.js";
 import { isBlank } from "./question.js";
 import { reason } from "./states.js";
-import { say } from "./words.js";
+import { say, sent } from "./words.js";
 
 const AT_ONCE = 2;
 
@@ -50,8 +50,8 @@ async function send({ file, line, said, bar }) {
       bar.value = share;
       if (share === 1) said.textContent = say("readingIt");
     });
-    if (item.state === "failed") throw new api.Failed(200, { message: message || item.code });
-    said.textContent = message || say(item.state === "waiting" ? "waiting" : "added");
+    if (item.state === "failed") throw new api.Failed(200, { message: message || item.code, code: item.code });
+    said.textContent = sent(message, item.code) || say(item.state === "waiting" ? "waiting" : "added");
     line.append(wordButton(say("open"), () => tell("open", { hit: item }), { class: "plain" }));
     now.added = true;
   } catch (error) {

@@ -5,7 +5,7 @@ import { $, closable, make, show, wordButton } from "./dom.js";
 import { facts, plain } from "./facts.js";
 import { icon } from "./icons.js";
 import { reason } from "./states.js";
-import { say } from "./words.js";
+import { say, why } from "./words.js";
 
 const about = $("about");
 const FAILED = 50; // files that failed, at a time
@@ -50,11 +50,14 @@ async function ledger() {
   return [
     make("dl", { class: "numbers" }, number("seen", seen), ...Object.entries(parts).map(([name, n]) => number(name, n))),
     seen ? make("div", { class: "shares", "aria-hidden": "true" }, bars) : "",
-    Object.keys(reasons).length ? facts(reasons) : "",
+    Object.keys(reasons).length ? facts(told(reasons)) : "",
     failed ? failures() : "",
-    Object.keys(over).length ? make("div", {}, make("h4", {}, say("passedOver")), facts(over)) : "",
+    Object.keys(over).length ? make("div", {}, make("h4", {}, say("passedOver")), facts(told(over))) : "",
   ];
 }
+
+/** Counts by reason, with the reasons in words. */
+const told = (counts) => Object.fromEntries(Object.entries(counts).map(([code, n]) => [why(code), n]));
 
 /** The files that failed, listed once it is opened, so many at a time. */
 function failures() {
@@ -63,7 +66,7 @@ function failures() {
   const fetched = async (after) => {
     try {
       const { items, next } = await api.items("failed", after, FAILED);
-      list.append(...items.map(({ id, path, code }) => make("li", {}, make("span", {}, path || id), make("code", {}, code))));
+      list.append(...items.map(({ id, path, code }) => make("li", {}, make("span", {}, path || id), make("code", {}, why(code)))));
       if (next === null) return;
       const button = wordButton(say("further"), () => (button.remove(), fetched(next)), { class: "plain" });
       made.append(button);

@@ -67,9 +67,10 @@ function nothing(head, said, does) {
   put("calm", say(head), say(said), does && wordButton(say(does[0]), does[1], { class: "plain", name: does[2] }));
 }
 
-/** What failed, in the server's words, with the number of the request. */
+/** What failed, in the server's words or in Chinese ones, with the number of the request. */
 export function reason(error) {
-  const said = error.message ? sent(error.message) : say(error.code === "unreachable" ? "unreachable" : "failedSaid");
+  const plain = say(error.code === "unreachable" ? "unreachable" : "failedSaid");
+  const said = sent(error.message || "", error.code) || plain;
   return error.request ? `${said} ${say("request", { request: error.request })}` : said;
 }
 

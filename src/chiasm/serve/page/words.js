@@ -1,4 +1,5 @@
 // All that the page says, in English and Chinese. "one|many" chooses by {n}; {name} is filled in.
+import { coded, sentence } from "./reasons.js";
 
 const ENGLISH = {
   skip: "Skip to the pictures",
@@ -264,16 +265,6 @@ const CHINESE = {
   gone: "文件发送已久，请重新选择。",
 };
 
-/** Sentences that come from the server in English, told in Chinese too. */
-const SENT = {
-  "the picture scores no better than a blank one": "这张图片的得分不比空白图片高",
-  "no part of the picture lowers the score when it is covered": "遮住任何部分都不会降低得分",
-  "no part of the picture counts more than random ones of equal area": "没有哪个部分比等面积的随机区域更重要",
-  "a text of one word has nothing to leave out": "只有一个词，无从省略",
-  "no word that is left out lowers the score": "省略任何一个词都不会降低得分",
-  "that token is not good here.": "此令牌无效。",
-};
-
 /** The language of the page: en or zh. */
 export const language = () => (document.documentElement.lang.startsWith("zh") ? "zh" : "en");
 
@@ -284,13 +275,16 @@ export function say(name, values = {}) {
   return said.replace(/\{(\w+)\}/g, (_, key) => values[key]);
 }
 
-/** A sentence of the server's: in Chinese where it is known, else as it came. */
-export const sent = (sentence) => (language() === "zh" && SENT[sentence]) || sentence;
+/** A sentence of the server's: in Chinese where it, or the code of its reason, is known; else as it came. */
+export const sent = (said, code = "") => (language() === "zh" && (sentence(said) || coded(code, said))) || said;
 
 const CALLED = ["same_bytes", "same_picture", "burst"];
 
 /** A name of the server's for something: a word of ours where there is one, else with its underscores as spaces. */
 export const called = (name) => (CALLED.includes(name) ? say(name) : name.replaceAll("_", " "));
+
+/** What a reason code stands for: in Chinese in words, in English the code itself tells. */
+export const why = (code) => (language() === "zh" && coded(code)) || called(code);
 
 const KINDS = { image: "anImage", audio: "anAudio", video: "aVideo" };
 

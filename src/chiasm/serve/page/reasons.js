@@ -1,0 +1,100 @@
+// What the server says in English, told in Chinese too: sentences, and reasons by their codes.
+
+/** Sentences that do not change, and those with figures or names in them: [pattern, what is said]. */
+const SENTENCES = {
+  "the picture scores no better than a blank one": "这张图片的得分不比空白图片高",
+  "no part of the picture lowers the score when it is covered": "遮住任何部分都不会降低得分",
+  "no part of the picture counts more than random ones of equal area": "没有哪个部分比等面积的随机区域更重要",
+  "a text of one word has nothing to leave out": "只有一个词，无从省略",
+  "no word that is left out lowers the score": "省略任何一个词都不会降低得分",
+  "that token is not good here.": "此令牌无效。",
+};
+const PATTERNS = [[/^marks from before count: (\d+) \+, (\d+) -$/, "以前的标记也计入：$1 个多找，$2 个不要"]];
+
+/** Why a request was refused, by its code; {said} is what the server says, where that tells more. */
+const REFUSALS = {
+  busy: "现在请求太多，请稍后再试。",
+  too_long: "用时过长，已停止。",
+  too_deep: "请求嵌套过深。",
+  not_json: "请求不是有效的 JSON。",
+  failed: "服务器出错，日志中记有此请求的编号。",
+  host: "服务器不接受这个名称，请用允许的名称访问。",
+  origin: "请求来自其他网站，已拒绝。",
+  token: "需要令牌。",
+  scope: "此令牌没有这项权限。",
+  slow: "请求没有及时送达。",
+  too_large: "文件过大：{said}",
+  upload: "文件发送已久，请重新发送。",
+  item: "没有这一项，或其文件已不在。",
+  not_possible: "无法完成：{said}",
+  invalid: "请求有误：{said}",
+  not_found: "没有这个地址。",
+  method: "这个地址不接受这种请求。",
+  refused: "请求被拒绝。",
+};
+
+/** What became of a file, by its code. */
+const FILES = {
+  // failed
+  broken: "已损坏或不完整",
+  denied: "没有读取权限",
+  empty: "文件是空的",
+  empty_clip: "片段是空的",
+  missing: "文件不存在",
+  no_decoder: "缺少 HEIC 解码器",
+  no_media: "没有画面，也没有声音",
+  no_picture: "没有画面",
+  no_sound: "没有声音",
+  not_a_file: "不是普通文件",
+  not_an_image: "不是可读的图片",
+  not_finite: "含有无效的数值",
+  not_media: "不是图片、声音或视频",
+  bad_rate: "采样率无效",
+  timeout: "读取超时",
+  too_big: "文件过大",
+  too_many_pixels: "像素过多",
+  unread: "无法读取",
+  unreadable: "无法读取",
+  // searchable, but not as it is
+  caption_unread: "说明文字无法读取",
+  cut: "只读取了前一部分",
+  cut_short: "不完整",
+  damaged: "部分已损坏",
+  depth: "已换算为 8 位",
+  duration: "文件头所示时长有误",
+  first_frame: "只用第一帧",
+  first_page: "只用第一页",
+  late: "画面开始较晚",
+  loud: "声音过响",
+  moments_unread: "部分片段无法读取",
+  one_channel: "只用一个声道",
+  resized: "画面大小有变化",
+  silent: "只有静音",
+  transparent: "完全透明",
+  // passed over
+  broken_link: "失效的链接",
+  companion: "附属文件",
+  embedded: "表格内嵌的文件",
+  empty_cell: "没有写文件",
+  hidden: "隐藏文件",
+  ignored: "已设为忽略",
+  link: "重复的链接",
+  live: "实况照片的视频",
+  lone_text: "没有对应媒体的文字",
+  name: "文件名无法读取",
+  no_file: "不是文件",
+  other_kind: "其他类型",
+  outside: "指向文件夹之外",
+  raw: "相机原始文件",
+  repeated: "重复列出",
+};
+
+/** A sentence of the server's in Chinese; undefined where it is not known. */
+export function sentence(said) {
+  if (SENTENCES[said]) return SENTENCES[said];
+  const [pattern, chinese] = PATTERNS.find(([one]) => one.test(said)) || [];
+  return pattern && said.replace(pattern, chinese);
+}
+
+/** What a code stands for in Chinese, for a file or a refusal; undefined where it is not known. */
+export const coded = (code, said = "") => FILES[code] || REFUSALS[code]?.replace("{said}", said);
