@@ -49,6 +49,19 @@ def test_a_query_that_has_no_match_in_the_collection_has_none_below_a_condition(
     assert all(not some for all_, some in zip(whole, part, strict=True) if not all_)
 
 
+def test_what_counts_as_a_match_follows_what_is_added_and_gone_also_by_another_process(made, tmp_path):
+    shutil.copytree(made.folder, tmp_path / "Pictures")
+    mine = Collection.build(tmp_path / "p.index", made.path.parent / "m.chiasm", tmp_path / "Pictures")
+    before = found(mine, reject=RATE)
+    assert found(mine, reject=RATE) == before
+    make_pictures(tmp_path / "Pictures" / "more", 30, seed=7)
+    shutil.rmtree(tmp_path / "Pictures" / "few")
+    other = Collection(tmp_path / "p.index")
+    other.update()
+    after = found(mine, reject=RATE)
+    assert after == found(Collection(tmp_path / "p.index"), reject=RATE) != before
+
+
 def test_the_hits_below_a_condition_are_those_of_the_whole_that_meet_it(made):
     for whole, part in zip(found(made, reject=RATE), found(made, where=["path=few"], reject=RATE), strict=True):
         kept = [(hit["item"], hit["probability"]) for hit in whole if hit["item"].startswith("few/")]

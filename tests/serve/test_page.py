@@ -236,20 +236,54 @@ def test_a_filter_chooses_and_back_and_reload_keep_the_question(tab, server):
     one.shows(ids(server, "a circle", where=["caption~yellow"]))
     page.click("#filters-open")
     page.get_by_label("To", exact=True).fill("1999-12-31")
-    page.wait_for_selector("text=Nothing meets these filters")
+    page.wait_for_selector("text=/Nothing (that )?meets these filters/")
     page.click("text=Clear the filters")
     one.shows(ids(server, "a circle"))
     page.go_back()
-    page.wait_for_selector("text=Nothing meets these filters")
+    page.wait_for_selector("text=/Nothing (that )?meets these filters/")
 
 
 def test_nothing_matches_is_said_and_the_nearest_are_one_click_away(tab, server):
     needs(server, "reject")
     words = next(w for w in ("zzz qqq", "999", "xylophone concert", "@@@") if server.search(w, reject=0.1)["rejected"])
     one = tab()
-    page = one.open(f"#q={words}&only=1")
+    page = one.open(f"#q={words}")
     assert page.inner_text("#state h2") == "Nothing here matches"
     page.click("text=Show the nearest all the same")
+    one.shows(ids(server, words))
+    page.click("#filters-open")
+    assert not page.get_by_label("Only true matches").is_checked()
+    page.get_by_label("Only true matches").check()
+    page.wait_for_selector("text=Nothing here matches")
+    page.get_by_label("To", exact=True).fill("1999-12-31")
+    page.wait_for_selector("text=Nothing that meets these filters matches")
+
+
+def test_half_a_word_takes_no_answers_away_while_it_is_typed_and_is_said_to_match_nothing_afterwards(tab, server):
+    needs(server, "reject")
+    words = next(w for w in ("zzz qqq", "999", "xylophone concert", "@@@") if server.search(w, reject=0.1)["rejected"])
+    one = tab()
+    page = one.open("#q=a+red+circle")
+    page.fill("#words", words)
+    before = len(one.asked)
+    until(page, lambda: any(url.endswith("/search") for url in one.asked[before:]))
+    page.wait_for_timeout(300)
+    assert page.is_hidden("#state")
+    assert one.found()[:5] == ids(server, "a red circle")
+    page.fill("#words", "a green square")  # the letters after it came in time
+    one.shows(ids(server, "a green square"))
+    page.fill("#words", words)
+    page.wait_for_selector("text=Nothing here matches")
+    assert one.found() == []
+
+
+def test_what_nobody_can_judge_is_answered_all_the_same(tab, server):
+    words = "zzz qqq - xylophone"
+    assert server.search(words, reject=0.1, lenient=True)["judged"] is False
+    status, told, _ = server.ask("POST", "/search", {"terms": [{"words": words}], "reject": 0.1})
+    assert (status, told["error"]["code"]) == (422, "not_possible")
+    one = tab()
+    one.open("#q=zzz+qqq+-+xylophone")
     one.shows(ids(server, words))
 
 

@@ -6,7 +6,7 @@ import os
 import threading
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from chiasm import recipe, registry
 from chiasm.collection._catalog import MEDIA, Catalog, Item, place_of
@@ -14,6 +14,7 @@ from chiasm.collection._damage import away, emptied, whole
 from chiasm.collection._gallery import Gallery
 from chiasm.collection._marks import Moved, Moves
 from chiasm.collection._said import Said
+from chiasm.collection._standing import Standing
 from chiasm.collection._taught import kept
 from chiasm.collection._wording import Reading, asked_with, reading
 from chiasm.errors import ChiasmError
@@ -45,6 +46,7 @@ class Asking:
         self._models: dict[str, Any] = {}
         self._said: Said | None = None
         self._recent: dict[tuple[str, str, str], Any] = {}
+        self._standing: dict[Any, Any] = {}
         self._guard = threading.Lock()
         self.model  # noqa: B018 - now, rather than at the first search
 
@@ -151,6 +153,9 @@ class Asking:
         read = reading(self.model, queries, target, taught)
         asked = self._asked(read, digest)
         pictures = self.gallery(target, where, group)
+        if reject is not None:
+            state = (self._catalog.fact("part"), target, self._catalog.state())
+            pictures.index = cast(Index, Standing(pictures.index, self._standing, state))
         moves = Moves.of(self.model, self.folder, target, read.names, read.bare, read.placed, more, less)
         judged, ranked = self.said.within(pictures, target, read.exact, read.texts if moves is None else None)
         better: Gallery | Moved | None = ranked

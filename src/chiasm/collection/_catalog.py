@@ -159,6 +159,11 @@ class Catalog:
         with self._guard, self.told():
             return self._db.execute(asked, values).fetchall()
 
+    def state(self) -> tuple[int, int]:
+        """What is another one after any change, of this process or another."""
+        with self._guard, self.told():
+            return int(self._db.execute("PRAGMA data_version").fetchone()[0]), self._db.total_changes
+
     def among(self, asked: str, values: Iterable[Any]) -> list[tuple[Any, ...]]:
         """The rows of a query that ends in IN, with any number of values."""
         listed, found = list(dict.fromkeys(values)), []

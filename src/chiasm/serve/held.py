@@ -15,6 +15,7 @@ import numpy as np
 
 from chiasm import recipe
 from chiasm.collection import Collection
+from chiasm.errors import ChiasmError
 from chiasm.scale import cores
 from chiasm.serve import schemas as s
 from chiasm.serve.limits import Refusal
@@ -31,6 +32,9 @@ _SENT = re.compile(r"(?:(?:image|audio|video) )?'?chiasm-asked-[\w-]+/[\w-]+'?")
 
 _ASKED = 32
 """Questions after which an index has made all that it makes."""
+
+_SORTED = 200
+"""The best so many are sorted where nobody knows what matches."""
 
 _LEVELS = {"copies": "same_bytes", "same_picture": "same_picture", "burst": "burst"}
 
@@ -121,25 +125,36 @@ class Held:
             more, less = self.collection.marks(ask.terms[0].words)
             if more or less:
                 notes.append(f"marks from before count: {len(more)} +, {len(less)} -")
-        found = self.collection.hits(
-            question,
-            ask.to,
-            ask.k + 1,
-            ask.where,
-            ask.reject,
-            group=ask.group,
-            skip=ask.skip,
-            sort=ask.sort,
-            among=ask.among,
-            more=more,
-            less=less,
-        )
-        hits = found[0]
+
+        def hits_of(reject: float | None, among: int | None) -> Any:
+            return self.collection.hits(
+                question,
+                ask.to,
+                ask.k + 1,
+                ask.where,
+                reject,
+                group=ask.group,
+                skip=ask.skip,
+                sort=ask.sort,
+                among=among,
+                more=more,
+                less=less,
+            )[0]
+
+        judged = ask.reject is not None
+        try:
+            hits = hits_of(ask.reject, ask.among)
+        except ChiasmError:
+            if not (judged and ask.lenient):
+                raise
+            judged = False
+            hits = hits_of(None, ask.among or (_SORTED if ask.sort else None))  # raises again what was no matter of it
         names = {name for hit in hits for level in _LEVELS for name in hit.get(level, ())}
         keys = self.collection.keys(sorted(names))
         return s.Found(
             hits=[_hit(hit, keys, paths) for hit in hits[: ask.k]],
-            rejected=not hits and ask.reject is not None,
+            rejected=judged and not hits,
+            judged=judged,
             more=len(hits) > ask.k,
             notes=notes,
             seconds=round(time.monotonic() - started, 4),

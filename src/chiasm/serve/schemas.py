@@ -83,6 +83,8 @@ class Ask(_Strict):
     """Conditions: "date>=2024-05", "kind=image", "caption~dog"."""
     reject: Annotated[float, Field(gt=0, lt=1, allow_inf_nan=False)] | None = None
     """Say when nothing matches; of queries that do have a match so large a share is rejected too."""
+    lenient: bool = False
+    """Answer all the same, without `reject`, where nobody knows what a match scores: several terms, a taught name."""
     sort: Short | None = None
     """Within what is accepted by `reject`, or among the best: "date", "-date"."""
     among: Annotated[int, Field(ge=1, le=10_000)] | None = None
@@ -123,6 +125,8 @@ class Found(BaseModel):
 
     hits: list[Hit]
     rejected: bool = False
+    judged: bool = False
+    """Whether `reject` was heeded: what does not match by itself is left out."""
     more: bool = False
     """Whether there are further pages."""
     notes: list[str] = []

@@ -4,10 +4,14 @@ import { tell } from "./bus.js";
 import { asked, blank, fromHash, isBlank, toHash } from "./question.js";
 
 const PAUSE = 200; // milliseconds without a letter, before what is typed is asked
+const SETTLED = 700; // and after its answer, before half a word is said to match nothing
 const PAGE = 48;
 
-/** What stands now. `hits`: all answers so far. `next`: where the following page starts, null at the end. */
-export const now = { what: null, question: blank(), hits: [], next: null };
+/**
+ * What stands now. `hits`: all answers so far. `next`: where the following page starts, null at the end.
+ * `judged`: whether what does not match was left out.
+ */
+export const now = { what: null, question: blank(), hits: [], next: null, judged: false };
 
 let running = null;
 let timer = 0;
@@ -77,8 +81,9 @@ async function page(from) {
   tell("asking", { first: from === 0 });
   try {
     const answer = isBlank(now.question) ? await everything(from, mine.signal) : await found(from, mine.signal);
+    if (answer.rejected && typed) await new Promise((done) => setTimeout(done, SETTLED)); // a next letter may find some
     if (running !== mine) return null;
-    now.next = answer.next;
+    Object.assign(now, { next: answer.next, judged: answer.judged });
     return answer;
   } catch (error) {
     if (running === mine && error.name !== "AbortError") {
@@ -102,5 +107,5 @@ async function found(skip, signal) {
 /** Without a question: all that can be searched, in the order in which it was seen. */
 async function everything(after, signal) {
   const answer = await api.items("searchable", after, PAGE, signal);
-  return { hits: answer.items, next: answer.next, notes: [], rejected: false, browsing: true };
+  return { hits: answer.items, next: answer.next, notes: [], rejected: false, judged: false, browsing: true };
 }

@@ -23,7 +23,7 @@ export function furnishFilters() {
   const controls = [];
   const add = (name, label, control) => {
     fields[name] = control;
-    control.addEventListener("change", () => change({ [name]: control.type === "checkbox" ? control.checked : control.value }));
+    control.addEventListener("change", () => change({ [name]: control.type === "checkbox" ? !control.checked : control.value }));
     controls.push(make("label", { class: control.type === "checkbox" ? "check" : "" }, make("span", {}, say(label)), control));
   };
   const select = (options) => make("select", {}, options.map(([value, label]) => make("option", { value }, say(label))));
@@ -34,7 +34,7 @@ export function furnishFilters() {
   }
   if (can("filter") && "caption" in columns) add("caption", "captionHolds", make("input", { type: "text", maxlength: 200 }));
   if (can("reject")) {
-    add("only", "only", make("input", { type: "checkbox" }));
+    add("all", "only", make("input", { type: "checkbox" })); // checked: only true matches, not all
     if ("date" in columns) add("sort", "sort", select([["", "best"], ["-date", "newest"], ["date", "oldest"]]));
   }
   box.replaceChildren(...controls);
@@ -48,11 +48,11 @@ function refresh() {
   let used = 0;
   for (const [name, control] of Object.entries(fields)) {
     const value = now.question[name];
-    if (control.type === "checkbox") control.checked = value;
+    if (control.type === "checkbox") control.checked = !value;
     else if (control !== document.activeElement || !value) control.value = value;
     used += name !== "sort" && value ? 1 : 0;
   }
-  if (fields.sort) fields.sort.parentElement.hidden = !now.question.only;
+  if (fields.sort) fields.sort.parentElement.hidden = now.question.all;
   button.hidden = !useful;
   button.classList.toggle("used", used > 0);
   if (!useful) unfold(false);

@@ -1,6 +1,6 @@
 // A question: what is asked with, what is chosen by; as the address of the page, and as the server wants it.
 
-/** The share of true answers that "only true matches" may lose. */
+/** The share of true answers that may be lost where only true matches are shown. */
 const REJECT = 0.1;
 
 /** A question that asks nothing. */
@@ -14,7 +14,7 @@ export const blank = () => ({
   from: "", // days, YYYY-MM-DD
   until: "",
   caption: "",
-  only: false, // only true matches
+  all: false, // the nearest too, where they are no true matches
   sort: "",
 });
 
@@ -38,7 +38,7 @@ export function fromHash(hash) {
     from: day(held.get("from")),
     until: day(held.get("until")),
     caption: held.get("caption") || "",
-    only: held.get("only") === "1",
+    all: held.get("all") === "1",
     sort: held.get("sort") || "",
   };
 }
@@ -56,7 +56,7 @@ export function toHash(question) {
     from: question.from,
     until: question.until,
     caption: question.caption,
-    only: question.only ? "1" : "",
+    all: question.all ? "1" : "",
     sort: question.sort,
   };
   return new URLSearchParams(Object.entries(held).filter(([, value]) => value)).toString();
@@ -90,6 +90,13 @@ export function kinds(what) {
   return told.sort((one, other) => other.n - one.n);
 }
 
+/** Whether it can be known what matches: of words, or a file of another kind than what answers, and nothing beside. */
+function judgeable(question, to, what) {
+  const { words, upload, items } = question;
+  const kind = to ? what.views[to] : kinds(what)[0]?.kind;
+  return !items.length && (upload ? !words.trim() && upload.kind !== kind : Boolean(words.trim()));
+}
+
 /** The question as the server wants it: a page of `k` answers behind the first `skip`. */
 export function asked(question, what, skip, k) {
   const can = (name) => what.can.includes(name);
@@ -98,8 +105,8 @@ export function asked(question, what, skip, k) {
   if (views.length > 1) told.to = (views.find(({ kind }) => kind === question.kind) || views[0]).view;
   if (can("filter")) told.where = conditions(question, what);
   if (can("mark")) Object.assign(told, { more: question.more, less: question.less });
-  if (can("reject") && question.only) {
-    told.reject = REJECT;
+  if (can("reject") && !question.all && judgeable(question, told.to, what)) {
+    Object.assign(told, { reject: REJECT, lenient: true });
     if (question.sort) told.sort = question.sort;
   }
   return told;

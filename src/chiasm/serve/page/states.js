@@ -35,15 +35,18 @@ hear("answer", (answer) => {
   state.hidden = true;
   count(answer);
   if (answer.hits.length) return;
+  const chosen = conditions(now.question, now.what).length > 0;
   if (answer.browsing) nothing("empty", "emptySaid", can("add") && ["add", () => $("add").click(), "plus"]);
-  else if (answer.rejected) nothing("nothing", "nothingSaid", ["nearest", () => change({ only: false })]);
-  else if (conditions(now.question, now.what).length) nothing("noneChosen", "noneChosenSaid", ["clearFilters", cleared]);
+  else if (answer.rejected && chosen) nothing("noneMatches", "noneChosenSaid", ["clearFilters", cleared], nearest);
+  else if (answer.rejected) nothing("nothing", "nothingSaid", nearest);
+  else if (chosen) nothing("noneChosen", "noneChosenSaid", ["clearFilters", cleared]);
   else nothing("nothing", "nothingSaid");
 });
 
 hear("further", count);
 hear("shown", () => {
   $("further").hidden = now.next === null;
+  $("nearer").hidden = now.next !== null || !now.judged || !now.hits.length;
   near.disconnect(); // looked at anew: it may be as near as before
   near.observe($("further"));
 });
@@ -51,7 +54,9 @@ hear("trouble", (error) => failed(error, null));
 hear("failed", (error) => error.status !== 401 && failed(error, now.what ? run : () => location.reload()));
 
 $("further").addEventListener("click", further);
+$("nearer").addEventListener("click", () => change({ all: true }));
 
+const nearest = ["nearest", () => change({ all: true })];
 const cleared = () => change({ from: "", until: "", caption: "" });
 
 function count({ browsing, notes }) {
@@ -62,9 +67,10 @@ function count({ browsing, notes }) {
   status.textContent = [n || browsing ? said : say("nothing"), ...notes.map(sent)].join(" · ");
 }
 
-function nothing(head, said, does) {
+function nothing(head, said, ...does) {
   $("further").hidden = true;
-  put("calm", say(head), say(said), does && wordButton(say(does[0]), does[1], { class: "plain", name: does[2] }));
+  const button = ([name, press, drawn]) => wordButton(say(name), press, { class: "plain", name: drawn });
+  put("calm", say(head), say(said), ...does.filter(Boolean).map(button));
 }
 
 /** What failed, in the server's words or in Chinese ones, with the number of the request. */
@@ -77,13 +83,13 @@ export function reason(error) {
 function failed(error, again) {
   status.textContent = say("failed");
   const said = error.code === "upload" ? say("gone") : reason(error);
-  put("bad", say("failed"), said, again && wordButton(say("again"), again, { class: "plain" }));
+  put("bad", say("failed"), said, ...(again ? [wordButton(say("again"), again, { class: "plain" })] : []));
 }
 
-function put(manner, head, said, button) {
+function put(manner, head, said, ...buttons) {
   state.className = `state ${manner}`;
   state.setAttribute("role", manner === "bad" ? "alert" : "note");
-  state.replaceChildren(make("h2", {}, head), make("p", {}, said), ...(button ? [button] : []));
+  state.replaceChildren(make("h2", {}, head), make("p", {}, said), make("div", { class: "row" }, buttons));
   state.hidden = false;
   if (manner === "bad") state.scrollIntoView({ block: "nearest" });
 }
