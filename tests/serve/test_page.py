@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import base64
+import io
 import re
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from PIL import Image
 
 import chiasm
+from _media import write_sound, write_video
 from _served import Server, start
 from chiasm.collection import Collection
 from chiasm.data.toy import shape_image
@@ -207,7 +210,7 @@ def test_the_page_is_chinese_where_the_browser_is_and_finds_by_chinese_words(tab
     one.shows(ids(server, "红色圆形"))
     assert "个结果" in page.inner_text("#status")
     page.click("#language")
-    until(page, "document.documentElement.lang === 'en'")
+    until(page, "document.documentElement?.lang === 'en'")
     one.shows(ids(server, "红色圆形"))
     assert page.evaluate("import('/page/words.js').then(words => words.complete())")
 
@@ -356,10 +359,10 @@ def test_more_and_less_are_marks_that_can_be_taken_away(tab, server):
     page.keyboard.press("/")
     page.keyboard.press("ArrowDown")
     page.keyboard.press("m")
-    page.wait_for_selector(f"[aria-label='Remove: more like picture {first}']")
+    page.wait_for_selector(f"[aria-label='Remove: more like no. {first}']")
     page.locator(".tile .face").nth(one.found().index(second)).focus()
     page.keyboard.press("n")
-    page.wait_for_selector(f"[aria-label='Remove: not like picture {second}']")
+    page.wait_for_selector(f"[aria-label='Remove: not like no. {second}']")
     assert f"more={first}&less={second}" in page.url
     for _ in range(2):
         page.click(".chip button >> nth=0")
@@ -413,14 +416,132 @@ def test_the_focus_is_seen_wherever_it_goes(tab):
     assert {"skip", "words", "about-open", "theme"} <= seen
 
 
-def test_a_moment_plays_from_its_second(tab):
-    page = tab().open()
-    page.evaluate(
-        """() => import("/page/bus.js").then(({ tell }) =>
-            tell("open", { hit: { id: 1, kind: "video", start: 12.5, end: 75, caption: "a moment" } }))"""
+HEARD = {"low": (250, (30, 30, 200)), "middle": (500, (30, 200, 30)), "shrill": (1300, (220, 30, 30))}
+"""By name: a pitch in Hz, and the color of a third of the picture: the left one, the middle, the right."""
+
+
+def seen(name: str) -> np.ndarray:
+    """A picture of a name, 96 x 48."""
+    picture = np.full((48, 96, 3), 20, np.uint8)
+    place = 32 * list(HEARD).index(name)
+    picture[:, place : place + 32] = HEARD[name][1]
+    return picture
+
+
+def heard_and_seen(stem: Path, film: str, *parts: tuple[str, float]) -> tuple[str, str]:
+    """A sound and a film, whose name ends so, of parts: (name, seconds)."""
+    sounds, films = stem.with_suffix(".wav"), stem.with_suffix(film)
+    times = [np.arange(int(16000 * seconds)) / 16000 for _, seconds in parts]
+    tones = [0.5 * np.sin(2 * np.pi * HEARD[name][0] * time) for (name, _), time in zip(parts, times, strict=True)]
+    write_sound(sounds, np.concatenate(tones))
+    frames = [np.stack([seen(name)] * int(10 * seconds)) for name, seconds in parts]
+    write_video(films, np.concatenate(frames), codec="libvpx" if film == ".webm" else "mpeg4", gop=10)
+    return str(sounds), str(films)
+
+
+@pytest.fixture(scope="module")
+def moments(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server over sounds and films of 12 seconds, each of which is shrill, and red, from second 6 to 8."""
+    home = tmp_path_factory.mktemp("moments")
+    for folder in ("learned", "Media"):
+        (home / folder).mkdir()
+    names = [name for name in HEARD for _ in range(4)]
+    files = [heard_and_seen(home / "learned" / str(i), ".mp4", (name, 2)) for i, name in enumerate(names)]
+    views = chiasm.Views.of(
+        {
+            "text": [f"{name} thing {i}" for i, name in enumerate(names)],
+            "sound": [sound for sound, _ in files],
+            "film": [film for _, film in files],
+        },
+        {"text": "text", "sound": "audio", "film": "video"},
+        split=["val" if i % 4 == 3 else "train" for i in range(len(names))],
     )
-    assert page.get_attribute("#viewer video", "src") == "/media/1#t=12.5,75"
-    assert "0:12 to 1:15" in page.inner_text("#viewer")
+    encoders = {"text": "hashed_text", "sound": "mel_audio", "film": "pixels_video"}
+    model = Retrieve(encoders=encoders, align="cca").fit(views)
+    heard_and_seen(home / "Media" / "long", ".webm", ("low", 6), ("shrill", 2), ("middle", 4))
+    heard_and_seen(home / "Media" / "short", ".webm", ("low", 2))
+    Collection.build(home / "p.index", model, home / "Media")
+    made = start(home)
+    yield made
+    made.process.terminate()
+    made.process.wait(20)
+
+
+PLAYED = "document.querySelector('#viewer audio, #viewer video')"
+PLAYS = f"({PLAYED}?.readyState > 1 && !{PLAYED}.paused && {PLAYED}.currentTime)"
+
+
+@pytest.mark.parametrize(("kind", "tag"), [("audio", "audio"), ("video", "video")])
+def test_a_moment_is_found_plays_from_its_second_and_opens_there_again(tab, moments, kind, tag):
+    one = tab(moments)
+    page = one.open(f"#q=shrill+thing&kind={kind}")
+    assert page.inner_text(".tile .moment >> nth=0") == "0:06–0:08"
+    page.keyboard.press("/")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    until(page, f"({PLAYS}) >= 6")
+    assert page.evaluate(PLAYS) < 8
+    assert "0:06 to 0:08" in page.inner_text("#viewer")
+    assert page.locator(f"#viewer {tag}").get_attribute("src").endswith("#t=6,8")
+    assert "@6.00" in page.url
+    until(page, f"{PLAYED}.paused")  # at its end
+    assert page.evaluate(f"{PLAYED}.currentTime") == pytest.approx(8, abs=0.5)
+    page.reload()
+    page.wait_for_selector("#viewer[open]")
+    assert page.locator(f"#viewer {tag}").get_attribute("src").endswith("#t=6,8")
+
+
+def test_more_like_a_moment_asks_with_that_moment(tab, moments):
+    one = tab(moments)
+    page = one.open("#kind=video&q=shrill+thing")
+    page.keyboard.press("/")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    page.click("#viewer >> text=Only what is like this")
+    until(page, "document.querySelector('#chips .chip .text')?.textContent === '0:06'")
+    until(page, "document.querySelector('.tile .moment')?.textContent === '0:06–0:08'")
+    found = moments.ask("POST", "/search", {"terms": [{"item": one.found()[0], "start": 6.0}], "to": "film", "k": 1})
+    hit = found[1]["hits"][0]
+    assert (hit["start"], hit["score"]) == (6.0, pytest.approx(1, abs=1e-3))
+
+
+def test_stills_of_moments_are_pictures_of_their_seconds(moments):
+    hits = moments.search("shrill thing", to="film", k=9)["hits"]
+    held = {hit["start"]: hit["id"] for hit in hits if hit["start"] is not None}
+    for at, color in ((7.0, "shrill"), (1.0, "low"), (11.0, "middle")):
+        status, data, _ = moments.ask("GET", f"/media/{held[6.0]}/still?side=200&at={at}")
+        picture = Image.open(io.BytesIO(data))
+        assert (status, picture.size) == (200, (96, 48))
+        assert picture.getpixel((16 + 32 * list(HEARD).index(color), 24)) == pytest.approx(HEARD[color][1], abs=25)
+    assert moments.ask("GET", f"/media/{held[6.0]}/still?at=99")[0] == 404
+    for wrong in ("-1", "nan", "inf", "x"):
+        assert moments.ask("GET", f"/media/{held[6.0]}/still?at={wrong}")[0] == 422
+
+
+def test_why_a_moment_answers_is_told_of_that_moment(moments):
+    found = moments.search("shrill thing", to="sound", k=1)["hits"][0]
+    ask = {"terms": [{"words": "shrill thing"}], "id": found["id"]}
+    told = {start: moments.ask("POST", "/explain", {**ask, "start": start}) for start in (6.0, 0.0)}
+    assert [status for status, _, _ in told.values()] == [200, 200]
+    assert [word["word"] for word in told[6.0][1]["why"]["words"]] == ["shrill", "thing"]
+    assert told[6.0][1] != told[0.0][1]
+
+
+def test_long_files_count_once_and_sounds_stand_in_low_rows_that_a_phone_shows_whole(tab, moments):
+    one = tab(moments, width=375)
+    page = one.open()
+    assert page.inner_text("#status") == "4 items"
+    page = one.open("#q=shrill+thing&kind=audio")
+    assert page.evaluate("document.documentElement.scrollWidth") == 375
+    assert page.evaluate("document.querySelector('#ask').getBoundingClientRect().right") <= 375 - 8
+    boxes = page.eval_on_selector_all(".tile", "all => all.map(one => one.getBoundingClientRect().height)")
+    assert max(boxes) < 100
+    apart = page.evaluate(
+        """() => { const [name, time] = [".caption", ".moment"].map(one => { const range = document.createRange();
+            range.selectNodeContents(document.querySelector(".tile:has(.moment) " + one));
+            return range.getBoundingClientRect(); }); return time.top - name.bottom; }"""
+    )
+    assert apart > -2
 
 
 def test_why_is_told_and_drawn_or_said_to_be_withheld(tab, server):

@@ -13,6 +13,7 @@ from chiasm.collection._catalog import MEDIA, Catalog, Item, place_of
 from chiasm.collection._damage import away, emptied, whole
 from chiasm.collection._gallery import Gallery
 from chiasm.collection._marks import Moved, Moves
+from chiasm.collection._moments import keys_of, span_of
 from chiasm.collection._said import Said
 from chiasm.collection._standing import Standing
 from chiasm.collection._taught import kept
@@ -276,6 +277,18 @@ class Asking:
         """
         where, values = ("state = ? AND id > ?", [state, after]) if state else ("id > ?", [after])
         return [_told(item) for item in self._catalog.items(where, values, k)]
+
+    def moment(self, key: int, start: float) -> tuple[int, tuple[float, float] | None]:
+        """Of a file that is searched by moment the one that begins nearest to `start` seconds.
+
+        Its key in the engine and its span in seconds; the file's own key and None where it is one as a whole, or none.
+        """
+        found = self._catalog.by_id([key]).get(key)
+        if found is None:
+            return key, None
+        spans = {one: span for one in keys_of(found) if (span := span_of(found, one))}
+        nearest = min(spans, key=lambda one: abs(spans[one][0] - start), default=key)
+        return nearest, spans.get(nearest)
 
     def item(self, key: int) -> dict[str, Any] | None:
         """What is known of a file by its key; None where there is none."""

@@ -38,6 +38,7 @@ class Telling(Teaching):
     def status(self) -> dict[str, Any]:
         """What it is and holds, as plain values: `ledger`; by reason `failed`, `noted`, `passed_over`; and more.
 
+        By view the searchable `files`, and what `views` hold of them: more, where long files are searched by moment.
         `changes`: how many files the last look (at `looked`) found `new`, `changed`, `moved` and `gone`.
         `switch`: by view how many files the last one encoded first, and the `loss` (see `switch`), None where all were.
         `rollback`: whether there is a way back. `problems`: what is wrong with its own files, in sentences.
@@ -45,6 +46,7 @@ class Telling(Teaching):
         counts = sorted(self._catalog.counts().items())
         size = sum(file.stat().st_size for file in self.path.rglob("*") if file.is_file())
         switch, before = self._catalog.facts("switch", "before")
+        files = self._catalog.searchable()
         problems = self.problems()
         return {
             "index": str(self.path),
@@ -52,6 +54,7 @@ class Telling(Teaching):
             **({"table": str(self._of)} if self._of != self.folder else {}),
             "model": self._catalog.fact("model"),
             "columns": self.columns,
+            "files": {view: files.get(view, 0) for view in self.media},
             "views": {view: 0 if problems else len(self.reading(view)) for view in self.media},
             "texts": {view: {} if problems else self.said.counts(view) for view in self.media},
             "engine": self._catalog.fact("engine"),

@@ -35,6 +35,9 @@ _log = logging.getLogger("chiasm.serve")
 _BESIDE = 4
 """Requests worked on for each text that is encoded: the others wait for one pass over the vectors, together."""
 
+_LONGEST = 1e6
+"""Seconds."""
+
 PAGE = Path(__file__).parent / "page"
 _TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 
@@ -54,7 +57,7 @@ def make_app(
     """
     limits = limits or Limits()
     pool = Pool(_BESIDE * held.threads, limits.at_once)
-    metrics, sessions, uploads, stills = Metrics(), Sessions(), Uploads(), Stills()
+    metrics, sessions, uploads, stills = Metrics(), Sessions(), Uploads(), Stills(held.threads)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -165,19 +168,22 @@ def make_app(
         return FileResponse(path, media_type=stills.playable(path, kind), headers=_cached(content))
 
     @app.get("/media/{key}/still")
-    async def still(request: Request, key: int, side: int = 400) -> Response:
-        """A small JPEG of a picture, or of a video's middle: `side` is 200, 400, 800 or 1600 pixels."""
+    async def still(request: Request, key: int, side: int = 400, at: float | None = None) -> Response:
+        """A small JPEG of a picture, or of a video `at` seconds, else its middle; `side`: 200, 400, 800 or 1600."""
         may(request, "read")
-        if side not in SIDES:
-            raise Refusal(422, "invalid", f"wanted a side of {', '.join(map(str, SIDES))} pixels.")
+        if side not in SIDES or (at is not None and not 0 <= at < _LONGEST):
+            raise Refusal(422, "invalid", f"wanted a side of {', '.join(map(str, SIDES))} pixels, and seconds from 0.")
         path, kind, content = await work(held.file, key)
-        return await _still(request, path, kind, content, side)
+        return await _still(request, path, kind, content, side, at)
 
-    async def _still(request: Request, path: Path, kind: str, content: str, side: int) -> Response:
-        headers = _cached(f"{content}-{side}")
+    async def _still(
+        request: Request, path: Path, kind: str, content: str, side: int, at: float | None = None
+    ) -> Response:
+        mark = f"{content}-{side}" if at is None or kind != "video" else f"{content}-{side}-{at:.1f}"
+        headers = _cached(mark)
         if request.headers.get("if-none-match") == headers["ETag"]:
             return Response(status_code=304, headers=headers)
-        made = await work(stills.of, path, kind, f"{content}-{side}", side)
+        made = await work(stills.of, path, kind, mark, side, at)
         return Response(made, media_type="image/jpeg", headers=headers)
 
     @app.post("/explain")

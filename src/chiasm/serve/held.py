@@ -16,6 +16,7 @@ import numpy as np
 from chiasm import recipe
 from chiasm.collection import Collection
 from chiasm.errors import ChiasmError
+from chiasm.media.clips import Clip
 from chiasm.scale import cores
 from chiasm.serve import schemas as s
 from chiasm.serve.limits import Refusal
@@ -64,13 +65,13 @@ class Held:
         """Views, how many items each holds, the columns to choose by, taught names, and what can be done."""
         status, model = self.collection.status(), self.collection.model
         can = ["filter", "explain"]
-        can += ["reject"] if model.paired_ and model.calibration_ else []
+        can += ["reject"] if any(map(model.judges, self.collection.media)) else []
         if os.access(self.collection.path, os.W_OK):
             can += ["teach", "mark"]
             can += ["add"] if "table" not in status and os.access(self.collection.folder, os.W_OK) else []
         return {
             "views": dict(model.views_),
-            "held": status["views"],
+            "held": status["files"],
             "columns": dict(self.collection.columns),
             "names": [one["name"] for one in self.collection.names() if not one["lost"]],
             "can": can,
@@ -168,10 +169,13 @@ class Held:
         (term,) = ask.terms
         if term.item is not None:  # by its file: what is placed already has no words and regions
             path, kind, _ = self.file(term.item)
-            question = Question([(term.weight, {kind: str(path)})])
+            whole = str(path) if term.start is None else self._clip(term.item, str(path), term.start)
+            question = Question([(term.weight, {kind: whole})])
         else:
             question = self._question(ask.terms, uploads)
         hit = {"item": item["item"], "id": item["item"]}
+        if ask.start is not None and (span := self.collection.moment(ask.id, ask.start)[1]):
+            hit |= {"file": item["item"], "start": span[0], "end": span[1]}
         made = self.collection.model.explain(question, [[hit]], item["view"], folder=self.collection.folder)
         return s.Explained(why=made[0][0]["why"])
 
@@ -218,14 +222,20 @@ class Held:
                 asked.append((term.weight, {kind: str(path)}))
             else:
                 assert term.item is not None
-                asked.append((term.weight, self._placed(term.item)))
+                asked.append((term.weight, self._placed(term.item, term.start)))
         return Question(asked)
 
-    def _placed(self, key: int) -> dict[str, Any]:
-        """An item by its vector, which is in the index."""
+    def _clip(self, key: int, path: str, start: float) -> Any:
+        """A moment of a file."""
+        span = self.collection.moment(key, start)[1]
+        return Clip(path, *span) if span else path
+
+    def _placed(self, key: int, start: float | None) -> dict[str, Any]:
+        """An item, or a moment of it, by its vector, which is in the index."""
         item = self.collection.item(key)
         if item is not None:
-            vectors = self.collection.engine(item["view"]).vectors([key])[1]
+            one = key if start is None else self.collection.moment(key, start)[0]
+            vectors = self.collection.engine(item["view"]).vectors([one])[1]
             if len(vectors):
                 return {item["view"]: At(vectors[0], f"item {key}")}
         raise Refusal(404, "item", "there is no such item to ask with.")

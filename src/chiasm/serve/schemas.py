@@ -29,6 +29,7 @@ __all__ = [
 
 Words = Annotated[str, StringConstraints(min_length=1, max_length=10_000)]
 Short = Annotated[str, StringConstraints(min_length=1, max_length=1000)]
+Seconds = Annotated[float, Field(ge=0, lt=1e7, allow_inf_nan=False)]
 Key = Annotated[int, Field(ge=0, lt=2**53)]
 
 
@@ -42,6 +43,8 @@ class Term(_Strict):
     words: Words | None = None
     upload: Short | None = None
     item: Key | None = None
+    start: Seconds | None = None
+    """Of an item that is searched by moment: where the one that is meant begins; left out, its first."""
     weight: Annotated[float, Field(allow_inf_nan=False, ge=-100, le=100)] = 1.0
     """Below 0: not like this."""
 
@@ -49,6 +52,8 @@ class Term(_Strict):
     def _one(self) -> Term:
         if sum(one is not None for one in (self.words, self.upload, self.item)) != 1:
             raise ValueError("wanted one of words, upload and item")
+        if self.start is not None and self.item is None:
+            raise ValueError("wanted start beside item alone")
         if self.weight == 0:
             raise ValueError("wanted a weight that is not 0")
         return self
@@ -173,7 +178,7 @@ class What(BaseModel):
     views: dict[str, str]
     """Name -> modality of what can be asked with."""
     held: dict[str, int]
-    """View -> items that can be found."""
+    """View -> files that can be found."""
     columns: dict[str, str]
     scopes: list[str]
     """What you may do."""
@@ -234,6 +239,8 @@ class Explain(_Strict):
 
     terms: Annotated[list[Term], Field(min_length=1, max_length=1)]
     id: Key
+    start: Seconds | None = None
+    """Of a moment: where it begins."""
 
 
 class Explained(BaseModel):

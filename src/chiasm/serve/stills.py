@@ -36,17 +36,18 @@ class Stills:
     """JPEGs by content and size, so many bytes at most.
 
     Args:
-        most: bytes that are kept.
+        most: bytes that are kept. threads: stills that are made at once; each of a video has a process beside it.
     """
 
-    def __init__(self, most: int = 64 * 2**20):
+    def __init__(self, threads: int, most: int = 64 * 2**20):
         self.most = most
+        self._turns = threading.BoundedSemaphore(threads)
         self._held: OrderedDict[str, bytes] = OrderedDict()
         self._bytes = 0
         self._guard = threading.Lock()
 
-    def of(self, path: Path, kind: str, mark: str, side: int) -> bytes:
-        """The JPEG of a file. Raises a Refusal where it has no picture."""
+    def of(self, path: Path, kind: str, mark: str, side: int, at: float | None = None) -> bytes:
+        """The JPEG of a file, of a video `at` seconds. Raises a Refusal where it has no picture."""
         with self._guard:
             if (kept := self._held.get(mark)) is not None:
                 self._held.move_to_end(mark)
@@ -54,7 +55,8 @@ class Stills:
         if kind == "audio":
             raise Refusal(404, "no_picture", "a sound has no picture.")
         try:
-            made = thumbnail(path, kind, side)
+            with self._turns:
+                made = thumbnail(path, kind, side, at)
         except MediaError as error:
             raise Refusal(404, error.note.code, "this file cannot be read any more.") from None
         with self._guard:

@@ -61,7 +61,7 @@ export const search = (ask, signal) => call("POST", "/search", { json: ask, sign
 export const items = (state, after, k, signal) => call("GET", `/items?${query({ state, after, k })}`, { signal });
 export const item = (id) => call("GET", `/items/${id}`);
 export const upload = (file) => call("POST", "/uploads", { file, type: file.type });
-export const explain = (term, id, signal) => call("POST", "/explain", { json: { terms: [term], id }, signal });
+export const explain = (ask, signal) => call("POST", "/explain", { json: ask, signal });
 export const feedback = (marks) => call("POST", "/feedback", { json: marks });
 export const ledger = () => call("GET", "/ledger");
 export const report = () => call("GET", "/report");
@@ -71,10 +71,10 @@ export const forget = (name) => call("DELETE", `/names/${encodeURIComponent(name
 export const login = (token) => call("POST", "/login", { json: { token } });
 export const logout = () => call("POST", "/logout");
 
-/** The address of an item's still, whose longer side is at least `pixels` where there is such a one. */
-export function still(id, pixels) {
+/** The address of an item's still, whose longer side is at least `pixels` where there is such a one; `at`: seconds. */
+export function still(id, pixels, at) {
   const side = [200, 400, 800, 1600].find((one) => one >= pixels) || 1600;
-  return `/media/${id}/still?side=${side}`;
+  return `/media/${id}/still?side=${side}${at === undefined ? "" : `&at=${at.toFixed(1)}`}`;
 }
 
 /** The address of an item's sound or video, from `start` to `end` seconds where they are known. */

@@ -5,7 +5,8 @@ import { hear } from "./bus.js";
 import { $, iconButton, make } from "./dom.js";
 import { icon } from "./icons.js";
 import { unmark } from "./marking.js";
-import { kindly, say } from "./words.js";
+import { kinds, parted } from "./question.js";
+import { clock, kindly, say } from "./words.js";
 
 const previews = new Map(); // upload -> address of the file that was sent, while this page stands
 
@@ -30,10 +31,13 @@ hear("question", () => {
   $("chips").replaceChildren(...chips);
 });
 
-function ofItem(id, sign, says, remove) {
-  const look = make("img", { src: api.still(id, 200), alt: "" });
+function ofItem(name, sign, says, remove) {
+  const { id, start } = parted(name);
+  const shows = kinds(now.what).some(({ kind }) => kind !== "audio");
+  const look = shows ? make("img", { src: api.still(id, 200, start), alt: "" }) : icon("sound");
   look.addEventListener("error", () => look.replaceWith(icon("sound")), { once: true });
-  const made = chip(look, say(says, { id }), null, remove);
+  const time = start === undefined ? null : clock(start);
+  const made = chip(look, say(says, { id: time ? `${id}, ${time}` : id }), time, remove);
   if (sign) {
     made.classList.add(sign);
     made.prepend(icon(sign));

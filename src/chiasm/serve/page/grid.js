@@ -5,12 +5,13 @@ import { $, make } from "./dom.js";
 import { justify } from "./justify.js";
 import { less, more } from "./marking.js";
 import { isBlank } from "./question.js";
-import { folded, loaded, pictured, tile } from "./tile.js";
+import { folded, isMoment, loaded, pictured, tile } from "./tile.js";
 
 const WAIT = 1500; // milliseconds for the first pictures to tell sizes that the server does not know
 const FIRST = 24; // of them: rows above do not change when later sizes are known, and those are out of sight
 const UNKNOWN = 4 / 3;
-const SOUND = 1.6;
+const SOUND = 1.6; // of a sound among pictures
+const SOUNDS = 3; // and among sounds alone, whose rows are low
 const WAITING = [1.5, 0.7, 1.3, 1.5, 1, 1.5, 0.75, 1.4, 1.3, 0.8, 1.5, 1.2, 1.5, 0.7, 1.4, 1];
 
 const list = $("grid");
@@ -29,6 +30,7 @@ hear("failed", () => now.hits.length || clear());
 export const tiles = () => shown;
 
 const target = () => (list.clientWidth < 560 ? 132 : list.clientWidth < 1000 ? 180 : 216);
+const low = () => (list.clientWidth < 560 ? 76 : 88);
 const gap = () => (list.clientWidth < 560 ? 3 : 6);
 
 function clear() {
@@ -83,11 +85,13 @@ async function put(hits, behind) {
 const ratio = ({ hit }) => (pictured(hit) ? ratios.get(hit.id) || UNKNOWN : SOUND);
 
 function layout() {
-  place(shown.map((one) => one.element), shown.map(ratio));
+  const elements = shown.map((one) => one.element);
+  if (shown.some(({ hit }) => pictured(hit))) place(elements, shown.map(ratio));
+  else place(elements, shown.map(() => SOUNDS), low());
 }
 
-function place(elements, wide) {
-  const laid = justify(wide, list.clientWidth, target(), gap());
+function place(elements, wide, high = target()) {
+  const laid = justify(wide, list.clientWidth, high, gap());
   places = laid.places;
   elements.forEach((element, i) => {
     const { x, y, width, height } = places[i];
@@ -103,14 +107,18 @@ new ResizeObserver(() => {
   if (shown.length) layout();
 }).observe(list);
 
+/** Whether an answer can be selected: names are taught by whole files. */
+const pickable = (hit) => can("teach") && !isMoment(hit);
+const picks = (hit) => pickable(hit) && document.body.classList.contains("picking");
+
 // What a tile does.
 const at = (hit) => shown.findIndex((one) => one.hit === hit);
 const does = {
-  open: (hit, event) => (document.body.classList.contains("picking") ? does.pick(hit, event) : tell("open", { hit })),
+  open: (hit, event) => (picks(hit) ? does.pick(hit, event) : tell("open", { hit })),
   alike: (hit) => tell("open", { hit, alike: true }),
   pick: (hit, event) => tell("pick", { index: at(hit), range: event.shiftKey }),
-  more: (hit) => more(hit.id),
-  less: (hit) => less(hit.id),
+  more: (hit) => more(hit),
+  less: (hit) => less(hit),
 };
 
 /** Make a tile the one that Tab reaches, with its buttons; and focus it. */
@@ -142,7 +150,7 @@ list.addEventListener("keydown", (event) => {
     End: () => shown.length - 1,
   };
   if (event.key in steps) activate(steps[event.key](), true);
-  else if (event.key === " " && can("teach") && event.target.matches(".face")) does.pick(hit, event);
+  else if (event.key === " " && pickable(hit) && event.target.matches(".face")) does.pick(hit, event);
   else if (event.key === "m") does.more(hit);
   else if (event.key === "n" && !isBlank(now.question)) does.less(hit);
   else if (event.key === "+" && folded(hit).length) does.alike(hit);

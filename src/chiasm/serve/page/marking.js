@@ -2,36 +2,42 @@
 import * as api from "./api.js";
 import { can, change, now } from "./asking.js";
 import { tell } from "./bus.js";
-import { blank, isBlank } from "./question.js";
+import { blank, isBlank, kinds, parted } from "./question.js";
+import { addressed } from "./tile.js";
 
 const without = (ids, id) => ids.filter((one) => one !== id);
 
-/** More like an item: a question of its own where nothing is asked yet. */
-export function more(id) {
-  if (isBlank(now.question)) change({ ...blank(), items: [id] });
-  else mark({ more: [...without(now.question.more, id), id], less: without(now.question.less, id) });
+const wholes = (names) => names.map(parted).filter(({ start }) => start === undefined).map(({ id }) => id);
+
+/** More like an answer: a question of its own where nothing is asked yet. */
+export function more(hit) {
+  const name = addressed(hit);
+  if (isBlank(now.question)) alone(hit);
+  else mark({ more: [...without(now.question.more, name), name], less: without(now.question.less, name) });
 }
 
-/** Not like an item. */
-export function less(id) {
-  mark({ less: [...without(now.question.less, id), id], more: without(now.question.more, id) });
+/** Not like an answer. */
+export function less(hit) {
+  const name = addressed(hit);
+  mark({ less: [...without(now.question.less, name), name], more: without(now.question.more, name) });
 }
 
-/** Only what is like an item, whatever was asked before. */
-export function alone(id) {
-  change({ ...blank(), items: [id] });
+/** Only what is like an answer, of its kind, whatever was asked before. */
+export function alone(hit) {
+  const usual = kinds(now.what)[0]?.kind;
+  change({ ...blank(), items: [addressed(hit)], kind: hit.kind === usual ? "" : hit.kind });
 }
 
 /** An item counts no longer, neither way. */
-export function unmark(id) {
-  mark({ more: without(now.question.more, id), less: without(now.question.less, id) });
+export function unmark(name) {
+  mark({ more: without(now.question.more, name), less: without(now.question.less, name) });
 }
 
 async function mark(changes) {
   const { words, more: wanted, less: unwanted } = { ...now.question, ...changes };
   if (words.trim() && can("mark") && now.what.scopes.includes("write")) {
     // kept before it is asked again: what is kept for the words counts where the question has no marks of its own
-    await api.feedback({ words: words.trim(), more: wanted, less: unwanted }).catch((error) => tell("trouble", error));
+    await api.feedback({ words: words.trim(), more: wholes(wanted), less: wholes(unwanted) }).catch((error) => tell("trouble", error));
   }
   change(changes);
 }

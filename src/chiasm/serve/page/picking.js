@@ -2,6 +2,7 @@
 import { hear, tell } from "./bus.js";
 import { $, make, wordButton } from "./dom.js";
 import { tiles } from "./grid.js";
+import { isMoment } from "./tile.js";
 import { say } from "./words.js";
 
 const picked = new Set(); // ids
@@ -34,7 +35,7 @@ function pick(index, range) {
   const shown = tiles();
   const wanted = !picked.has(shown[index].hit.id);
   const [from, until] = range ? [Math.min(last, index), Math.max(last, index)] : [index, index];
-  for (const { hit } of shown.slice(from, until + 1)) {
+  for (const { hit } of shown.slice(from, until + 1).filter((one) => !isMoment(one.hit))) {
     if (wanted || range) picked.add(hit.id);
     else picked.delete(hit.id);
   }
@@ -44,6 +45,7 @@ function pick(index, range) {
 
 function draw() {
   for (const { hit, element } of tiles()) {
+    if (isMoment(hit)) continue;
     element.classList.toggle("chosen", picked.has(hit.id));
     element.querySelector(".pick")?.setAttribute("aria-checked", String(picked.has(hit.id)));
     if (on) element.querySelector(".face").setAttribute("aria-pressed", String(picked.has(hit.id)));

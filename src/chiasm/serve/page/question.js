@@ -7,8 +7,8 @@ const REJECT = 0.1;
 export const blank = () => ({
   words: "",
   upload: null, // {upload, kind, name}
-  items: [], // ids that are asked with
-  more: [], // ids of which more is wanted
+  items: [], // what is asked with: ids, and "id@second" for moments
+  more: [], // of which more is wanted
   less: [],
   kind: "",
   from: "", // days, YYYY-MM-DD
@@ -21,7 +21,25 @@ export const blank = () => ({
 /** Whether there is nothing to ask with. */
 export const isBlank = (question) => !question.words.trim() && !question.upload && !question.items.length;
 
-const ids = (text) => (text || "").split(",").filter((one) => /^\d+$/.test(one)).map(Number);
+const ids = (text) =>
+  (text || "")
+    .split(",")
+    .filter((one) => /^\d+(@\d+(\.\d+)?)?$/.test(one))
+    .map((one) => (one.includes("@") ? one : Number(one)));
+
+/** What a name of the address stands for: an item's id, and the second of a moment, undefined where it is whole. */
+export function parted(name) {
+  const [id, start] = String(name).split("@").map(Number);
+  return { id, start };
+}
+
+const isWhole = (name) => parted(name).start === undefined;
+
+/** A term of an item, or of a moment of it. */
+function term(name, weight) {
+  const { id, start } = parted(name);
+  return { item: id, ...(start === undefined ? {} : { start }), ...(weight === undefined ? {} : { weight }) };
+}
 
 /** The question in the part of an address behind the #. */
 export function fromHash(hash) {
@@ -62,16 +80,15 @@ export function toHash(question) {
   return new URLSearchParams(Object.entries(held).filter(([, value]) => value)).toString();
 }
 
-/** What is asked with, as the server's terms; what a mark says is a term too where the server keeps no marks. */
+/** What is asked with, as the server's terms; a mark is a term too where the server keeps none, and of a moment. */
 export function terms(question, marks) {
   const told = [];
   if (question.words.trim()) told.push({ words: question.words.trim() });
   if (question.upload) told.push({ upload: question.upload.upload });
-  told.push(...question.items.map((item) => ({ item })));
-  if (!marks) {
-    told.push(...question.more.map((item) => ({ item, weight: 0.5 })));
-    told.push(...question.less.map((item) => ({ item, weight: -0.5 })));
-  }
+  told.push(...question.items.map((one) => term(one)));
+  const said = (one) => !marks || !isWhole(one);
+  told.push(...question.more.filter(said).map((one) => term(one, 0.5)));
+  told.push(...question.less.filter(said).map((one) => term(one, -0.5)));
   return told.slice(0, 16);
 }
 
@@ -94,7 +111,9 @@ export function kinds(what) {
 function judgeable(question, to, what) {
   const { words, upload, items } = question;
   const kind = to ? what.views[to] : kinds(what)[0]?.kind;
-  return !items.length && (upload ? !words.trim() && upload.kind !== kind : Boolean(words.trim()));
+  const marked = [...question.more, ...question.less];
+  if (items.length || !marked.every(isWhole)) return false;
+  return upload ? !words.trim() && upload.kind !== kind : Boolean(words.trim());
 }
 
 /** The question as the server wants it: a page of `k` answers behind the first `skip`. */
@@ -104,7 +123,7 @@ export function asked(question, what, skip, k) {
   const views = kinds(what);
   if (views.length > 1) told.to = (views.find(({ kind }) => kind === question.kind) || views[0]).view;
   if (can("filter")) told.where = conditions(question, what);
-  if (can("mark")) Object.assign(told, { more: question.more, less: question.less });
+  if (can("mark")) Object.assign(told, { more: question.more.filter(isWhole), less: question.less.filter(isWhole) });
   if (can("reject") && !question.all && judgeable(question, told.to, what)) {
     Object.assign(told, { reject: REJECT, lenient: true });
     if (question.sort) told.sort = question.sort;

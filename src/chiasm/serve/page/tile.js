@@ -13,6 +13,15 @@ export function spoken(hit) {
 /** The ids that are folded into an answer. */
 export const folded = (hit) => [...new Set(Object.values(hit.alike || {}).flat())].filter((id) => id !== hit.id);
 
+/** Whether an answer is a moment of a long sound or video. */
+export const isMoment = ({ start }) => typeof start === "number";
+
+/** How the address names an answer: its id, with @ and the second where it is a moment. */
+export const addressed = (hit) => (isMoment(hit) ? `${hit.id}@${hit.start.toFixed(2)}` : hit.id);
+
+/** The second whose picture stands for a moment of a video; undefined for what is whole. */
+export const middle = (hit) => (hit.kind === "video" && isMoment(hit) ? (hit.start + (hit.end ?? hit.start)) / 2 : undefined);
+
 /** Whether an item has a picture to show. */
 export const pictured = (hit) => hit.kind !== "audio";
 
@@ -22,7 +31,7 @@ export const pictured = (hit) => hit.kind !== "audio";
  */
 export function tile(hit, picture, does, may) {
   const name = spoken(hit);
-  const moment = hit.start !== null && hit.start !== undefined;
+  const moment = isMoment(hit);
   const label = moment ? `${name}, ${say("playing", { start: clock(hit.start) })}` : name;
   const face = make("button", { type: "button", class: "face", tabindex: "-1", "aria-label": label });
   face.append(picture || make("span", { class: "voice" }, icon("sound")));
@@ -47,7 +56,7 @@ export function tile(hit, picture, does, may) {
   if (may.mark) acts.append(iconButton("plus", `${say("more")}: ${name}`, () => does.more(hit), quiet));
   if (may.less) acts.append(iconButton("minus", `${say("less")}: ${name}`, () => does.less(hit), quiet));
   if (acts.children.length) made.append(acts);
-  if (may.pick) {
+  if (may.pick && !moment) {
     const pick = iconButton("check", say("pick", { what: name }), (event) => does.pick(hit, event), {
       ...quiet,
       class: "pick",
@@ -61,7 +70,7 @@ export function tile(hit, picture, does, may) {
 
 /** The <img> of an answer at about `pixels`, and its ratio (width by height) once it is known. */
 export function loaded(hit, pixels) {
-  const picture = make("img", { alt: "", draggable: "false", decoding: "async", src: api.still(hit.id, pixels) });
+  const picture = make("img", { alt: "", draggable: "false", decoding: "async", src: api.still(hit.id, pixels, middle(hit)) });
   const ratio = new Promise((done) => {
     picture.addEventListener("load", () => done(picture.naturalWidth / picture.naturalHeight), { once: true });
     picture.addEventListener("error", () => done(null), { once: true });

@@ -6,8 +6,8 @@ import { $, closable, iconButton, make, show, wordButton } from "./dom.js";
 import { tiles } from "./grid.js";
 import { icon } from "./icons.js";
 import { alone, less, more } from "./marking.js";
-import { isBlank, toHash } from "./question.js";
-import { folded, pictured, spoken } from "./tile.js";
+import { isBlank, parted, toHash } from "./question.js";
+import { addressed, folded, isMoment, middle, pictured, spoken } from "./tile.js";
 import { called, clock, day, kindly, say } from "./words.js";
 import { explained, named } from "./why.js";
 
@@ -21,24 +21,25 @@ hear("open", ({ hit: wanted, alike }) => open(wanted, alike));
 hear("answer", () => opened() && !viewer.open && byAddress());
 addEventListener("popstate", () => (opened() ? byAddress() : viewer.open && viewer.close()));
 
-/** The id of the item that the address says is open; null where there is none. */
-const opened = () => Number(new URLSearchParams(location.hash.slice(1)).get("open")) || null;
+/** What the address says is open, an item or a moment of one; "" where nothing is. */
+const opened = () => new URLSearchParams(location.hash.slice(1)).get("open") || "";
 
-const address = (id) => `#${[toHash(now.question), `open=${id}`].filter(Boolean).join("&")}`;
+const address = (name) => `#${[toHash(now.question), `open=${name}`].filter(Boolean).join("&")}`;
 
 function open(wanted, alike = false) {
   ours = !viewer.open || ours;
-  if (viewer.open) history.replaceState(history.state, "", address(wanted.id));
-  else history.pushState(null, "", address(wanted.id));
+  if (viewer.open) history.replaceState(history.state, "", address(addressed(wanted)));
+  else history.pushState(null, "", address(addressed(wanted)));
   draw(wanted);
   if (alike) viewer.querySelector(".strip button")?.focus();
 }
 
 async function byAddress() {
-  const id = opened();
-  if (viewer.open && hit?.id === id) return;
-  const wanted = now.hits.find((one) => one.id === id) || (await api.item(id).catch(() => null));
-  if (wanted && opened() === id) draw(wanted);
+  const name = opened();
+  if (viewer.open && hit && String(addressed(hit)) === name) return;
+  const { id } = parted(name);
+  const wanted = now.hits.find((one) => String(addressed(one)) === name) || (await api.item(id).catch(() => null));
+  if (wanted && opened() === name) draw(wanted);
 }
 
 viewer.addEventListener("close", () => {
@@ -97,7 +98,7 @@ function stage({ id, kind, start, end, caption }) {
     return make("img", { draggable: "false", src: api.still(id, 1600), alt: caption || say("unnamed", { kind: kindly(kind), id }) });
   }
   const played = make(kind, { src: api.media(id, start, end), controls: true, preload: "metadata" });
-  if (kind === "video") Object.assign(played, { poster: api.still(id, 800), playsInline: true });
+  if (kind === "video") Object.assign(played, { poster: api.still(id, 800, middle({ kind, start, end })), playsInline: true });
   played.play?.().catch(() => null); // a browser may want a click of its own first
   return kind === "video" ? played : make("div", { class: "voice" }, icon("sound"), played);
 }
@@ -107,10 +108,9 @@ const head = (one) => make("h2", {}, spoken(one));
 function acts(one, ask) {
   const away = (does) => () => {
     ours = false; // the new question is an entry of its own: going back would undo it
-    const { id } = one;
     history.replaceState(null, "", `#${toHash(now.question)}`);
     viewer.close();
-    does(id);
+    does(one);
   };
   const blank = isBlank(now.question);
   const plain = { class: "plain" };
@@ -131,7 +131,7 @@ function known(one) {
     [say("file"), one.path],
     [say("score"), one.score?.toFixed(3)],
   ].filter(([, value]) => value);
-  if (one.start !== null && one.start !== undefined) {
+  if (isMoment(one)) {
     rows.unshift([say("momentHead"), say("moment", { start: clock(one.start), end: clock(one.end ?? one.start) })]);
   }
   const text = one.caption && one.caption.trim() !== spoken(one).trim() ? make("p", { class: "whole" }, one.caption) : null;

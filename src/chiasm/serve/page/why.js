@@ -4,6 +4,7 @@ import { now } from "./asking.js";
 import { make } from "./dom.js";
 import { terms } from "./question.js";
 import { reason } from "./states.js";
+import { isMoment } from "./tile.js";
 import { say, sent } from "./words.js";
 
 const SPACE = "http://www.w3.org/2000/svg";
@@ -24,7 +25,8 @@ export async function explained(hit, place, frame, signal) {
   place.replaceChildren(make("p", { class: "quiet", role: "status" }, say("explaining")));
   try {
     const [term] = terms(now.question, true);
-    const { why } = await api.explain(term, hit.id, signal);
+    const start = isMoment(hit) ? { start: hit.start } : {};
+    const { why } = await api.explain({ terms: [term], id: hit.id, ...start }, signal);
     place.replaceChildren(...told(why, term));
     if (why.region) frame.append(outline(why.region));
   } catch (error) {

@@ -16,6 +16,7 @@ from chiasm.encoding import Report
 from chiasm.encoding.joined import members
 from chiasm.errors import ChiasmError, ChiasmWarning, unknown
 from chiasm.frames import is_matrix
+from chiasm.media.clips import Clip
 from chiasm.scale import Progress
 from chiasm.tasks._known_rows import KnownRows
 from chiasm.tasks._results import Hits
@@ -288,8 +289,10 @@ class Asking(KnownRows):
             return next((column.items[p] for p in column.used.tolist() if column.label(p) == hit["item"]), None)
         if self.views_[view] == "text":
             return hit["item"]
-        path = Path(folder) / str(hit["item"])
-        return str(path) if path.is_file() else None
+        path = Path(folder) / str(hit.get("file", hit["item"]))
+        if not path.is_file():
+            return None
+        return Clip(str(path), hit["start"], hit["end"]) if "start" in hit else str(path)
 
 
 class _Pair:

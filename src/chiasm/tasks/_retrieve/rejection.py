@@ -17,7 +17,16 @@ from chiasm.tasks._retrieve.hits import Hit
 from chiasm.tasks._retrieve.scripts import scripts
 from chiasm.views import Views, normalize
 
-__all__ = ["Calibration", "Standards", "calibrate", "no_pairs", "odds_here", "rejected", "standards"]
+__all__ = [
+    "Calibration",
+    "Standards",
+    "calibrate",
+    "known_enough",
+    "no_pairs",
+    "odds_here",
+    "rejected",
+    "standards",
+]
 
 MOST = 2000
 """The most known queries that are kept of an ordered pair of views."""
@@ -180,6 +189,11 @@ def standards(
         line = lines[one]
         odds.append(None if line is None else (line, near[place]))
     return Standards(gone, least, odds)
+
+
+def known_enough(calibration: Calibration, to: str, rate: float = 0.1) -> bool:
+    """Whether of some view enough queries are known whose matches are of the view `to`."""
+    return any(len(known[to]["queries"]) >= fewest(rate, SURE) for known in calibration.values() if to in known)
 
 
 def no_pairs() -> ChiasmError:
