@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from functools import cache
 from typing import Any
 
-__all__ = ["Away", "ChiasmError", "ChiasmWarning", "Damaged", "not_fitted", "unknown"]
+__all__ = ["Away", "BusyError", "ChiasmError", "ChiasmWarning", "Damaged", "not_fitted", "unknown"]
 
 
 class ChiasmError(ValueError):
@@ -35,6 +35,10 @@ class Damaged(ChiasmError):  # noqa: N818
 
     def __str__(self) -> str:
         return f"{self.args[0]}: {self.args[1]}."
+
+
+class BusyError(ChiasmError):
+    """A request that cannot be met now, since another process is at it, but may be met later."""
 
 
 class ChiasmWarning(UserWarning):

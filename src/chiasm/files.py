@@ -10,13 +10,14 @@ import math
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from chiasm.errors import ChiasmError
+from chiasm.errors import BusyError, ChiasmError
 
 if TYPE_CHECKING:
     import sqlite3
@@ -54,6 +55,8 @@ _READ = {**_DTYPES, "BF16": "<u2"}
 _UNREAD = {"F4", "F6_E2M3", "F6_E3M2", "F8_E4M3", "F8_E5M2", "F8_E8M0"}
 """Other kinds that safetensors files may hold."""
 _MAX_HEADER = 100_000_000
+_AGAIN = 0.05
+"""Seconds until a lock that another one holds is tried again."""
 
 
 def write_atomic(path: Path, blocks: Iterable[bytes | memoryview], mode: int = 0o644) -> str:
@@ -121,18 +124,23 @@ def sync(path: Path) -> None:
 
 
 @contextlib.contextmanager
-def lock(folder: Path, busy: str = "") -> Iterator[None]:
+def lock(folder: Path, busy: str = "", wait: float = 0.0) -> Iterator[None]:
     """Hold the one writer's lock of a folder; waits for another process to finish; freed by any death.
 
     Args:
-        busy: the error to raise instead of waiting; "": wait.
+        busy: the error (`BusyError`) to raise instead of waiting; "": wait. wait: seconds before it is raised.
     """
     folder.mkdir(parents=True, exist_ok=True)
     with open(folder / ".lock", "a+b") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | (fcntl.LOCK_NB if busy else 0))
-        except BlockingIOError:
-            raise ChiasmError(busy) from None
+        until = time.monotonic() + wait
+        while True:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | (fcntl.LOCK_NB if busy else 0))
+                break
+            except BlockingIOError:
+                if time.monotonic() >= until:
+                    raise BusyError(busy) from None
+                time.sleep(_AGAIN)
         for leftover in folder.glob(".new-*"):  # of a writer that died: we hold the lock, so nobody writes them now
             leftover.unlink(missing_ok=True)
         yield

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from chiasm.collection._intake import Beside, content_of, take_in
 from chiasm.collection._scan import stamp
+from chiasm.collection._teaching import WAIT
 from chiasm.collection._telling import Telling
 from chiasm.data.folder import modality_of
 from chiasm.errors import ChiasmError
@@ -37,7 +38,8 @@ class Adding(Telling):
             draft: the file, on the same disk as the folder. name: what it is to be called; one that is taken gets a
                 number.
 
-        Raises a ChiasmError for a name of another kind, and for a collection of a table.
+        Raises a ChiasmError for a name of another kind, and for a collection of a table; a BusyError where another
+        process has been writing for five seconds, and goes on.
         """
         if self._catalog.fact("table"):
             raise ChiasmError(
@@ -48,7 +50,7 @@ class Adding(Telling):
         if view is None:
             held = ", ".join(sorted(set(self.model.views_.values()) & {"image", "audio", "video"}))
             raise ChiasmError(f"wanted a file of {held}, as its name ends, got {plain_name(name)!r}.")
-        with lock(self.path):
+        with lock(self.path, f"another process is updating {self.path}: wait for it.", WAIT):
             same = self._catalog.items("content = ? AND state = 'searchable'", [content_of(Path(draft))])
             if there := [item.id for item in same if (self.folder / item.name).is_file()]:
                 return there[0]

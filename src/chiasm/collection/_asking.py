@@ -49,6 +49,7 @@ class Asking:
         self._recent: dict[tuple[str, str, str], Any] = {}
         self._standing: dict[Any, Any] = {}
         self._guard = threading.Lock()
+        self._loading = threading.Lock()
         self.model  # noqa: B018 - now, rather than at the first search
 
     @property
@@ -56,8 +57,21 @@ class Asking:
         """The model whose space is searched now."""
         return self._model_of(self._catalog.fact("model"))
 
+    @property
+    def searched(self) -> tuple[str, str]:
+        """Whose vectors are searched now: another value once another model has taken its place."""
+        part, model = self._catalog.facts("part", "model")
+        return str(part), str(model)
+
     def _model_of(self, digest: str) -> Any:
-        """The model of that digest, which lies in the folder."""
+        """The model of that digest, which lies in the folder; loaded once, whoever asks meanwhile."""
+        held = self._models.get(digest)
+        if held is not None:
+            return held
+        with self._loading:
+            return self._loaded(digest)
+
+    def _loaded(self, digest: str) -> Any:
         if digest not in self._models:
             place = self.path / model_name(digest)
             if not place.is_dir():

@@ -24,7 +24,10 @@ from chiasm.files import lock
 from chiasm.stats.prototypes import Others
 from chiasm.views import normalize
 
-__all__ = ["TYPICAL", "Teaching"]
+__all__ = ["TYPICAL", "WAIT", "Teaching"]
+
+WAIT = 5.0
+"""Seconds that who adds or teaches waits for another one that writes."""
 
 TYPICAL = 2.5
 """What an example that a name was not learned from scores, where there is but one (benchmarks/search/teach.py)."""
@@ -57,7 +60,7 @@ class Teaching(Asking):
         if isinstance(files, str | os.PathLike) or not len(files):
             got = repr(files) if len(os.fspath(files) if isinstance(files, os.PathLike) else files) else "none"
             raise ChiasmError(f"wanted some files to teach {name!r} by, got {got}: a list of at least one.")
-        with lock(self.path, f"another process is updating {self.path}: wait for it."), whole(self.path):
+        with lock(self.path, f"another process is updating {self.path}: wait for it.", WAIT), whole(self.path):
             view = self._view_of(files)
             model = self._catalog.fact("model")
             paths, vectors = encoded(self.model, view, self.folder, files)
@@ -92,7 +95,7 @@ class Teaching(Asking):
         known, name = [one.name for one in kept(self._catalog)], checked_name(name)
         if name.casefold() not in [one.casefold() for one in known]:
             raise unknown("taught name", name, known)
-        with lock(self.path, f"another process is updating {self.path}: wait for it."):
+        with lock(self.path, f"another process is updating {self.path}: wait for it.", WAIT):
             forgotten(self._catalog, name)
 
     def names(self) -> list[dict[str, Any]]:

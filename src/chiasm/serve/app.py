@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import threading
 from collections.abc import AsyncIterator, Callable, Iterable
@@ -15,7 +16,7 @@ from fastapi.responses import FileResponse, JSONResponse, PlainTextResponse, Red
 from starlette.exceptions import HTTPException
 from threadpoolctl import threadpool_limits
 
-from chiasm.errors import Away, ChiasmError
+from chiasm.errors import Away, BusyError, ChiasmError
 from chiasm.serve import schemas as s
 from chiasm.serve.guard import COOKIE, LOCAL, Guard, cookie, needs
 from chiasm.serve.held import Held
@@ -85,8 +86,23 @@ def make_app(
             _log.warning("%s", error)
             said = "the database that holds the vectors does not answer: ask again in a while."
             raise Refusal(503, "index_away", said, {"Retry-After": "5"}) from None
+        except BusyError as error:
+            raise Refusal(503, "updating", held.scrubbed(str(error)), {"Retry-After": "5"}) from None
         except ChiasmError as error:
             raise Refusal(422, "not_possible", held.scrubbed(str(error))) from None
+
+    writing = asyncio.Semaphore(1)
+
+    async def write(call: Callable[..., T], *values: Any) -> T:
+        """As `work`, one at a time: who waits for another one takes no thread from those who ask."""
+        try:
+            await asyncio.wait_for(writing.acquire(), limits.seconds)
+        except TimeoutError:
+            raise Refusal(503, "updating", "others write now: wait for them.", {"Retry-After": "5"}) from None
+        try:
+            return await work(call, *values)
+        finally:
+            writing.release()
 
     def may(request: Request, scope: str) -> frozenset[str]:
         scopes: frozenset[str] = request.state.scopes
@@ -199,7 +215,7 @@ def make_app(
         draft = await work(held.collection.draft)
         try:
             await _written(request, draft)
-            return await work(held.add, draft, name, "admin" in scopes)
+            return await write(held.add, draft, name, "admin" in scopes)
         finally:
             draft.unlink(missing_ok=True)
 
@@ -207,7 +223,7 @@ def make_app(
     async def teach(request: Request, ask: s.Teach) -> s.Named:
         """Teach a name by items; what was measured comes back."""
         may(request, "write")
-        return await work(held.teach, ask)
+        return await write(held.teach, ask)
 
     @app.get("/names")
     async def names(request: Request) -> list[s.Named]:
@@ -219,7 +235,7 @@ def make_app(
     async def forget(request: Request, name: str) -> dict[str, str]:
         """Forget a taught name."""
         may(request, "write")
-        await work(held.collection.forget, name)
+        await write(held.collection.forget, name)
         return {"forgotten": name}
 
     @app.post("/feedback")

@@ -116,7 +116,19 @@ class Held:
         return s.Items(items=[_item(item, paths) for item in found], next=last)
 
     def search(self, ask: s.Ask, uploads: Uploads, paths: bool) -> s.Found:
-        """The answers to a question."""
+        """The answers to a question: all of it by one model, whichever takes another's place meanwhile."""
+        while True:
+            before = self.collection.searched
+            try:
+                found = self._search(ask, uploads, paths)
+            except (Refusal, LookupError, ValueError, OSError):
+                if self.collection.searched == before:
+                    raise
+                continue
+            if self.collection.searched == before:
+                return found
+
+    def _search(self, ask: s.Ask, uploads: Uploads, paths: bool) -> s.Found:
         started = time.monotonic()
         self._remember()
         question = self._question(ask.terms, uploads)

@@ -2,6 +2,8 @@
 import { tell } from "./bus.js";
 
 const TRIES = 3;
+const ADDED = 20; // tries of a file to add: an index may be updated for minutes
+const AGAIN = 5; // seconds between them
 
 /** A request that was not answered as asked. status 0: the server was not reached. */
 export class Failed extends Error {
@@ -83,8 +85,20 @@ export function media(id, start, end) {
   return `/media/${id}#t=${start}${end ? `,${end}` : ""}`;
 }
 
-/** Add a file; `progress` hears the share that was sent, 0 to 1. fetch tells nothing of it, so this is the older way. */
-export function add(file, progress) {
+/** Add a file; `progress` hears the share that was sent, 0 to 1. Where others write (503) it is sent again later. */
+export async function add(file, progress) {
+  for (let tried = 1; ; tried += 1) {
+    try {
+      return await sending(file, progress);
+    } catch (error) {
+      if (error.status !== 503 || tried === ADDED) throw error;
+      await pause(AGAIN);
+    }
+  }
+}
+
+/** One try; fetch tells nothing of how far it is, so this is the older way. */
+function sending(file, progress) {
   return new Promise((done, fail) => {
     const request = new XMLHttpRequest();
     request.open("POST", `/items?${query({ name: file.name })}`);

@@ -9,7 +9,15 @@ const SENTENCES = {
   "no word that is left out lowers the score": "省略任何一个词都不会降低得分",
   "that token is not good here.": "此令牌无效。",
 };
-const PATTERNS = [[/^marks from before count: (\d+) \+, (\d+) -$/, "以前的标记也计入：$1 个多找，$2 个不要"]];
+const PATTERNS = [
+  [/^marks from before count: (\d+) \+, (\d+) -$/, "以前的标记也计入：$1 个多找，$2 个不要"],
+  [/^wanted a name that begins and ends .*$/s, "名称要以文字或数字开头和结尾，不能太长。"],
+  [/^wanted a name that words can hold.*$/s, "名称不能像文件名，也不能含引号、斜杠、* 或单独的 + 和 -。"],
+  [/^wanted a name of more than one letter.*$/s, "名称要多于一个字母。"],
+  [/^wanted words without quotes to take out.*$/s, "减号后的词不能带引号。"],
+  [/^wanted a file of .*, as its name ends, got (.*)\.$/s, "这里不收这类文件：$1"],
+  [/^wanted a collection of a folder to add to.*$/s, "这个图库来自一张表：请在表中加一行，再更新。"],
+];
 
 /** Why a request was refused, by its code; {said} is what the server says, where that tells more. */
 const REFUSALS = {
@@ -24,6 +32,8 @@ const REFUSALS = {
   scope: "此令牌没有这项权限。",
   slow: "请求没有及时送达。",
   too_large: "文件过大：{said}",
+  index_away: "存放向量的数据库暂时没有回应，请稍后再试。",
+  updating: "图库正在更新，请稍后再试。",
   upload: "文件发送已久，请重新发送。",
   item: "没有这一项，或其文件已不在。",
   not_possible: "无法完成：{said}",
