@@ -30,7 +30,7 @@ FILES = 90
 
 @pytest.fixture(scope="module")
 def template(tmp_path_factory):
-    """Two models, `old` and `new`, whose vectors are of one width, and an index of 90 pictures by the old one."""
+    """Two models, `old` and `new`, and 90 pictures; and 60 others."""
     home = tmp_path_factory.mktemp("switching")
     pairs = make_pictures(home / "learned", 96)
     views = chiasm.Views.of(
