@@ -41,6 +41,7 @@ OFFERS = {
     "encode": ("modality", "encode"),
     "align": ("fit", "transform"),
     "fuse": ("fit", "predict"),
+    "distill": ("fit", "predict", "teacher"),
     "explain": ("explain",),
     "index": ("add", "search", "delete", "__len__"),
     "tasks": ("answer",),
@@ -138,7 +139,7 @@ def names(kind: str | None = None) -> list[str] | dict[str, list[str]]:
     >>> names("index")
     ['exact', 'faiss', 'postgres', 'signs']
     >>> list(names())
-    ['encode', 'align', 'fuse', 'explain', 'index', 'tasks']
+    ['encode', 'align', 'fuse', 'distill', 'explain', 'index', 'tasks']
     """
     if kind is None:
         return {one: list(entries(one)) for one in KINDS}

@@ -1,0 +1,109 @@
+"""Ridge regression of what a teacher has on what a student sees, closed, with answers out of fold."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.linalg import cho_factor, cho_solve
+
+from chiasm.part import Part
+from chiasm.stats.blocks import Blocks
+
+__all__ = ["Regression"]
+
+RIDGES = (0.1, 0.3, 1.0, 3.0, 10.0)
+"""Of the mean of the squared spreads; from the middle on, in the direction in which held-out rows are told better."""
+JUDGED = 2
+"""Folds that a ridge is judged on."""
+
+
+class Regression(Part):
+    """Several views side by side, each number with a spread of 1, absent ones at their mean -> targets `(n, t)`.
+
+    Gram matrices add over rows, so one pass gives every fold's answers by what was learned without it.
+
+    Learned: `views_`, `means_`, `spreads_` by view, `weights_` `(d, t)`, `offset_` `(t,)`, `ridge_`; `seen_`, the share
+    of the targets' variance that rows show out of fold (below 0: less than their mean does).
+    """
+
+    means_: dict[str, np.ndarray]
+    spreads_: dict[str, np.ndarray]
+
+    def cross_fit(self, held: Blocks, targets: np.ndarray, folds: np.ndarray) -> np.ndarray:
+        """Learn from blocks of n rows, their `(n, t)` targets and folds `(n,)`; `(n, t)` out-of-fold answers."""
+        self.views_ = list(held)
+        self.means_, self.spreads_ = {}, {}
+        for name, block in held.items():
+            here = np.asarray(block.values)[block.present]
+            self.means_[name] = here.mean(axis=0, dtype=np.float64).astype(np.float32)
+            spread = here.std(axis=0, dtype=np.float64)
+            self.spreads_[name] = np.maximum(spread, 1e-6 * max(float(spread.max(initial=0.0)), 1e-12)).astype(
+                np.float32
+            )
+        self.offset_ = targets.mean(axis=0, dtype=np.float64).astype(np.float32)
+        rows, wanted = self._rows(held), (targets - self.offset_).astype(np.float32)
+        numbers = np.unique(folds)
+        parts = {fold: (rows[folds == fold], wanted[folds == fold]) for fold in numbers.tolist()}
+        grams = {fold: part.T @ part for fold, (part, _) in parts.items()}
+        crosses = {fold: part.T @ truth for fold, (part, truth) in parts.items()}
+        gram, cross = np.sum(list(grams.values()), axis=0), np.sum(list(crosses.values()), axis=0)
+        size = float(np.trace(gram)) / len(gram) or 1.0
+
+        def solved(ridge: float, fold: int | None) -> np.ndarray:
+            left = gram if fold is None else gram - grams[fold]
+            right = cross if fold is None else cross - crosses[fold]
+            found: np.ndarray = cho_solve(cho_factor(_raised(left, ridge * size), overwrite_a=True), right)
+            return found
+
+        def loss(ridge: float) -> float:
+            total = 0.0
+            for fold in numbers.tolist()[:JUDGED]:
+                weights = solved(ridge, fold)
+                total += float((weights * (grams[fold] @ weights - 2 * crosses[fold])).sum(dtype=np.float64))
+            return total
+
+        self.ridge_ = _least(loss)
+        self.weights_ = solved(self.ridge_, None)
+        out = np.empty_like(wanted)
+        for fold, (part, _) in parts.items():
+            out[folds == fold] = part @ solved(self.ridge_, fold)
+        spread = float(np.square(wanted, dtype=np.float64).sum()) or 1.0
+        self.seen_ = round(1 - float(np.square(wanted - out, dtype=np.float64).sum()) / spread, 6)
+        return out + self.offset_
+
+    def answer(self, held: Blocks) -> np.ndarray:
+        """`(n, t)` for blocks of n rows; views may be missing."""
+        found: np.ndarray = self._rows(held) @ self.weights_ + self.offset_
+        return found
+
+    def _rows(self, held: Blocks) -> np.ndarray:
+        n = len(next(iter(held.values())).present)
+        parts = []
+        for name in self.views_:
+            part = np.zeros((n, len(self.means_[name])), dtype=np.float32)
+            if name in held:
+                here = held[name].present
+                part[here] = (np.asarray(held[name].values)[here] - self.means_[name]) / self.spreads_[name]
+            parts.append(part)
+        return np.concatenate(parts, axis=1)
+
+
+def _raised(matrix: np.ndarray, by: float) -> np.ndarray:
+    raised = matrix.copy()
+    raised[np.diag_indices_from(raised)] += by
+    return raised
+
+
+def _least(loss: object) -> float:
+    """The ridge of least loss, from the middle of `RIDGES` on downhill."""
+    assert callable(loss)
+    found: dict[int, float] = {}
+
+    def at(place: int) -> float:
+        if place not in found:
+            found[place] = loss(RIDGES[place]) if 0 <= place < len(RIDGES) else float("inf")
+        return found[place]
+
+    place = len(RIDGES) // 2
+    while (better := min((place - 1, place + 1), key=at)) in range(len(RIDGES)) and at(better) < at(place):
+        place = better
+    return RIDGES[place]
