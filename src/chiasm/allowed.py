@@ -26,6 +26,7 @@ __all__ = [
     "SHARE",
     "SIZE",
     "TEXT",
+    "VIEWS",
     "Allowed",
     "check",
     "choice",
@@ -98,6 +99,12 @@ PART = Allowed(
     "a name or a part", lambda value: isinstance(value, str) or hasattr(value, "fit") or hasattr(value, "add")
 )
 ENCODERS = Allowed("a dict by view or modality, or None", lambda held: held is None or hasattr(held, "items"))
+VIEWS = Allowed(
+    "the name of a view, or a list of names",
+    lambda value: (
+        isinstance(value, str) or (isinstance(value, Sequence) and all(isinstance(name, str) for name in value))
+    ),
+)
 LABEL = Allowed("a label, or None", lambda value: value is None or isinstance(value, str | int | np.generic))
 MODEL = Allowed("a fitted part, or None", lambda value: value is None or hasattr(value, "check_fitted"))
 PRECISION = choice("float32", "float64")

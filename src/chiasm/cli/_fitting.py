@@ -111,7 +111,7 @@ def fit(
         parts: the shares of a split where none is given; None: all rows are learned from then.
     """
     started = time.monotonic()
-    for kind in ("align", "fuse"):  # a wrong name or place is told before the work, not after
+    for kind in ("align", "fuse", "distill"):  # a wrong name or place is told before the work, not after
         if kind in own:
             registry.get(kind, own[kind])
     folder = Path(options["target"])

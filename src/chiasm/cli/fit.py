@@ -11,6 +11,7 @@ from chiasm.cli._shared import label_of
 from chiasm.cli._words import flags
 from chiasm.encoding.cutting import ANSWER_PARTS, PARTS
 from chiasm.measure.coverage import told
+from chiasm.report.text import foretold
 
 
 @click.group("fit")
@@ -57,9 +58,15 @@ def _answering(name: str, doc: str) -> None:
     @options_of_fit
     @click.option("--label", metavar="COL", help="The column of what is to be answered; of class folders: class.")
     @click.option("--fuse", default="auto", show_default=True, help="The fuser (chiasm list fuse).")
+    @click.option("--teacher", multiple=True, metavar="VIEW", help="There to learn from, not to answer with; repeat.")
+    @click.option("--distill", metavar="NAME", help="How it is taught (chiasm list distill); default: soft_labels.")
     def command(data: str, **options: Any) -> None:
         options["label"] = label_of(data, options["label"])
-        fitted = fit(name, data, options, {"fuse": options["fuse"]}, parts=ANSWER_PARTS)
+        if options["distill"] and not options["teacher"]:
+            raise click.UsageError("--distill wants a teacher: --teacher VIEW.")
+        own = {name: options[name] for name in ("fuse", "teacher") if options[name]}
+        own |= {"distill": options["distill"]} if options["distill"] else {}
+        fitted = fit(name, data, options, own, parts=ANSWER_PARTS)
         model, folder, counts = fitted.model, fitted.folder, fitted.counts
         for view, right in model.suspects_.items():
             click.echo(
@@ -67,7 +74,7 @@ def _answering(name: str, doc: str) -> None:
                 "itself, leave it out.",
                 err=True,
             )
-        chosen = getattr(model.fuser_, "chosen_", {})
+        chosen = model.fuser_.choices()
         facts = {
             "fuser": {"name": options["fuse"], **chosen},
             "answers": model.fuser_.target_.names_,
@@ -77,6 +84,8 @@ def _answering(name: str, doc: str) -> None:
         fuser = chosen.get("fuser", options["fuse"])
         lines = [f"learned from {counts['train'] + counts['val']} of {fitted.shown} with {fuser}; saved {folder}"]
         lines += told(model.counts_)
+        if options["teacher"]:
+            lines.append(foretold(options["teacher"], model.fuser_.forecast_))
         lines += [f"out of fold: {one['verdict']}" for one in model.crossed_.get("leave_one_out", {}).values()]
         following = [["score", folder, data]] if counts["test"] else []
         fitted.say(facts, lines, [*following, ["answer", folder, data, "--to", "answers.csv"]])

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
 
 from chiasm import registry
-from chiasm.allowed import PART, SEED, Allowed, choice
+from chiasm.allowed import PART, SEED, VIEWS, choice
 from chiasm.asked import features_of
 from chiasm.distill._regression import Regression
 from chiasm.errors import ChiasmError, unknown
 from chiasm.finite import checked
+from chiasm.graph import Symbol
 from chiasm.part import Part
 from chiasm.scale import one_thread
 from chiasm.score import Score
@@ -25,13 +26,6 @@ __all__ = ["Distiller"]
 FOLDS = 5
 LEAST = 10
 """Rows on which teacher and student are there, at least."""
-
-_NAMES = Allowed(
-    "the name of a view, or a list of names",
-    lambda value: (
-        isinstance(value, str) or (isinstance(value, Sequence) and all(isinstance(name, str) for name in value))
-    ),
-)
 
 
 class Distiller(Part):
@@ -46,10 +40,11 @@ class Distiller(Part):
     ("classes", "tags" or "numbers") and `seed`.
 
     Learned: `student_` (the fuser), `regression_`, `teachers_`, `students_` (the views), `paired_` (rows that taught),
-    `forecast_` (see `fit`).
+    `forecast_` (see `fit`); `told_`, what the student was told of the rows learned from.
     """
 
-    allowed: ClassVar = {"kind": choice(*ANSWER_KINDS), "teacher": _NAMES, "student": PART, "seed": SEED}
+    allowed: ClassVar = {"kind": choice(*ANSWER_KINDS), "teacher": VIEWS, "student": PART, "seed": SEED}
+    spare = ("told_",)
 
     kind: str
     teacher: Any
@@ -91,7 +86,8 @@ class Distiller(Part):
         rows = np.flatnonzero(both)
         self.paired_ = len(rows)
         folds = _dealt(views.clusters[rows], self.seed)
-        known = self._known(views, y, labeled, rows)
+        teacher = self._fuser().fit(_only(views, self.teachers_), y)
+        known = self._known(teacher, views, rows)
         with one_thread(len(rows)):
             held = restrict(blocks(views, self.students_), rows)
             self.regression_ = Regression()
@@ -100,10 +96,9 @@ class Distiller(Part):
             sight.cross_fit(held, known[rows], folds)
         taught = self._taught(views)
         taught[rows] = told
-        augmented = self._augmented(views, taught)
-        self.student_ = self._fuser().fit(augmented, y)
+        self.told_ = taught
+        self.student_ = self._fuser().fit(self._augmented(views, taught), y)
         alone = self._fuser().fit(_only(views, self.students_), y)
-        teacher = self._fuser().fit(_only(views, self.teachers_), y)
         self.forecast_ = {
             "student": _right(alone, _only(views, self.students_), y),
             "teacher": _right(teacher, _only(views, self.teachers_), y),
@@ -150,6 +145,41 @@ class Distiller(Part):
         found: Score = self.student_.score(self._augmented(views, self._taught(_only(views, mine))), y)
         return found
 
+    def crossed(self, views: Any) -> np.ndarray:
+        """As a fuser's: `(m, c)` outputs for the labeled rows that were learned from, out of fold."""
+        if not hasattr(self, "told_"):
+            raise ChiasmError("what folds learned was dropped to keep the model small: fit the distiller itself again.")
+        found: np.ndarray = self.student_.crossed(self._augmented(checked(views), self.told_))
+        return found
+
+    def traced(self, rows: Mapping[str, Symbol]) -> Symbol:
+        """What `outputs` makes of rows that have just these views of the student, written down (`chiasm.export`)."""
+        mine = {name: rows[name] for name in self.students_ if name in rows}
+        found: Symbol = self.student_.traced({**mine, _view(self.students_): self.regression_.traced(mine)})
+        return found
+
+    def choices(self) -> dict[str, Any]:
+        """What the student's fuser chose, and the forecast."""
+        return {**self.student_.choices(), "forecast": dict(self.forecast_)}
+
+    @property
+    def crosses_cheaply(self) -> bool:
+        """Whether `fit` gave out-of-fold answers at no further cost."""
+        return bool(self.student_.crosses_cheaply)
+
+    @property
+    def folds_(self) -> Any:
+        """As a fuser's."""
+        return self.student_.folds_
+
+    @property
+    def weights_(self) -> dict[str, float]:
+        """As a fuser's, where it has some; what is told of the teacher is the view `taught`."""
+        return dict(getattr(self.student_, "weights_", {}))
+
+    def _widths(self) -> dict[str, int]:
+        return {name: len(mean) for name, mean in self.regression_.means_.items()}
+
     @property
     def classes_(self) -> np.ndarray:
         """The classes or tags, as scikit-learn calls them."""
@@ -173,10 +203,9 @@ class Distiller(Part):
                 raise unknown("view", name, views.columns)
         return asked
 
-    def _known(self, views: Views, y: np.ndarray, labeled: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    def _known(self, fuser: Any, views: Views, rows: np.ndarray) -> np.ndarray:
         """`(n, c)` what the teacher alone makes of rows, out of fold where they have labels; elsewhere zeros."""
         taught = _only(views, self.teachers_)
-        fuser = self._fuser().fit(taught, y)
         out = np.zeros((len(views), len(self.target_.names_)))
         out[rows] = fuser.outputs(taught[rows])
         out[fuser.folds_.rows_] = fuser.crossed(taught)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 from scipy.linalg import cho_factor, cho_solve
 
+from chiasm.graph import Symbol
 from chiasm.part import Part
 from chiasm.stats.blocks import Blocks
 
@@ -12,24 +15,27 @@ __all__ = ["Regression"]
 
 RIDGES = (0.1, 0.3, 1.0, 3.0, 10.0)
 """Of the mean of the squared spreads; from the middle on, in the direction in which held-out rows are told better."""
+KEPT = 0.999
 JUDGED = 2
 """Folds that a ridge is judged on."""
 
 
 class Regression(Part):
-    """Several views side by side, each number with a spread of 1, absent ones at their mean -> targets `(n, t)`.
+    """Views side by side, each number with a spread of 1, absent ones at their mean -> what they show of targets.
 
-    Gram matrices add over rows, so one pass gives every fold's answers by what was learned without it.
+    Gram matrices add over rows, so one pass gives every fold's answers by what was learned without it. Answers are
+    turned onto axes `(n, w)` that share their variance evenly: a fuser scales every number to a spread of 1, and would
+    blow up what the views hardly show.
 
-    Learned: `views_`, `means_`, `spreads_` by view, `weights_` `(d, t)`, `offset_` `(t,)`, `ridge_`; `seen_`, the share
-    of the targets' variance that rows show out of fold (below 0: less than their mean does).
+    Learned: `views_`, `means_`, `spreads_` by view, `weights_` `(d, w)`, `ridge_`; `seen_`, the share of the targets'
+    variance that rows show out of fold (below 0: less than their mean does).
     """
 
     means_: dict[str, np.ndarray]
     spreads_: dict[str, np.ndarray]
 
     def cross_fit(self, held: Blocks, targets: np.ndarray, folds: np.ndarray) -> np.ndarray:
-        """Learn from blocks of n rows, their `(n, t)` targets and folds `(n,)`; `(n, t)` out-of-fold answers."""
+        """Learn from blocks of n rows, their `(n, t)` targets and folds `(n,)`; `(n, w)` out-of-fold answers."""
         self.views_ = list(held)
         self.means_, self.spreads_ = {}, {}
         for name, block in held.items():
@@ -39,8 +45,7 @@ class Regression(Part):
             self.spreads_[name] = np.maximum(spread, 1e-6 * max(float(spread.max(initial=0.0)), 1e-12)).astype(
                 np.float32
             )
-        self.offset_ = targets.mean(axis=0, dtype=np.float64).astype(np.float32)
-        rows, wanted = self._rows(held), (targets - self.offset_).astype(np.float32)
+        rows, wanted = self._rows(held), (targets - targets.mean(axis=0, dtype=np.float64)).astype(np.float32)
         numbers = np.unique(folds)
         parts = {fold: (rows[folds == fold], wanted[folds == fold]) for fold in numbers.tolist()}
         grams = {fold: part.T @ part for fold, (part, _) in parts.items()}
@@ -68,11 +73,26 @@ class Regression(Part):
             out[folds == fold] = part @ solved(self.ridge_, fold)
         spread = float(np.square(wanted, dtype=np.float64).sum()) or 1.0
         self.seen_ = round(1 - float(np.square(wanted - out, dtype=np.float64).sum()) / spread, 6)
-        return out + self.offset_
+        turned = _mixed(out)
+        self.weights_ = self.weights_ @ turned
+        return out @ turned
 
     def answer(self, held: Blocks) -> np.ndarray:
-        """`(n, t)` for blocks of n rows; views may be missing."""
-        found: np.ndarray = self._rows(held) @ self.weights_ + self.offset_
+        """`(n, w)` for blocks of n rows; views may be missing."""
+        found: np.ndarray = self._rows(held) @ self.weights_
+        return found
+
+    def traced(self, rows: Mapping[str, Symbol]) -> Symbol:
+        """As `answer`, written down."""
+        found, start = None, 0
+        for name, mean in self.means_.items():
+            if name in rows:
+                part = rows[name].centered(mean) @ (
+                    self.weights_[start : start + len(mean)] / self.spreads_[name][:, None]
+                )
+                found = part if found is None else found + part
+            start += len(mean)
+        assert found is not None
         return found
 
     def _rows(self, held: Blocks) -> np.ndarray:
@@ -85,6 +105,15 @@ class Regression(Part):
                 part[here] = (np.asarray(held[name].values)[here] - self.means_[name]) / self.spreads_[name]
             parts.append(part)
         return np.concatenate(parts, axis=1)
+
+
+def _mixed(rows: np.ndarray) -> np.ndarray:
+    """`(t, w)` axes that hold `KEPT` of the variance of rows `(n, t)`, mixed alike, so that each has its part of it."""
+    values, basis = np.linalg.eigh(rows.T @ rows)
+    values, basis = np.maximum(values[::-1], 0), basis[:, ::-1]
+    count = min(len(values), 1 + int(np.searchsorted(np.cumsum(values), KEPT * values.sum())))
+    mix = np.linalg.qr(np.random.default_rng(0).normal(size=(count, count)))[0]
+    return np.ascontiguousarray(basis[:, :count] @ mix, dtype=np.float32)
 
 
 def _raised(matrix: np.ndarray, by: float) -> np.ndarray:

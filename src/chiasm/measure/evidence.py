@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -39,6 +40,8 @@ def evidence(task: Any, encoded: Views, truth: Truth) -> dict[str, Any]:
         entry["verdict"] = truth.words(v, others, entry["difference"], len(truth.rows))
         sentences.append(entry["verdict"])
     table["cross_validated"] = task.crossed_
+    if controls := vars(task).get("controls_"):
+        table["taught"] = _taught(task, controls, truth, views, fused)
     table["verdict"] = "; ".join(sentences) or f"there is one view: {', '.join(task.views_)}"
     if truth.kind == "classes":
         table |= _of_classes(task, truth, outputs, views)
@@ -56,6 +59,18 @@ def evidence(task: Any, encoded: Views, truth: Truth) -> dict[str, Any]:
     table["weights"] = dict(getattr(task.fuser_, "weights_", {}))
     table["size"] = size(task.fuser_)
     return table
+
+
+def _taught(task: Any, controls: Mapping[str, Any], truth: Truth, views: Views, fused: Any) -> dict[str, Any]:
+    """What the teacher adds to the student: over none, over one of shuffled rows, over the student's own views."""
+    measured = {name: truth.measure(part.outputs(views)) for name, part in controls.items()}
+    return {
+        "by": task.teachers_,
+        "forecast": task.fuser_.forecast_,
+        "controls": {
+            name: {**truth.figures(m), "difference": truth.compared(fused, m)} for name, m in measured.items()
+        },
+    }
 
 
 def _of_classes(task: Any, truth: Truth, outputs: np.ndarray, views: Views) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-__all__ = ["SIMPLEST", "TITLES", "cut", "lines", "named", "scale", "scaled", "shown", "wide"]
+__all__ = ["SIMPLEST", "TITLES", "cut", "foretold", "lines", "named", "scale", "scaled", "shown", "wide"]
 
 MOST_CLASSES = 12
 """With more classes the table of classes and the confusion matrix are left to --json and --report."""
@@ -36,6 +36,7 @@ def lines(table: Mapping[str, Any]) -> list[str]:
     blocks = {
         "scores": [f"{scored}; 95 % intervals, resampled by id and group", *_models(table)],
         "what each view adds": _adds(table["leave_one_out"], "what each view adds (over the same method without it)"),
+        "what the teacher adds": _taught(table) if "taught" in table else [],
         "the same out of fold": _out_of_fold(table["cross_validated"]),
         "views dropped": _missing(table) if "missing" in table else [],
         "calibration": _calibration(table),
@@ -57,6 +58,24 @@ def lines(table: Mapping[str, Any]) -> list[str]:
 
 def _adds(entries: Mapping[str, Any], title: str) -> list[str]:
     return [title, *(f"  {entry['verdict']}" for entry in entries.values())] if entries else []
+
+
+def _taught(table: Mapping[str, Any]) -> list[str]:
+    """What the student has over itself without its teacher, and with others in its place."""
+    taught, judged = table["taught"], table["judged"]
+    out = [foretold(taught["by"], taught["forecast"]), f"the student as it is taught, {named(judged)}, over it"]
+    for name, entry in taught["controls"].items():
+        less = shown(judged, entry["difference"][judged], sign=True)
+        out.append(f"  {name} ({shown(judged, entry[judged])}): {less}")
+    return out
+
+
+def foretold(by: Sequence[str], told: Mapping[str, Any]) -> str:
+    """The forecast in a sentence."""
+    right = f"right alone are {' and '.join(by)} {scaled('accuracy', told['teacher'])} % and the student "
+    right += f"{scaled('accuracy', told['student'])} %"
+    seen = f"it sees {100 * max(0.0, told['see']):.0f} % of what {' and '.join(by)} would answer"
+    return f"foretold, out of fold: {right}; {seen}"
 
 
 def _out_of_fold(crossed: Mapping[str, Any]) -> list[str]:

@@ -12,7 +12,7 @@ import numpy as np
 from chiasm import recipe, registry
 from chiasm.checks import check_indexes, odd_labels, some
 from chiasm.encoding import Progress, Report
-from chiasm.errors import ChiasmError, ChiasmWarning
+from chiasm.errors import ChiasmError, ChiasmWarning, unknown
 from chiasm.frames import cells
 from chiasm.measure.evidence import evidence, held_out, suspects
 from chiasm.measure.truth import PRIMARY, Truth
@@ -24,7 +24,7 @@ from chiasm.target import Target
 from chiasm.tasks._answers import rows
 from chiasm.tasks._known_rows import KnownRows
 from chiasm.tasks._results import Answers, recalled, remember
-from chiasm.views import Views, as_views
+from chiasm.views import Column, Views, as_views
 
 __all__ = ["Answering", "Said"]
 
@@ -48,6 +48,8 @@ class Answering(KnownRows):
     kind: ClassVar[str]
 
     fuse: Any
+    teacher: Any
+    distill: Any
     seed: int
 
     wrong = recalled("wrong", "the wrong of a score")
@@ -75,15 +77,21 @@ class Answering(KnownRows):
             for _, sentence in odd_labels(views.label, "y"):
                 warnings.warn(sentence, ChiasmWarning, stacklevel=4)
         self._fuser([])
+        teachers = [self.teacher] if isinstance(self.teacher, str) else list(self.teacher)
+        for name in teachers:
+            if name not in views.columns:
+                raise unknown("view", name, views.columns)
+        if len(teachers) == len(views.columns):
+            raise ChiasmError(f"wanted a view for the student beside the teacher's, got {', '.join(teachers)} alone.")
         known = np.ones(len(views), bool) if views.split is None else check_splits(views.split) != "test"
         Target(self.kind).fit(views.label[known])  # labels that teach nothing are told before the work, not after
         started = time.perf_counter()
         train = self._learn_rows(views, progress).train
         encoding = time.perf_counter() - started
         started = time.perf_counter()
-        self.fuser_ = self._fuser(train.names).fit(train)
+        names = [name for name in train.names if name not in teachers]
+        self.fuser_ = self._distiller(teachers).fit(train) if teachers else self._fuser(names).fit(train)
         learning = time.perf_counter() - started
-        names = train.names
         self.alone_ = {v: self._fuser([v]).fit(_only(train, [v])) for v in names} if len(names) > 1 else {}
         rest = {v: [w for w in names if w != v] for v in names}
         self.without_ = {
@@ -91,6 +99,11 @@ class Answering(KnownRows):
             for v, others in rest.items()
             if others
         }
+        self.controls_ = self._controls(train, names, teachers) if teachers else {}
+        for name in teachers:  # from now on the student's views are all there is
+            del self.views_[name]
+            self.encoding_.encoders_.pop(name, None)
+        self.teachers_ = teachers
         self.seconds_ = {
             "encoding": round(encoding, 3),
             "learning": round(learning, 3),
@@ -200,6 +213,27 @@ class Answering(KnownRows):
             return {}
         truth = Truth(self, encoded)
         return truth.figures(truth.measure(self.fuser_.outputs(encoded[truth.rows])))
+
+    def _distiller(self, teachers: list[str]) -> Any:
+        """A new, unfitted distiller of this task's kind."""
+        part = registry.make("distill", self.distill, seed=self.seed)
+        return part.set_params(kind=self.kind, teacher=teachers, student=self.fuse)
+
+    def _controls(self, train: Views, names: list[str], teachers: list[str]) -> dict[str, Any]:
+        """What teaching is compared with: no teacher; one whose rows were dealt anew; the student's own views."""
+        dealt = np.random.default_rng(self.seed).permutation(len(train))
+        students = {name: train.columns[name] for name in names}
+        others = {
+            name: Column(column.modality, column.items, column.index[dealt])
+            for name, column in train.columns.items()
+            if name in teachers
+        }
+        own = {f"{name} as teacher": train.columns[name] for name in names}
+        return {
+            "untaught": self._fuser(names).fit(_only(train, names)),
+            "taught by shuffled rows": self._distiller(teachers).fit(train.replace({**students, **others})),
+            "taught by its own views": self._distiller(list(own)).fit(train.replace({**students, **own})),
+        }
 
     def _fuser(self, names: list[str]) -> Any:
         """A new, unfitted fuser of this task's kind, for these views."""

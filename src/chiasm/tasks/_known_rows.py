@@ -8,7 +8,7 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 
 from chiasm import recipe
-from chiasm.allowed import ENCODERS, FLAG, LABEL, PART, SEED, SIZE, choice, number
+from chiasm.allowed import ENCODERS, FLAG, LABEL, PART, SEED, SIZE, VIEWS, choice, number
 from chiasm.asked import features_of, in_order
 from chiasm.data.dates import PARTS
 from chiasm.data.record import record_column
@@ -62,6 +62,8 @@ class KnownRows(Part):
         "encoders": ENCODERS,
         "align": PART,
         "fuse": PART,
+        "distill": PART,
+        "teacher": VIEWS,
         "index": PART,
         "allow_leaks": FLAG,
         "baseline": FLAG,
@@ -159,7 +161,8 @@ class KnownRows(Part):
 
         A fitted view that is not there is absent in every row; views that were not fitted are not looked at.
         """
-        not_looked_at(views.names, self.views_)
+        teachers = vars(self).get("teachers_", [])
+        not_looked_at([name for name in views.names if name not in teachers], self.views_)
         if self.streams:
             views = spread(views, None)[0]
         known = {name: column for name, column in views.columns.items() if name in self.views_}

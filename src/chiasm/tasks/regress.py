@@ -19,7 +19,9 @@ class Regress(Answering):
 
     Args:
         encoders: by view's name or modality, an encoder or its name, or several joined by +; None: the defaults.
-        fuse: a fuser or its name. allow_leaks: go on when ids, groups or whole rows stand in train and test.
+        fuse: a fuser or its name. teacher: a view, or several, that is there for learning only; the others are the
+            student's, and `distill`, a distiller or its name, teaches it. allow_leaks: go on when ids, groups or whole
+            rows stand in train and test.
         seed: of everything drawn at random.
 
     >>> rng = np.random.default_rng(0)
@@ -36,11 +38,15 @@ class Regress(Answering):
         self,
         encoders: Mapping[str, Any] | None = None,
         fuse: Any = "auto",
+        teacher: Any = (),
+        distill: Any = "soft_labels",
         allow_leaks: bool = False,
         seed: int = 0,
     ):
         self.encoders = encoders
         self.fuse = fuse
+        self.teacher = teacher
+        self.distill = distill
         self.allow_leaks = allow_leaks
         self.seed = seed
 
