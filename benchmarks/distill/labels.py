@@ -1,4 +1,4 @@
-"""What a teacher's view is worth to a student with few labels: 5, 10, 25 and 100 % of them, and whether it was foretold.
+"""What a teacher's view is worth to a student at 5, 10, 25 and 100 % of the labels, and whether it was foretold.
 
 `python -m benchmarks.distill.labels [SETTING ...] [--splits 5]`. Re-drawn 60/20/20 splits with equal shares of every
 class; of the rows that are learned from (80 %) a share has its label, all have both views; test rows are read by the

@@ -177,8 +177,13 @@ class Distiller(Part):
         """As a fuser's, where it has some; what is told of the teacher is the view `taught`."""
         return dict(getattr(self.student_, "weights_", {}))
 
-    def _widths(self) -> dict[str, int]:
+    @property
+    def widths_(self) -> dict[str, int]:
+        """By view of the student, how many numbers a row has."""
         return {name: len(mean) for name, mean in self.regression_.means_.items()}
+
+    def _widths(self) -> dict[str, int]:
+        return self.widths_
 
     @property
     def classes_(self) -> np.ndarray:

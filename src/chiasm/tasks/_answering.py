@@ -102,7 +102,8 @@ class Answering(KnownRows):
         self.controls_ = self._controls(train, names, teachers) if teachers else {}
         for name in teachers:  # from now on the student's views are all there is
             del self.views_[name]
-            self.encoding_.encoders_.pop(name, None)
+            for held in (self.encoding_.encoders_, self.widths_, self.features_):
+                held.pop(name, None)
         self.teachers_ = teachers
         self.seconds_ = {
             "encoding": round(encoding, 3),

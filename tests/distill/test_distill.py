@@ -1,0 +1,146 @@
+"""Distillers and tasks that learn from a teacher: closed forms, controls, and what the student reads."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from sklearn.linear_model import Ridge
+
+import chiasm
+from chiasm.cli import cli
+from chiasm.contracts._distill import LEARN, _few, _student, _taught
+from chiasm.distill import Features, Relations, SoftLabels
+from chiasm.distill._regression import Regression
+from chiasm.errors import ChiasmError
+from chiasm.stats.blocks import Block
+from chiasm.tasks import Classify, Regress, Tag
+from chiasm.views import Column
+
+
+def block(rows):
+    return Block(rows.astype(np.float32), np.ones(len(rows), bool))
+
+
+def test_the_regression_is_scikit_learns_ridge_up_to_a_rotation_and_out_of_fold_where_it_says_so():
+    rng = np.random.default_rng(0)
+    rows, targets, folds = rng.normal(size=(120, 7)), rng.normal(size=(120, 3)), np.arange(120) % 4
+    targets[:, :2] += rows[:, :2]
+    part = Regression()
+    crossed = part.cross_fit({"a": block(rows)}, targets, folds)
+    units = (rows - rows.mean(axis=0)) / rows.std(axis=0)
+    ridge = part.ridge_ * np.square(units).sum() / 7
+    middle = targets - targets.mean(axis=0)
+
+    def same(ours, truth):  # what a rotation leaves as it is
+        np.testing.assert_allclose(ours @ ours.T, truth @ truth.T, atol=2e-3)
+
+    same(part.answer({"a": block(rows)}), Ridge(ridge, fit_intercept=False).fit(units, middle).predict(units))
+    for fold in range(4):
+        inside = folds != fold
+        held = Ridge(ridge, fit_intercept=False).fit(units[inside], middle[inside]).predict(units[~inside])
+        same(crossed[~inside], held)
+
+
+def test_what_a_student_cannot_see_is_told_as_nothing():
+    rng = np.random.default_rng(0)
+    part = Regression()
+    part.cross_fit({"a": block(rng.normal(size=(400, 20)))}, rng.normal(size=(400, 5)), np.arange(400) % 5)
+    assert part.seen_ < 0.02
+    assert part.ridge_ == 10
+
+
+@pytest.mark.parametrize("method", [SoftLabels, Features, Relations])
+def test_a_forecast_says_what_the_teacher_knows_and_what_of_it_is_seen(method):
+    told = method(teacher="notes").fit(_taught()[:LEARN], _few()).forecast_
+    assert told["teacher"] > told["student"] + 0.15
+    assert told["see"] > 0.2
+    noise = Column("vector", np.random.default_rng(1).normal(size=(LEARN, 6)))
+    views = _taught()[:LEARN].replace({"picture": _taught()[:LEARN]["picture"], "notes": noise})
+    told = method(teacher="notes").fit(views, _few()).forecast_
+    assert told["teacher"] < 0.6
+    assert told["see"] < 0.1
+
+
+def test_a_task_learns_from_a_teacher_that_is_not_there_afterwards(tmp_path):
+    views = _taught()
+    label = views.label.copy()
+    label[30:LEARN] = None
+    views.facts["label"] = label
+    model = Classify(teacher="notes").fit(views[:LEARN])
+    assert model.views_ == {"picture": "vector"}
+    rest = _student(_taught()[LEARN:])
+    score = model.score(rest)
+    controls = score.table["taught"]["controls"]
+    assert list(controls) == ["untaught", "taught by shuffled rows", "taught by its own views"]
+    for entry in controls.values():
+        assert entry["difference"]["accuracy"]["low"] > 0
+    assert "foretold" in str(score)
+    assert "untaught" in str(score)
+    model.save(tmp_path / "m.chiasm")
+    again = chiasm.load(tmp_path / "m.chiasm")
+    np.testing.assert_allclose(again.outputs(rest), model.outputs(rest))
+    with_teacher = _taught()[LEARN:]
+    np.testing.assert_array_equal(model.outputs(with_teacher), model.outputs(rest))
+
+
+@pytest.mark.parametrize(("task", "answers"), [(Regress, "numbers"), (Tag, "tags")])
+def test_numbers_and_tags_are_taught_too(task, answers):
+    views = _taught()
+    first = np.asarray(views["notes"].items)[:, 0]
+    given = first.astype(object) if answers == "numbers" else [["high"] if x > 1 else ["low"] for x in first]
+    label = np.empty(LEARN, dtype=object)
+    label[:60] = given[:60]
+    model = task(teacher="notes").fit(views[:LEARN], label)
+    truth = np.empty(len(views) - LEARN, dtype=object)
+    truth[:] = given[LEARN:]
+    score = model.score(_student(views[LEARN:]), truth)
+    judged = score.table["judged"]
+    assert score.table["taught"]["controls"]["untaught"]["difference"][judged]["value"] > 0
+
+
+def test_a_student_that_was_taught_is_exported_as_it_answers(tmp_path):
+    pytest.importorskip("onnxruntime")
+    from chiasm.export import export
+    from test_export import check_answers
+
+    views = _taught()
+    model = Classify(teacher="notes", fuse="early").fit(views[:LEARN], _few())
+    export(model, tmp_path / "out")
+    rows = np.asarray(views["picture"].items)[LEARN : LEARN + 5].tolist()
+    check_answers(model, tmp_path / "out", [{"picture": row} for row in rows])
+
+
+def test_a_teacher_that_is_none_is_told_before_the_work():
+    views = _taught()[:LEARN]
+    with pytest.raises(ChiasmError, match=r"no view named 'note'.*did you mean 'notes'"):
+        Classify(teacher="note").fit(views, _few())
+    with pytest.raises(ChiasmError, match="view for the student"):
+        Classify(teacher=["notes", "picture"]).fit(views, _few())
+    with pytest.raises(ChiasmError, match="wanted the view that teaches"):
+        Features().fit(views, _few())
+    absent = views.replace(
+        {"picture": views["picture"], "notes": Column("vector", views["notes"].items, np.full(LEARN, -1))}
+    )
+    with pytest.raises(ChiasmError, match="at least 10 rows with notes beside picture"):
+        SoftLabels(teacher="notes").fit(absent, _few())
+
+
+def test_the_command_teaches_and_says_what_was_foretold(tmp_path):
+    rng = np.random.default_rng(0)
+    y = rng.integers(0, 2, 240)
+    words = [["cat purrs", "dog barks"][one] + f" {rng.integers(0, 9)}" for one in y]
+    lines = ["a,b,note,label"]
+    for row in range(240):
+        seen = y[row] + 0.8 * rng.normal()
+        label = ["cat", "dog"][y[row]] if row % 6 == 0 or row >= 180 else ""
+        lines.append(f"{seen:.3f},{rng.normal():.3f},{words[row]},{label}")
+    (tmp_path / "t.csv").write_text("\n".join(lines))
+    told = ["fit", "classify", str(tmp_path / "t.csv"), "--number", "a", "--number", "b", "--text", "note"]
+    told += ["--label", "label", "--encoder", "note=hashed_text", "--to", str(tmp_path / "m.chiasm")]
+    done = CliRunner().invoke(cli, [*told, "--teacher", "note"])
+    assert not done.exit_code, done.output
+    assert "foretold, out of fold: right alone are note" in done.output
+    wrong = CliRunner().invoke(cli, [*told, "--distill", "features"])
+    assert wrong.exit_code
+    assert "--teacher" in wrong.output
