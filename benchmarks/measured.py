@@ -34,6 +34,7 @@ TOPICS = {
     "serve": "Serve",
     "align": "Align: several forms, one space",
     "fuse": "Fuse: several forms, one answer",
+    "distill": "Distill: what one form knows, taught to another",
     "time": "Time: audio and video",
     "stats": "Statistics: what intervals hold",
     "speed": "Speed, memory, durability",

@@ -24,6 +24,10 @@ learning needs). Without the base, must: `fit(views)` and `transform(views)`, wh
 view, `row_weights(views)`. Without the base, must: `fit(views, y)` and `predict_proba(views)`, with `classes_` for
 their order, or for numbers `predict(views)`.
 
+*distiller*: a teacher's view and a student's -> a student that answers from its own view. `Distiller`: parameters
+`teacher`, `student`, `kind` and `seed`; write `_targets(views, known)`, the numbers `(m, t)` that are taught of m rows.
+Without the base, must: `fit(views, y)`, `predict(views)` and `teacher`.
+
 *index*: vectors -> the nearest. `Index`: `add(keys, vectors)`, `search(vectors, k)` -> keys and scores `(q, k)`, higher
 is closer; `delete(keys)` -> how many went; `len`. May be left out: `ranked`, `is_exact`. Without the base, must: these
 four.
@@ -45,6 +49,7 @@ patches)`, which asks `score` for the scores of altered copies; or `explain(part
 
 from chiasm.align import Aligner, Linear
 from chiasm.contracts.check import ContractError, Finding, Findings, check_part, kind_of, promises
+from chiasm.distill import Distiller
 from chiasm.encode import Encoder, each, readable
 from chiasm.errors import ChiasmError
 from chiasm.explain import Explainer
@@ -62,6 +67,7 @@ __all__ = [
     "ChiasmError",
     "Column",
     "ContractError",
+    "Distiller",
     "Encoder",
     "Explainer",
     "Finding",
