@@ -1,11 +1,11 @@
 """What a teacher's view is worth to a student at 5, 10, 25 and 100 % of the labels, and whether it was foretold.
 
-`python -m benchmarks.distill.labels [SETTING ...] [foretold] [--splits 5]`. Re-drawn 60/20/20 splits with equal shares of every
-class; of the rows that are learned from (80 %) a share has its label, all have both views; test rows are read by the
-student alone. The student is a fuser (`early`) on one view; `alone` is the same without a teacher. The methods were
-designed on web_news_zh, pictures, at 25 %; the other settings decide. Controls: a teacher
-whose rows were shuffled, and a teacher of the student's own modality (pictures in effnet2_image, words in hashed_text),
-both with soft labels. `both` reads the teacher's view too, at the test as well: what no student has.
+`python -m benchmarks.distill.labels [SETTING ...] [foretold] [--splits 5]`. Re-drawn 60/20/20 splits with equal shares
+of every class; of the rows that are learned from (80 %) a share has its label, all have both views; test rows are read
+by the student alone. The student is a fuser (`early`) on one view; `alone` is the same without a teacher. The methods
+were designed on web_news_zh, pictures, at 25 %; the other settings decide. Controls, both with soft labels: a teacher
+whose rows were shuffled, and one of the student's own modality (pictures in effnet2_image, words in hashed_text). `both`
+reads the teacher's view too, at the test as well: what no student has.
 
 The forecast comes from the rows learned from alone: what the teacher is right more often than the student, times the
 share of its answers that the student can see; below 0 counts as 0. Truth: what `soft_labels` gains over `alone`.

@@ -39,7 +39,8 @@ class Regression(Part):
         self.views_ = list(held)
         self.means_, self.spreads_ = {}, {}
         for name, block in held.items():
-            here = np.asarray(block.values)[block.present]
+            here = np.asarray(block.values)
+            here = here if block.present.all() else here[block.present]
             self.means_[name] = here.mean(axis=0, dtype=np.float64).astype(np.float32)
             spread = here.std(axis=0, dtype=np.float64)
             self.spreads_[name] = np.maximum(spread, 1e-6 * max(float(spread.max(initial=0.0)), 1e-12)).astype(
@@ -47,7 +48,10 @@ class Regression(Part):
             )
         rows, wanted = self._rows(held), (targets - targets.mean(axis=0, dtype=np.float64)).astype(np.float32)
         numbers = np.unique(folds)
-        parts = {fold: (rows[folds == fold], wanted[folds == fold]) for fold in numbers.tolist()}
+        order = np.argsort(folds, kind="stable")
+        rows, wanted, edges = rows[order], wanted[order], np.searchsorted(folds[order], numbers).tolist()
+        slices = [slice(start, end) for start, end in zip(edges, [*edges[1:], len(rows)], strict=True)]
+        parts = {fold: (rows[one], wanted[one]) for fold, one in zip(numbers.tolist(), slices, strict=True)}
         grams = {fold: part.T @ part for fold, (part, _) in parts.items()}
         crosses = {fold: part.T @ truth for fold, (part, truth) in parts.items()}
         gram, cross = np.sum(list(grams.values()), axis=0), np.sum(list(crosses.values()), axis=0)
@@ -56,7 +60,8 @@ class Regression(Part):
         def solved(ridge: float, fold: int | None) -> np.ndarray:
             left = gram if fold is None else gram - grams[fold]
             right = cross if fold is None else cross - crosses[fold]
-            found: np.ndarray = cho_solve(cho_factor(_raised(left, ridge * size), overwrite_a=True), right)
+            factor = cho_factor(_raised(left, ridge * size).T, overwrite_a=True, check_finite=False)
+            found: np.ndarray = cho_solve(factor, right, check_finite=False)
             return found
 
         def loss(ridge: float) -> float:
@@ -68,14 +73,14 @@ class Regression(Part):
 
         self.ridge_ = _least(loss)
         self.weights_ = solved(self.ridge_, None)
-        out = np.empty_like(wanted)
-        for fold, (part, _) in parts.items():
-            out[folds == fold] = part @ solved(self.ridge_, fold)
+        out = np.concatenate([part @ solved(self.ridge_, fold) for fold, (part, _) in parts.items()])
         spread = float(np.square(wanted, dtype=np.float64).sum()) or 1.0
         self.seen_ = round(1 - float(np.square(wanted - out, dtype=np.float64).sum()) / spread, 6)
         turned = _mixed(out)
         self.weights_ = self.weights_ @ turned
-        return out @ turned
+        told = np.empty((len(out), turned.shape[1]), dtype=np.float32)
+        told[order] = out @ turned
+        return told
 
     def answer(self, held: Blocks) -> np.ndarray:
         """`(n, w)` for blocks of n rows; views may be missing."""
@@ -99,12 +104,13 @@ class Regression(Part):
         n = len(next(iter(held.values())).present)
         parts = []
         for name in self.views_:
-            part = np.zeros((n, len(self.means_[name])), dtype=np.float32)
-            if name in held:
-                here = held[name].present
-                part[here] = (np.asarray(held[name].values)[here] - self.means_[name]) / self.spreads_[name]
+            if name not in held:
+                part = np.zeros((n, len(self.means_[name])), dtype=np.float32)
+            else:
+                part = (np.asarray(held[name].values, dtype=np.float32) - self.means_[name]) * (1 / self.spreads_[name])
+                part[~held[name].present] = 0
             parts.append(part)
-        return np.concatenate(parts, axis=1)
+        return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
 
 
 def _mixed(rows: np.ndarray) -> np.ndarray:
