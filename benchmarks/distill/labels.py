@@ -4,8 +4,8 @@
 of every class; of the rows that are learned from (80 %) a share has its label, all have both views; test rows are read
 by the student alone. The student is a fuser (`early`) on one view; `alone` is the same without a teacher. The methods
 were designed on web_news_zh, pictures, at 25 %; the other settings decide. Controls, both with soft labels: a teacher
-whose rows were shuffled, and one of the student's own modality (pictures in effnet2_image, words in hashed_text). `both`
-reads the teacher's view too, at the test as well: what no student has.
+whose rows were shuffled, and one of the student's own modality (pictures in effnet2_image, words in hashed_text).
+`both` reads the teacher's view too, at the test as well: what no student has.
 
 The forecast comes from the rows learned from alone: what the teacher is right more often than the student, times the
 share of its answers that the student can see; below 0 counts as 0. Truth: what `soft_labels` gains over `alone`.
