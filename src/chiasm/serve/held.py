@@ -152,16 +152,17 @@ class Held:
                 among=among,
                 more=more,
                 less=less,
-            )[0]
+            )
 
         judged = ask.reject is not None
         try:
-            hits = hits_of(ask.reject, ask.among)
+            found = hits_of(ask.reject, ask.among)
         except ChiasmError:
             if not (judged and ask.lenient):
                 raise
             judged = False
-            hits = hits_of(None, ask.among or (_SORTED if ask.sort else None))  # raises again what was no matter of it
+            found = hits_of(None, ask.among or (_SORTED if ask.sort else None))  # raises again what was no matter of it
+        hits = found[0]
         names = {name for hit in hits for level in _LEVELS for name in hit.get(level, ())}
         keys = self.collection.keys(sorted(names))
         return s.Found(
@@ -169,7 +170,7 @@ class Held:
             rejected=judged and not hits,
             judged=judged,
             more=len(hits) > ask.k,
-            notes=notes,
+            notes=[*notes, *found.notes],
             seconds=round(time.monotonic() - started, 4),
         )
 

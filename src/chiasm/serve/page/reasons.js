@@ -11,6 +11,9 @@ const SENTENCES = {
 };
 const PATTERNS = [
   [/^marks from before count: (\d+) \+, (\d+) -$/, "以前的标记也计入：$1 个多找，$2 个不要"],
+  [/^captions did not count: .*$/s, "说明文字没有计入（只在单独的文字搜索中计入）"],
+  [/^read text did not count: .*$/s, "图中文字没有计入（只在单独的文字搜索中计入）"],
+  [/^captions and read text did not count: .*$/s, "说明和图中文字没有计入（只在单独的文字搜索中计入）"],
   [/^wanted a name that begins and ends .*$/s, "名称要以文字或数字开头和结尾，不能太长。"],
   [/^wanted a name that words can hold.*$/s, "名称不能像文件名，也不能含引号、斜杠、* 或单独的 + 和 -。"],
   [/^wanted a name of more than one letter.*$/s, "名称要多于一个字母。"],
