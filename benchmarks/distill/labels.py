@@ -62,7 +62,7 @@ FIGURES = [
     ),
     *(
         Figure(
-            f"{setting}.{share}.{name}",
+            f"{setting}.{share}.{short}",
             (setting, f"{share} %", "accuracy", name),
             f"{pack}, {WORDS[student]}, {share} % of the labels: {words}",
             "%",
@@ -71,7 +71,11 @@ FIGURES = [
         )
         for setting, (pack, student) in SETTINGS.items()
         for share in SHARES
-        for name, words in (("alone", "alone"), ("soft_labels", "taught by soft labels"), ("both", "both views read"))
+        for short, name, words in (
+            ("alone", "alone", "alone"),
+            ("taught", "soft_labels", "taught by soft labels"),
+            ("both", "both", "both views read"),
+        )
     ),
     *(
         Figure(
