@@ -101,6 +101,10 @@ def test_who_has_a_token_may_do_what_it_is_for_and_no_more(index, tmp_path):
         status, found, _ = server.ask("POST", "/search", question, **bearer["read"])
         assert status == 200
         assert found["hits"][0]["path"] is None
+        for more in ({"where": ["path~a"]}, {"where": ["path!=a"]}, {"sort": "-path", "among": 5}):
+            assert server.ask("POST", "/search", {**question, **more}, **bearer["read"])[0] == 403
+            assert server.ask("POST", "/search", {**question, **more}, **bearer["admin"])[0] == 200
+        assert "path" not in server.ask("GET", "/what", **bearer["read"])[1]["columns"]
         assert server.ask("GET", "/metrics", **bearer["read"])[1]["error"]["code"] == "scope"
         assert server.ask("GET", "/metrics", **bearer["admin"])[0] == 200
         assert server.ask("POST", "/search", question, **bearer["admin"])[1]["hits"][0]["path"]
@@ -172,3 +176,17 @@ def test_the_command_takes_the_files_in_where_it_is_given_a_model(index, tmp_pat
         assert not again.exit_code, again.output
     assert [one.ledger()["searchable"] for one in served] == [30, 30]
     assert {one.path for one in served} == {tmp_path / "p.index"}
+
+
+def test_a_question_in_a_script_that_nobody_judges_is_told_as_not_judged(server):
+    found = server.ask("POST", "/search", {"terms": [{"words": "雪地里的狗"}], "reject": 0.1})[1]
+    assert found["judged"] is False
+    assert any("not judged" in note for note in found["notes"])
+
+
+def test_marks_that_contradict_each_other_or_are_of_no_words_are_refused(server):
+    item = server.search("red")["hits"][0]["id"]
+    for body in ({"words": "red", "more": [item], "less": [item]}, {"words": "  ", "more": [item]}):
+        assert server.ask("POST", "/feedback", body)[0] == 422
+    assert server.ask("POST", "/search", b'{"terms": [{"words": "red"}]}', content_type="text/plain")[0] == 415
+    assert server.ask("POST", "/search", {"terms": [{"words": "red", "weight": 1e-320}]})[0] == 422

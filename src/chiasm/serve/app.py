@@ -116,6 +116,9 @@ def make_app(
 
     @app.exception_handler(RequestValidationError)
     async def invalid(request: Request, error: RequestValidationError) -> JSONResponse:
+        if request.method == "POST" and not request.headers.get("content-type", "").startswith("application/json"):
+            said = "wanted JSON, told as such by the header Content-Type: application/json."
+            return JSONResponse(Refusal(415, "not_json", said).told(request.state.request), 415)
         said = "; ".join(
             f"{'.'.join(str(part) for part in one['loc'][1:]) or 'the request'}: {one['msg']}"
             for one in error.errors()[:5]
@@ -142,7 +145,7 @@ def make_app(
     async def what(request: Request) -> s.What:
         """What is served, and what you may do."""
         scopes = may(request, "read")
-        told = await work(held.what)
+        told = await work(held.what, "admin" in scopes)
         able = [what for what in told.pop("can") if "write" in scopes or what not in ("add", "teach", "mark")]
         return s.What(**told, scopes=sorted(scopes), can=able)
 

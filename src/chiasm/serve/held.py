@@ -61,7 +61,7 @@ class Held:
             if len(keys := engine.keys()):
                 engine.search(np.repeat(engine.vectors(keys[:1])[1], _ASKED, axis=0), 1)
 
-    def what(self) -> dict[str, Any]:
+    def what(self, paths: bool) -> dict[str, Any]:
         """Views, how many items each holds, the columns to choose by, taught names, and what can be done."""
         status, model = self.collection.status(), self.collection.model
         can = ["filter", "explain"]
@@ -72,7 +72,7 @@ class Held:
         return {
             "views": dict(model.views_),
             "held": status["files"],
-            "columns": dict(self.collection.columns),
+            "columns": {name: kind for name, kind in self.collection.columns.items() if paths or kind != "path"},
             "names": [one["name"] for one in self.collection.names() if not one["lost"]],
             "can": can,
         }
@@ -130,6 +130,7 @@ class Held:
 
     def _search(self, ask: s.Ask, uploads: Uploads, paths: bool) -> s.Found:
         started = time.monotonic()
+        self._check_paths(ask, paths)
         self._remember()
         question = self._question(ask.terms, uploads)
         more, less = self._names(ask.more), self._names(ask.less)
@@ -162,6 +163,9 @@ class Held:
                 raise
             judged = False
             found = hits_of(None, ask.among or (_SORTED if ask.sort else None))  # raises again what was no matter of it
+        if judged and 0 in found.unjudged:
+            judged = False
+            notes.append("this was not judged: too few captions in its script are known to tell what a match scores")
         hits = found[0]
         names = {name for hit in hits for level in _LEVELS for name in hit.get(level, ())}
         keys = self.collection.keys(sorted(names))
@@ -216,6 +220,10 @@ class Held:
     def mark(self, ask: s.Marks) -> None:
         """Keep what was right and what was wrong among the answers to some words."""
         self._names([*ask.more, *ask.less])
+        if set(ask.more) & set(ask.less):
+            raise Refusal(422, "invalid", "wanted each item in more or in less, got one in both.")
+        if not ask.words.strip():
+            raise Refusal(422, "invalid", "wanted the words that were asked, got none.")
         self.collection.mark(ask.words, ask.more, ask.less)
 
     def scrubbed(self, message: str) -> str:
@@ -223,6 +231,13 @@ class Held:
         for place in (self.collection.folder, self.collection.path, self.collection.path.resolve()):
             message = message.replace(f"{place}/", "").replace(str(place), "the collection")
         return _SENT.sub("the file that was sent", message.replace(f"{tempfile.gettempdir()}/", ""))
+
+    def _check_paths(self, ask: s.Ask, paths: bool) -> None:
+        """Raise a Refusal for who may not see paths, and chooses or sorts by them: answers would spell them out."""
+        asked = [re.split(r"[=!~<>]", one, maxsplit=1)[0].strip() for one in ask.where]
+        asked += [ask.sort.lstrip("-").strip()] if ask.sort else []
+        if not paths and any(self.collection.columns.get(name) == "path" for name in asked):
+            raise Refusal(403, "scope", "paths are for the scope admin: choose and sort by other columns.")
 
     def _question(self, terms: Sequence[s.Term], uploads: Uploads) -> Question:
         asked: list[tuple[float, Mapping[str, Any]]] = []

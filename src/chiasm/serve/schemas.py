@@ -54,8 +54,8 @@ class Term(_Strict):
             raise ValueError("wanted one of words, upload and item")
         if self.start is not None and self.item is None:
             raise ValueError("wanted start beside item alone")
-        if self.weight == 0:
-            raise ValueError("wanted a weight that is not 0")
+        if abs(self.weight) < 1e-3:
+            raise ValueError("wanted a weight of at least 0.001, or of at most -0.001")
         return self
 
 
@@ -220,7 +220,10 @@ class Named(BaseModel):
 
 
 class Marks(_Strict):
-    """What was right and what was wrong among the answers to some words; kept, and heeded when they are asked again."""
+    """What was right and what was wrong among the answers to some words, in place of what was kept for these words.
+
+    It is heeded when they are asked again, whoever asks; empty lists forget it.
+    """
 
     words: Words
     more: Annotated[list[Key], Field(max_length=100)] = []

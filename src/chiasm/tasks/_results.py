@@ -72,12 +72,14 @@ class Hits(list[Any]):
 
     Args:
         notes: what else is to be told of how it was found, in sentences.
+        unjudged: the queries, by number, of which nobody knows what a match scores, though it was asked (`reject`).
     """
 
-    def __init__(self, found: Iterable[Any], report: Report, notes: Iterable[str] = ()):
+    def __init__(self, found: Iterable[Any], report: Report, notes: Iterable[str] = (), unjudged: Iterable[int] = ()):
         super().__init__(found)
         self.report = report
         self.notes = list(notes)
+        self.unjudged = frozenset(unjudged)
 
     @property
     def columns(self) -> dict[str, list[Any]]:

@@ -203,6 +203,7 @@ class Retrieve(Asking):
             if not self.paired_:
                 raise no_pairs()
         each, report = {}, asked.report
+        unjudged: set[int] = set()
         for view in targets:
             gallery = within if hasattr(within, "best") else Gallery(self.indexes_[view], self.items_[view])
             if within is None and not len(gallery.table["item"]):
@@ -216,6 +217,7 @@ class Retrieve(Asking):
                 known = self.calibration_, self.aligner_, asked.views[0], view
                 index = None if within is None else gallery.index
                 said = standards(*known, vectors, reject, self.indexes_[view], index, asked.written)
+                unjudged |= set(asked.rows[np.isneginf(said.least) & ~said.gone].tolist())
                 gallery = gallery.accepting(said.ends) if hasattr(gallery, "accepting") else gallery
             wide, past = (k, skip) if len(targets) == 1 else (k + skip, 0)
             found = page(gallery, vectors, wide, past, order, None if said is None else said.least)
@@ -230,7 +232,7 @@ class Retrieve(Asking):
         each_row: list[list[dict[str, Any]]] = [[] for _ in range(asked.n)]
         for row, one in zip(asked.rows.tolist(), numbered(found, skip), strict=True):
             each_row[row] = one
-        return Hits(each_row, report)
+        return Hits(each_row, report, unjudged=unjudged)
 
     def judges(self, to: str) -> bool:
         """Whether it is known well enough what matches among items of a view score, so that `reject` works at 0.1."""
