@@ -4,7 +4,8 @@
 Five seeds draw the pairs and cut the held-out rows anew; everything a method tunes, it tunes inside its n pairs. R@1 is
 the mean of both directions. `auto` reads the names that the image encoder knows; peers are corrected for hubs as it is
 (`corrected` around `cca` and ridge regression, and around trained heads with what their papers set: size, dropout,
-epochs, a start at random; AdamW, and all pairs in one batch). `auto` was designed on rows of coco2k, web_news_zh, grid_s1 and digits,
+epochs, a start at random; AdamW, and all pairs in one batch). `auto` was designed on rows of coco2k, web_news_zh,
+grid_s1 and digits,
 so openmoji, ikea and the simulator decide.
 
 Sets: coco2k (photograph, English caption), web_news_zh (photograph, Chinese text), openmoji (drawing, English name),
@@ -33,11 +34,11 @@ from chiasm.compare import compare_align
 PAIRS = (50, 100, 300, 1000, "all")
 PEERS = {
     "corrected ridge": Corrected("ridge"),
-    "fusemix as published": Corrected(
+    "fusemix_published": Corrected(
         Fusemix(blocks=4, expansion=4, dropout=0.6, k=512, start=None, epochs=500, batch=2048)
     ),
-    "sail as published": Corrected(Sail(width=8, k=1024, start=None, epochs=100, rate=1e-3, batch=2048)),
-    "structure as published": Corrected(Structure(k=512, start=None, epochs=1000, batch=2048)),
+    "sail_published": Corrected(Sail(width=8, k=1024, start=None, epochs=100, rate=1e-3, batch=2048)),
+    "structure_published": Corrected(Structure(k=512, start=None, epochs=1000, batch=2048)),
 }
 METHODS = (*registry.names("align"), *PEERS)
 NEEDED = "pairs auto needs for what the best single method reaches with n"
