@@ -198,6 +198,13 @@ class Distiller(Part):
         return found
 
     # ---- inside ----
+    def _teachers_rows(self, views: Views) -> np.ndarray:
+        """`(m, d)` the vectors of the teacher's views side by side, less their means."""
+        held = blocks(views, self.teachers_)
+        rows = np.concatenate([np.asarray(block.values, dtype=np.float32) for block in held.values()], axis=1)
+        centered: np.ndarray = rows - rows.mean(axis=0)
+        return centered
+
     def _named(self, views: Views) -> list[str]:
         """The teacher's views."""
         asked = [self.teacher] if isinstance(self.teacher, str) else list(self.teacher)

@@ -8,7 +8,6 @@ import numpy as np
 
 from chiasm.allowed import COUNT
 from chiasm.distill._distiller import Distiller
-from chiasm.stats.blocks import blocks
 from chiasm.views import Views
 
 __all__ = ["Features"]
@@ -48,9 +47,7 @@ class Features(Distiller):
         self.seed = seed
 
     def _targets(self, views: Views, known: np.ndarray) -> np.ndarray:
-        held = blocks(views, self.teachers_)
-        rows = np.concatenate([np.asarray(block.values, dtype=np.float32) for block in held.values()], axis=1)
-        near = rows - rows.mean(axis=0)
+        near = self._teachers_rows(views)
         if near.shape[1] <= self.coordinates:
             return near
         _, basis = np.linalg.eigh(near.T @ near)

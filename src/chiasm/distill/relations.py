@@ -8,7 +8,6 @@ import numpy as np
 
 from chiasm.allowed import COUNT
 from chiasm.distill._distiller import Distiller
-from chiasm.stats.blocks import blocks
 from chiasm.views import Views, normalize
 
 __all__ = ["Relations"]
@@ -49,9 +48,7 @@ class Relations(Distiller):
         self.seed = seed
 
     def _targets(self, views: Views, known: np.ndarray) -> np.ndarray:
-        held = blocks(views, self.teachers_)
-        rows = np.concatenate([np.asarray(block.values, dtype=np.float32) for block in held.values()], axis=1)
-        units = normalize(rows - rows.mean(axis=0))
+        units = normalize(self._teachers_rows(views))
         marks = units[np.random.default_rng(self.seed).permutation(len(units))[:LANDMARKS]]
         cosines = marks @ marks.T
         spread = max(float(np.median(1 - cosines[np.triu_indices(len(marks), 1)])), 1e-6)
