@@ -91,9 +91,13 @@ class Distiller(Part):
         with one_thread(len(rows)):
             held = restrict(blocks(views, self.students_), rows)
             self.regression_ = Regression()
-            told = self.regression_.cross_fit(held, self._targets(views[rows], known[rows]), folds)
-            sight = Regression()
-            sight.cross_fit(held, known[rows], folds)
+            would = known[rows]
+            targets = self._targets(views[rows], would)
+            told = self.regression_.cross_fit(held, targets, folds)
+            sight = self.regression_
+            if targets is not would:
+                sight = Regression()
+                sight.cross_fit(held, would, folds)
         taught = self._taught(views)
         taught[rows] = told
         self.told_ = taught
