@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,9 @@ import chiasm
 from chiasm import ChiasmError
 from chiasm.data import table as table_of_data
 from chiasm.data.source import Source
+from chiasm.data.table import read_table
 from chiasm.errors import ChiasmWarning
+from chiasm.splits import split_name
 from chiasm.views import Views
 from conftest import make_pictures
 
@@ -143,11 +146,29 @@ def test_karpathy_splits_are_read(tmp_path: Path) -> None:
         }
         for i in range(3)
     ]
-    file = put(tmp_path, "dataset.json", {"images": images, "dataset": "coco"})
+    file = put(tmp_path, "dataset.json", {"images": images, "dataset": "part of coco"})
     views = chiasm.read(file, text="caption", image="path", id="id", split="split")
     assert cells(views, "caption")[:3] == ["first 0", "second 0", "first 1"]
     assert views.ids.tolist() == ["40", "40", "41", "41", "42", "42"]
     assert views.facts["split"].tolist() == ["train"] * 2 + ["val"] * 2 + ["test"] * 2
+
+
+@pytest.mark.parametrize("missing", ["restval", None])
+def test_what_says_that_it_is_karpathys_coco_has_his_counts(tmp_path: Path, missing: str | None) -> None:
+    counts = {"train": 82_783, "restval": 30_504, "val": 5_000, "test": 5_000}
+    images = [
+        {"filename": "a.png", "cocoid": f"{split}{i}", "split": split, "sentences": [{"raw": "a"}, {"raw": "b"}]}
+        for split, count in counts.items()
+        for i in range(count - (split == missing))
+    ]
+    file = put(tmp_path, "dataset_coco.json", {"images": images, "dataset": "coco"})
+    if missing:
+        with pytest.raises(ChiasmError, match=r"113,287 / 5,000 / 5,000 pictures .*, got (?!113,287 / 5,000 / 5,000)"):
+            read_table(file)
+        return
+    held = read_table(file).cells
+    assert Counter(map(split_name, held["split"])) == {"train": 113_287, "val": 5_000, "test": 5_000}
+    assert len(set(held["id"])) == 123_287, "the captions of one picture are one row"
 
 
 @pytest.mark.parametrize("word", ["restval", "RestVal", " restval "])

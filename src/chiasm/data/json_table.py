@@ -54,7 +54,7 @@ def json_table(file: Any, path: Path) -> tuple[Cells, list[Noted]]:
         if _objects(held.get("images")) and _objects(held.get("annotations")):
             return _coco(held)
         if _objects(held.get("images")) and any("sentences" in image for image in held["images"]):
-            return _karpathy(held["images"]), []
+            return _karpathy(held["images"], str(held.get("dataset")), path), []
         lists = [value for value in held.values() if _objects(value)]
         if len(lists) == 1:
             held = lists[0]
@@ -81,6 +81,10 @@ def nested(cells: Mapping[str, list[Any]], named: Sequence[str]) -> Cells:
         if any(value is not None for value in values):
             found[name] = values
     return found
+
+
+def _counted(counts: Sequence[int]) -> str:
+    return " / ".join(f"{count:,}" for count in counts)
 
 
 def _objects(held: Any) -> bool:
@@ -144,8 +148,23 @@ def _coco(held: Mapping[str, Any]) -> tuple[Cells, list[Noted]]:
     return cells, [("", "", Note("lost_annotation", message, skipped=True))] if lost else []
 
 
-def _karpathy(images: Sequence[Mapping[str, Any]]) -> Cells:
-    """A row a picture: its path below the folder of pictures, its sentences as a list, its split."""
+_PROTOCOL = {"coco": (113287, 5000, 5000), "flickr8k": (6000, 1000, 1000), "flickr30k": (29000, 1014, 1000)}
+"""Pictures of train, val and test in Karpathy's splits: figures on other counts are figures of something else."""
+
+
+def _karpathy(images: Sequence[Mapping[str, Any]], dataset: str, path: Path) -> Cells:
+    """A row a picture: its path below the folder of pictures, its sentences as a list, its split.
+
+    Raises a ChiasmError where the file says that it is one of the published sets and its splits have other counts.
+    """
+    split = ["train" if image.get("split") == "restval" else image.get("split") for image in images]
+    counts = tuple(split.count(name) for name in ("train", "val", "test"))
+    if (wanted := _PROTOCOL.get(dataset, counts)) != counts:
+        raise ChiasmError(
+            f"{path.name} says that it is Karpathy's split of {dataset}, which has {_counted(wanted)} pictures to "
+            f"train, validate and test with, got {_counted(counts)}: take the whole file, or give a part of it another "
+            f'name ("dataset": "part of {dataset}").'
+        )
     rows = []
     for i, image in enumerate(images):
         spoken = [s.get("raw") or " ".join(s.get("tokens") or ()) for s in image.get("sentences") or ()]

@@ -19,6 +19,7 @@ from chiasm.data.notes import sentences, some
 from chiasm.data.paths import Places
 from chiasm.data.record import record_column
 from chiasm.data.table import Cells, read_table
+from chiasm.data.webdataset import is_shard
 from chiasm.errors import ChiasmError, ChiasmWarning, unknown
 from chiasm.media.images import Note
 from chiasm.splits import split_name
@@ -90,7 +91,8 @@ def read(
     Raises a ChiasmError for a wrong column, mixed types, and a column of paths none of which leads to a file. A cell
     that names no file that may be read (a URL, a path out of the root) is told and absent.
     """
-    in_folder = isinstance(data, str | os.PathLike) and Path(data).expanduser().is_dir()
+    place = Path(data).expanduser() if isinstance(data, str | os.PathLike) else None
+    in_folder = place is not None and (place.is_dir() or is_shard(place))
     key, part_of, grouped = (None if name is None or name == "" else _name(name) for name in (id, split, group))
     labelled = _named(label)
     labels = [labelled] if isinstance(labelled, str) else labelled

@@ -21,13 +21,14 @@ from chiasm.data.folder import modality_of, read_folder
 from chiasm.data.json_table import json_lines, json_table, nested
 from chiasm.data.notes import Noted
 from chiasm.data.text_file import as_text, checked_encoding
+from chiasm.data.webdataset import is_shard, read_shards, shards_of
 from chiasm.errors import ChiasmError
 
 __all__ = ["A_FILE", "TABLES", "Cells", "Table", "modality_of", "read_table", "table"]
 
 Cells = dict[str, list[Any]]
 
-TABLES = (".csv", ".tsv", ".jsonl", ".ndjson", ".json", ".parquet", ".npy")
+TABLES = (".csv", ".tsv", ".jsonl", ".ndjson", ".json", ".parquet", ".npy", ".tar")
 _PACKED = (".csv", ".tsv", ".jsonl", ".ndjson", ".json")
 A_FILE = {"image": "a picture", "audio": "a sound", "video": "a film"}
 """What a file of a modality is, in a sentence."""
@@ -60,8 +61,9 @@ def read_table(
     """A table or folder as cells by column.
 
     Args:
-        data: csv, tsv, jsonl, ndjson or JSON, also packed (.gz); Parquet; .npy (one column, vector); a folder; or what
-            is in memory (a DataFrame, a dict of columns, a list of rows), whose paths are below the working directory.
+        data: csv, tsv, jsonl, ndjson or JSON, also packed (.gz); Parquet; .npy (one column, vector); WebDataset's tars,
+            one or a folder of them; a folder; or what is in memory (a DataFrame, a dict of columns, a list of rows),
+            whose paths are below the working directory.
         encoding: of text files. named: columns that the caller will ask for: of several separators that a csv may have,
             the one that finds them is taken; "a.b" is made of what lies nested in column a; of a folder the captions
             ("text") are read where they are among them, or nothing is.
@@ -79,6 +81,9 @@ def read_table(
         raise ChiasmError(
             f"no file or folder {str(data)!r}: wanted a table ({', '.join(TABLES)}) or a folder of media."
         )
+    if shards := [path] if is_shard(path) else shards_of(path):
+        cells, notes = read_shards(shards, encoding)
+        return Table(cells | nested(cells, [composed(n) for n in named]), path if path.is_dir() else path.parent, notes)
     if path.is_dir():
         cells, notes = read_folder(path, encoding, path if root is None else Path(root), [composed(n) for n in named])
         return Table(cells, path, notes)
