@@ -32,7 +32,7 @@ class Server:
         """Status, JSON (or bytes) and headers of one request; a body that is no bytes is sent as JSON."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
         named = {name.replace("_", "-"): value for name, value in headers.items()}
-        if body is not None and not isinstance(body, bytes):
+        if isinstance(body, dict | list):
             body, named = json.dumps(body).encode(), {"content-type": "application/json"} | named
         try:
             connection.request(method, path, body, named)
@@ -40,7 +40,8 @@ class Server:
             data, told = answer.read(), {name.lower(): value for name, value in answer.getheaders()}
         finally:
             connection.close()
-        return answer.status, json.loads(data) if told.get("content-type") == "application/json" else data, told
+        is_json = data and told.get("content-type") == "application/json"
+        return answer.status, json.loads(data) if is_json else data, told
 
     def search(self, words: str, **more: Any) -> Any:
         """The answer to some words, which has to be one."""

@@ -15,6 +15,7 @@ from PIL import Image
 
 from _served import index, server, start  # noqa: F401 (fixtures)
 from chiasm.collection import Collection
+from chiasm.serve.tokens import Tokens
 
 
 def test_words_find_what_the_collection_finds(server, index):
@@ -63,6 +64,17 @@ def test_hits_and_items_say_how_large_their_pictures_are(server, index):
         assert (one["width"], one["height"]) == Image.open(index / "Pictures" / one["path"]).size
 
 
+def test_head_is_answered_where_get_is_without_a_body(server):
+    for path in ("/health", "/what", "/", "/page/main.js", "/media/3/still?side=200", "/media/3"):
+        status, data, headers = server.ask("HEAD", path)
+        got = server.ask("GET", path)
+        assert (status, data) == (got[0], b"")
+        assert headers["content-length"] == got[2]["content-length"]
+        assert headers["x-content-type-options"] == "nosniff"
+    assert server.ask("HEAD", "/nothing")[0] == 404
+    assert server.ask("HEAD", "/search")[0] == 405
+
+
 def test_the_ledger_and_the_files_agree(server):
     ledger = server.ask("GET", "/ledger")[1]
     assert ledger["seen"] == ledger["searchable"] + ledger["failed"] + ledger["waiting"] == 30
@@ -88,6 +100,9 @@ def test_who_has_a_token_may_do_what_it_is_for_and_no_more(index, tmp_path):
         ).stdout.strip()
         for scope in ("read", "admin")
     }
+    again = subprocess.run([*run, "read", "--tokens", str(tokens)], capture_output=True, text=True)
+    assert (again.returncode, "which has one" in again.stderr) == (1, True)
+    assert Tokens(tokens).scopes(made["read"])
     assert tokens.stat().st_mode & 0o777 == 0o600
     assert not any(token in tokens.read_text() for token in made.values())
     server = start(index, "--tokens", str(tokens))

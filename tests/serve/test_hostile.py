@@ -70,6 +70,9 @@ def test_a_question_that_is_none_is_refused_with_its_reason(server, body, status
         ("GET", "/media/99999999999999999999999", {}, 404, "item"),
         ("GET", "/media/1/still?side=7", {}, 422, "invalid"),
         ("GET", "/items?k=0", {}, 422, "invalid"),
+        ("GET", "/items?limit=5", {}, 422, "invalid"),
+        ("GET", "/ledger?k=5", {}, 422, "invalid"),
+        ("POST", "/search?k=5", {}, 422, "invalid"),
         ("DELETE", "/items/1", {}, 405, "method"),
         ("GET", "/nothing", {}, 404, "not_found"),
     ],
@@ -96,6 +99,18 @@ def test_a_body_that_is_too_large_is_not_read_to_its_end(server):
             b"Content-Length: 99999999999\r\n\r\n"
         )
         assert line.recv(4096).startswith(b"HTTP/1.1 413 ")
+
+
+def test_who_sends_all_of_what_is_too_large_before_listening_still_hears_why(server):
+    for body in (b"x" * (40 * 2**20), iter([b"x" * 2**20] * 40)):  # of a length that is told, and in chunks
+        status, told, headers = server.ask("POST", "/uploads", body, content_type="image/png")
+        assert (status, told["error"]["code"], headers["connection"]) == (413, "too_large", "close")
+
+
+def test_what_an_address_asks_that_is_not_known_is_told_with_what_is(server):
+    said = server.ask("GET", "/items?limit=5&k=2")[1]["error"]["message"]
+    assert said.startswith("wanted nothing but state, after,")
+    assert said.endswith("got limit.")
 
 
 def test_who_leaves_early_or_sends_nonsense_harms_nobody(server):

@@ -125,12 +125,13 @@ _FILE = click.option("--tokens", "file", required=True, metavar="FILE", help="Wh
     show_default=True,
     help="read: search; write: add, teach and mark too; admin: paths and figures too.",
 )
+@click.option("--replace", is_flag=True, help="NAME has a token: make another, and that one is good no longer.")
 @click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
-def add_command(name: str, file: str, scope: str, as_json: bool) -> None:
-    """Make a token for NAME. It is shown once; an earlier one of that name is good no longer."""
+def add_command(name: str, file: str, scope: str, replace: bool, as_json: bool) -> None:
+    """Make a token for NAME. It is shown once."""
     from chiasm.serve.tokens import Tokens
 
-    token = Tokens(file).add(name, [scope])
+    token = Tokens(file).add(name, [scope], replace=replace)
     if as_json:
         echo_json({"name": name, "scope": scope, "token": token})
     else:

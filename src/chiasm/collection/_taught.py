@@ -14,9 +14,10 @@ from chiasm.collection._catalog import Catalog
 from chiasm.data.folder import modality_of
 from chiasm.errors import ChiasmError
 
-__all__ = ["Taught", "checked_name", "forgotten", "keep", "kept", "said"]
+__all__ = ["LONGEST_NAME", "Taught", "checked_name", "forgotten", "keep", "kept", "said"]
 
-_LONGEST = 60
+LONGEST_NAME = 60
+"""Letters of a taught name."""
 _SIGNS = ("+", "-", "−", "＋", "－")
 
 _EVERYWHERE = frozenset(
@@ -55,9 +56,9 @@ def checked_name(name: str) -> str:
     Raises a ChiasmError for one that could not be found among words.
     """
     found = " ".join(unicodedata.normalize("NFC", name).split())
-    if not found or not (found[0].isalnum() and found[-1].isalnum()) or len(found) > _LONGEST:
+    if not found or not (found[0].isalnum() and found[-1].isalnum()) or len(found) > LONGEST_NAME:
         raise ChiasmError(
-            f"wanted a name that begins and ends with a letter or a digit, at most {_LONGEST} characters, got {name!r}."
+            f"wanted a name that begins and ends with a letter or a digit, at most {LONGEST_NAME} characters, got {name!r}."
         )
     if modality_of(found) or set('/\\*"“”「」') & set(found) or any(part in _SIGNS for part in found.split()):
         raise ChiasmError(

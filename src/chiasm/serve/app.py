@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
-from fastapi import FastAPI, Request, Response
+from fastapi import Depends, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, JSONResponse, PlainTextResponse, RedirectResponse
 from starlette.exceptions import HTTPException
@@ -75,6 +75,7 @@ def make_app(
         docs_url=None,
         redoc_url=None,
         lifespan=lifespan,
+        dependencies=[Depends(_known)],
         responses={"4XX": {"model": s.Failure}, "5XX": {"model": s.Failure}},
     )
 
@@ -312,6 +313,17 @@ def make_app(
 
     streams = {"/uploads": limits.asked, "/items": limits.upload}
     return Guard(app, hosts, tokens, sessions, limits, metrics, streams)
+
+
+async def _known(request: Request) -> None:
+    """Raise a Refusal for what an address asks that the route does not know: it would be passed over in silence."""
+    if request.state.head:
+        request.scope["method"] = "HEAD"  # whoever answers with a file sends its headers alone
+    route = request.scope["route"]
+    known = [field.alias for field in route.dependant.query_params]
+    if route.include_in_schema and (strange := sorted(set(request.query_params) - set(known))):
+        said = f"wanted nothing but {', '.join(known)}" if known else "wanted nothing"
+        raise Refusal(422, "invalid", f"{said} behind the ? of {route.path}, got {', '.join(strange)[:100]}.")
 
 
 def _asset(name: str) -> Response:

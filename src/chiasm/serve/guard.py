@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import secrets
 import time
@@ -43,6 +44,11 @@ _HEADERS = (
 
 _SAFE = ("GET", "HEAD")
 
+_LINGERS = 5.0
+"""Seconds that what is too large may go on arriving once it was refused: who is cut off earlier may lose the answer."""
+_UNREAD = 64 * 2**20
+"""Bytes that may go on arriving."""
+
 
 class Guard:
     """An ASGI application before another one.
@@ -75,7 +81,9 @@ class Guard:
             return
         name, started, status = secrets.token_hex(6), time.monotonic(), 500
         begun = False
-        scope.setdefault("state", {})["request"] = name
+        scope.setdefault("state", {}).update(request=name, head=scope["method"] == "HEAD")
+        if scope["state"]["head"]:  # found as GET is; no body is sent, since whoever sends it sees HEAD
+            scope = {**scope, "method": "GET"}
         headers = {key.decode("latin-1"): value.decode("latin-1") for key, value in scope["headers"]}
 
         async def answer(message: MutableMapping[str, Any]) -> None:
@@ -88,6 +96,10 @@ class Guard:
                 if b"cache-control" not in given:
                     held.append((b"cache-control", b"no-store"))
                 message["headers"] = [*held, (b"x-request-id", name.encode())]
+            if status == 413 and message["type"] == "http.response.body" and not message.get("more_body"):
+                await send({**message, "more_body": True})
+                await _passed_over(receive)
+                message = {"type": "http.response.body"}
             await send(message)
 
         try:
@@ -211,6 +223,17 @@ async def _within(receive: Receive, seconds: float) -> MutableMapping[str, Any]:
         return await asyncio.wait_for(receive(), max(seconds, 0.001))
     except TimeoutError:
         raise Refusal(408, "slow", "the request did not arrive in time.", {"Connection": "close"}) from None
+
+
+async def _passed_over(receive: Receive) -> None:
+    """Read what is still sent, within bounds, and keep nothing of it."""
+    until, left = time.monotonic() + _LINGERS, _UNREAD
+    with contextlib.suppress(Refusal):
+        while left > 0:
+            message = await _within(receive, until - time.monotonic())
+            left -= len(message.get("body", b""))
+            if message["type"] == "http.disconnect" or not message.get("more_body"):
+                return
 
 
 def _too_large(most: int) -> Refusal:

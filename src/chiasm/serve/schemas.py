@@ -6,6 +6,8 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
+from chiasm.collection import LONGEST_NAME
+
 __all__ = [
     "Added",
     "Ask",
@@ -208,7 +210,7 @@ class Teach(_Strict):
     model_config = ConfigDict(
         strict=True, extra="forbid", json_schema_extra={"examples": [{"name": "rex", "items": [3, 5, 8, 13, 21]}]}
     )
-    name: Annotated[str, StringConstraints(min_length=1, max_length=100, strip_whitespace=True)]
+    name: Annotated[str, StringConstraints(min_length=1, max_length=LONGEST_NAME, strip_whitespace=True)]
     items: Annotated[list[Key], Field(min_length=1, max_length=200)]
 
 

@@ -53,10 +53,13 @@ class Tokens:
         self._read()
         return {name: tuple(scope for scope in SCOPES if scope in held) for name, held in self._known.values()}
 
-    def add(self, name: str, scopes: Iterable[str]) -> str:
-        """Make a token, 43 letters of 32 random bytes; what the name had before is no longer good.
+    def add(self, name: str, scopes: Iterable[str], *, replace: bool = False) -> str:
+        """Make a token, 43 letters of 32 random bytes.
 
-        Raises a ChiasmError for a scope that is none, or no name.
+        Args:
+            replace: take the place of the token that the name has, which is good no longer.
+
+        Raises a ChiasmError for a scope that is none, no name, and one that has a token where it is not to be replaced.
         """
         wanted = list(scopes)
         for scope in wanted:
@@ -66,6 +69,11 @@ class Tokens:
             raise ChiasmError("wanted a name for the token and at least one scope (read, write, admin).")
         token = secrets.token_urlsafe(32)
         self._read()
+        if name in self.names() and not replace:
+            raise ChiasmError(
+                f"wanted a name without a token, got {name}, which has one: take another name, remove that token, or "
+                "replace it."
+            )
         kept = {hash_: told for hash_, told in self._known.items() if told[0] != name}
         self._write(kept | {_hash(token): (name, _whole(wanted))})
         return token

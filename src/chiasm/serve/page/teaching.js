@@ -22,7 +22,7 @@ $("names-open").addEventListener("click", names);
 /** Ask for the name of some items, teach it, and show what it measured. */
 function ask(ids) {
   const said = make("div", { role: "status" });
-  const field = make("input", { id: "name", type: "text", required: true, maxlength: 100, autocomplete: "off" });
+  const field = make("input", { id: "name", type: "text", required: true, maxlength: 60, autocomplete: "off" });
   const go = make("button", { class: "strong" }, say("teachDo"));
   const looks = ids.slice(0, MOST).map((id) => make("img", { src: api.still(id, 200), alt: "" }));
   const form = make(
