@@ -179,6 +179,7 @@ def test_words_are_read_as_the_command_line_reads_them(server):
 def test_the_command_takes_the_files_in_where_it_is_given_a_model(index, tmp_path, monkeypatch):
     import chiasm.cli.serve as command
     from chiasm.cli import cli
+    from chiasm.cli._words import flags
 
     served = []
     monkeypatch.setattr(command, "serve_collection", lambda collection, *_: served.append(collection))
@@ -191,6 +192,24 @@ def test_the_command_takes_the_files_in_where_it_is_given_a_model(index, tmp_pat
         assert not again.exit_code, again.output
     assert [one.ledger()["searchable"] for one in served] == [30, 30]
     assert {one.path for one in served} == {tmp_path / "p.index"}
+    shutil.copytree(index / "Pictures", tmp_path / "Others")
+    other = ["serve", str(tmp_path / "p.chiasm"), str(tmp_path / "Others")]
+    refused = CliRunner().invoke(cli, other)
+    assert "--to INDEX" in flags(str(refused.exception))
+    elsewhere = CliRunner().invoke(cli, [*other, "--to", str(tmp_path / "others.index")])
+    assert not elsewhere.exit_code, elsewhere.output
+    assert served[-1].path == tmp_path / "others.index"
+    assert "--to" in str(CliRunner().invoke(cli, ["serve", str(index / "p.index"), "--to", "x"]).exception)
+
+
+def test_what_is_alike_an_item_is_not_judged_and_the_sentence_says_why(server):
+    ask = {"terms": [{"item": 9}], "reject": 0.1}
+    status, told, _ = server.ask("POST", "/search", ask)
+    assert (status, told["error"]["code"]) == (422, "not_possible")
+    assert "one of 'image', which answers" in told["error"]["message"]
+    assert "val" not in told["error"]["message"]
+    found = server.ask("POST", "/search", {**ask, "lenient": True})[1]
+    assert (found["judged"], found["hits"][0]["id"]) == (False, 9)
 
 
 def test_a_question_in_a_script_that_nobody_judges_is_told_as_not_judged(server):

@@ -9,7 +9,8 @@ import threading
 import pytest
 
 from _served import index, start  # noqa: F401 (a fixture)
-from chiasm.collection import Collection
+from chiasm.collection import LONGEST_NAME, Collection
+from chiasm.serve.app import PAGE
 from conftest import make_pictures
 
 
@@ -48,6 +49,9 @@ def test_a_file_that_was_added_is_found_at_once_and_lies_in_the_folder(server, o
     assert (server.home / "Pictures" / item["path"]).read_bytes() == others[0]
     sent = server.ask("POST", "/uploads", others[0], content_type="image/png")[1]["upload"]
     assert server.ask("POST", "/search", {"terms": [{"upload": sent}], "k": 1})[1]["hits"][0]["id"] == item["id"]
+    again = server.ask("POST", "/items?name=again.png", others[0], content_type="image/png")[1]
+    assert (again["new"], again["item"]) == (False, item)
+    assert again["message"] == f"a file of the same bytes is here already: no. {item['id']} (new.png)."
     assert server.ask("GET", "/ledger")[1]["searchable"] == 31
     assert Collection(server.home / "p.index").update() == {"seen": 31, "searchable": 31, "failed": 0, "waiting": 0}
 
@@ -95,6 +99,21 @@ def test_a_taught_name_is_found_and_forgotten(server):
     assert server.ask("DELETE", "/names/rex")[0] == 200
     assert server.search("rex", k=5)["hits"] == before
     assert server.ask("DELETE", "/names/rex")[0] == 422
+
+
+def test_a_name_is_at_most_so_long_and_one_limit_is_told(server):
+    for name, status in (("x" * LONGEST_NAME, 200), ("x" * (LONGEST_NAME + 1), 422)):
+        assert server.ask("POST", "/teach", {"name": name, "items": [1, 2]})[0] == status
+    schema = server.ask("GET", "/openapi.json")[1]["components"]["schemas"]["Teach"]["properties"]["name"]
+    assert schema["maxLength"] == LONGEST_NAME
+    assert f"maxlength: {LONGEST_NAME}," in (PAGE / "teaching.js").read_text()
+
+
+def test_a_name_taught_by_nearly_all_items_has_no_figure_that_could_not_be_otherwise(server):
+    every = [item["id"] for item in server.ask("GET", "/items")[1]["items"]]
+    told = server.ask("POST", "/teach", {"name": "rex", "items": every[9:]})[1]["told"]
+    assert told["measured"] is None
+    assert "10 that are not taught" in told["note"]
 
 
 def test_marks_count_when_the_same_words_are_asked_again(server):

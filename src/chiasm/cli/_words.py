@@ -10,9 +10,9 @@ __all__ = ["flags", "typed"]
 
 _NAMES = """
 text image audio video vector number category date label id group split encoding column root to window normal space
-allow_leaks allow_train learn hearing
+allow_leaks allow_train learn hearing path
 """.split()
-_OTHER = {"space": "model"}
+_OTHER = {"space": "model", "path": "to"}
 
 _PAIR = r"""(?:'[^']*'|"[^"]*"): (?:'[^']*'|"[^"]*")"""
 _PAIRS = re.compile(rf"\b(where|columns)=\{{({_PAIR}(?:, {_PAIR})*)\}}")

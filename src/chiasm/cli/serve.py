@@ -24,6 +24,7 @@ from chiasm.scale import Bars
 @click.option(
     "--name", multiple=True, metavar="HOST", help="A name that the server is called by, behind a proxy; repeat."
 )
+@click.option("--to", metavar="INDEX", help="With a MODEL: the index of DATA; default: MODEL with .index.")
 @click.option("--score", metavar="FILE", help="Of its model, what chiasm score --json printed: the page shows it.")
 @click.option(
     "--threads", type=click.IntRange(1, 256), help="Texts encoded at once; default: as many as there are cores."
@@ -37,6 +38,7 @@ def serve_command(
     port: int,
     tokens: str | None,
     name: tuple[str, ...],
+    to: str | None,
     score: str | None,
     threads: int | None,
     as_json: bool,
@@ -56,14 +58,16 @@ def serve_command(
         raise ChiasmError(f"{tokens} holds no token yet: chiasm token add NAME --tokens {tokens} makes one.")
     check_host(host, known)
     told = read_score(score) if score else None
-    serve_collection(_collection(index, data), host, port, known, name, told, threads, as_json)
+    serve_collection(_collection(index, data, to), host, port, known, name, told, threads, as_json)
 
 
-def _collection(index: str, data: str | None) -> Collection:
-    """The index, or the one beside a model that is built, or brought up to date, with some data."""
+def _collection(index: str, data: str | None, to: str | None) -> Collection:
+    """The index, or that of a model and some data, which is built, or brought up to date."""
     if data is not None:
-        place = Path(index)
-        return Collection.build(place.with_suffix(".index"), place, data, progress=Bars("index"))
+        place = Path(to) if to else Path(index).with_suffix(".index")
+        return Collection.build(place, index, data, progress=Bars("index"))
+    if to is not None:
+        raise ChiasmError(f"wanted a model and the files to search with it together with --to, got {index} alone.")
     found = load(index)
     if not isinstance(found, Collection):
         raise ChiasmError(

@@ -49,8 +49,13 @@ def luck(others: Others, files: np.ndarray, examples: np.ndarray, seed: int = 0)
     return float((1 + (chance.mean(axis=1) <= own.mean()).sum()) / (1 + _SETS))
 
 
-def measured(ranks: list[int], of: int, share: float | None) -> dict[str, Any]:
-    """What the ranks of held-out examples among `of` files and themselves say; `share` as `luck` gives it."""
+def measured(ranks: list[int], of: int, share: float | None) -> dict[str, Any] | None:
+    """What the ranks of held-out examples among `of` files and themselves say; `share` as `luck` gives it.
+
+    None among fewer files than are counted as the first ones: every example is among them, whatever was learned.
+    """
+    if of < _FIRST:
+        return None
     (value,), (low,), (high,) = bootstrap(np.array([rank <= _FIRST for rank in ranks]), np.arange(len(ranks)))
     return {
         "ranks": ranks,
@@ -65,7 +70,7 @@ def measured(ranks: list[int], of: int, share: float | None) -> dict[str, Any]:
 def note(name: str, found: dict[str, Any] | None) -> str:
     """What the measurement means, in a sentence; nothing where it is well."""
     if found is None:
-        return f"how well {name!r} is found is unmeasured: that takes two files at least."
+        return f"how well {name!r} is found is unmeasured: that takes two files at least, and {_FIRST} that are not taught."
     if found["by_luck"]:
         return f"{name!r} is not found better than by chance: the model sees nothing that its files have in common."
     return ""

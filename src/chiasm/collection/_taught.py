@@ -58,7 +58,8 @@ def checked_name(name: str) -> str:
     found = " ".join(unicodedata.normalize("NFC", name).split())
     if not found or not (found[0].isalnum() and found[-1].isalnum()) or len(found) > LONGEST_NAME:
         raise ChiasmError(
-            f"wanted a name that begins and ends with a letter or a digit, at most {LONGEST_NAME} characters, got {name!r}."
+            "wanted a name that begins and ends with a letter or a digit, at most "
+            f"{LONGEST_NAME} characters, got {name!r}."
         )
     if modality_of(found) or set('/\\*"“”「」') & set(found) or any(part in _SIGNS for part in found.split()):
         raise ChiasmError(

@@ -51,8 +51,8 @@ class Teaching(Asking):
         Returns `name`, `view`, `pictures` (all that it has), `added`, `measured`, `note` and `alike`. `measured`: each
         example searched for by the others, its rank among the files that are not taught (`median_rank`, and of the
         share in the first 10 a 95 % interval, `first_10`; `chance` of that; `of` how many files), None where there is
-        one; `by_luck`: whether as many files at random often find each other as well, None among fewer than twenty.
-        `alike`: the files nearest to it that were not taught, to add or to leave.
+        one, or are fewer than ten others; `by_luck`: whether as many files at random often find each other as well,
+        None among fewer than twenty. `alike`: the files nearest to it that were not taught, to add or to leave.
 
         Raises a ChiasmError for a file that cannot be read, and a name that could not be found among words.
         """

@@ -114,10 +114,12 @@ class Collection(Adding):
                 begin(at, saved, {**facts, "windows": windows_of(saved, window)})
             made = cls(at)
             if (made.folder, made._of) != (source, given):
-                raise ChiasmError(f"{at} is the index of {made._of}, got {given}: name another place.")
+                raise ChiasmError(f"{at} is the index of {made._of}, got {given}: name another place (path='INDEX').")
             digest, engine = made._catalog.facts("model", "engine")
             if recipe.digest_of(saved) != digest:
-                raise ChiasmError(f"{at} was built with another model: switch it to this one, or name another place.")
+                raise ChiasmError(
+                    f"{at} was built with another model: switch it to this one, or name another place (path='INDEX')."
+                )
             if index not in (None, engine):
                 raise ChiasmError(f"{at} keeps its vectors in {engine!r}, got {index!r}: name another place.")
             if place and not set(PLACE) <= set(made.columns):

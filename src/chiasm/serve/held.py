@@ -197,11 +197,14 @@ class Held:
         return s.Explained(why=made[0][0]["why"])
 
     def add(self, draft: Path, name: str, paths: bool) -> s.Added:
-        """Take in a file that was sent."""
+        """Take in a file that was sent; what is there already, by its bytes, stays as it is."""
         key = self.collection.add(draft, name)
         item = self.collection.item(key)
         assert item is not None
-        return s.Added(item=_item(item, paths), message=item["message"])
+        new = not draft.exists()  # else it was not moved into the folder
+        known = f"no. {key} ({item['item']})" if paths else f"no. {key}"
+        message = item["message"] if new else f"a file of the same bytes is here already: {known}."
+        return s.Added(item=_item(item, paths), new=new, message=message)
 
     def teach(self, ask: s.Teach) -> s.Named:
         """Teach a name by items."""

@@ -201,6 +201,8 @@ class Added(BaseModel):
     """A file that was added, or not, and why."""
 
     item: Item
+    new: bool = True
+    """False: a file of the same bytes is here already; it is `item`."""
     message: str = ""
 
 

@@ -10,6 +10,7 @@ const SENTENCES = {
   "that token is not good here.": "此令牌无效。",
 };
 const PATTERNS = [
+  [/^a file of the same bytes is here already: no\. (\d+)(.*)\.$/s, "已有同一文件：第 $1 项$2"],
   [/^marks from before count: (\d+) \+, (\d+) -$/, "以前的标记也计入：$1 个多找，$2 个不要"],
   [/^captions did not count: .*$/s, "说明文字没有计入（只在单独的文字搜索中计入）"],
   [/^read text did not count: .*$/s, "图中文字没有计入（只在单独的文字搜索中计入）"],

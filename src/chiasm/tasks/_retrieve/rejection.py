@@ -216,6 +216,11 @@ def odds_here(calibration: Calibration, start: str, to: str, gallery: Any = None
 def _known(calibration: Calibration, start: str, to: str, gallery: Any = None) -> dict[str, np.ndarray]:
     """What is known of an ordered pair of views; in another gallery its `best` there, and what is `near`."""
     known = calibration.get(start, {}).get(to)
+    if known is None and start == to:
+        raise ChiasmError(
+            f"wanted a question of another view to know what a match scores, got one of {start!r}, which answers: how "
+            "alike two of one view have to be is nowhere known, so search without rejecting."
+        )
     if known is None:
         raise ChiasmError(
             f"wanted validation rows with {start!r} and {to!r} to know what a match scores, got a model that was "
