@@ -61,8 +61,10 @@ def index(tmp_path_factory: pytest.TempPathFactory) -> Path:
         split=["val" if i % 3 == 2 else "train" for i in range(96)],
     )
     model = Retrieve(encoders={"text": "hashed_text", "image": "pixel_image"}, align="cca").fit(views)
-    for name, text in make_pictures(home / "Pictures", 30, seed=5)[:15]:
-        (home / "Pictures" / name).with_suffix(".txt").write_text(text)
+    for i, (name, text) in enumerate(make_pictures(home / "Pictures", 30, seed=5)):
+        os.utime(home / "Pictures" / name, (day := 1.7e9 + 86400 * (7 * i % 30), day))
+        if i < 15:
+            (home / "Pictures" / name).with_suffix(".txt").write_text(text)
     Collection.build(home / "p.index", model, home / "Pictures")
     return home
 

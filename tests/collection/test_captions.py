@@ -17,7 +17,7 @@ from PIL import Image, ImageDraw, ImageFont
 import chiasm
 from chiasm.cli.search import search_command
 from chiasm.collection import Collection
-from chiasm.collection._fused import Fused, Scale, Terms, fused
+from chiasm.collection._fused import Fused, Scale, Terms, carried, fused
 from chiasm.encode.hashed_text import HashedText
 from chiasm.encode.pixel_image import PixelImage
 from chiasm.errors import ChiasmError
@@ -398,3 +398,14 @@ def test_the_ranking_of_pictures_alone_is_untouched_where_nothing_is_said(home, 
     alone = Fused(gallery, {}, {}, None, [None]).best(query, 9)[0]
     assert plain == [(hit["item"], hit["score"]) for hit in alone]
     assert [hit["item"] for hit in made.hits({"text": ["a red circle"]}, k=9)[0]] == [name for name, _ in plain]
+
+
+def test_names_are_withheld_of_a_hit_that_its_caption_carried_and_of_no_other():
+    names = [{"name": "television", "share": 1.0}]
+    shares = (0.8, 0.5, None)
+    hits = [{"why": {"names": names, **({"caption": {"share": share}} if share else {})}} for share in shares]
+    carried(hits)
+    assert "names" not in hits[0]["why"]
+    assert "whose share is 0.20" in hits[0]["why"]["withheld"]["names"]
+    assert [hit["why"].get("names") for hit in hits[1:]] == [names, names]
+    assert not any("withheld" in hit["why"] for hit in hits[1:])

@@ -84,6 +84,37 @@ def test_the_ledger_and_the_files_agree(server):
     assert rest["next"] is None
 
 
+def test_files_are_listed_that_meet_conditions_the_newest_first_page_by_page(server, index):
+    pictures = sorted((index / "Pictures").glob("*.png"))
+    dates = {path.name: int(path.stat().st_mtime) for path in pictures}
+
+    def listed(asked):
+        found, after = [], 0
+        while after is not None:
+            status, told, _ = server.ask("GET", f"/items?k=3&after={after}{asked}")
+            assert status == 200, told
+            found += [item["path"] for item in told["items"]]
+            after = told["next"]
+        return found
+
+    red = [path.name for path in pictures if "red" in _caption(path)]
+    assert sorted(listed("&where=caption~red")) == red
+    assert len(red) > 3
+    assert listed("&where=caption~red&where=kind=audio") == []
+    for sort, sign in (("-date", -1), ("date", 1)):
+        found = listed(f"&sort={sort}")
+        assert sorted(found) == sorted(dates)
+        assert [dates[name] for name in found] == sorted(dates.values(), key=lambda at, sign=sign: sign * at)
+    assert set(listed("&sort=-date&where=caption~red")) == set(red)
+    for wrong in ("sort=size", "where=nothing=1", "where=date", "sort=date&after=9999"):
+        assert server.ask("GET", f"/items?{wrong}")[0] == 422
+
+
+def _caption(path):
+    text = path.with_suffix(".txt")
+    return text.read_text() if text.exists() else ""
+
+
 def test_a_server_without_tokens_stays_on_this_machine(index):
     command = [sys.executable, "-m", "chiasm", "serve", str(index / "p.index"), "--host", "0.0.0.0", "--port", "0"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60)
@@ -119,6 +150,7 @@ def test_who_has_a_token_may_do_what_it_is_for_and_no_more(index, tmp_path):
         for more in ({"where": ["path~a"]}, {"where": ["path!=a"]}, {"sort": "-path", "among": 5}):
             assert server.ask("POST", "/search", {**question, **more}, **bearer["read"])[0] == 403
             assert server.ask("POST", "/search", {**question, **more}, **bearer["admin"])[0] == 200
+        assert server.ask("GET", "/items?where=path~a", **bearer["read"])[0] == 403
         assert "path" not in server.ask("GET", "/what", **bearer["read"])[1]["columns"]
         assert server.ask("GET", "/metrics", **bearer["read"])[1]["error"]["code"] == "scope"
         assert server.ask("GET", "/metrics", **bearer["admin"])[0] == 200

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import io
+import json
+import os
 import re
 import shutil
 from collections.abc import Callable, Iterator
@@ -48,8 +50,9 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     )
     model = Retrieve(encoders={"text": "hashed_text", "image": "pixel_image"}, align="cca").fit(views)
     folder = home / "Pictures"
-    for name, text in make_pictures(folder, 60, seed=5):
+    for i, (name, text) in enumerate(make_pictures(folder, 60, seed=5)):
         (folder / name).with_suffix(".txt").write_text(text)
+        os.utime(folder / name, (day := 1.7e9 + 86400 * (7 * i % 60), day))
     for i, size in enumerate([(320, 160), (120, 240), (300, 200), (160, 200)]):
         shape_image("red", "circle", size=200, seed=i).resize(size).save(folder / f"ratio{i}.png")
     shutil.copy(folder / "0000.png", folder / "copy.png")
@@ -244,6 +247,28 @@ def test_a_filter_chooses_and_back_and_reload_keep_the_question(tab, server):
     one.shows(ids(server, "a circle"))
     page.go_back()
     page.wait_for_selector("text=/Nothing (that )?meets these filters/")
+
+
+def test_what_is_there_can_be_chosen_and_put_in_order_before_anything_is_asked(tab, server):
+    needs(server, "filter")
+    one = tab()
+    page = one.open()
+    page.click("#filters-open")
+    assert not page.get_by_label("Only true matches").is_visible()
+    page.get_by_label("Order").select_option("Newest first")
+    newest = [item["id"] for item in server.ask("GET", "/items?state=searchable&k=48&sort=-date")[1]["items"]]
+    one.shows(newest)
+    assert newest != sorted(newest)
+    page.get_by_label("Caption holds").fill("yellow")
+    page.keyboard.press("Enter")
+    chosen = server.ask("GET", "/items?state=searchable&k=48&sort=-date&where=caption~yellow")[1]["items"]
+    until(page, lambda: one.found() == [item["id"] for item in chosen])
+    assert page.inner_text("#status") == f"{len(chosen)} items"
+    page.get_by_label("Caption holds").fill("nothing of this kind")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("text=Nothing meets these filters")
+    page.click("text=Clear the filters")
+    one.shows(newest)
 
 
 def test_nothing_matches_is_said_and_the_nearest_are_one_click_away(tab, server):
@@ -672,6 +697,70 @@ def test_the_ledger_and_the_report_are_one_click_away(tab, server):
         one.wrong = [told for told in one.wrong if "404" not in told]
 
 
+def told(value: float) -> dict[str, float]:
+    return {"value": value, "low": value - 0.05, "high": value + 0.05}
+
+
+SCORE = {
+    "directions": [
+        {"from": "text", "to": "image", "from_modality": "text", "to_modality": "image", "queries": 200, "gallery": 300}
+        | {"R@1": told(0.3), "R@5": told(0.5), "R@10": told(0.6), "chance": {"R@1": 0.003, "R@5": 0.02, "R@10": 0.03}}
+    ]
+}
+
+
+@pytest.mark.parametrize("locale", ["en-US", "zh-CN"])
+def test_the_model_says_how_often_it_is_right_what_it_learned_from_and_what_it_cannot(tab, server, tmp_path, locale):
+    (tmp_path / "score.json").write_text(json.dumps(SCORE))
+    served = start(server.home, "--score", str(tmp_path / "score.json"))
+    try:
+        page = tab(served, locale=locale).open()
+        page.click("#about-open")
+        page.wait_for_selector(".scores")
+        cells = page.eval_on_selector_all(".scores tbody td", "all => all.map(one => one.textContent)")
+        assert cells == ["30 [25, 35]", "50 [45, 55]", "60 [55, 65]", "0.3", "2", "3"]
+        learned, cannot = page.eval_on_selector_all(".said", "all => all.map(one => one.innerText)")
+        assert "64" in learned  # of 96 rows those that are no validation rows
+        assert "40 [35, 45]" in cannot  # of 100 that are not among the first 10
+        said = [*page.eval_on_selector_all(".scores th", "all => all.map(one => one.textContent)"), learned, cannot]
+        english = [one for one in said if re.search("[A-Za-z]{2}", one)]
+        assert english == (said if locale == "en-US" else [])
+        assert not page.evaluate("document.querySelector('#about details:last-of-type').open")
+    finally:
+        served.process.terminate()
+        served.process.wait(20)
+
+
+def test_how_much_of_a_hit_its_caption_was_is_told(tab, server):
+    hits = server.search("a red circle", k=48)["hits"]
+    place, hit = next((i, hit) for i, hit in enumerate(hits) if hit["why"].get("caption", {}).get("share", 0) > 0)
+    page = tab().open("#q=a+red+circle&all=1")
+    page.locator(".face").nth(place).click()
+    share = round(100 * hit["why"]["caption"]["share"])
+    page.wait_for_selector(".names")
+    assert page.eval_on_selector_all(".names li", "all => all.map(one => one.innerText.trim())")[:2] == [
+        f"caption {share} %",
+        f"picture {100 - share} %",
+    ]
+
+
+def test_a_word_behind_a_minus_is_taken_out_as_search_engines_have_it(tab):
+    page = tab().open()
+    read = {
+        "circle -red": "circle - red",
+        "-red a circle -big": "a circle - red - big",
+        'circle -red "a -b"': 'circle "a -b" - red',
+        "圆形 -红色": "圆形 - 红色",
+        "e-mail -5 - red": "e-mail -5 - red",
+        "-red": "-red",
+        " two  words ": "two  words",
+    }
+    made = page.evaluate(
+        "all => import('/page/question.js').then(({ written }) => all.map(one => written(one)))", list(read)
+    )
+    assert made == list(read.values())
+
+
 def test_who_has_no_token_is_asked_for_it(tab, server, tmp_path):
     token = Tokens(tmp_path / "tokens.json").add("anna", ["read"])
     served = start(server.home, "--tokens", str(tmp_path / "tokens.json"))
@@ -704,6 +793,11 @@ def test_every_route_is_described_without_the_network(tab, server):
     paths = server.ask("GET", "/openapi.json")[1]["paths"]
     assert sorted(told) == sorted(f"{method.upper()} {path}" for path, held in paths.items() for method in held)
     assert one.page.evaluate("document.documentElement.scrollWidth") == 375
+    assert one.page.inner_text("h1") == "The routes of this server"
+    chinese = tab(locale="zh-CN")
+    chinese.page.goto(chinese.at + "docs")
+    assert chinese.page.inner_text("h1") == "服务器接口"
+    assert chinese.page.locator("main > p:visible").count() == 1
 
 
 def states(tab: Any, **options: Any) -> Iterator[tuple[str, Any]]:

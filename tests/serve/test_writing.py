@@ -11,6 +11,7 @@ import pytest
 from _served import index, start  # noqa: F401 (a fixture)
 from chiasm.collection import LONGEST_NAME, Collection
 from chiasm.serve.app import PAGE
+from chiasm.serve.tokens import Tokens
 from conftest import make_pictures
 
 
@@ -129,6 +130,43 @@ def test_marks_count_when_the_same_words_are_asked_again(server):
     assert server.ask("POST", "/feedback", {"words": "a circle"})[0] == 200
     assert server.search("a circle", k=30)["hits"] == hits
     assert server.ask("POST", "/feedback", {"words": "a circle", "more": [10**6]})[0] == 404
+
+
+def test_marks_of_two_people_stand_beside_each_other_and_the_sum_counts(home, tmp_path):
+    tokens = Tokens(tmp_path / "tokens.json")
+    anna, bob = ({"authorization": f"Bearer {tokens.add(name, ['write'])}"} for name in ("anna", "bob"))
+    server = start(home, "--tokens", str(tmp_path / "tokens.json"))
+
+    def asked():
+        return server.ask("POST", "/search", {"terms": [{"words": "a circle"}], "k": 30}, **bob)[1]
+
+    def marked(who, **marks):
+        assert server.ask("POST", "/feedback", {"words": "a circle", **marks}, **who)[0] == 200
+
+    try:
+        plain = asked()["hits"]
+        first, second, third = (hit["id"] for hit in plain[:3])
+        marked(anna, more=[first, second], less=[third])
+        marked(bob, more=[first], less=[second])  # of second they say the opposite
+        assert asked()["notes"] == ["marks from before count: 1 +, 1 -"]
+        marked(bob)
+        assert asked()["notes"] == ["marks from before count: 2 +, 1 -"]
+        marked(anna)
+        after = asked()
+        assert (after["notes"], after["hits"]) == ([], plain)
+    finally:
+        server.process.kill()
+        server.process.wait(20)
+
+
+def test_marks_of_before_it_was_kept_whose_they_are_still_count(home):
+    made = Collection(home / "p.index")
+    made._catalog.change("CREATE TABLE marks (words TEXT, id INTEGER, sign INTEGER, PRIMARY KEY (words, id))")
+    made._catalog.change("INSERT INTO marks VALUES ('a circle', 3, 1)")
+    assert made.marks("a circle") == (["0002.png"], [])
+    made.mark("a circle", less=[5], who="anna")
+    assert made.marks("a circle") == (["0002.png"], ["0004.png"])
+    assert not made._catalog.read("SELECT 1 FROM sqlite_master WHERE name = 'marks'")
 
 
 def test_several_terms_pages_and_reasons(server):

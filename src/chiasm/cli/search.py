@@ -212,7 +212,8 @@ def _reasons(hit: dict[str, Any]) -> list[str]:
         lines.append(
             f"region: {left}-{right} % from the left, {top}-{bottom} % from the top, {why['region']['share']:.2f}"
         )
-    return lines + [f"no {name}: {reason}" for name, reason in why.get("withheld", {}).items()]
+    withheld = {name: reason for name, reason in why.get("withheld", {}).items() if name != "names"}  # the share tells
+    return lines + [f"no {name}: {reason}" for name, reason in withheld.items()]
 
 
 def _draw(part: Any, target: str, query: str, hits: list, within: Views | None, root: str | None, file: Path) -> None:

@@ -21,7 +21,11 @@ from chiasm.files import lock, sync
 __all__ = ["Adding"]
 
 _LONGEST = 100
-_MARKS = "CREATE TABLE IF NOT EXISTS marks (words TEXT, id INTEGER, sign INTEGER, PRIMARY KEY (words, id))"
+_MARKS = (
+    "CREATE TABLE IF NOT EXISTS judged (words TEXT, who TEXT, id INTEGER, sign INTEGER, PRIMARY KEY (words, who, id))"
+)
+_OLDER = "marks"
+"""The table of before it was kept whose marks they are."""
 
 
 class Adding(Telling):
@@ -71,26 +75,47 @@ class Adding(Telling):
         os.close(handle)
         return Path(name)
 
-    def mark(self, words: str, more: Sequence[int] = (), less: Sequence[int] = ()) -> None:
-        """Keep which files, by their keys, were right and wrong for some words, in place of what was kept for them."""
+    def mark(self, words: str, more: Sequence[int] = (), less: Sequence[int] = (), who: str = "") -> None:
+        """Keep which files, by their keys, were right and wrong for some words.
+
+        Args:
+            who: whose marks they are; they take the place of what this one marked for these words, and of no other's.
+        """
         key = _folded(words)
-        rows = [(key, id_, sign) for ids, sign in ((more, 1), (less, -1)) for id_ in dict.fromkeys(ids)]
+        rows = [(key, who, id_, sign) for ids, sign in ((more, 1), (less, -1)) for id_ in dict.fromkeys(ids)]
+        older: list[tuple[str, list[tuple[str, ...]]]] = []
+        if self._has(_OLDER):
+            older = [("INSERT OR IGNORE INTO judged SELECT words, '', id, sign FROM marks", [()])]
+            older += [("DROP TABLE marks", [()])]
         self._catalog.change(_MARKS)
         self._catalog.changes(
-            [("DELETE FROM marks WHERE words = ?", [(key,)]), ("INSERT OR REPLACE INTO marks VALUES (?, ?, ?)", rows)]
+            [
+                *older,
+                ("DELETE FROM judged WHERE words = ? AND who = ?", [(key, who)]),
+                ("INSERT OR REPLACE INTO judged VALUES (?, ?, ?, ?)", rows),
+            ]
         )
 
     def marks(self, words: str) -> tuple[list[str], list[str]]:
-        """The files that were right and those that were wrong for some words, by their names, as `hits` takes them."""
-        if not self._catalog.read("SELECT 1 FROM sqlite_master WHERE name = 'marks'"):
+        """The files that were right and those that were wrong for some words, by their names, as `hits` takes them.
+
+        Of several people's marks the sum counts: a file that as many call right as wrong is neither.
+        """
+        tables = [name for name in ("judged", _OLDER) if self._has(name)]
+        if not tables:
             return [], []
+        each = " UNION ALL ".join(f"SELECT words, id, sign FROM {name}" for name in tables)
         found = self._catalog.read(
-            "SELECT i.name, m.sign FROM marks m JOIN items i ON i.id = m.id "
-            "WHERE m.words = ? AND i.state = 'searchable'",
+            f"SELECT i.name, SUM(m.sign) FROM ({each}) m JOIN items i ON i.id = m.id "
+            "WHERE m.words = ? AND i.state = 'searchable' GROUP BY i.id ORDER BY i.id",
             (_folded(words),),
         )
         there = [(name, sign) for name, sign in found if (self.folder / name).is_file()]
         return [name for name, sign in there if sign > 0], [name for name, sign in there if sign < 0]
+
+    def _has(self, table: str) -> bool:
+        """Whether there is such a table: those of marks are made when something is first marked."""
+        return bool(self._catalog.read("SELECT 1 FROM sqlite_master WHERE name = ?", (table,)))
 
     def keys(self, names: Iterable[str]) -> dict[str, int]:
         """The keys of files by their names."""

@@ -11,7 +11,9 @@ from typing import Any, cast
 from chiasm import recipe, registry
 from chiasm.collection._catalog import MEDIA, Catalog, Item, place_of
 from chiasm.collection._damage import away, emptied, whole
+from chiasm.collection._fused import carried
 from chiasm.collection._gallery import Gallery
+from chiasm.collection._listing import listed
 from chiasm.collection._marks import Moved, Moves
 from chiasm.collection._moments import keys_of, span_of
 from chiasm.collection._said import Said
@@ -125,9 +127,10 @@ class Asking:
                 the ones have in common and away from the others.
 
         Captions and read text count beside the picture where words alone are asked for, without taught names and marks
-        (docs/collection.md), which `why` tells; where they are left out, `notes` of what comes back says so. Words in
-        "quotes" have to be in a file's caption or read text as they stand. A taught name among words stands for what
-        its files have in common, and `why` names it (`taught`).
+        (docs/collection.md), which `why` tells; it withholds names, which tell of the picture, where that counted
+        little. Where captions are left out, `notes` of what comes back says so. Words in "quotes" have to be in a
+        file's caption or read text as they stand. A taught name among words stands for what its files have in common,
+        and `why` names it (`taught`).
         `reject` judges each file by its picture and the words alone, whatever ranks it: one that only its caption fits
         is no match. What it accepts is sorted by them; what taught names score nobody knows: a ChiasmError.
         """
@@ -180,6 +183,8 @@ class Asking:
         ask: dict[str, Any] = {"k": k, "skip": skip, "sort": sort, "among": among, "progress": progress}
         by_rank = reject is None or sort is None
         found = self.model.hits(asked, target, within=(by_rank and better) or judged, reject=reject, **ask)
+        for row in found:
+            carried(row)
         if moves is not None:
             moves.tell(found, asked.rows)
         worded = any(self.model.views_[view] == "text" for view in asked.views)
@@ -283,14 +288,16 @@ class Asking:
             self._engines[part, view] = made
         return self._engines[part, view]
 
-    def items(self, state: str = "", after: int = -1, k: int = 1000) -> list[dict[str, Any]]:
+    def items(
+        self, state: str = "", after: int = -1, k: int = 1000, *, where: Where = None, sort: str = ""
+    ) -> list[dict[str, Any]]:
         """Files in the order in which they were seen: `key`, `item` (path below the folder), `state`, `code` and facts.
 
         Args:
-            state: "searchable", "failed" or "waiting"; left out, all. after: a key; those that follow.
+            state: "searchable", "failed" or "waiting"; left out, all. after: a key; those that follow. where: as for
+                `hits`. sort: "date" or "-date", the newest first; what has no date comes last.
         """
-        where, values = ("state = ? AND id > ?", [state, after]) if state else ("id > ?", [after])
-        return [_told(item) for item in self._catalog.items(where, values, k)]
+        return [_told(item) for item in listed(self._catalog, self.columns, state, after, k, where, sort)]
 
     def moment(self, key: int, start: float) -> tuple[int, tuple[float, float] | None]:
         """Of a file that is searched by moment the one that begins nearest to `start` seconds.

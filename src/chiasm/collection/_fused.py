@@ -16,7 +16,7 @@ changes neither. Then, with p, c and r those of picture, caption and read text (
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -26,7 +26,7 @@ from chiasm.collection._moments import item_of
 from chiasm.index import Index
 from chiasm.views import normalize
 
-__all__ = ["LEAST", "SAMPLE", "Fused", "Scale", "Terms", "dot", "fused"]
+__all__ = ["CARRIED", "LEAST", "SAMPLE", "Fused", "Scale", "Terms", "carried", "dot", "fused"]
 
 LEAST = 20
 """Captions from which on they count by meaning: fewer do not say what is usual."""
@@ -35,6 +35,9 @@ SAMPLE = 1000
 LIFT = 0.6
 """Of the sum of a picture's standard score and of that of the text read in it: between their mean (.5) and what two
 that are independent keep their spread with (.71)."""
+
+CARRIED = 2 / 3
+"""Of a hit's standard scores what a caption or read text has to have for its picture to count as a small part."""
 
 _FIRST = 256
 _LEAST_BEST = 0.5
@@ -183,6 +186,18 @@ class Fused(Gallery):
             if reach == -np.inf:
                 return
             wide *= 4
+
+
+def carried(hits: Iterable[dict[str, Any]]) -> None:
+    """Withhold the names of each hit that its caption or read text carried, in place: they tell of its picture."""
+    for hit in hits:
+        why = hit.get("why", {})
+        by = next((name for name in ("caption", "read") if why.get(name, {}).get("share", 0.0) > CARRIED), None)
+        if by and "names" in why:
+            left = {name: told for name, told in why.items() if name != "names"}
+            text = "the caption" if by == "caption" else "the text read in it"
+            said = f"{text} carried this hit, and names tell of the picture, whose share is {1 - why[by]['share']:.2f}"
+            hit["why"] = {**left, "withheld": {**why.get("withheld", {}), "names": said}}
 
 
 def dot(vectors: np.ndarray, query: np.ndarray) -> np.ndarray:

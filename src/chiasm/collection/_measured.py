@@ -70,7 +70,7 @@ def measured(ranks: list[int], of: int, share: float | None) -> dict[str, Any] |
 def note(name: str, found: dict[str, Any] | None) -> str:
     """What the measurement means, in a sentence; nothing where it is well."""
     if found is None:
-        return f"how well {name!r} is found is unmeasured: that takes two files at least, and {_FIRST} that are not taught."
+        return f"how well {name!r} is found is unmeasured: that takes two files, and {_FIRST} that are not taught."
     if found["by_luck"]:
         return f"{name!r} is not found better than by chance: the model sees nothing that its files have in common."
     return ""

@@ -8,9 +8,9 @@ import threading
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
-from fastapi import Depends, FastAPI, Request, Response
+from fastapi import Depends, FastAPI, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, JSONResponse, PlainTextResponse, RedirectResponse
 from starlette.exceptions import HTTPException
@@ -166,12 +166,22 @@ def make_app(
         return s.Uploaded(upload=name, kind=kind)
 
     @app.get("/items")
-    async def items(request: Request, state: str = "", after: int = 0, k: int = 100) -> s.Items:
-        """Files in the order in which they were seen; `state`: searchable, failed or waiting."""
+    async def items(
+        request: Request,
+        state: str = "",
+        after: int = 0,
+        k: int = 100,
+        where: Annotated[list[s.Short] | None, Query(max_length=16)] = None,
+        sort: Literal["", "date", "-date"] = "",
+    ) -> s.Items:
+        """Files in the order in which they were seen, or by `sort`: "-date" is the newest first.
+
+        `state`: searchable, failed or waiting; `where`, repeated: conditions, as of a question.
+        """
         scopes = may(request, "read")
         if not 1 <= k <= 1000 or after < 0 or state not in ("", "searchable", "failed", "waiting"):
             raise Refusal(422, "invalid", "wanted k from 1 to 1000, after from 0, and a state of the ledger.")
-        return await work(held.items, state, after, k, "admin" in scopes)
+        return await work(held.items, state, after or -1, k, where or [], sort, "admin" in scopes)
 
     @app.get("/items/{key}")
     async def item(request: Request, key: int) -> s.Item:
@@ -246,7 +256,7 @@ def make_app(
     async def feedback(request: Request, ask: s.Marks) -> dict[str, int]:
         """Keep what was right and wrong among the answers to some words: it counts when they are asked again."""
         may(request, "write")
-        await work(held.mark, ask)
+        await work(held.mark, ask, request.state.who)
         return {"more": len(ask.more), "less": len(ask.less)}
 
     @app.get("/report")

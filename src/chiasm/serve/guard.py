@@ -137,15 +137,14 @@ class Guard:
             foreign = origin is not None and urlsplit(origin).netloc.lower() != host.lower()
             if foreign or site not in ("same-origin", "none"):
                 raise Refusal(403, "origin", "this was asked by a page of another origin.")
-        scope["state"]["scopes"] = self._scopes(bearer, headers)
+        scope["state"]["who"], scope["state"]["scopes"] = self._known(bearer, headers)
 
-    def _scopes(self, bearer: str, headers: dict[str, str]) -> frozenset[str]:
+    def _known(self, bearer: str, headers: dict[str, str]) -> tuple[str, frozenset[str]]:
+        """The name of the token of who asks, and what it is good for."""
         if self.tokens is None:
-            return frozenset(SCOPES)
-        if bearer:
-            return self.tokens.scopes(bearer)
-        token = self.sessions.token(cookie(headers))
-        return frozenset() if token is None else self.tokens.scopes(token)
+            return "", frozenset(SCOPES)
+        token = bearer or self.sessions.token(cookie(headers))
+        return ("", frozenset()) if token is None else self.tokens.known(token)
 
     async def _bounded(self, scope: Scope, headers: dict[str, str], receive: Receive) -> Receive:
         """What the application reads the body by: whole and checked where it is JSON, counted where it is a file."""

@@ -83,7 +83,7 @@ class Held:
         return {**status["ledger"], "reasons": status["failed"], "passed_over": status["passed_over"]}
 
     def report(self) -> dict[str, Any]:
-        """What the model is, what it learned from, and how it scored where that was told."""
+        """What the model is, what it learned from, how it scored where that was told, and what it cannot do."""
         model = self.collection.model
         told = {
             **recipe.describe(model),
@@ -93,7 +93,14 @@ class Held:
             "names": model.names_,
             "aligner": model.aligner_.choices(),
         }
-        return {"model": told, "score": self.score}
+        media = self.collection.media
+        limits = {
+            "finds": sorted(set(media.values())),
+            "judges": any(map(model.judges, media)),
+            "judged": sorted({script for view in media for script in model.judged_scripts(view)}),
+            "reads_text": "words" in self.collection.columns,
+        }
+        return {"model": told, "score": self.score, "learned": model.besides(), "limits": limits}
 
     def file(self, key: int) -> tuple[Path, str, str]:
         """An item's file, its kind, and a mark of its content. Raises a Refusal where it is not there."""
@@ -109,9 +116,10 @@ class Held:
             raise Refusal(404, "item", "there is no such item.")
         return _item(item, paths)
 
-    def items(self, state: str, after: int, k: int, paths: bool) -> s.Items:
-        """Files of a state that follow one."""
-        found = self.collection.items(state, after, k)
+    def items(self, state: str, after: int, k: int, where: list[str], sort: str, paths: bool) -> s.Items:
+        """Files of a state that meet conditions and follow one."""
+        self._check_paths(where, "", paths)
+        found = self.collection.items(state, after, k, where=where, sort=sort)
         last = found[-1]["key"] if len(found) == k else None
         return s.Items(items=[_item(item, paths) for item in found], next=last)
 
@@ -130,7 +138,7 @@ class Held:
 
     def _search(self, ask: s.Ask, uploads: Uploads, paths: bool) -> s.Found:
         started = time.monotonic()
-        self._check_paths(ask, paths)
+        self._check_paths(ask.where, ask.sort or "", paths)
         self._remember()
         question = self._question(ask.terms, uploads)
         more, less = self._names(ask.more), self._names(ask.less)
@@ -220,14 +228,14 @@ class Held:
             for one in self.collection.names()
         ]
 
-    def mark(self, ask: s.Marks) -> None:
-        """Keep what was right and what was wrong among the answers to some words."""
+    def mark(self, ask: s.Marks, who: str) -> None:
+        """Keep what was right and what was wrong among the answers to some words, as marks of who asks."""
         self._names([*ask.more, *ask.less])
         if set(ask.more) & set(ask.less):
             raise Refusal(422, "invalid", "wanted each item in more or in less, got one in both.")
         if not ask.words.strip():
             raise Refusal(422, "invalid", "wanted the words that were asked, got none.")
-        self.collection.mark(ask.words, ask.more, ask.less)
+        self.collection.mark(ask.words, ask.more, ask.less, who)
 
     def scrubbed(self, message: str) -> str:
         """A sentence without the places of this machine."""
@@ -235,10 +243,10 @@ class Held:
             message = message.replace(f"{place}/", "").replace(str(place), "the collection")
         return _SENT.sub("the file that was sent", message.replace(f"{tempfile.gettempdir()}/", ""))
 
-    def _check_paths(self, ask: s.Ask, paths: bool) -> None:
+    def _check_paths(self, where: Sequence[str], sort: str, paths: bool) -> None:
         """Raise a Refusal for who may not see paths, and chooses or sorts by them: answers would spell them out."""
-        asked = [re.split(r"[=!~<>]", one, maxsplit=1)[0].strip() for one in ask.where]
-        asked += [ask.sort.lstrip("-").strip()] if ask.sort else []
+        asked = [re.split(r"[=!~<>]", one, maxsplit=1)[0].strip() for one in where]
+        asked += [sort.lstrip("-").strip()] if sort else []
         if not paths and any(self.collection.columns.get(name) == "path" for name in asked):
             raise Refusal(403, "scope", "paths are for the scope admin: choose and sort by other columns.")
 

@@ -11,6 +11,7 @@ from chiasm.collection import LONGEST_NAME
 __all__ = [
     "Added",
     "Ask",
+    "Bounds",
     "Explain",
     "Explained",
     "Failure",
@@ -156,7 +157,7 @@ class Item(BaseModel):
 
 
 class Items(BaseModel):
-    """Files in the order in which they were seen."""
+    """Files in the order in which they were seen, or by their dates."""
 
     items: list[Item]
     next: int | None = None
@@ -224,9 +225,10 @@ class Named(BaseModel):
 
 
 class Marks(_Strict):
-    """What was right and what was wrong among the answers to some words, in place of what was kept for these words.
+    """What was right and what was wrong among the answers to some words, in place of what this token kept for them.
 
-    It is heeded when they are asked again, whoever asks; empty lists forget it.
+    It is heeded when they are asked again, whoever asks; empty lists forget it. Of several tokens' marks the sum
+    counts.
     """
 
     words: Words
@@ -234,11 +236,27 @@ class Marks(_Strict):
     less: Annotated[list[Key], Field(max_length=100)] = []
 
 
+class Bounds(BaseModel):
+    """What a model can and what it cannot do."""
+
+    finds: list[str]
+    """Kinds of files: image, audio, video."""
+    judges: bool
+    """Whether it can tell that nothing matches."""
+    judged: list[str]
+    """The scripts (LATIN, CJK) of words of which it can; none are named by models that judge all alike."""
+    reads_text: bool
+    """Whether text in pictures was read."""
+
+
 class Report(BaseModel):
-    """What the model is and learned from, and its score where that is known."""
+    """What the model is and learned from, its score where that is known, and what it cannot do."""
 
     model: dict[str, Any]
     score: dict[str, Any] | None = None
+    learned: list[str] = []
+    """What it learned from besides pairs, in sentences."""
+    limits: Bounds
 
 
 class Explain(_Strict):

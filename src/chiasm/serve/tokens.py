@@ -87,12 +87,16 @@ class Tokens:
 
     def scopes(self, token: str) -> frozenset[str]:
         """What a token is good for; nothing where it is not one. A removed one is noticed at once."""
+        return self.known(token)[1]
+
+    def known(self, token: str) -> tuple[str, frozenset[str]]:
+        """The name of a token and what it is good for; nothing of either where it is not one."""
         self._read()
         asked = _hash(token)
-        found: frozenset[str] = frozenset()
-        for hash_, (_, scopes) in self._known.items():
+        found: tuple[str, frozenset[str]] = ("", frozenset())
+        for hash_, told in self._known.items():
             if hmac.compare_digest(hash_, asked):
-                found = scopes
+                found = told
         return found
 
     def _read(self) -> None:

@@ -25,7 +25,7 @@ from chiasm.tasks._retrieve.asking import Asking
 from chiasm.tasks._retrieve.hits import Gallery, described, merged, numbered
 from chiasm.tasks._retrieve.paging import checked_skip, page, read_order
 from chiasm.tasks._retrieve.question import At, Question, Term, questions
-from chiasm.tasks._retrieve.rejection import Standards, calibrate, known_enough, no_pairs, standards
+from chiasm.tasks._retrieve.rejection import Standards, calibrate, known_enough, known_scripts, no_pairs, standards
 from chiasm.tasks._retrieve.shared import shared
 from chiasm.tasks._to_score import Chosen
 from chiasm.views import Views, as_views
@@ -237,6 +237,10 @@ class Retrieve(Asking):
     def judges(self, to: str) -> bool:
         """Whether it is known well enough what matches among items of a view score, so that `reject` works at 0.1."""
         return bool(self.paired_) and known_enough(self.calibration_, to)
+
+    def judged_scripts(self, to: str) -> list[str]:
+        """The scripts ("LATIN", "CJK") of words that `reject` judges at 0.1 among items of a view."""
+        return known_scripts(self.calibration_, to) if self.judges(to) else []
 
     def transform(self, views: Any, *, progress: Progress | None = None) -> Views:
         """The views in the shared space: raw items -> columns of one width."""

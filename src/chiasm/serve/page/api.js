@@ -60,7 +60,13 @@ const query = (values) => new URLSearchParams(Object.entries(values).filter(([, 
 
 export const what = () => call("GET", "/what");
 export const search = (ask, signal) => call("POST", "/search", { json: ask, signal });
-export const items = (state, after, k, signal) => call("GET", `/items?${query({ state, after, k })}`, { signal });
+
+/** Files one after the other; `where`: conditions, all of which hold; `sort`: "", "date" or "-date". */
+export function items(state, after, k, { where = [], sort = "" } = {}, signal) {
+  const conditions = where.map((one) => `&where=${encodeURIComponent(one)}`).join("");
+  return call("GET", `/items?${query({ state, after, k, sort })}${conditions}`, { signal });
+}
+
 export const item = (id) => call("GET", `/items/${id}`);
 export const upload = (file) => call("POST", "/uploads", { file, type: file.type });
 export const explain = (ask, signal) => call("POST", "/explain", { json: ask, signal });

@@ -1,7 +1,7 @@
 // Asking while it is typed: the question that stands, the answers to it, page by page; what is stale is dropped.
 import * as api from "./api.js";
 import { tell } from "./bus.js";
-import { asked, blank, fromHash, isBlank, toHash } from "./question.js";
+import { asked, blank, browsed, fromHash, isBlank, toHash } from "./question.js";
 
 const PAUSE = 200; // milliseconds without a letter, before what is typed is asked
 const SETTLED = 700; // and after its answer, before half a word is said to match nothing
@@ -104,8 +104,9 @@ async function found(skip, signal) {
   return { ...answer, next: answer.more ? skip + PAGE : null, browsing: false };
 }
 
-/** Without a question: all that can be searched, in the order in which it was seen. */
+/** Without a question: all that can be searched and meets the filters, in the order in which it was seen or of dates. */
 async function everything(after, signal) {
-  const answer = await api.items("searchable", after, PAGE, signal);
+  const { sort } = now.question;
+  const answer = await api.items("searchable", after, PAGE, { where: browsed(now.question, now.what), sort }, signal);
   return { hits: answer.items, next: answer.next, notes: [], rejected: false, judged: false, browsing: true };
 }

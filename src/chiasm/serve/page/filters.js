@@ -33,18 +33,17 @@ export function furnishFilters() {
     add("until", "until", make("input", { type: "date" }));
   }
   if (can("filter") && "caption" in columns) add("caption", "captionHolds", make("input", { type: "text", maxlength: 200 }));
-  if (can("reject")) {
-    add("all", "only", make("input", { type: "checkbox" })); // checked: only true matches, not all
-    if ("date" in columns) add("sort", "sort", select([["", "best"], ["-date", "newest"], ["date", "oldest"]]));
-  }
+  if (can("reject")) add("all", "only", make("input", { type: "checkbox" })); // checked: only true matches, not all
+  if ("date" in columns) add("sort", "sort", select([["", "best"], ["-date", "newest"], ["date", "oldest"]]));
   box.replaceChildren(...controls);
   refresh();
 }
 
-/** Filters choose among answers, so they stand with a question; the order, with what is told apart from no match. */
+/** Filters choose among answers, or among all; the order of answers stands with what is told apart from no match. */
 function refresh() {
   if (!now.what) return;
-  const useful = Object.keys(fields).length > 0 && !isBlank(now.question);
+  const useful = Object.keys(fields).length > 0;
+  const blank = isBlank(now.question);
   let used = 0;
   for (const [name, control] of Object.entries(fields)) {
     const value = now.question[name];
@@ -52,7 +51,11 @@ function refresh() {
     else if (control !== document.activeElement || !value) control.value = value;
     used += name !== "sort" && value ? 1 : 0;
   }
-  if (fields.sort) fields.sort.parentElement.hidden = now.question.all;
+  if (fields.all) fields.all.parentElement.hidden = blank;
+  if (fields.sort) {
+    fields.sort.parentElement.hidden = !blank && (now.question.all || !can("reject"));
+    fields.sort.options[0].text = say(blank ? "asSeen" : "best");
+  }
   button.hidden = !useful;
   button.classList.toggle("used", used > 0);
   if (!useful) unfold(false);

@@ -4,6 +4,7 @@ import { now } from "./asking.js";
 import { $, closable, make, show, wordButton } from "./dom.js";
 import { facts, plain } from "./facts.js";
 import { icon } from "./icons.js";
+import { reported } from "./report.js";
 import { reason } from "./states.js";
 import { say, why } from "./words.js";
 
@@ -78,15 +79,7 @@ function failures() {
   return made;
 }
 
-async function report() {
-  const { model, score } = await api.report();
-  return [
-    make("h4", {}, say("scoreHead")),
-    score ? facts(score) : make("p", { class: "quiet" }, say("noScore")),
-    make("h4", {}, say("modelHead")),
-    facts(model),
-  ];
-}
+const report = async () => reported(await api.report());
 
 function keys() {
   const known = [

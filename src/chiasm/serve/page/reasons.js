@@ -10,6 +10,8 @@ const SENTENCES = {
   "that token is not good here.": "此令牌无效。",
 };
 const PATTERNS = [
+  [/^the caption carried this hit, .* is ([\d.]+)$/s, "主要根据说明文字找到，名称说的是图片，而图片只占 $1"],
+  [/^the text read in it carried this hit, .* is ([\d.]+)$/s, "主要根据图中文字找到，名称说的是图片，而图片只占 $1"],
   [/^a file of the same bytes is here already: no\. (\d+)(.*)\.$/s, "已有同一文件：第 $1 项$2"],
   [/^marks from before count: (\d+) \+, (\d+) -$/, "以前的标记也计入：$1 个多找，$2 个不要"],
   [/^captions did not count: .*$/s, "说明文字没有计入（只在单独的文字搜索中计入）"],

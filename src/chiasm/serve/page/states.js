@@ -2,7 +2,7 @@
 import { can, change, further, now, run } from "./asking.js";
 import { hear } from "./bus.js";
 import { $, make, wordButton } from "./dom.js";
-import { conditions } from "./question.js";
+import { browsed, conditions, isBlank } from "./question.js";
 import { say, sent } from "./words.js";
 
 const SLOW = 250; // milliseconds before the page says that it is looking: most answers come sooner
@@ -35,8 +35,8 @@ hear("answer", (answer) => {
   state.hidden = true;
   count(answer);
   if (answer.hits.length) return;
-  const chosen = conditions(now.question, now.what).length > 0;
-  if (answer.browsing) nothing("empty", "emptySaid", can("add") && ["add", () => $("add").click(), "plus"]);
+  const chosen = (answer.browsing ? browsed : conditions)(now.question, now.what).length > 0;
+  if (answer.browsing && !chosen) nothing("empty", "emptySaid", can("add") && ["add", () => $("add").click(), "plus"]);
   else if (answer.rejected && chosen) nothing("noneMatches", "noneChosenSaid", ["clearFilters", cleared], nearest);
   else if (answer.rejected) nothing("nothing", "nothingSaid", nearest);
   else if (chosen) nothing("noneChosen", "noneChosenSaid", ["clearFilters", cleared]);
@@ -57,13 +57,14 @@ $("further").addEventListener("click", further);
 $("nearer").addEventListener("click", () => change({ all: true }));
 
 const nearest = ["nearest", () => change({ all: true })];
-const cleared = () => change({ from: "", until: "", caption: "" });
+const cleared = () => change({ from: "", until: "", caption: "", ...(isBlank(now.question) ? { kind: "" } : {}) });
 
 function count({ browsing, notes }) {
   const n = now.hits.length;
-  const name = browsing ? "browsing" : now.next === null ? "count" : "countMore";
+  const all = browsing && !browsed(now.question, now.what).length;
+  const [whole, more] = browsing ? ["browsing", "browsingMore"] : ["count", "countMore"];
   const total = Object.values(now.what.held);
-  const said = say(name, { n: browsing && total.length === 1 ? total[0] : n });
+  const said = all && total.length === 1 ? say(whole, { n: total[0] }) : say(now.next === null ? whole : more, { n });
   status.textContent = [n || browsing ? said : say("nothing"), ...notes.map(sent)].join(" · ");
 }
 

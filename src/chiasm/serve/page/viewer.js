@@ -87,7 +87,7 @@ function draw(wanted) {
   const held = focused?.contains("turn") ? (focused.contains("back") ? back : on) : close;
   viewer.replaceChildren(
     make("div", { class: "stage" }, back, frame, on),
-    make("aside", { class: "facts-side" }, close, head(hit), acts(hit, ask), told, named(hit.why?.names), known(hit), strip(hit)),
+    make("aside", { class: "facts-side" }, close, head(hit), acts(hit, ask), told, named(hit.why), known(hit), strip(hit)),
   );
   show(viewer);
   (held.hidden ? close : held).focus();

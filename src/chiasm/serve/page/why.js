@@ -9,15 +9,31 @@ import { say, sent } from "./words.js";
 
 const SPACE = "http://www.w3.org/2000/svg";
 
-/** Names with bars as long as their shares; null where there are none. */
-export function named(names) {
-  if (!names?.length) return null;
-  const bars = names.map(({ name, share }) => {
+/** What a hit was found by, its caption or its picture, and the names that both have to do with; null where neither is told. */
+export function named(why = {}) {
+  const { names, caption, read, withheld = {} } = why;
+  const beside = caption || read;
+  const parts = [];
+  if (beside) {
+    const shares = [
+      { name: say(caption ? "byCaption" : "byRead"), share: beside.share },
+      { name: say("byPicture"), share: 1 - beside.share },
+    ];
+    parts.push(make("h3", {}, say("whyFound")), bars(shares, true));
+  }
+  if (names?.length) parts.push(make("h3", {}, say("whyNames")), bars(names, false));
+  if (withheld.names) parts.push(make("p", { class: "quiet" }, `${say("withheldNames")}: ${sent(withheld.names)}`));
+  return parts.length ? make("div", { class: "names" }, parts) : null;
+}
+
+/** Names with bars as long as their shares. */
+function bars(shares, told) {
+  const lines = shares.map(({ name, share }) => {
     const bar = make("span", { class: "bar" });
     bar.style.setProperty("--share", share);
-    return make("li", {}, make("span", {}, name), bar);
+    return make("li", {}, make("span", {}, told ? `${name} ${Math.round(100 * share)} %` : name), bar);
   });
-  return make("div", { class: "names" }, make("h3", {}, say("whyNames")), make("ul", {}, bars));
+  return make("ul", {}, lines);
 }
 
 /** Ask why an item answers, and tell it in `place`; a region is drawn over `frame`, which holds the picture. */

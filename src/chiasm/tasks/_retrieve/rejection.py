@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from itertools import permutations
 from typing import Any, NamedTuple
@@ -22,6 +23,7 @@ __all__ = [
     "Standards",
     "calibrate",
     "known_enough",
+    "known_scripts",
     "no_pairs",
     "odds_here",
     "rejected",
@@ -194,6 +196,13 @@ def standards(
 def known_enough(calibration: Calibration, to: str, rate: float = 0.1) -> bool:
     """Whether of some view enough queries are known whose matches are of the view `to`."""
     return any(len(known[to]["queries"]) >= fewest(rate, SURE) for known in calibration.values() if to in known)
+
+
+def known_scripts(calibration: Calibration, to: str, rate: float = 0.1) -> list[str]:
+    """The scripts in which enough queries are known whose matches are of the view `to`."""
+    every = (known[to].get("script", np.zeros(0, "U1")).tolist() for known in calibration.values() if to in known)
+    enough = fewest(rate, SURE)
+    return sorted({script for held in every for script, n in Counter(held).items() if script and n >= enough})
 
 
 def no_pairs() -> ChiasmError:
