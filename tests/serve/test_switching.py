@@ -75,6 +75,7 @@ def test_searches_go_on_without_an_error_while_another_process_switches_the_mode
         while not done.is_set():
             status, told, _ = server.ask("POST", "/search", ask)
             answers.append((status, told if status != 200 else None))
+            done.wait(0.01)  # so that the switch has some of the machine
 
     def answered(model: Path) -> None:
         """What the server says is what the model says."""
@@ -91,7 +92,7 @@ def test_searches_go_on_without_an_error_while_another_process_switches_the_mode
         threads = [threading.Thread(target=go_on, args=(ask,)) for ask in asks]
         for thread in threads:
             thread.start()
-        for model in ("new", "old", "new"):
+        for model in ("new", "old"):
             process = switch(home, template / model)
             assert process.wait(120) == 0, process.stderr.read() if process.stderr else ""
             answered(template / model)
@@ -125,6 +126,7 @@ def test_a_model_that_is_switched_in_the_middle_of_a_question_answers_all_of_it(
     assert (found.id, found.score) == (9, pytest.approx(1, abs=1e-3))
 
 
+@pytest.mark.slow
 def test_who_adds_while_another_process_writes_is_asked_to_wait_and_searches_are_answered(template, home):
     server = start(home)
     data = (template / "others" / "0000.png").read_bytes()
@@ -189,30 +191,31 @@ def test_what_was_acknowledged_before_a_kill_is_there_once_whatever_was_switched
         at.join(60)
         added, taught = added + more, taught + [f"{turn} {name}" for name in names]
         check(home, added, names)
+    server = start(home)
+    try:
+        found = server.search("a red circle", k=1000, group=False)["hits"]
+        assert Counter(hit["path"] for hit in found) >= Counter(added)
+    finally:
+        server.process.kill()
+        server.process.wait(20)
     assert len(added) > 6
     assert len(taught) > 3
 
 
 def check(home: Path, added: list[str], taught: list[str]) -> None:
-    """After a restart and an update everything that was acknowledged is there, and found, once."""
-    Collection(home / "p.index").update()
-    server = start(home)
-    try:
-        ledger = server.ask("GET", "/ledger")[1]
-        items = server.ask("GET", "/items?k=1000")[1]["items"]
-        names = [item["path"] for item in items]
-        assert len(names) == len(set(names)) == ledger["seen"] == ledger["searchable"]
-        assert set(added) <= set(names)
-        hits = server.search("a red circle", k=1000, group=False)["hits"]
-        assert Counter(hit["path"] for hit in hits) == Counter(names)
-        known = server.ask("GET", "/names")[1]
-        listed = [one["name"] for one in known]
-        assert len(listed) == len(set(listed))
-        assert set(taught) <= set(listed)
-        assert not [one for one in known if one["told"]["lost"]]
-        for name in taught:
-            assert server.search(name, k=1)["hits"][0]["why"]["taught"] == [name]
-            assert server.ask("DELETE", f"/names/{name}")[0] == 200
-    finally:
-        server.process.kill()
-        server.process.wait(20)
+    """After an update everything that was acknowledged is there, and found, once; the next turn serves it again."""
+    made = Collection(home / "p.index")
+    ledger = made.update()
+    names = [item["item"] for item in made.items()]
+    assert len(names) == len(set(names)) == ledger["seen"] == ledger["searchable"]
+    assert set(added) <= set(names)
+    hits = made.hits({"text": ["a red circle"]}, k=1000, group=False)[0]
+    assert Counter(hit["item"] for hit in hits) == Counter(names)
+    known = made.names()
+    listed = [one["name"] for one in known]
+    assert len(listed) == len(set(listed))
+    assert set(taught) <= set(listed)
+    assert not [one for one in known if one["lost"]]
+    for name in taught:
+        assert made.hits({"text": [name]}, k=1)[0][0]["why"]["taught"] == [name]
+        made.forget(name)
