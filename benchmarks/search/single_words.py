@@ -118,7 +118,8 @@ def run() -> dict[str, Any]:
 
 
 def main() -> None:
-    finish(run(), FIGURES, arguments(__doc__).parse_args())
+    args = arguments(__doc__).parse_args()
+    finish(run(), FIGURES, args)
 
 
 if __name__ == "__main__":

@@ -597,7 +597,10 @@ def test_a_name_is_taught_from_selected_pictures_listed_and_forgotten(tab, serve
     page.fill("#name", "rex")
     page.keyboard.press("Enter")
     page.wait_for_selector("text=“rex” is known now.")
-    assert page.locator("#teach dl.facts dd").count()
+    assert re.search(
+        r"Taught by 5 files.\s+Each searched for by the others, among \d+ files: ", page.inner_text("#teach")
+    )
+    assert not re.search("median_rank|first_10|by luck", page.inner_text("#teach"))
     page.keyboard.press("Escape")
     assert [one["name"] for one in server.ask("GET", "/names")[1]] == ["rex"]
     page.click("#names-open")

@@ -10,6 +10,8 @@ const SENTENCES = {
   "that token is not good here.": "此令牌无效。",
 };
 const PATTERNS = [
+  [/^how well .* is found is unmeasured: .*$/s, "效果没有测量：至少要两个文件，以及 10 个未教的文件。"],
+  [/^.* is not found better than by chance: .*$/s, "并不比随机更好：模型看不出这些文件有什么共同点。"],
   [/^the caption carried this hit, .* is ([\d.]+)$/s, "主要根据说明文字找到，名称说的是图片，而图片只占 $1"],
   [/^the text read in it carried this hit, .* is ([\d.]+)$/s, "主要根据图中文字找到，名称说的是图片，而图片只占 $1"],
   [/^a file of the same bytes is here already: no\. (\d+)(.*)\.$/s, "已有同一文件：第 $1 项$2"],

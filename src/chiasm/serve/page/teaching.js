@@ -3,12 +3,12 @@ import * as api from "./api.js";
 import { can, change, now } from "./asking.js";
 import { hear } from "./bus.js";
 import { $, closable, make, show, wordButton } from "./dom.js";
-import { facts } from "./facts.js";
+import { plain } from "./facts.js";
 import { unpick } from "./picking.js";
 import { blank } from "./question.js";
 import { reason } from "./states.js";
 import { panelHead } from "./panels.js";
-import { say } from "./words.js";
+import { say, sent } from "./words.js";
 
 const teach = $("teach");
 const list = $("names");
@@ -40,7 +40,7 @@ function ask(ids) {
     said.replaceChildren(make("p", { class: "quiet" }, say("teaching")));
     try {
       const named = await api.teach(field.value.trim(), ids);
-      said.replaceChildren(make("p", {}, say("taught", { name: named.name })), facts(named.told), seek(named.name, teach));
+      said.replaceChildren(make("p", {}, say("taught", { name: named.name })), ...learned(named.told), seek(named.name, teach));
       go.hidden = true;
       field.readOnly = true;
       unpick();
@@ -52,6 +52,24 @@ function ask(ids) {
   teach.replaceChildren(panelHead("teach-head", say("teach")), form);
   show(teach);
   field.focus();
+}
+
+/** What was learned: from how many files, how each is found by the others, and what is most like them. */
+function learned({ pictures, measured, note, alike }) {
+  const parts = [make("p", { class: "quiet" }, say("taughtBy", { n: pictures }))];
+  if (measured) {
+    const [value, low, high, chance] = [...["value", "low", "high"].map((one) => measured.first_10[one]), measured.chance].map(
+      (share) => Math.round(100 * share),
+    );
+    const said = { value, low, high, chance, of: plain(measured.of), rank: plain(measured.median_rank) };
+    parts.push(make("p", { class: "measured" }, say("taughtFound", said)));
+  }
+  if (note) parts.push(make("p", { class: "wrong" }, sent(note)));
+  if (alike?.length) {
+    const looks = alike.map((id) => make("img", { src: api.still(id, 200), alt: say("unnamed", { kind: say("file"), id }) }));
+    parts.push(make("p", {}, say("taughtAlike")), make("div", { class: "looks" }, looks));
+  }
+  return parts;
 }
 
 const seek = (name, dialog) =>
@@ -79,7 +97,7 @@ async function names() {
 const none = () => make("p", { class: "quiet" }, say("noNames"));
 
 function card({ name, told }) {
-  const made = make("li", {}, make("h3", {}, name), facts(told));
+  const made = make("li", {}, make("h3", {}, name), make("p", { class: "quiet" }, say(told.lost ? "taughtLost" : "taughtBy", { n: told.pictures })));
   const acts = make("div", { class: "row" }, seek(name, list));
   if (can("teach")) acts.append(forgetting(name, made));
   made.append(acts);
