@@ -62,7 +62,7 @@ function learned({ pictures, measured, note, alike }) {
       (share) => Math.round(100 * share),
     );
     const said = { value, low, high, chance, of: plain(measured.of), rank: plain(measured.median_rank) };
-    parts.push(make("p", { class: "measured" }, say("taughtFound", said)));
+    parts.push(make("p", {}, say("taughtFound", said)));
   }
   if (note) parts.push(make("p", { class: "wrong" }, sent(note)));
   if (alike?.length) {
