@@ -22,14 +22,15 @@ def block(rows):
     return Block(rows.astype(np.float32), np.ones(len(rows), bool))
 
 
-def test_the_regression_is_scikit_learns_ridge_up_to_a_rotation_and_out_of_fold_where_it_says_so():
+@pytest.mark.parametrize("width", [7, 300])
+def test_the_regression_is_scikit_learns_ridge_up_to_a_rotation_and_out_of_fold_where_it_says_so(width):
     rng = np.random.default_rng(0)
-    rows, targets, folds = rng.normal(size=(120, 7)), rng.normal(size=(120, 3)), np.arange(120) % 4
+    rows, targets, folds = rng.normal(size=(120, width)), rng.normal(size=(120, 3)), np.arange(120) % 4
     targets[:, :2] += rows[:, :2]
     part = Regression()
     crossed = part.cross_fit({"a": block(rows)}, targets, folds)
     units = (rows - rows.mean(axis=0)) / rows.std(axis=0)
-    ridge = part.ridge_ * np.square(units).sum() / 7
+    ridge = part.ridge_ * np.square(units).sum() / width
     middle = targets - targets.mean(axis=0)
 
     def same(ours, truth):  # what a rotation leaves as it is
@@ -82,6 +83,52 @@ def test_a_task_learns_from_a_teacher_that_is_not_there_afterwards(tmp_path):
     np.testing.assert_allclose(again.outputs(rest), model.outputs(rest))
     with_teacher = _taught()[LEARN:]
     np.testing.assert_array_equal(model.outputs(with_teacher), model.outputs(rest))
+
+
+def _told_apart(views):
+    """Vectors of the three classes in the notes of rows that were not learned from."""
+    rest, label = np.asarray(views["notes"].items)[LEARN:], views.label[LEARN:]
+    return {name: rest[label == name][:10].mean(axis=0) for name in ("class 0", "class 1", "class 2")}
+
+
+def test_a_class_without_any_label_is_named_by_what_the_teacher_has_of_it():
+    views = _taught()
+    few = _few()
+    few[few == "class 2"] = None
+    model = Features(teacher="notes").fit(views[:LEARN], few)
+    rest, truth = _student(views[LEARN:]), views.label[LEARN:]
+    assert "class 2" not in model.predict(rest)
+    names, cosines = model.name(rest, _told_apart(views))
+    assert cosines.shape == (len(truth), 3)
+    assert all((names == truth)[truth == name].mean() > 0.5 for name in np.unique(truth.astype(str)))
+    dealt = np.random.default_rng(1).permutation(LEARN)
+    other = Column("vector", np.asarray(views["notes"].items)[:LEARN][dealt])
+    shuffled = Features(teacher="notes").fit(
+        views[:LEARN].replace({"picture": views[:LEARN]["picture"], "notes": other}), few
+    )
+    assert (shuffled.name(rest, _told_apart(views))[0] == truth).mean() < 0.5
+
+
+def test_the_teachers_vectors_are_told_as_scikit_learns_ridge_tells_them():
+    views = _taught()
+    model = Features(teacher="notes").fit(views[:LEARN], _few())
+    rows, notes = (np.asarray(views[name].items)[:LEARN] for name in ("picture", "notes"))
+    units = (rows - rows.mean(axis=0)) / rows.std(axis=0)
+    ridge = model.regression_.ridge_ * np.square(units).sum() / units.shape[1]
+    truth = Ridge(ridge).fit(units, notes).predict(units)
+    np.testing.assert_allclose(model.translate(_student(views[:LEARN])), truth, atol=0.05)
+    absent = {"picture": Column("vector", rows, np.full(len(rows), -1))}
+    np.testing.assert_allclose(model.translate(absent), np.tile(notes.mean(axis=0), (len(rows), 1)), atol=1e-5)
+
+
+def test_naming_wants_two_classes_as_the_teacher_has_them():
+    model = Features(teacher="notes").fit(_taught()[:LEARN], _few())
+    with pytest.raises(ChiasmError, match="at least two classes to choose from, got class 0"):
+        model.name(_student(_taught()[:3]), {"class 0": np.zeros(6)})
+    with pytest.raises(ChiasmError, match=r"wanted 6 numbers a class, as notes has them.*'b'"):
+        model.name(_student(_taught()[:3]), {"a": np.zeros(6), "b": np.zeros(7)})
+    with pytest.raises(ChiasmError, match="wanted some of the views picture"):
+        model.translate({"notes": np.zeros((2, 6))})
 
 
 @pytest.mark.parametrize(("task", "answers"), [(Regress, "numbers"), (Tag, "tags")])

@@ -124,11 +124,8 @@ class Distiller(Part):
     def outputs(self, views: Any) -> np.ndarray:
         """`(n, c)` probabilities of the classes or tags, or numbers. The teacher's views are not looked at."""
         self.check_fitted()
-        views = checked(views)
-        mine = [name for name in self.students_ if name in views.columns]
-        if not mine:
-            raise ChiasmError(f"wanted some of the views {', '.join(self.students_)}, got {', '.join(views.names)}.")
-        found: np.ndarray = self.student_.outputs(self._augmented(views, self._taught(_only(views, mine))))
+        views = self._mine(views)
+        found: np.ndarray = self.student_.outputs(self._augmented(views, self._taught(views)))
         return found
 
     def predict_proba(self, views: Any) -> np.ndarray:
@@ -143,10 +140,9 @@ class Distiller(Part):
 
     def score(self, views: Any, y: Any = None) -> Score:
         """As a fuser's: accuracy, share of right tags, or R2, of the student alone."""
-        views = checked(views)
-        mine = [name for name in self.students_ if name in views.columns]
+        views = self._mine(views)
         y = views.label if y is None else y
-        found: Score = self.student_.score(self._augmented(views, self._taught(_only(views, mine))), y)
+        found: Score = self.student_.score(self._augmented(views, self._taught(views)), y)
         return found
 
     def crossed(self, views: Any) -> np.ndarray:
@@ -202,12 +198,20 @@ class Distiller(Part):
         return found
 
     # ---- inside ----
-    def _teachers_rows(self, views: Views) -> np.ndarray:
-        """`(m, d)` the vectors of the teacher's views side by side, less their means."""
+    def _teachers_rows(self, views: Views) -> tuple[np.ndarray, np.ndarray]:
+        """`(m, d)` the vectors of the teacher's views side by side, less their means, and the means `(d,)`."""
         held = blocks(views, self.teachers_)
         rows = np.concatenate([np.asarray(block.values, dtype=np.float32) for block in held.values()], axis=1)
-        centered: np.ndarray = rows - rows.mean(axis=0)
-        return centered
+        middle: np.ndarray = rows.mean(axis=0)
+        return rows - middle, middle
+
+    def _mine(self, views: Any) -> Views:
+        """The student's views of rows; a ChiasmError where none is there."""
+        views = checked(views)
+        mine = [name for name in self.students_ if name in views.columns]
+        if not mine:
+            raise ChiasmError(f"wanted some of the views {', '.join(self.students_)}, got {', '.join(views.names)}.")
+        return _only(views, mine)
 
     def _named(self, views: Views) -> list[str]:
         """The teacher's views."""

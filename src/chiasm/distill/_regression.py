@@ -27,8 +27,8 @@ class Regression(Part):
     turned onto axes `(n, w)` that share their variance evenly: a fuser scales every number to a spread of 1, and would
     blow up what the views hardly show.
 
-    Learned: `views_`, `means_`, `spreads_` by view, `weights_` `(d, w)`, `ridge_`; `seen_`, the share of the targets'
-    variance that rows show out of fold (below 0: less than their mean does).
+    Learned: `views_`, `means_`, `spreads_` by view, `weights_` `(d, w)`, `turn_` `(t, w)` (the axes), `ridge_`;
+    `seen_`, the share of the targets' variance that rows show out of fold (below 0: less than their mean does).
     """
 
     means_: dict[str, np.ndarray]
@@ -47,6 +47,8 @@ class Regression(Part):
                 np.float32
             )
         rows, wanted = self._rows(held), (targets - targets.mean(axis=0, dtype=np.float64)).astype(np.float32)
+        width = rows.shape[1]
+        rows, span = _spanned(rows) if width > len(rows) else (rows, None)
         numbers = np.unique(folds)
         order = np.argsort(folds, kind="stable")
         rows, wanted, edges = rows[order], wanted[order], np.searchsorted(folds[order], numbers).tolist()
@@ -55,7 +57,7 @@ class Regression(Part):
         grams = {fold: part.T @ part for fold, (part, _) in parts.items()}
         crosses = {fold: part.T @ truth for fold, (part, truth) in parts.items()}
         gram, cross = np.sum(list(grams.values()), axis=0), np.sum(list(crosses.values()), axis=0)
-        size = float(np.trace(gram)) / len(gram) or 1.0
+        size = float(np.trace(gram)) / width or 1.0
 
         def solved(ridge: float, fold: int | None) -> np.ndarray:
             left = gram if fold is None else gram - grams[fold]
@@ -76,10 +78,10 @@ class Regression(Part):
         out = np.concatenate([part @ solved(self.ridge_, fold) for fold, (part, _) in parts.items()])
         spread = float(np.square(wanted, dtype=np.float64).sum()) or 1.0
         self.seen_ = round(1 - float(np.square(wanted - out, dtype=np.float64).sum()) / spread, 6)
-        turned = _mixed(out)
-        self.weights_ = self.weights_ @ turned
-        told = np.empty((len(out), turned.shape[1]), dtype=np.float32)
-        told[order] = out @ turned
+        self.turn_ = _mixed(out)
+        self.weights_ = self.weights_ @ self.turn_ if span is None else span @ (self.weights_ @ self.turn_)
+        told = np.empty((len(out), self.turn_.shape[1]), dtype=np.float32)
+        told[order] = out @ self.turn_
         return told
 
     def answer(self, held: Blocks) -> np.ndarray:
@@ -111,6 +113,15 @@ class Regression(Part):
                 part[~held[name].present] = 0
             parts.append(part)
         return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
+
+
+def _spanned(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """More numbers than rows `(n, d)`: the rows in their own span `(n, r)`, and its axes `(d, r)`; products stay."""
+    values, basis = np.linalg.eigh((rows @ rows.T).astype(np.float64))
+    kept = values > 1e-9 * max(float(values[-1]), 1e-12)
+    lengths = np.sqrt(values[kept])
+    axes = (basis[:, kept] / lengths).astype(np.float32)
+    return np.ascontiguousarray(basis[:, kept] * lengths, dtype=np.float32), rows.T @ axes
 
 
 def _mixed(rows: np.ndarray) -> np.ndarray:

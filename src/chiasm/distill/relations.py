@@ -48,7 +48,7 @@ class Relations(Distiller):
         self.seed = seed
 
     def _targets(self, views: Views, known: np.ndarray) -> np.ndarray:
-        units = normalize(self._teachers_rows(views))
+        units = normalize(self._teachers_rows(views)[0])
         marks = units[np.random.default_rng(self.seed).permutation(len(units))[:LANDMARKS]]
         cosines = marks @ marks.T
         spread = max(float(np.median(1 - cosines[np.triu_indices(len(marks), 1)])), 1e-6)
