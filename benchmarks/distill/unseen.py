@@ -131,10 +131,9 @@ def run(pack: str, times: int) -> dict[str, Any]:
     for seed, chosen, mine, test in draws(label, times):
         rng = np.random.default_rng(seed)
         kept = [np.flatnonzero(mine & ~test & (label == one)) for one in chosen]
-        texts = {
-            one: words[rng.permutation(held)[:EXAMPLES]].mean(axis=0) for one, held in zip(chosen, kept, strict=True)
-        }
-        ways = {
+        few = [words[rng.permutation(held)[:EXAMPLES]].mean(axis=0) for held in kept]
+        ways = {"names": {one: named[one] for one in chosen if one in named}}
+        ways["texts"] = dict(zip(chosen, few, strict=True))
             "names": {one: named[one] for one in chosen if one in named},
             "texts": dict(zip(chosen, few, strict=True)),
         }
