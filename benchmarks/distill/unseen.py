@@ -134,9 +134,6 @@ def run(pack: str, times: int) -> dict[str, Any]:
         few = [words[rng.permutation(held)[:EXAMPLES]].mean(axis=0) for held in kept]
         ways = {"names": {one: named[one] for one in chosen if one in named}}
         ways["texts"] = dict(zip(chosen, few, strict=True))
-            "names": {one: named[one] for one in chosen if one in named},
-            "texts": dict(zip(chosen, few, strict=True)),
-        }
         rest, truth, chance = views[np.flatnonzero(test)], label[test], 100 / len(chosen)
         student = rest.replace({"student": rest["student"]})
         for mode in ("absent", "unlabeled"):
