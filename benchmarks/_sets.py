@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 import chiasm
+from chiasm import registry
 from chiasm.encoding import Encoding
 from chiasm.views import Column, Views
 
@@ -26,6 +27,7 @@ __all__ = [
     "encoded",
     "fights",
     "files",
+    "lower_face",
     "only",
     "pack",
     "pictures",
@@ -70,6 +72,10 @@ COCO2K = {"train": 1497, "val": 200, "test": 300}
 
 SLOTS = ("command", "color", "preposition", "letter", "digit", "adverb")
 """The six words of a sentence of grid_s1."""
+
+FACE = (48, 64)
+LOWER = np.s_[27:44, 19:41]
+"""Rows and columns of the lower face in a grid of `FACE` cells over grid_s1's pictures: the talker sits still."""
 
 
 def pack(name: str) -> Path:
@@ -173,6 +179,15 @@ def grid_s1() -> Views:
     facts = table("grid_s1")
     speech = np.stack([_mel(*soundfile.read(path)) for path in files("grid_s1", "audio")])
     return Views({"speech": Column("vector", speech), "words": Column("text", facts["text"])}, facts["id"])
+
+
+def lower_face(steps: int) -> np.ndarray:
+    """`(n, steps * d)`: the pixels of the lower face of grid_s1's clips in each step, less their mean over the clip."""
+    pixels = registry.get("encode", "pixels_video")(height=FACE[0], width=FACE[1], parts=("pixels",), steps=steps)
+    held = Encoding({"face": pixels}).fit_transform(Views({"face": Column("video", files("grid_s1", "video"))}))["face"]
+    values = np.asarray(held.take(held.index))
+    face = values.reshape(len(values), steps, *FACE)[:, :, LOWER[0], LOWER[1]].reshape(len(values), steps, -1)
+    return (face - face.mean(axis=1, keepdims=True)).reshape(len(values), -1)
 
 
 def _mel(sound: np.ndarray, rate: int, bands: int = 40, parts: int = 8) -> np.ndarray:

@@ -24,6 +24,7 @@ import numpy as np
 from benchmarks._sets import encoded, only, pictures, without_test
 from benchmarks._trials import RESULTS, Figure, Runs, apart, arguments, finish, protocol, say
 from benchmarks._xrays import xrays
+from benchmarks.distill._teaching import SHARES, fewer
 from chiasm.distill.features import Features
 from chiasm.distill.relations import Relations
 from chiasm.distill.soft_labels import SoftLabels
@@ -40,7 +41,6 @@ OTHER = {"image": "effnet2_image", "text": "hashed_text"}
 """By modality, the encoder of a teacher of the student's own."""
 WORDS = {"image": "pictures", "text": "words"}
 SETTINGS = {f"{pack}.{student}": (pack, student) for student in ("image", "text") for pack in PACKS}
-SHARES = (5, 10, 25, 100)
 METHODS: dict[str, Any] = {"soft_labels": SoftLabels, "features": Features, "relations": Relations}
 COMPARED = (*METHODS, "shuffled", "own modality")
 FORETOLD = "rank correlation of forecasts and truths"
@@ -113,17 +113,6 @@ def read(pack: str, student: str) -> Views:
     own = Column(own.modality, np.asarray(own.items[np.arange(len(own.items))]), own.index)
     teacher = "text" if student == "image" else "image"
     return raw.replace({"student": held[named[student]], "teacher": held[named[teacher]], "own": own})
-
-
-def fewer(label: np.ndarray, learned: np.ndarray, share: int, seed: int) -> np.ndarray:
-    """Labels of a share of the rows learned from, two of every class at least; None elsewhere."""
-    order = np.random.default_rng(seed).permutation(learned)
-    wanted = max(1, round(len(learned) * share / 100))
-    first = np.concatenate([order[label[order] == name][:2] for name in np.unique(label[learned].astype(str))])
-    kept = np.unique(np.concatenate([first, [r for r in order if r not in set(first.tolist())][: wanted - len(first)]]))
-    out = np.full(len(label), None, dtype=object)
-    out[kept.astype(int)] = label[kept.astype(int)]
-    return out
 
 
 def run(setting: str, splits: int) -> dict[str, Any]:

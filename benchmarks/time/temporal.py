@@ -25,7 +25,7 @@ import numpy as np
 import pandas as pd
 from threadpoolctl import threadpool_limits
 
-from benchmarks._sets import SLOTS, fights, files, pack
+from benchmarks._sets import SLOTS, fights, files, lower_face, pack
 from benchmarks._trials import arguments, family, finish, say
 from chiasm import registry
 from chiasm.align.auto import Auto
@@ -39,10 +39,6 @@ from chiasm.views import Column, Views
 
 STEPS = 25
 HEADS = ("gru", "lstm", "attention", "conv")
-FACE = (48, 64)
-LOWER = np.s_[27:44, 19:41]
-"""Rows and columns of the lower face in a grid of `FACE` cells: the talker sits still."""
-
 MISHEARD = 0.5
 NEAR = 0.98
 """The cosine from which a frame counts as nearly equal."""
@@ -141,14 +137,6 @@ def talker() -> tuple[pd.DataFrame, np.ndarray]:
     return table, (table.split == "test").to_numpy()
 
 
-def lower_face() -> np.ndarray:
-    """`(n, T * d)`: the pixels of the lower face in each step, less their mean over the clip."""
-    pixels = made("pixels_video", height=FACE[0], width=FACE[1], parts=("pixels",), steps=STEPS)
-    values = encoded(files("grid_s1", "video"), "video", {"face": pixels})["face"]
-    face = values.reshape(len(values), STEPS, *FACE)[:, :, LOWER[0], LOWER[1]].reshape(len(values), STEPS, -1)
-    return (face - face.mean(axis=1, keepdims=True)).reshape(len(values), -1)
-
-
 def shuffled(values: np.ndarray, steps: int, seed: int = 0) -> np.ndarray:
     """The same steps of every row in a random order of its own."""
     rng = np.random.default_rng(seed)
@@ -176,7 +164,7 @@ def more(one: Sampled, other: Sampled) -> dict[str, float | None]:
 def lips() -> dict[str, Any]:
     """Accuracy of every head and of `early`; of shuffled steps, the difference to the head in order."""
     table, test = talker()
-    face = lower_face()
+    face = lower_face(STEPS)
     mixed, draws = shuffled(face, STEPS), Draws(np.flatnonzero(test))
     result: dict[str, Any] = {"train": int((~test).sum()), "test": int(test.sum())}
     for slot in ("command", "digit"):
@@ -270,7 +258,7 @@ def words() -> dict[str, Any]:
         heard[wrong, slot] = rng.choice(np.unique(said[:, slot]), wrong.sum())
     known = np.unique(said)
     sentence = (heard[:, :, None] == known).astype(np.float32).reshape(len(said), -1)
-    held = {"words": sentence, "pictures": lower_face()}
+    held = {"words": sentence, "pictures": lower_face(STEPS)}
     heads = {"words": "bilstm", "pictures": "conv"}
     paces = {"words": said.shape[1], "pictures": STEPS}
     y, draws = table.digit.to_numpy(dtype=object), Draws(np.flatnonzero(test))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 from click.testing import CliRunner
@@ -83,6 +85,17 @@ def test_a_task_learns_from_a_teacher_that_is_not_there_afterwards(tmp_path):
     np.testing.assert_allclose(again.outputs(rest), model.outputs(rest))
     with_teacher = _taught()[LEARN:]
     np.testing.assert_array_equal(model.outputs(with_teacher), model.outputs(rest))
+
+
+@pytest.mark.parametrize("method", [SoftLabels, Features])
+def test_the_forecast_is_told_before_the_student_is_taught(method):
+    views, told = _taught()[:LEARN], []
+    part = method(teacher="notes")
+    part.fit(views, _few(), foretell=lambda forecast: told.append((forecast, hasattr(part, "student_"))))
+    assert told == [(part.forecast_, False)]
+    task = Classify(teacher="notes", distill=method.__module__.rsplit(".", 1)[-1])
+    task.fit(views, _few(), foretell=lambda forecast: told.append((forecast, hasattr(task, "fuser_"))))
+    assert told[1:] == [(task.fuser_.forecast_, False)]
 
 
 def _told_apart(views):
@@ -188,6 +201,10 @@ def test_the_command_teaches_and_says_what_was_foretold(tmp_path):
     done = CliRunner().invoke(cli, [*told, "--teacher", "note"])
     assert not done.exit_code, done.output
     assert "foretold, out of fold: right alone are note" in done.output
+    assert done.output.index("foretold") < done.output.index("learned from")
+    told_json = CliRunner().invoke(cli, [*told[:-2], "--to", str(tmp_path / "j.chiasm"), "--teacher", "note", "--json"])
+    assert json.loads(told_json.stdout)["fuser"]["forecast"]["rows"] > 100
+    assert "foretold" in told_json.stderr
     wrong = CliRunner().invoke(cli, [*told, "--distill", "features"])
     assert wrong.exit_code
     assert "--teacher" in wrong.output

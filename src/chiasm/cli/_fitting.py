@@ -103,12 +103,14 @@ def fit(
     own: Mapping[str, Any],
     *,
     parts: Mapping[str, float] | None = None,
+    during: Mapping[str, Any] | None = None,
 ) -> Fitted:
     """Read DATA, give it a split, fit a new `task` and save it with its reports; what was skipped or leaks is said.
 
     Args:
         options: the command's. own: the task's own parameters.
         parts: the shares of a split where none is given; None: all rows are learned from then.
+        during: what the task's `fit` calls on the way, by its arguments.
     """
     started = time.monotonic()
     for kind in ("align", "fuse", "distill"):  # a wrong name or place is told before the work, not after
@@ -124,7 +126,7 @@ def fit(
     elif parts is not None and views.split is None and (task != "retrieve" or len(views.columns) > 1):
         views.facts["split"] = cut_whole(views, parts, seed, encoders)
     model = registry.get("tasks", task)(encoders=encoders, allow_leaks=options["allow_leaks"], seed=seed, **own)
-    model.fit(views, progress=progress())
+    model.fit(views, progress=progress(), **(during or {}))
     model.source_ = source
     done = _save(model, folder, views, options["write_split"])
     return Fitted(model, views, folder, done, options["as_json"], started)

@@ -66,7 +66,12 @@ def _answering(name: str, doc: str) -> None:
             raise click.UsageError("--distill wants a teacher: --teacher VIEW.")
         own = {name: options[name] for name in ("fuse", "teacher") if options[name]}
         own |= {"distill": options["distill"]} if options["distill"] else {}
-        fitted = fit(name, data, options, own, parts=ANSWER_PARTS)
+
+        def foretell(forecast: Any) -> None:
+            click.echo(foretold(options["teacher"], forecast), err=options["as_json"])
+
+        during = {"foretell": foretell} if options["teacher"] else None
+        fitted = fit(name, data, options, own, parts=ANSWER_PARTS, during=during)
         model, folder, counts = fitted.model, fitted.folder, fitted.counts
         for view, right in model.suspects_.items():
             click.echo(
@@ -84,8 +89,6 @@ def _answering(name: str, doc: str) -> None:
         fuser = chosen.get("fuser", options["fuse"])
         lines = [f"learned from {counts['train'] + counts['val']} of {fitted.shown} with {fuser}; saved {folder}"]
         lines += told(model.counts_)
-        if options["teacher"]:
-            lines.append(foretold(options["teacher"], model.fuser_.forecast_))
         lines += [f"out of fold: {one['verdict']}" for one in model.crossed_.get("leave_one_out", {}).values()]
         following = [["score", folder, data]] if counts["test"] else []
         fitted.say(facts, lines, [*following, ["answer", folder, data, "--to", "answers.csv"]])

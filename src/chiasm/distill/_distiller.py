@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -51,12 +51,17 @@ class Distiller(Part):
     student: Any
     seed: int
 
-    def fit(self, views: Any, y: Any = None) -> Distiller:
+    def fit(
+        self, views: Any, y: Any = None, *, foretell: Callable[[Mapping[str, Any]], None] | None = None
+    ) -> Distiller:
         """Learn from encoded views, the teacher's among them, and labels: one a row, by default `views.label`.
 
         Rows without a label teach what the teacher has of them. `forecast_` says beforehand whether that can help, from
         answers out of fold: how right `student` and `teacher` are alone (accuracy, share of right tags, or R2), and how
         much of what the teacher would answer the student can `see` (a share of variance, at most 1; below 0: nothing).
+
+        Args:
+            foretell: called with the forecast before the student learns from what it is told.
 
         Raises a ChiasmError for a teacher that is no view, where nothing is left for the student, where fewer than ten
         rows have both, and for labels that are missing or all equal.
@@ -88,21 +93,11 @@ class Distiller(Part):
         folds = _dealt(views.clusters[rows], self.seed)
         teacher = self._fuser().fit(_only(views, self.teachers_), y)
         known = self._known(teacher, views, rows)
-        with one_thread(len(rows)):
-            held = restrict(blocks(views, self.students_), rows)
-            self.regression_ = Regression()
-            would = known[rows]
-            targets = self._targets(views[rows], would)
-            told = self.regression_.cross_fit(held, targets, folds)
-            sight = self.regression_
-            if targets is not would:
-                sight = Regression()
-                sight.cross_fit(held, would, folds)
-        taught = self._taught(views)
-        taught[rows] = told
-        self.told_ = taught
-        self.student_ = self._fuser().fit(self._augmented(views, taught), y)
         alone = self._fuser().fit(_only(views, self.students_), y)
+        with one_thread(len(rows)):
+            held, would = restrict(blocks(views, self.students_), rows), known[rows]
+            sight = Regression()
+            told = sight.cross_fit(held, would, folds)
         self.forecast_ = {
             "student": _right(alone, _only(views, self.students_), y),
             "teacher": _right(teacher, _only(views, self.teachers_), y),
@@ -110,6 +105,18 @@ class Distiller(Part):
             "rows": len(rows),
             "labeled": int(labeled.sum()),
         }
+        if foretell:
+            foretell(dict(self.forecast_))
+        targets = self._targets(views[rows], would)
+        self.regression_ = sight
+        if targets is not would:
+            self.regression_ = Regression()
+            with one_thread(len(rows)):
+                told = self.regression_.cross_fit(held, targets, folds)
+        taught = self._taught(views)
+        taught[rows] = told
+        self.told_ = taught
+        self.student_ = self._fuser().fit(self._augmented(views, taught), y)
         return self
 
     def _targets(self, views: Views, known: np.ndarray) -> np.ndarray:

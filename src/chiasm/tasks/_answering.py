@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -54,7 +54,14 @@ class Answering(KnownRows):
 
     wrong = recalled("wrong", "the wrong of a score")
 
-    def fit(self, views: Any, y: Any = None, *, progress: Progress | None = None) -> Any:
+    def fit(
+        self,
+        views: Any,
+        y: Any = None,
+        *,
+        progress: Progress | None = None,
+        foretell: Callable[[Mapping[str, Any]], None] | None = None,
+    ) -> Any:
         """Learn from the rows of split "train" and "val" (all, when the views have no split); "test" is for `score`.
 
         What is chosen is chosen by cross-validation within these rows, in folds that cut no id and no group; so
@@ -63,13 +70,20 @@ class Answering(KnownRows):
 
         Args:
             views: raw or encoded. y: labels, one a row; by default the views' label. progress: called while encoding.
+            foretell: with a teacher, called with its forecast before the student is taught.
 
         Raises a ChiasmError for labels that teach nothing, and when an id, a group or a whole row stands in train and
         test.
         """
-        return self.fit_whole(views, y, progress).slim()
+        return self.fit_whole(views, y, progress, foretell).slim()
 
-    def fit_whole(self, views: Any, y: Any, progress: Progress | None) -> Any:
+    def fit_whole(
+        self,
+        views: Any,
+        y: Any,
+        progress: Progress | None,
+        foretell: Callable[[Mapping[str, Any]], None] | None = None,
+    ) -> Any:
         """As `fit`, with what folds learned still there (`crossed`), for a task that goes on from it."""
         check_indexes({**(views if isinstance(views, Mapping) else {"views": views}), "y": y})
         views = _labeled(as_views(views), y)
@@ -90,7 +104,8 @@ class Answering(KnownRows):
         encoding = time.perf_counter() - started
         started = time.perf_counter()
         names = [name for name in train.names if name not in teachers]
-        self.fuser_ = self._distiller(teachers).fit(train) if teachers else self._fuser(names).fit(train)
+        told = {"foretell": foretell} if foretell and teachers else {}
+        self.fuser_ = self._distiller(teachers).fit(train, **told) if teachers else self._fuser(names).fit(train)
         learning = time.perf_counter() - started
         self.alone_ = {v: self._fuser([v]).fit(_only(train, [v])) for v in names} if len(names) > 1 else {}
         rest = {v: [w for w in names if w != v] for v in names}
