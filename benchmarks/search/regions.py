@@ -15,15 +15,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from PIL import Image, ImageFilter
 
-from benchmarks._sets import files, pictures, table
+from benchmarks._sets import pictures
 from benchmarks._trials import Figure, arguments, finish, say
-from benchmarks.search._pasting import Box, cut_out, paste
+from benchmarks.search._pasting import SIDE, Box, boxed, center, inside, overlap, pasted, placed
 from chiasm.explain._cells import blob, spread
 from chiasm.explain.occlusion import Occlusion
 from chiasm.media.images import decode_image
@@ -31,7 +31,7 @@ from chiasm.stats.resample import bootstrap, interval, paired
 from chiasm.tasks.retrieve import Retrieve
 from chiasm.views import Column, Views
 
-SIDE, PASTED, FRESH, RANDOM = 288, 300, 20, 200
+FRESH, RANDOM = 20, 200
 PARTS = {"deletion": "own captions", "pasted": "pasted ikea products", "boxes": "boxes_words"}
 SHARE: dict[str, Any] = {"unit": "%", "scale": 100}
 
@@ -180,70 +180,6 @@ def pointing(model: Retrieve, trials: list[tuple[np.ndarray, str, Box]], part: s
         "all": {"n": f"{len(every)} pictures that score above a blank one", "point": mean(every)},
         **{name: {"point": mean([p for p, _ in of]), "iou": mean([i for _, i in of])} for name, of in rows.items()},
     }
-
-
-def center(mask: Sequence[str]) -> tuple[float, float]:
-    """The middle of a region's cells."""
-    cells = [(x, y) for y, line in enumerate(mask) for x, cell in enumerate(line) if cell == "1"]
-    x, y = (np.mean(cells, axis=0) + 0.5) / len(mask)
-    return float(x), float(y)
-
-
-def placed(x: float, y: float, wide: float, high: float) -> Box:
-    """A box of some size around a place."""
-    return x - wide / 2, y - high / 2, x + wide / 2, y + high / 2
-
-
-def inside(place: tuple[float, float], box: Box) -> bool:
-    """Whether a place lies in a box."""
-    return box[0] <= place[0] <= box[2] and box[1] <= place[1] <= box[3]
-
-
-def overlap(one: Sequence[float], other: Box) -> float:
-    """Intersection over union of two boxes."""
-    wide = max(min(one[2], other[2]) - max(one[0], other[0]), 0)
-    high = max(min(one[3], other[3]) - max(one[1], other[1]), 0)
-    areas = [(b[2] - b[0]) * (b[3] - b[1]) for b in (one, other)]
-    return wide * high / (sum(areas) - wide * high)
-
-
-def pasted() -> Iterator[tuple[np.ndarray, str, Box]]:
-    """Photograph with a product on it, the product's type, and its box."""
-    rng = np.random.default_rng(0)
-    items, paths = table("ikea", "items.parquet"), files("ikea", "image", "items.parquet")
-    common = {kind for kind in items["type"] if items["type"].count(kind) >= 5}
-    usable = [i for i, kind in enumerate(items["type"]) if kind in common]
-    held = table("coco2k")
-    photos = [path for path, split in zip(files("coco2k", "image"), held["split"], strict=True) if split == "test"]
-    made = 0
-    while made < PASTED:
-        chosen = int(rng.choice(usable))
-        if (cut := cut_out(paths[chosen])) is None:
-            continue
-        photo = decode_image(photos[int(rng.integers(len(photos)))], SIDE)[0]
-        box = paste(photo, *cut, rng)
-        made += 1
-        yield np.asarray(photo), items["type"][chosen].lower(), box
-
-
-def boxed() -> Iterator[tuple[np.ndarray, str, Box]]:
-    """Photograph, a class that it has one box of, and that box."""
-    rng = np.random.default_rng(0)
-    held, boxes, paths = table("boxes_words"), table("boxes_words", "boxes.parquet"), files("boxes_words", "image")
-    for place, path in enumerate(paths):
-        if held["in_coco2k"][place]:
-            continue
-        size = np.array([held["width"][place], held["height"][place]] * 2, dtype=float)
-        mine = []
-        for i, image in enumerate(boxes["image_id"]):
-            if image == held["id"][place] and boxes["unique_in_image"][i] and not boxes["crowd"][i]:
-                x, y, w, h = (boxes[name][i] for name in ("x", "y", "w", "h"))
-                box = (np.array([x, y, x + w, y + h]) / size).tolist()
-                if 0.01 <= (box[2] - box[0]) * (box[3] - box[1]) <= 0.5:
-                    mine.append((boxes["word"][i], tuple(box)))
-        if mine:
-            word, box = mine[int(rng.integers(len(mine)))]
-            yield np.asarray(decode_image(path, SIDE)[0]), word, box
 
 
 def main() -> None:

@@ -21,6 +21,7 @@ from chiasm.scale import Progress
 from chiasm.tasks._known_rows import KnownRows
 from chiasm.tasks._results import Hits
 from chiasm.tasks._retrieve import names
+from chiasm.tasks._retrieve.maps import left_out
 from chiasm.tasks._retrieve.placing import Placed, facing, resolved, shared_names, toward
 from chiasm.tasks._retrieve.question import At, Question, alone, questions
 from chiasm.tasks._retrieve.scripts import script, scripts
@@ -195,6 +196,37 @@ class Asking(KnownRows):
             return found
         return None
 
+    def maps(self, query: Any, candidates: Any) -> list[np.ndarray | None]:
+        """Where in each of n pictures a query is met: `(g, g)` what the score loses without a patch and its neighbors.
+
+        The largest cells are where the words point to. Words score as in `pair_scores`, but nothing is encoded again:
+        a picture is encoded once. None for a picture whose vector is not the mean of a square grid of patches.
+
+        Args and errors: as `pair_scores`. Measured by `benchmarks/search/maps.py`.
+        """
+        self.check_fitted()
+        (one, asked), (other, held) = self._column(query), self._column(candidates)
+        if len(asked) != 1:
+            raise ChiasmError(f"wanted one query, got {len(asked)}: ask one at a time.")
+        if not (asked.present.all() and held.present.all()):
+            raise ChiasmError("wanted a query and candidates that are there, got an absent one: leave it out.")
+        placed = facing(one, self._place(one, asked, np.arange(1))[0], other, self.aligner_)
+        wanted = normalize(placed.vectors)[0]
+
+        def score(vectors: np.ndarray) -> np.ndarray:
+            mapped = self.aligner_.transform(Views({other: Column("vector", vectors)}))
+            found: np.ndarray = placed.factors[0] * (normalize(np.asarray(mapped[other].items)) @ wanted)
+            return found
+
+        patches, encoder = self.patches(candidates), self.encoding_.encoders_.get(other)
+        if patches is None or encoder is None:
+            return [None] * len(held)
+        whole = np.asarray(encoder.encode(held.take(held.index)))
+        return [
+            left_out(grid, score) if grid.shape[1] == len(own) and _same(grid.mean(axis=0), own) else None
+            for grid, own in zip(patches, whole, strict=True)
+        ]
+
     def explain(
         self,
         queries: Any,
@@ -312,6 +344,11 @@ class _Pair:
     def _named(self, views: Views) -> Views:
         (name,) = views.names
         return Views({self.views[name]: views[name]})
+
+
+def _same(one: np.ndarray, other: np.ndarray) -> bool:
+    """Whether two vectors are equal but for what rounding makes of them."""
+    return bool(np.linalg.norm(one - other) <= 1e-3 * np.linalg.norm(other))
 
 
 def _why(explainer: Any, part: _Pair, pair: Views) -> dict[str, Any]:
