@@ -1,9 +1,23 @@
-"""Rows of which only some have a label, as the benchmarks of teaching ask for them."""
+"""Packs as a student and a teacher, and rows of which only some have a label, as the benchmarks of teaching ask."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
+from benchmarks._sets import encoded, only, pictures, without_test
+from benchmarks._xrays import xrays
+from chiasm.encoding import Encoding
+from chiasm.views import Column, Views
+
+PACKS: dict[str, Callable[[], Views]] = {
+    "web_news_zh": lambda: without_test("web_news_zh", pictures("web_news_zh", label="label")),
+    "mvsa_single": lambda: without_test("mvsa_single", pictures("mvsa_single", label="label")),
+    "covid_cxr": lambda: xrays(False)[0],
+}
+OTHER = {"image": "effnet2_image", "text": "hashed_text"}
+"""By modality, the encoder of a teacher of the student's own."""
 SHARES = (5, 10, 25, 100)
 """Of the rows learned from, in %, those that have a label."""
 
@@ -17,3 +31,16 @@ def fewer(label: np.ndarray, learned: np.ndarray, share: int, seed: int) -> np.n
     out = np.full(len(label), None, dtype=object)
     out[kept.astype(int)] = label[kept.astype(int)]
     return out
+
+
+def read(pack: str, student: str) -> Views:
+    """The rows of a pack that have a picture and words: `student`, `teacher`, and `own`."""
+    raw = PACKS[pack]()
+    by_modality = {column.modality: name for name, column in raw.columns.items()}
+    named = {"image": by_modality["image"], "text": by_modality["text"]}
+    raw = raw[np.flatnonzero(np.all([raw.present(name) for name in named.values()], axis=0))]
+    held = encoded(only(raw, list(named.values())))
+    own = Encoding({named[student]: OTHER[student]}).fit_transform(only(raw, [named[student]]))[named[student]]
+    own = Column(own.modality, np.asarray(own.items[np.arange(len(own.items))]), own.index)
+    teacher = "text" if student == "image" else "image"
+    return raw.replace({"student": held[named[student]], "teacher": held[named[teacher]], "own": own})

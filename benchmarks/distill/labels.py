@@ -15,30 +15,20 @@ share of its answers that the student can see; below 0 counts as 0. Truth: what 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 import numpy as np
 
-from benchmarks._sets import encoded, only, pictures, without_test
+from benchmarks._sets import only
 from benchmarks._trials import RESULTS, Figure, Runs, apart, arguments, finish, protocol, say
-from benchmarks._xrays import xrays
-from benchmarks.distill._teaching import SHARES, fewer
+from benchmarks.distill._teaching import PACKS, SHARES, fewer, read
 from chiasm.distill.features import Features
 from chiasm.distill.relations import Relations
 from chiasm.distill.soft_labels import SoftLabels
-from chiasm.encoding import Encoding
 from chiasm.fuse.early import Early
 from chiasm.views import Column, Views
 
-PACKS: dict[str, Callable[[], Views]] = {
-    "web_news_zh": lambda: without_test("web_news_zh", pictures("web_news_zh", label="label")),
-    "mvsa_single": lambda: without_test("mvsa_single", pictures("mvsa_single", label="label")),
-    "covid_cxr": lambda: xrays(False)[0],
-}
-OTHER = {"image": "effnet2_image", "text": "hashed_text"}
-"""By modality, the encoder of a teacher of the student's own."""
 WORDS = {"image": "pictures", "text": "words"}
 SETTINGS = {f"{pack}.{student}": (pack, student) for student in ("image", "text") for pack in PACKS}
 METHODS: dict[str, Any] = {"soft_labels": SoftLabels, "features": Features, "relations": Relations}
@@ -100,19 +90,6 @@ FIGURES = [
     Figure("foretold.nos", (FORETOLD, "no"), "forecasts of less than half a point", "", ".0f"),
     Figure("foretold.no", (FORETOLD, "no, and so it was"), "of these, truths whose interval reaches to 0", "", ".0f"),
 ]
-
-
-def read(pack: str, student: str) -> Views:
-    """The rows of a pack that have a picture and words: `student`, `teacher`, and `own`."""
-    raw = PACKS[pack]()
-    by_modality = {column.modality: name for name, column in raw.columns.items()}
-    named = {"image": by_modality["image"], "text": by_modality["text"]}
-    raw = raw[np.flatnonzero(np.all([raw.present(name) for name in named.values()], axis=0))]
-    held = encoded(only(raw, list(named.values())))
-    own = Encoding({named[student]: OTHER[student]}).fit_transform(only(raw, [named[student]]))[named[student]]
-    own = Column(own.modality, np.asarray(own.items[np.arange(len(own.items))]), own.index)
-    teacher = "text" if student == "image" else "image"
-    return raw.replace({"student": held[named[student]], "teacher": held[named[teacher]], "own": own})
 
 
 def run(setting: str, splits: int) -> dict[str, Any]:

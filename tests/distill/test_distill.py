@@ -12,12 +12,13 @@ from sklearn.linear_model import Ridge
 import chiasm
 from chiasm.cli import cli
 from chiasm.contracts._distill import LEARN, _few, _student, _taught
-from chiasm.distill import Features, Relations, SoftLabels
+from chiasm.distill import Attention, Contrastive, Features, Relations, SoftLabels
 from chiasm.distill._regression import Regression
 from chiasm.errors import ChiasmError
 from chiasm.stats.blocks import Block
 from chiasm.tasks import Classify, Regress, Tag
-from chiasm.views import Column
+from chiasm.tokens import Tokens
+from chiasm.views import Column, Views
 
 
 def block(rows):
@@ -132,6 +133,42 @@ def test_the_teachers_vectors_are_told_as_scikit_learns_ridge_tells_them():
     np.testing.assert_allclose(model.translate(_student(views[:LEARN])), truth, atol=0.05)
     absent = {"picture": Column("vector", rows, np.full(len(rows), -1))}
     np.testing.assert_allclose(model.translate(absent), np.tile(notes.mean(axis=0), (len(rows), 1)), atol=1e-5)
+
+
+def test_the_patch_that_the_teacher_speaks_of_is_the_one_that_the_student_looks_at():
+    rng = np.random.default_rng(0)
+    y = rng.integers(0, 2, 400)
+    notes = rng.normal(size=(400, 3)) + 3 * y[:, None]
+    patches = rng.normal(size=(400, 9, 8))  # one of nine, in any place, shows the notes, and 4 in the last direction
+    place = rng.integers(0, 9, 400)
+    patches[np.arange(400), place, :3] = notes
+    patches[np.arange(400), place, 7] += 4
+    views = Views({"picture": Column("image", Tokens.of(list(patches))), "notes": Column("vector", notes)})
+    label = np.array([None if row >= 40 else f"class {one}" for row, one in enumerate(y)], dtype=object)
+    model = Attention(teacher="notes", student="early").fit(views[:300], label[:300])
+    weights = model._weights("picture", patches[300:], np.ones((100, 9), bool))
+    assert (weights.argmax(axis=1) == place[300:]).mean() > 0.75  # by chance 0.11
+    truth = np.array([f"class {one}" for one in y[300:]], dtype=object)
+    rest = views[300:].replace({"picture": views[300:]["picture"]})
+    assert (model.predict(rest) == truth).mean() > 0.85
+    assert model.crossed(views[:300]).shape == (40, 2)
+
+
+def test_infonce_brings_what_is_told_nearer_to_its_own_teacher():
+    views = _taught()
+    rest, notes = _student(views[LEARN:]), np.asarray(views["notes"].items)[LEARN:]
+
+    def found(model):  # how many of 400 rows are nearest to their own notes
+        units = [
+            one / np.linalg.norm(one, axis=1, keepdims=True)
+            for one in (model.translate(rest) - model.middle_, notes - model.middle_)
+        ]
+        return ((units[0] @ units[1].T).argmax(axis=1) == np.arange(len(notes))).sum()
+
+    closed, trained = (part(teacher="notes").fit(views[:LEARN], _few()) for part in (Features, Contrastive))
+    assert found(trained) > found(closed)
+    again = Contrastive(teacher="notes").fit(views[:LEARN], _few())
+    np.testing.assert_array_equal(again.outputs(rest), trained.outputs(rest))
 
 
 def test_naming_wants_two_classes_as_the_teacher_has_them():

@@ -110,7 +110,7 @@ class Distiller(Part):
         targets = self._targets(views[rows], would)
         self.regression_ = sight
         if targets is not would:
-            self.regression_ = Regression()
+            self.regression_ = self._regression()
             with one_thread(len(rows)):
                 told = self.regression_.cross_fit(held, targets, folds)
         taught = self._taught(views)
@@ -127,6 +127,10 @@ class Distiller(Part):
                 have labels: the logarithms of probabilities, or numbers.
         """
         raise NotImplementedError
+
+    def _regression(self) -> Regression:
+        """An unfitted one of what is taught on what the student sees."""
+        return Regression()
 
     def outputs(self, views: Any) -> np.ndarray:
         """`(n, c)` probabilities of the classes or tags, or numbers. The teacher's views are not looked at."""
