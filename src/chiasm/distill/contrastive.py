@@ -9,14 +9,14 @@ import numpy as np
 
 from chiasm.allowed import COUNT, POSITIVE
 from chiasm.distill._regression import Regression
-from chiasm.distill.features import Features
+from chiasm.distill._translating import Translating
 
 __all__ = ["Contrastive"]
 
 BATCH, RATE, DECAY = 256, 0.02, 0.1
 
 
-class Contrastive(Features):
+class Contrastive(Translating):
     """As `features`, with a regression that is trained on: InfoNCE of what it tells against the teacher's vectors.
 
     It starts as the closed form and moves from there; decay draws it back. Choose it where rows are named or found by
