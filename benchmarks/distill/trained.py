@@ -1,14 +1,15 @@
 """Two more ways to teach beside the closed ones: InfoNCE to the teacher's vectors, and patches that the words name.
 
-`python -m benchmarks.distill.trained [news xrays tweets] [--splits 3]`: pictures taught by words on the splits of
-`benchmarks.distill.labels`, at 5, 25 and 100 % of the labels. `contrastive` reads the pooled picture, `attention` its
-patches; `soft_labels` and `features` are those of the other benchmark on the same rows, and all gains are over the same
+`python -m benchmarks.distill.trained [news xrays tweets] [--splits 3] [--shares 5 25 100]`: pictures taught by words on
+the splits of `benchmarks.distill.labels`, at these shares of the labels. `contrastive` reads the pooled picture,
+`attention` its patches; `features` are those of the other benchmark on the same rows, and all gains are over the same
 student (`early`) untaught. `untold` is `attention` with a teacher whose rows were shuffled: what patches are worth by
 themselves. Settings of `contrastive` were chosen on two splits of news at 25 %.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,6 @@ from benchmarks.distill._teaching import PACKS, fewer, read
 from chiasm.distill.attention import Attention
 from chiasm.distill.contrastive import Contrastive
 from chiasm.distill.features import Features
-from chiasm.distill.soft_labels import SoftLabels
 from chiasm.encode.effnet_image import EffnetImage
 from chiasm.encoding import Encoding
 from chiasm.fuse.early import Early
@@ -28,7 +28,6 @@ from chiasm.views import Column, Views
 SETS = {"news": "web_news_zh", "xrays": "covid_cxr", "tweets": "mvsa_single"}
 SHARES = (5, 25, 100)
 METHODS: dict[str, Any] = {
-    "soft_labels": SoftLabels,
     "features": Features,
     "contrastive": Contrastive,
     "attention": Attention,
@@ -64,7 +63,7 @@ FIGURES = [
 ]
 
 
-def run(pack: str, splits: int) -> dict[str, Any]:
+def run(pack: str, splits: int, shares: Sequence[int]) -> dict[str, Any]:
     views = read(SETS[pack], "image")
     raw = PACKS[SETS[pack]]()
     image = next(name for name, column in raw.columns.items() if column.modality == "image")
@@ -73,7 +72,7 @@ def run(pack: str, splits: int) -> dict[str, Any]:
     patches = Encoding({image: EffnetImage(pooled=False)}).fit_transform(only(raw, [image]))[image]
     label = views.label.astype(object)
     result: dict[str, Any] = {}
-    for share in SHARES:
+    for share in shares:
         scores, sizes = Runs(), (1, 4)
         for seed, split in protocol(only(views, ["student", "teacher"]), splits):
             learned, test = np.flatnonzero(split != "test"), np.flatnonzero(split == "test")
@@ -105,8 +104,9 @@ def run(pack: str, splits: int) -> dict[str, Any]:
 def main() -> None:
     parser = arguments(__doc__, SETS)
     parser.add_argument("--splits", type=int, default=3)
+    parser.add_argument("--shares", type=int, nargs="+", default=SHARES)
     args = parser.parse_args()
-    finish({pack: run(pack, args.splits) for pack in args.parts or SETS}, FIGURES, args)
+    finish({pack: run(pack, args.splits, args.shares) for pack in args.parts or SETS}, FIGURES, args)
 
 
 if __name__ == "__main__":

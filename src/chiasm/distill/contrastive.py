@@ -46,7 +46,7 @@ class Contrastive(Translating):
         student: Any = "auto",
         coordinates: int = 128,
         temperature: float = 0.05,
-        epochs: int = 20,
+        epochs: int = 10,
         kind: str = "classes",
         seed: int = 0,
     ):
@@ -65,7 +65,7 @@ class Contrastive(Translating):
 class _Nearer(Regression):
     """The regression, and some epochs of InfoNCE from there on. Weights are its own plus a step in their own scale."""
 
-    def __init__(self, temperature: float = 0.05, epochs: int = 20, seed: int = 0):
+    def __init__(self, temperature: float = 0.05, epochs: int = 10, seed: int = 0):
         self.temperature = temperature
         self.epochs = epochs
         self.seed = seed
