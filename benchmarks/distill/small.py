@@ -1,6 +1,6 @@
 """A small encoder in a large one's space: hashed letters instead of e5_text, learned from texts alone.
 
-`python -m benchmarks.distill.small [--splits 5]`: coco2k, the splits of `benchmarks.search.coco2k`; rsum of 600, chance
+`python -m benchmarks.distill.small [--splits 3]`: coco2k, the splits of `benchmarks.search.coco2k`; rsum of 600, chance
 11. The large encoder of texts is e5_text, the small one hashed_text (no network, no weights); pictures in effnet_image.
 Ridge regression (`align/ridge`, its ridge chosen on a part of its texts) tells e5's vectors from hashed ones, and a
 space that was made with e5 is searched by the small one.
@@ -138,7 +138,7 @@ def run(splits: int) -> dict[str, Any]:
 
 def main() -> None:
     parser = arguments(__doc__)
-    parser.add_argument("--splits", type=int, default=5)
+    parser.add_argument("--splits", type=int, default=3)
     args = parser.parse_args()
     finish(run(args.splits), FIGURES, args)
 

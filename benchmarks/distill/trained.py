@@ -4,7 +4,7 @@
 the splits of `benchmarks.distill.labels`, at these shares of the labels. `contrastive` reads the pooled picture,
 `attention` its patches; `features` are those of the other benchmark on the same rows, and all gains are over the same
 student (`early`) untaught. `untold` is `attention` with a teacher whose rows were shuffled: what patches are worth by
-themselves. Settings of `contrastive` were chosen on two splits of news at 25 %.
+themselves. Settings of `contrastive` were chosen on one split of news at 25 %.
 """
 
 from __future__ import annotations

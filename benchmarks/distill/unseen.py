@@ -1,6 +1,6 @@
 """Classes that the student's labels never held, named by what it was told of the teacher.
 
-`python -m benchmarks.distill.unseen [news ikea wikipedia] [--draws 10]`. In every draw half of the classes is set
+`python -m benchmarks.distill.unseen [news ikea wikipedia] [--draws 5]`. In every draw half of the classes is set
 apart; no row of them has a label. Test rows (40 % of theirs) are read by the student alone, and named among these
 classes. In `absent` no row of these classes is learned from at all; in `unlabeled` the other 60 % are there without a
 label, with picture and words. A class is told by its name in the teacher's space (`names`; the packs' own English ones,
@@ -175,7 +175,7 @@ def run(pack: str, times: int) -> dict[str, Any]:
 
 def main() -> None:
     parser = arguments(__doc__, SET)
-    parser.add_argument("--draws", type=int, default=10)
+    parser.add_argument("--draws", type=int, default=5)
     args = parser.parse_args()
     finish({pack: run(pack, args.draws) for pack in args.parts or SET}, FIGURES, args)
 

@@ -91,10 +91,10 @@ def test_a_task_learns_from_a_teacher_that_is_not_there_afterwards(tmp_path):
 @pytest.mark.parametrize("method", [SoftLabels, Features])
 def test_the_forecast_is_told_before_the_student_is_taught(method):
     views, told = _taught()[:LEARN], []
-    part = method(teacher="notes")
+    part = method(teacher="notes", student="early")
     part.fit(views, _few(), foretell=lambda forecast: told.append((forecast, hasattr(part, "student_"))))
     assert told == [(part.forecast_, False)]
-    task = Classify(teacher="notes", distill=method.__module__.rsplit(".", 1)[-1])
+    task = Classify(teacher="notes", fuse="early", distill=method.__module__.rsplit(".", 1)[-1])
     task.fit(views, _few(), foretell=lambda forecast: told.append((forecast, hasattr(task, "fuser_"))))
     assert told[1:] == [(task.fuser_.forecast_, False)]
 
@@ -109,7 +109,7 @@ def test_a_class_without_any_label_is_named_by_what_the_teacher_has_of_it():
     views = _taught()
     few = _few()
     few[few == "class 2"] = None
-    model = Features(teacher="notes").fit(views[:LEARN], few)
+    model = Features(teacher="notes", student="early").fit(views[:LEARN], few)
     rest, truth = _student(views[LEARN:]), views.label[LEARN:]
     assert "class 2" not in model.predict(rest)
     names, cosines = model.name(rest, _told_apart(views))
@@ -117,7 +117,7 @@ def test_a_class_without_any_label_is_named_by_what_the_teacher_has_of_it():
     assert all((names == truth)[truth == name].mean() > 0.5 for name in np.unique(truth.astype(str)))
     dealt = np.random.default_rng(1).permutation(LEARN)
     other = Column("vector", np.asarray(views["notes"].items)[:LEARN][dealt])
-    shuffled = Features(teacher="notes").fit(
+    shuffled = Features(teacher="notes", student="early").fit(
         views[:LEARN].replace({"picture": views[:LEARN]["picture"], "notes": other}), few
     )
     assert (shuffled.name(rest, _told_apart(views))[0] == truth).mean() < 0.5
@@ -125,7 +125,7 @@ def test_a_class_without_any_label_is_named_by_what_the_teacher_has_of_it():
 
 def test_the_teachers_vectors_are_told_as_scikit_learns_ridge_tells_them():
     views = _taught()
-    model = Features(teacher="notes").fit(views[:LEARN], _few())
+    model = Features(teacher="notes", student="early").fit(views[:LEARN], _few())
     rows, notes = (np.asarray(views[name].items)[:LEARN] for name in ("picture", "notes"))
     units = (rows - rows.mean(axis=0)) / rows.std(axis=0)
     ridge = model.regression_.ridge_ * np.square(units).sum() / units.shape[1]
@@ -165,14 +165,16 @@ def test_infonce_brings_what_is_told_nearer_to_its_own_teacher():
         ]
         return ((units[0] @ units[1].T).argmax(axis=1) == np.arange(len(notes))).sum()
 
-    closed, trained = (part(teacher="notes").fit(views[:LEARN], _few()) for part in (Features, Contrastive))
+    closed, trained = (
+        part(teacher="notes", student="early").fit(views[:LEARN], _few()) for part in (Features, Contrastive)
+    )
     assert found(trained) > found(closed)
-    again = Contrastive(teacher="notes").fit(views[:LEARN], _few())
+    again = Contrastive(teacher="notes", student="early").fit(views[:LEARN], _few())
     np.testing.assert_array_equal(again.outputs(rest), trained.outputs(rest))
 
 
 def test_naming_wants_two_classes_as_the_teacher_has_them():
-    model = Features(teacher="notes").fit(_taught()[:LEARN], _few())
+    model = Features(teacher="notes", student="early").fit(_taught()[:LEARN], _few())
     with pytest.raises(ChiasmError, match="at least two classes to choose from, got class 0"):
         model.name(_student(_taught()[:3]), {"class 0": np.zeros(6)})
     with pytest.raises(ChiasmError, match=r"wanted 6 numbers a class, as notes has them.*'b'"):
