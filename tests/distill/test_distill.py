@@ -135,7 +135,7 @@ def test_the_teachers_vectors_are_told_as_scikit_learns_ridge_tells_them():
     np.testing.assert_allclose(model.translate(absent), np.tile(notes.mean(axis=0), (len(rows), 1)), atol=1e-5)
 
 
-def test_the_patch_that_the_teacher_speaks_of_is_the_one_that_the_student_looks_at():
+def test_the_patch_that_the_teacher_speaks_of_is_the_one_that_the_student_looks_at(tmp_path):
     rng = np.random.default_rng(0)
     y = rng.integers(0, 2, 400)
     notes = rng.normal(size=(400, 3)) + 3 * y[:, None]
@@ -152,6 +152,10 @@ def test_the_patch_that_the_teacher_speaks_of_is_the_one_that_the_student_looks_
     rest = views[300:].replace({"picture": views[300:]["picture"]})
     assert (model.predict(rest) == truth).mean() > 0.85
     assert model.crossed(views[:300]).shape == (40, 2)
+    with pytest.raises(ChiasmError, match="pooling cannot be exported"):
+        model.traced({})
+    chiasm.save(model, tmp_path / "m")
+    np.testing.assert_array_equal(chiasm.load(tmp_path / "m").outputs(rest), model.outputs(rest))
 
 
 def test_infonce_brings_what_is_told_nearer_to_its_own_teacher():

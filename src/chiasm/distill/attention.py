@@ -10,7 +10,9 @@ from scipy.special import softmax
 
 from chiasm.distill._distiller import Distiller
 from chiasm.distill._regression import Regression
+from chiasm.errors import ChiasmError
 from chiasm.finite import checked
+from chiasm.graph import Symbol
 from chiasm.stats.blocks import Block, blocks
 from chiasm.tokens import Tokens
 from chiasm.views import ABSENT, Column, Views
@@ -34,6 +36,9 @@ class Attention(Distiller):
     Args:
         teacher: the view that teaches, or several. student: a fuser or its name. kind: "classes", "tags" or "numbers".
         seed: of folds, and of the tokens that are learned from.
+
+    It finds a planted patch; on pictures of news no gain over the student alone is shown, and less than `features` gain
+    (docs/distill.md): `soft_labels` first.
 
     Learned: `means_` `(d,)`, `spreads_` `(d,)` and `queries_` `(d,)` by view of tokens.
 
@@ -74,6 +79,15 @@ class Attention(Distiller):
     def crossed(self, views: Any) -> np.ndarray:
         """As every distiller's."""
         return super().crossed(self._pooled(checked(views)))
+
+    def traced(self, rows: Mapping[str, Symbol]) -> Symbol:
+        """As every distiller's; a ChiasmError where the student pools tokens, which an export cannot."""
+        if self.queries_:
+            raise ChiasmError(
+                f"wanted views of one vector an item, got tokens of {', '.join(self.queries_)}, whose pooling cannot "
+                "be exported: teach by soft_labels."
+            )
+        return super().traced(rows)
 
     def _targets(self, views: Views, known: np.ndarray) -> np.ndarray:
         return known
