@@ -19,9 +19,9 @@ BATCH, RATE, DECAY = 256, 0.02, 0.1
 class Contrastive(Translating):
     """As `features`, with a regression that is trained on: InfoNCE of what it tells against the teacher's vectors.
 
-    It starts as the closed form and moves from there; decay draws it back. What it tells is nearer to its own teacher by
-    cosines. As one more view for labels it gains what `features` gain on pictures of news, in several times the time
-    (docs/distill.md): `soft_labels` first.
+    It starts as the closed form and moves from there; decay draws it back. What it tells is nearer to its own teacher
+    by cosines. As one more view for labels it gains what `features` gain on pictures of news, in several times the
+    time (docs/distill.md): `soft_labels` first.
 
     Args:
         teacher: the view that teaches, or several. student: a fuser or its name. coordinates: of the teacher, at most.
