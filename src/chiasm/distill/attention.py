@@ -37,8 +37,9 @@ class Attention(Distiller):
         teacher: the view that teaches, or several. student: a fuser or its name. kind: "classes", "tags" or "numbers".
         seed: of folds, and of the tokens that are learned from.
 
-    It finds a planted patch. On pictures of news it gains something over the student alone with a quarter of the labels;
-    with a twentieth no gain is shown, where `features` and `soft_labels` have one (docs/distill.md): take these first.
+    It finds a planted patch. On pictures of news it gains something over the student alone with a quarter of the
+    labels; with a twentieth no gain is shown, where `features` and `soft_labels` have one (docs/distill.md): take these
+    first.
 
     Learned: `means_` `(d,)`, `spreads_` `(d,)` and `queries_` `(d,)` by view of tokens.
 
