@@ -21,6 +21,7 @@ class Features(Translating):
         teacher: the view that teaches, or several. student: a fuser or its name. coordinates: of the teacher, at most.
         kind: "classes", "tags" or "numbers". seed: of folds.
 
+    >>> import numpy as np
     >>> rng = np.random.default_rng(0)
     >>> y = rng.integers(0, 2, 300)
     >>> notes = rng.normal(size=(300, 4)) + 2 * y[:, None]
