@@ -23,24 +23,38 @@ SHOWN = 20
 @click.argument("model")
 @click.argument("data")
 @more_data
+@click.option("--question", multiple=True, metavar="TEXT", help="Of an ask model: asked of every row; repeat.")
+@click.option("--choice", multiple=True, metavar="TEXT", help="Of an ask model: an answer to choose among; repeat.")
 @click.option("--to", type=click.Path(), metavar="FILE", help="Write a csv with a line a row.")
 @click.option("--json", "as_json", is_flag=True, help="Print the answers as JSON.")
-def answer_command(model: str, data: str, to: str | None, as_json: bool, **options: Any) -> None:
-    """What MODEL says of every row of DATA: a class and its probability, a number, or tags.
+def answer_command(
+    model: str,
+    data: str,
+    question: tuple[str, ...],
+    choice: tuple[str, ...],
+    to: str | None,
+    as_json: bool,
+    **options: Any,
+) -> None:
+    """What MODEL says of every row of DATA: a class and its probability, a number, tags, or an answer to a question.
 
     Columns are read as the model was told at fit; those that DATA lacks are absent, and the others answer.
     """
     part = recipe.load(model)
-    if not isinstance(part, Answering):
-        task = type(part).__name__.lower()
+    task, asks_back = type(part).__name__.lower(), hasattr(part, "about")
+    if (question or choice) and not asks_back:
+        raise ChiasmError(f"--question and --choice are for ask models; {model} is a {task} model: leave them out.")
+    if not isinstance(part, Answering) and not asks_back:
         asks = {"retrieve": "search"}.get(task, task)
         raise ChiasmError(
             f"{model} is a {task} model, it does not answer rows: chiasm {asks} {typed(model)} ... asks it."
         )
     views = Source.of(part).read_present(data, part.views_, **reading_of(options))
-    answers = part.answer(views, progress=progress())
+    views = part.about(views, question) if question else views
+    more = {"choices": choice} if choice else {}
+    answers = part.answer(views, progress=progress(), **more)
     say_skipped(answers.report)
-    rows = part.rows(answers.ids, answers.outputs, answers.columns["views"])
+    rows = answers.as_rows() if asks_back else part.rows(answers.ids, answers.outputs, answers.columns["views"])
     if to:
         write_atomic(Path(to), [answers_csv(answers)])
         click.echo(f"wrote {len(rows)} answers to {to}", err=True)

@@ -7,10 +7,11 @@ from typing import Any
 import click
 
 from chiasm.cli._fitting import fit, options_of_fit
-from chiasm.cli._shared import label_of
+from chiasm.cli._shared import counted, label_of
 from chiasm.cli._words import flags
 from chiasm.encoding.cutting import ANSWER_PARTS, PARTS
 from chiasm.measure.coverage import told
+from chiasm.report.asked import out_of_fold
 from chiasm.report.text import foretold
 
 
@@ -100,6 +101,26 @@ _answering(
     "tag",
     "Learn to give each row of DATA all the tags that fit: its label is a JSON list, or tags between semicolons.",
 )
+
+
+@fit_command.command("ask")
+@click.argument("data")
+@options_of_fit
+@click.option("--label", metavar="COL", required=True, help="The column of answers.")
+@click.option("--fuse", default="tensor", show_default=True, help="The fuser (chiasm list fuse).")
+def ask_command(data: str, **options: Any) -> None:
+    """Learn to answer questions about pictures: --text question --image path --label answer."""
+    fitted = fit("ask", data, options, {"fuse": options["fuse"]}, parts=ANSWER_PARTS)
+    model, folder, counts = fitted.model, fitted.folder, fitted.counts
+    lines = [
+        f"learned {counted(len(model.heads_.names_), 'answer')} from {counts['train'] + counts['val']} of "
+        f"{fitted.shown}; saved {folder}",
+        *told(model.counts_),
+        out_of_fold(model.crossed_),
+    ]
+    facts = {"answers": model.heads_.names_, "kinds": model.heads_.kinds_, "out_of_fold": model.crossed_}
+    following = [["score", folder, data]] if counts["test"] else []
+    fitted.say(facts, lines, [*following, ["answer", folder, "PICTURE", "--question", "..."]])
 
 
 @fit_command.command("match")
