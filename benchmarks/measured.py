@@ -35,6 +35,7 @@ TOPICS = {
     "align": "Align: several forms, one space",
     "fuse": "Fuse: several forms, one answer",
     "distill": "Distill: what one form knows, taught to another",
+    "generate": "Generate: answers in words",
     "time": "Time: audio and video",
     "stats": "Statistics: what intervals hold",
     "speed": "Speed, memory, durability",

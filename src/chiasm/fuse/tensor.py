@@ -34,7 +34,7 @@ Rows = dict[str, np.ndarray]
 
 
 class Tensor(Fuser):
-    """Ridge regression on f_v and f_u x f_v, all products of the axes of every two views; one ridge for all of them.
+    """Ridge regression on 1, f_v and f_u x f_v, all products of the axes of every two views; one ridge for all of them.
 
     f_v are a view's first kernel principal axes (Gaussian kernel, at most 1,000 landmarks), centered, of mean square
     length 1. Up to 2,500 rows the axes are 500 a view and the products are never formed: their inner product is that of
@@ -251,8 +251,11 @@ def _axes(k: int) -> int:
 
 
 def _products(rows: Rows, names: Sequence[str]) -> np.ndarray:
-    """`(n, d)` float32: the axes of the views, and all products of the axes of every two."""
-    parts = [rows[name] for name in names]
+    """`(n, d)` float32: 1, the axes of the views, and all products of the axes of every two.
+
+    Views that hang together make the mean of a product differ from 0, which the 1 is there for.
+    """
+    parts = [np.ones((len(rows[names[0]]), 1), dtype=np.float32), *(rows[name] for name in names)]
     for one, other in combinations(names, 2):
         parts.append((rows[one][:, :, None] * rows[other][:, None, :]).reshape(len(rows[one]), -1))
     return np.concatenate(parts, axis=1)
@@ -261,7 +264,7 @@ def _products(rows: Rows, names: Sequence[str]) -> np.ndarray:
 def _likeness(rows: Rows, others: Rows, names: Sequence[str]) -> np.ndarray:
     """`(n, m)` inner products of `_products`, which are not formed."""
     each = {name: (rows[name] @ others[name].T).astype(np.float64) for name in names}
-    total: np.ndarray = np.sum(list(each.values()), axis=0)
+    total: np.ndarray = 1 + np.sum(list(each.values()), axis=0)
     for one, other in combinations(names, 2):
         total += each[one] * each[other]
     return total

@@ -27,7 +27,8 @@ def asked(table: Table) -> list[str]:
         told = f"{unknown['rows']} have answers that were not learned, and count as wrong"
         if "R@1" in unknown:
             told += f"; chosen from all {unknown['listed']} answers {percent(unknown['R@1'])} of them are right, "
-            told += f"in the first ten {percent(unknown['R@10'])} (chance {100 * unknown['chance']:.2f})"
+            told += f"in the first ten {percent(unknown['R@10'])}; chosen from the {unknown['new']['listed']} new ones "
+            told += f"{percent(unknown['new']['R@1'])} (chance {100 / unknown['new']['listed']:.1f})"
         lines.append(told)
     pictures = table["pictures"]
     if pictures["rows_seen"]:

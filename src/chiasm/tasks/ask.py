@@ -18,7 +18,7 @@ from chiasm.target import Target
 from chiasm.tasks._ask.heads import Heads
 from chiasm.tasks._ask.kinds import plain
 from chiasm.tasks._ask.listed import Listed
-from chiasm.tasks._ask.scoring import apart, compared, scored
+from chiasm.tasks._ask.scoring import apart, compared, judged, scored
 from chiasm.tasks._known_rows import KnownRows
 from chiasm.tasks._results import Answers
 from chiasm.views import Column, Views, as_views, connected
@@ -103,7 +103,8 @@ class Ask(KnownRows):
         self.commonest_ = max(self.heads_.names_, key=answers.tolist().count)
         self.listed_ = None
         if self.views_[self.asked_] == "text":
-            self.listed_ = Listed().fit(self._vectors(self.heads_.names_), self.heads_, answers)
+            vectors, questions = self._vectors(self.heads_.names_), _dense(train[self.asked_])
+            self.listed_ = Listed().fit(self.heads_, vectors, answers, questions)
         digests = np.unique(np.concatenate([_digests(train[name]) for name in shown]))
         self.shown_ = digests.view(np.uint8).reshape(-1, 16)
         self.heads_.slim()
@@ -135,7 +136,8 @@ class Ask(KnownRows):
                 )
             if not names or not all(map(plain, names)):
                 raise ChiasmError(f"wanted choices that are not empty, got {names}.")
-            outputs = self.listed_.outputs(outputs, self._vectors(names))
+            questions = _dense(encoded[self.asked_])
+            outputs = self.listed_.outputs(outputs, self._places(names), self._vectors(names), questions)
         best = outputs.argmax(axis=1)
         answers, sure = np.array(names, dtype=object)[best], outputs[np.arange(len(best)), best]
         there = np.sum([encoded.present(name) for name in encoded.names], axis=0)
@@ -187,11 +189,25 @@ class Ask(KnownRows):
         }
         if self.listed_ is not None and table["unknown"]["rows"]:
             names = sorted({*self.heads_.names_, *answers.tolist()})
-            table["unknown"] |= self.listed_.score(self.heads_.outputs(rows), names, self._vectors(names), rows)
+            said, true = self.heads_.outputs(rows), np.searchsorted(np.array(names, dtype=object), answers)
+            listed = self._places(names), self._vectors(names), _dense(rows[self.asked_])
+            table["unknown"] |= self.listed_.score(said, *listed, true, rows)
         table["pictures"] = {"rows_seen": int(seen.sum()), "others": apart(self, rows[~seen]) if seen.any() else None}
         table["out_of_fold"] = self.crossed_
         table["leaks"] = {**self.leaks_, "fitted_rows": mine}
         return Score(table["accuracy"]["value"], table, asked, report=report)
+
+    def judged(self, views: Any, y: Any = None, *, progress: Progress | None = None) -> dict[str, np.ndarray]:
+        """What a score counts, row by row: by answerer ("all", "question alone", ...) `(n,)` 1 where it is right, or 0.
+
+        And the `kind` of each row's true answer. Every row needs an answer. For whoever puts scores of several models
+        together, as in cross-validation.
+        """
+        self.check_fitted()
+        rows = self._with_answers(self._encode(_answered(self._views(views), y), progress)[0])[0]
+        if len(rows) < len(views):
+            raise ChiasmError(f"wanted {len(views)} rows with an answer each, got {len(rows)} such rows.")
+        return judged(self, rows, self._blank(rows))
 
     def about(self, views: Any, questions: Sequence[str]) -> Views:
         """Every question asked of every row: rows to `answer`, with the ids of the rows they are about.
@@ -229,13 +245,14 @@ class Ask(KnownRows):
         group = codes.astype(str).astype(object)
         return Views(views.columns, views.ids, {**views.facts, "group": group}), np.asarray(views.label)
 
+    def _places(self, answers: Sequence[str]) -> list[int]:
+        """The place of each answer among those that were learned; -1 of a new one."""
+        place = {name: i for i, name in enumerate(self.heads_.names_)}
+        return [place.get(plain(one) or "", -1) for one in answers]
+
     def _vectors(self, texts: Sequence[str]) -> np.ndarray:
         """`(m, d)` texts in the encoder of the questions; zeros for what it cannot read."""
-        found = self.encoding_.apply(Views({self.asked_: Column("text", list(texts))}))[0][self.asked_]
-        out = np.zeros((len(texts), found.width), dtype=np.float32)
-        here = np.flatnonzero(found.present)
-        out[here] = found.take(found.index[here])
-        return out
+        return _dense(self.encoding_.apply(Views({self.asked_: Column("text", list(texts))}))[0][self.asked_])
 
     def _blank(self, rows: Views) -> Views:
         """The same rows with a gray picture in place of every picture; what is no picture is absent."""
@@ -263,6 +280,14 @@ def _answered(views: Views, y: Any) -> Views:
 
 def _only(views: Views, names: Sequence[str]) -> Views:
     return views.replace({name: views.columns[name] for name in names})
+
+
+def _dense(column: Column) -> np.ndarray:
+    """`(n, d)` a column's rows; zeros where it is absent."""
+    out = np.zeros((len(column.index), column.width), dtype=np.float32)
+    here = np.flatnonzero(column.index >= 0)
+    out[here] = column.take(column.index[here])
+    return out
 
 
 def _digests(column: Column) -> np.ndarray:

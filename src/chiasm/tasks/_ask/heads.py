@@ -70,8 +70,8 @@ class Heads(Part):
         for kind, head in self.heads_.items():
             out[:, self.places_[kind]] = head.outputs(views)
         if self.router_ is not None:
-            asked = self._asked(views)
-            shares = self.router_.outputs(asked) if asked.names else np.tile(self.router_.prior_, (len(views), 1))
+            told = set(self.router_.widths_) & set(views.columns)
+            shares = self.router_.outputs(views) if told else np.tile(self.router_.prior_, (len(views), 1))
             for column, kind in enumerate(self.router_.target_.names_):
                 out[:, self.places_[kind]] *= shares[:, [column]]
         return out

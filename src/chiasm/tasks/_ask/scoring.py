@@ -12,21 +12,36 @@ from chiasm.tasks._ask.heads import Heads
 from chiasm.tasks._ask.kinds import KINDS, kinds_of
 from chiasm.views import Views
 
-__all__ = ["apart", "compared", "scored"]
+__all__ = ["apart", "compared", "judged", "scored"]
 
 
 def scored(task: Any, rows: Views, blank: Views) -> dict[str, Any]:
     """The figures of a fitted `Ask` on encoded rows with answers; `blank` are the same rows with blank pictures."""
-    names, shown = task.heads_.names_, [name for name in rows.names if name != task.asked_]
+    return _figures(_said(task, rows, blank), task.heads_.names_, rows, task.seed)
+
+
+def judged(task: Any, rows: Views, blank: Views) -> dict[str, np.ndarray]:
+    """The same row by row: 1 where an answer is right, by answerer, and the `kind` of the true answer."""
+    found = _right(_said(task, rows, blank), task.heads_.names_, np.asarray(rows.label))
+    return {**found, "kind": kinds_of(np.asarray(rows.label))}
+
+
+def _said(task: Any, rows: Views, blank: Views) -> dict[str, np.ndarray]:
+    """By answerer what it says `(n, C)`."""
+    shown = [name for name in rows.names if name != task.asked_]
     dealt = _dealt(rows, shown, task.seed)
-    said = {
+    return {
         "all": task.heads_.outputs(rows),
         "question alone": task.alone_["question"].outputs(_of(rows, [task.asked_])),
         "picture alone": task.alone_["picture"].outputs(_of(rows, shown)),
         "blank picture": task.heads_.outputs(blank),
         "shuffled picture": task.heads_.outputs(dealt),
     }
-    return _figures(said, names, rows, task.seed)
+
+
+def _right(said: Mapping[str, np.ndarray], names: list[str], true: np.ndarray) -> dict[str, np.ndarray]:
+    known = np.array(names, dtype=object)
+    return {name: (known[outputs.argmax(axis=1)] == true).astype(float) for name, outputs in said.items()}
 
 
 def apart(task: Any, rows: Views) -> dict[str, Any] | None:
@@ -48,10 +63,9 @@ def compared(heads: Heads, alone: Mapping[str, Heads], train: Views, seed: int) 
 
 def _figures(said: Mapping[str, np.ndarray], names: list[str], rows: Views, seed: int) -> dict[str, Any]:
     true = np.asarray(rows.label)
-    draws, known = Draws(rows.clusters, seed=seed), np.array(names, dtype=object)
-    right = {name: (known[outputs.argmax(axis=1)] == true).astype(float) for name, outputs in said.items()}
+    draws, right = Draws(rows.clusters, seed=seed), _right(said, names, true)
     sampled = {name: draws.mean(one) for name, one in right.items()}
-    kinds, unknown = kinds_of(true), ~np.isin(true, known)
+    kinds, unknown = kinds_of(true), ~np.isin(true, np.array(names, dtype=object))
     table: dict[str, Any] = {
         "rows": len(rows),
         "clusters": int(draws.clusters),
