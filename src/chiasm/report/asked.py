@@ -22,6 +22,8 @@ def asked(table: Table) -> list[str]:
     ]
     for name, one in table["controls"].items():
         lines.append(f"over {name}: {_points(one['difference'])}")
+    if table["blind"]:
+        lines.append(f"answered by the question alone, since the picture did not pay: {', '.join(table['blind'])}")
     unknown = table["unknown"]
     if unknown["rows"]:
         told = f"{unknown['rows']} have answers that were not learned, and count as wrong"

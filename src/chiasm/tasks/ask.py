@@ -40,6 +40,7 @@ class Ask(KnownRows):
     Args:
         encoders: by view's name or modality, an encoder or its name, or several joined by +; None: the defaults.
         fuse: a fuser or its name, of every head. route: "learned", or "none", one head for all answers.
+        looks: "chosen", a kind of answers reads the picture where that pays on rows not learned from; or "always".
         allow_leaks: go on when ids, groups or whole rows stand in train and test.
         seed: of everything drawn at random.
 
@@ -57,19 +58,21 @@ class Ask(KnownRows):
     """
 
     streams = False
-    allowed: ClassVar = {**KnownRows.allowed, "route": choice("learned", "none")}
+    allowed: ClassVar = {**KnownRows.allowed, "route": choice("learned", "none"), "looks": choice("chosen", "always")}
 
     def __init__(
         self,
         encoders: Mapping[str, Any] | None = None,
         fuse: Any = "tensor",
         route: str = "learned",
+        looks: str = "chosen",
         allow_leaks: bool = False,
         seed: int = 0,
     ):
         self.encoders = encoders
         self.fuse = fuse
         self.route = route
+        self.looks = looks
         self.allow_leaks = allow_leaks
         self.seed = seed
 
@@ -185,6 +188,7 @@ class Ask(KnownRows):
             "seed": self.seed,
             "model": recipe.describe(self),
             **scored(self, rows, self._blank(rows)),
+            "blind": sorted(self.heads_.blind_),
             "majority": round(float((answers == self.commonest_).mean()), 6),
         }
         if self.listed_ is not None and table["unknown"]["rows"]:
@@ -225,7 +229,7 @@ class Ask(KnownRows):
         return rows.replace({self.asked_: column, **kept})
 
     def _heads(self) -> Heads:
-        return Heads(self.fuse, self.route, self.asked_, self.seed)
+        return Heads(self.fuse, self.route, self.looks, self.asked_, self.seed)
 
     def _shown(self, views: Views) -> list[str]:
         """The views that questions are about."""

@@ -19,22 +19,28 @@ _LEAST = 20
 
 
 class Heads(Part):
-    """P(answer) = sum over kinds P(kind | the question) P(answer | kind, all views).
+    """P(answer) = sum over kinds P(kind | the question) P(answer | kind, views).
+
+    Of a kind whose answers all views do not tell better than the question alone, by more than the standard error of the
+    gain on rows that were not learned from, the question alone answers (`looks="chosen"`).
 
     Args:
         fuse: a fuser or its name: of the heads, and of what tells the kind. route: "learned", or "none", one head of
-            all answers. asked: the view that the kind is told from; where it is not among those fitted, from all.
-        seed: of the fusers.
+            all answers. looks: "chosen" or "always", whether a kind may do without what is asked about.
+        asked: the view that the kind is told from; where it is not among those fitted, from all. seed: of the fusers.
 
-    Learned: `names_` (the C answers), `heads_` by kind, `router_` where there are several, `crossed_` `(n, C)` what is
-    said of each row by what was learned without its fold, until `slim`.
+    Learned: `names_` (the C answers), `heads_` by kind, `blind_` by kind that does without, `router_` where there are
+    several kinds, `crossed_` `(n, C)` what is said of each row by what was learned without its fold, until `slim`.
     """
 
     spare = ("crossed_",)
 
-    def __init__(self, fuse: Any = "tensor", route: str = "learned", asked: str = "", seed: int = 0):
+    def __init__(
+        self, fuse: Any = "tensor", route: str = "learned", looks: str = "chosen", asked: str = "", seed: int = 0
+    ):
         self.fuse = fuse
         self.route = route
+        self.looks = looks
         self.asked = asked
         self.seed = seed
 
@@ -45,7 +51,8 @@ class Heads(Part):
         kinds = self._kinds(views, answers)
         self.kinds_ = sorted(set(kinds.tolist()))
         self.crossed_ = np.zeros((len(views), len(self.names_)))
-        self.heads_, self.places_ = {}, {}
+        self.heads_, self.places_, self.blind_ = {}, {}, {}
+        chooses = self.looks == "chosen" and self.asked in views.columns and len(views.columns) > 1
         for kind in self.kinds_:
             rows = np.flatnonzero(kinds == kind)
             head = self._fuser().fit(views[rows], answers[rows])
@@ -53,6 +60,18 @@ class Heads(Part):
             self.places_[kind] = np.array([place[name] for name in head.target_.names_])
             said = head.outputs(views)
             said[rows] = head.crossed(views[rows])
+            if chooses:
+                alone = self._fuser().fit(self._asked(views[rows]), answers[rows])
+                crossed = alone.crossed(self._asked(views[rows]))
+                names = np.array(head.target_.names_, dtype=object)
+                gained = (names[said[rows].argmax(axis=1)] == answers[rows]) * 1.0
+                gained -= names[crossed.argmax(axis=1)] == answers[rows]
+                if gained.mean() <= gained.std() / np.sqrt(len(rows)):
+                    self.blind_[kind] = alone.slim()
+                    here = views.present(self.asked)
+                    blind = alone.outputs(self._asked(views))
+                    blind[rows] = crossed
+                    said[here] = blind[here]
             self.crossed_[:, self.places_[kind]] = said
         self.router_ = None
         if len(self.kinds_) > 1:
@@ -68,7 +87,14 @@ class Heads(Part):
         """`(n, C)` the probability of each answer."""
         out = np.zeros((len(views), len(self.names_)))
         for kind, head in self.heads_.items():
-            out[:, self.places_[kind]] = head.outputs(views)
+            if kind in self.blind_ and self.asked in views.columns:
+                said = self.blind_[kind].outputs(self._asked(views))
+                rest = np.flatnonzero(~views.present(self.asked))
+                if len(rest):
+                    said[rest] = head.outputs(views[rest])
+            else:
+                said = head.outputs(views)
+            out[:, self.places_[kind]] = said
         if self.router_ is not None:
             told = set(self.router_.widths_) & set(views.columns)
             shares = self.router_.outputs(views) if told else np.tile(self.router_.prior_, (len(views), 1))
