@@ -92,6 +92,28 @@ def test_rows_whose_pictures_were_learned_from_are_told_and_the_others_scored_ap
     assert "40 of these rows show a picture that was learned from" in str(model.score(shared[shared.split == "test"]))
 
 
+def test_a_kind_whose_answers_the_picture_does_not_tell_is_answered_by_the_question_alone():
+    rng = np.random.default_rng(0)
+    n = 400
+    asked, shown = rng.integers(0, 4, (2, n))
+    colors, names = np.array(list(COLORS)), np.array(["a", "b", "c", "d"])
+    yes = rng.permutation(np.arange(n) % 2).astype(bool)  # half ask for yes or no, which the question alone decides
+    answers = np.where(yes, np.where(asked < 2, "yes", "no"), colors[shown])
+    questions = np.where(yes, np.char.add("is it ", names[asked]), "what color is it")
+    views = {
+        "question": Column("text", questions.tolist()),
+        "picture": Column("vector", np.eye(4)[shown] + 0.1 * rng.normal(size=(n, 4))),
+    }
+    model = Ask({"question": "bow_text"}).fit(Views(views), answers)
+    assert list(model.heads_.blind_) == ["yes or no"]
+    rows = Views(views)[np.flatnonzero(yes)[:9]]
+    other = {"question": rows["question"], "picture": Column("vector", np.eye(4)[rng.integers(0, 4, 9)])}
+    either = np.isin(model.heads_.names_, ["yes", "no"])
+    assert np.allclose(model.outputs(rows)[:, either], model.outputs(Views(other))[:, either], atol=1e-9)
+    always = Ask({"question": "bow_text"}, looks="always").fit(Views(views), answers)
+    assert not always.heads_.blind_
+
+
 def test_out_of_fold_figures_are_of_pictures_apart(fitted):
     assert fitted.crossed_["clusters"] == 80
     assert fitted.crossed_["rows"] == 320
