@@ -11,7 +11,8 @@ picture. The controls are those that `chiasm score` prints.
 - nlvr: learned from its train and val rows, in folds that cut no sentence either; test as published.
 
 Pictures are in `effnet_image+pixel_image`, chosen by `designs`. vqa_rad's test was looked at four times while this was
-made, with `effnet_image` alone (40.1 %, question alone 41.9) and before a kind could do without the picture (40.6, 42.4).
+made: with `effnet_image` alone (40.1 %, question alone 41.9), and before a kind
+could do without the picture (40.6, 42.4).
 """
 
 from __future__ import annotations
