@@ -42,6 +42,7 @@ OFFERS = {
     "align": ("fit", "transform"),
     "fuse": ("fit", "predict"),
     "distill": ("fit", "predict", "teacher"),
+    "generate": ("fit", "generate"),
     "explain": ("explain",),
     "index": ("add", "search", "delete", "__len__"),
     "tasks": ("answer",),
@@ -139,7 +140,7 @@ def names(kind: str | None = None) -> list[str] | dict[str, list[str]]:
     >>> names("index")
     ['exact', 'faiss', 'postgres', 'signs']
     >>> list(names())
-    ['encode', 'align', 'fuse', 'distill', 'explain', 'index', 'tasks']
+    ['encode', 'align', 'fuse', 'distill', 'generate', 'explain', 'index', 'tasks']
     """
     if kind is None:
         return {one: list(entries(one)) for one in KINDS}

@@ -1,0 +1,40 @@
+"""What every generator shares: it reads some views and makes what another would hold."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import numpy as np
+
+from chiasm.allowed import DEVICE, SEED
+from chiasm.part import Part
+
+__all__ = ["MAKES", "Generator"]
+
+MAKES = ("texts", "vectors")
+
+
+class Generator(Part):
+    """Encoded views -> a text a row, or a vector a row: which of the two, `makes` says.
+
+    A file of this folder that makes texts inherits from `Writer` (`_writer.py`), which has the door; one that makes
+    vectors from here. Any view may be absent in any row, in training and later.
+    """
+
+    makes: ClassVar[str]
+    """"texts" or "vectors"."""
+
+    allowed: ClassVar = {"seed": SEED, "device": DEVICE}
+
+    def fit(self, views: Any, y: Any = None) -> Generator:
+        """Learn from encoded source views and what they are to be told as.
+
+        Args:
+            views: rows of equal id are one thing. y: n texts, None where there is none, or numbers `(n, d)`; of a thing
+                in several rows, each row's text is one reference.
+        """
+        raise NotImplementedError
+
+    def generate(self, views: Any) -> np.ndarray:
+        """`(n,)` texts or `(n, d)` float32, a row each; views that were not fitted are not looked at."""
+        raise NotImplementedError

@@ -1,0 +1,52 @@
+"""Several views as one row of numbers, so that things can be compared by all that is there of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from chiasm.part import Part
+from chiasm.stats.blocks import Block, Blocks
+from chiasm.tokens import Tokens
+from chiasm.views import normalize
+
+__all__ = ["Seen"]
+
+
+class Seen(Part):
+    """Each view less its mean, to length 1 (tokens: their mean), side by side; zeros where a view is absent.
+
+    A product of two rows is then the sum of the views' cosines.
+
+    Learned: `means_` by view.
+    """
+
+    means_: dict[str, np.ndarray]
+
+    def fit(self, held: Mapping[str, Block], y: None = None) -> Seen:
+        """Learn the means of blocks."""
+        self.means_ = {name: _values(block)[block.present].mean(axis=0) for name, block in held.items()}
+        return self
+
+    def rows(self, held: Blocks, n: int) -> np.ndarray:
+        """`(n, d)` float32 of blocks of n rows; views may be missing."""
+        found = []
+        for name, mean in self.means_.items():
+            rows = np.zeros((n, len(mean)), dtype=np.float32)
+            if name in held:
+                there = held[name].present
+                rows[there] = normalize(_values(held[name])[there] - mean)
+            found.append(rows)
+        return np.concatenate(found, axis=1)
+
+
+def _values(block: Block) -> np.ndarray:
+    """`(n, d)` a row's vector; of tokens their mean."""
+    if not isinstance(block.values, Tokens):
+        return block.values
+    found = np.zeros((len(block.present), block.values.width), dtype=np.float32)
+    for start in range(0, len(found), 256):
+        values, mask = block.values.batch(np.arange(start, min(start + 256, len(found))))
+        found[start : start + 256] = values.sum(axis=1) / np.maximum(1, mask.sum(axis=1))[:, None]
+    return found
