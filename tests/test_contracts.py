@@ -16,6 +16,7 @@ NOT_HERE = {
     ("encode", "speech_audio"): "it reads words alone: tests/media/test_speech.py has some that are spoken",
     ("index", "postgres"): "its copies share one table: tests/index/test_contract.py asks all of this of a real server",
     ("encode", "ocr_image"): "it reads words alone: tests/encode/test_ocr_image.py has some that are written",
+    ("tasks", "caption"): "it wants texts: tests/tasks/test_caption.py",
     ("tasks", "contents"): "it learns nothing, and has no score: tests of its own",
     ("tasks", "summarize"): "it learns nothing, and has no score: tests of its own",
 }

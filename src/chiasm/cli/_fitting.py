@@ -113,7 +113,7 @@ def fit(
         during: what the task's `fit` calls on the way, by its arguments.
     """
     started = time.monotonic()
-    for kind in ("align", "fuse", "distill"):  # a wrong name or place is told before the work, not after
+    for kind in ("align", "fuse", "distill", "generate"):  # a wrong name or place is told before the work, not after
         if kind in own:
             registry.get(kind, own[kind])
     folder = Path(options["target"])

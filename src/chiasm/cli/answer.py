@@ -15,6 +15,8 @@ from chiasm.data.source import Source
 from chiasm.errors import ChiasmError
 from chiasm.files import write_atomic
 from chiasm.tasks import Answering
+from chiasm.tasks.ask import Ask
+from chiasm.tasks.caption import Caption
 
 SHOWN = 20
 
@@ -36,15 +38,15 @@ def answer_command(
     as_json: bool,
     **options: Any,
 ) -> None:
-    """What MODEL says of every row of DATA: a class and its probability, a number, tags, or an answer to a question.
+    """What MODEL says of every row of DATA: a class and its probability, a number, tags, a caption, an answer to a question.
 
     Columns are read as the model was told at fit; those that DATA lacks are absent, and the others answer.
     """
     part = recipe.load(model)
-    task, asks_back = type(part).__name__.lower(), hasattr(part, "about")
-    if (question or choice) and not asks_back:
+    task = type(part).__name__.lower()
+    if (question or choice) and not isinstance(part, Ask):
         raise ChiasmError(f"--question and --choice are for ask models; {model} is a {task} model: leave them out.")
-    if not isinstance(part, Answering) and not asks_back:
+    if not isinstance(part, Answering | Ask | Caption):
         asks = {"retrieve": "search"}.get(task, task)
         raise ChiasmError(
             f"{model} is a {task} model, it does not answer rows: chiasm {asks} {typed(model)} ... asks it."
@@ -54,7 +56,11 @@ def answer_command(
     more = {"choices": choice} if choice else {}
     answers = part.answer(views, progress=progress(), **more)
     say_skipped(answers.report)
-    rows = answers.as_rows() if asks_back else part.rows(answers.ids, answers.outputs, answers.columns["views"])
+    rows = (
+        part.rows(answers.ids, answers.outputs, answers.columns["views"])
+        if isinstance(part, Answering)
+        else answers.as_rows()
+    )
     if to:
         write_atomic(Path(to), [answers_csv(answers)])
         click.echo(f"wrote {len(rows)} answers to {to}", err=True)

@@ -123,6 +123,29 @@ def ask_command(data: str, **options: Any) -> None:
     fitted.say(facts, lines, [*following, ["answer", folder, "PICTURE", "--question", "..."]])
 
 
+@fit_command.command("caption")
+@click.argument("data")
+@options_of_fit
+@click.option("--caption", "to", metavar="NAME", help="The view of captions; default: the one view of texts.")
+@click.option("--generate", default="mbr", show_default=True, help="The generator (chiasm list generate).")
+def caption_command(data: str, **options: Any) -> None:
+    """Learn from DATA to write captions: of pictures, videos, records, whatever has texts beside it to learn from."""
+    own = {name: options[name] for name in ("to", "generate") if options[name]}
+    fitted = fit("caption", data, options, own, parts=ANSWER_PARTS)
+    model, folder, counts = fitted.model, fitted.folder, fitted.counts
+    chosen = model.generator_.choices()
+    learned = len(model.generator_.references_)
+    following = [["score", folder, data]] if counts["test"] else []
+    fitted.say(
+        {"generator": {"name": options["generate"], **chosen}, "captioned": learned, "to": model.to_},
+        [
+            f"learned from the captions of {learned} of {fitted.shown} with {options['generate']}; saved {folder}",
+            *told(model.counts_),
+        ],
+        [*following, ["answer", folder, data, "--to", "captions.csv"]],
+    )
+
+
 @fit_command.command("match")
 @click.argument("data")
 @options_of_fit

@@ -40,8 +40,8 @@ class Candidates:
         A first pass over all leaves the gaps in length out; the best of it are compared exactly.
         """
         middle = self.told.vectors.T @ (votes[self.thing] * self.share)
-        rough = np.asarray(self.told.vectors[self.distinct] @ middle).ravel()
+        rough = np.asarray(self.told.cut[self.distinct] @ middle).ravel()
         short = self.distinct[np.argsort(-rough, kind="stable")[: max(k, SHORT)]]
-        scores = self.expected(votes, Grammed(self.told.vectors[short], self.told.lengths[short]))
+        scores = self.expected(votes, self.told.some(short))
         order = np.argsort(-scores, kind="stable")[:k]
         return short[order], scores[order]

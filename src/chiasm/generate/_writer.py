@@ -16,10 +16,11 @@ from chiasm.generate._generator import Generator
 from chiasm.scale import one_thread
 from chiasm.score import Score
 from chiasm.stats.blocks import Blocks, blocks, presence
-from chiasm.stats.captions import bleu, bleu_counts, cider, frequencies, rouge, words
+from chiasm.stats.captions import bleu, bleu_counts, cider, frequencies, rouge
 from chiasm.stats.ngrams import Ngrams
+from chiasm.stats.references import captioned, captions_of, things_of
 from chiasm.stats.resample import Draws, interval_of
-from chiasm.views import ABSENT, Views
+from chiasm.views import Views
 
 __all__ = ["FOLDS", "Known", "Writer"]
 
@@ -64,7 +65,7 @@ class Writer(Generator):
         """
         views = checked(views)
         self.features_ = features_of(views)
-        known = self._gathered(views, _texts(y, len(views)))
+        known = self._gathered(views, captions_of(y, len(views)))
         self.references_ = known.references
         vars(self).pop("_pool", None)
         self.widths_ = {name: block.values.shape[1] for name, block in known.held.items()}
@@ -84,7 +85,7 @@ class Writer(Generator):
     def generate(self, views: Any) -> np.ndarray:
         """`(n,)` captions. Views that were not fitted are not looked at; a ChiasmError where none is there."""
         self.check_fitted()
-        views = in_order(checked(views, self.widths_), vars(self).get("features_", {}))
+        views = self._door(views)
         held = self._blocks(views)
         found = np.full(len(views), self.usual_, dtype=object)
         there = np.flatnonzero(presence(held, list(held), len(views)).any(axis=1)) if held else np.zeros(0, int)
@@ -92,6 +93,10 @@ class Writer(Generator):
             with one_thread(len(there)):
                 found[there] = list(self._write({name: block.some(there) for name, block in held.items()}, len(there)))
         return found
+
+    def _door(self, views: Any) -> Views:
+        """What is asked about, its numbers in the order that was learned."""
+        return in_order(checked(views, self.widths_), vars(self).get("features_", {}))
 
     def _candidates(self) -> Candidates:
         """The training captions, prepared on first use."""
@@ -119,10 +124,10 @@ class Writer(Generator):
                 is one reference.
         """
         views = checked(views, self.widths_)
-        rows, references = _things(views, _texts(y, len(views)))
+        rows, references = captioned(views, captions_of(y, len(views)))
         if not len(rows):
             raise ChiasmError(f"wanted rows with captions to score, got {len(views)} without.")
-        told = list(self.generate(_whole(views, rows)))
+        told = list(self.generate(things_of(views, rows)))
         draws = Draws(views.clusters[rows], seed=self.seed)
         counts = bleu_counts(told, references)
         found = cider(told, references, frequencies(self.references_))
@@ -141,7 +146,7 @@ class Writer(Generator):
     def _gathered(self, views: Views, texts: Sequence[str | None]) -> Known:
         """The things with a caption, their first item of each view, and folds."""
         self.uncaptioned_ = sum(text is None for text in texts)
-        rows, references = _things(views, texts)
+        rows, references = captioned(views, texts)
         if len(rows) < LEAST:
             raise ChiasmError(f"wanted at least {LEAST} things with a caption to learn from, got {len(rows)}.")
         rng = np.random.default_rng(self.seed)
@@ -154,50 +159,13 @@ class Writer(Generator):
             kept = np.sort(rng.permutation(len(rows))[:MOST])
             rows, references = rows[kept], [references[place] for place in kept]
         held = {}
-        for name, block in blocks(_whole(views, rows)).items():
+        for name, block in blocks(things_of(views, rows)).items():
             if not block.present.any():
                 raise ChiasmError(f"view {name!r} is absent in all {len(rows)} things with a caption: leave it out.")
             held[name] = block
         codes = np.unique(views.clusters[rows], return_inverse=True)[1]
         folds = rng.permutation(codes.max() + 1)[codes] % FOLDS
         return Known(held, references, folds)
-
-
-def _texts(y: Any, n: int) -> list[str | None]:
-    """A caption a row; None where there is none, or no word in it."""
-    if y is None:
-        raise ChiasmError("wanted captions, got none: pass y, a text a row and None where there is none.")
-    if len(y) != n:
-        raise ChiasmError(f"wanted {n} captions, one a row, got {len(y)}.")
-    found: list[str | None] = []
-    for row, one in enumerate(y):
-        text = None if one is None or one != one else one
-        if text is not None and not isinstance(text, str):
-            raise ChiasmError(f"caption, row {row + 1}: wanted a text or None, got {type(text).__name__} {text!r}.")
-        found.append(" ".join(text.split()) if text is not None and words(text) else None)
-    return found
-
-
-def _things(views: Views, texts: Sequence[str | None]) -> tuple[np.ndarray, list[list[str]]]:
-    """`(m,)` the first captioned row of each thing that has a caption, and the captions of each."""
-    first: dict[int, int] = {}
-    references: dict[int, list[str]] = {}
-    for row, (code, text) in enumerate(zip(views.codes.tolist(), texts, strict=True)):
-        if text is not None:
-            first.setdefault(code, row)
-            references.setdefault(code, []).append(text)
-    return np.array(list(first.values()), dtype=np.int64), list(references.values())
-
-
-def _whole(views: Views, rows: np.ndarray) -> Views:
-    """The things of some rows, a row each, with the first item that a thing has of each view."""
-    codes, columns = views.codes, {}
-    for name, column in views.columns.items():
-        index = np.full(views.things, ABSENT, dtype=np.int64)
-        there = np.flatnonzero(column.present)[::-1]
-        index[codes[there]] = column.index[there]  # of several rows the last written counts: the first
-        columns[name] = column.at(index[codes[rows]])
-    return Views(columns)
 
 
 def _usual(references: Sequence[Sequence[str]]) -> str:

@@ -65,18 +65,25 @@ class Consensus(Writer):
         order = np.argsort(-alike, axis=1, kind="stable")[:, : max(NEIGHBORS)]
         scores = dict.fromkeys(NEIGHBORS, 0.0)
         for row, near in zip(rows.tolist(), order.tolist(), strict=True):
-            truth = space.of(known.references[row])
+            texts, of, alike = self._compared(space, near)
+            worth = space.alike(space.of(known.references[row]), space.of(texts)).mean(axis=0)
             for k in NEIGHBORS:
-                told = self._agreed(space, near[:k])
-                scores[k] += float(space.alike(space.of([told]), truth).mean())
+                among = int(np.searchsorted(of, k))
+                scores[k] += float(worth[alike[:among, :among].sum(axis=0).argmax()])
         self.chosen_ = {"k": max(NEIGHBORS, key=lambda k: scores[k])}
 
-    def _agreed(self, space: Ngrams, things: Sequence[int]) -> str:
-        """Of the captions of some things the one most like the others."""
+    def _compared(self, space: Ngrams, things: Sequence[int]) -> tuple[list[str], np.ndarray, np.ndarray]:
+        """The captions of some things, the place among them of the thing of each, and how like they are to others."""
         texts = [text for place in things for text in self.references_[place]]
+        of = np.repeat(np.arange(len(things)), [len(self.references_[place]) for place in things])
         told = space.of(texts)
         alike = space.alike(told, told)
         np.fill_diagonal(alike, 0)
+        return texts, of, alike
+
+    def _agreed(self, space: Ngrams, things: Sequence[int]) -> str:
+        """Of the captions of some things the one most like the others."""
+        texts, _, alike = self._compared(space, things)
         return texts[int(alike.sum(axis=0).argmax())]
 
     def _write(self, held: Blocks, n: int) -> Sequence[str]:

@@ -20,6 +20,8 @@ __all__ = ["HEADS", "ArrayOps", "Head", "Ops", "Params", "TensorOps", "gated", "
 Params = dict[str, Any]
 """Arrays or tensors by name."""
 
+_NEVER = -1e9
+
 
 class Ops(Protocol):
     """The functions in which numpy and torch differ."""
@@ -38,6 +40,9 @@ class Ops(Protocol):
 
     def softmax(self, parts: Sequence[Any]) -> list[Any]:
         """Of parts of one shape, place by place: exp(part) over the sum of all parts' exp."""
+
+    def shares(self, scores: Any, allowed: Any) -> Any:
+        """The softmax of scores over their last axis; 0 where `allowed`, booleans that broadcast, says no."""
 
     def standardize(self, x: Any) -> Any:
         """Each row less its mean, over its standard deviation."""
@@ -81,6 +86,11 @@ class ArrayOps:
     def softmax(self, parts: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Of parts of one shape, place by place: exp(part) over the sum of all parts' exp."""
         return list(softmax(np.stack(parts), axis=0))
+
+    def shares(self, scores: np.ndarray, allowed: np.ndarray) -> np.ndarray:
+        """The softmax of scores over their last axis; 0 where `allowed`, booleans that broadcast, says no."""
+        found: np.ndarray = softmax(np.where(allowed, scores, scores.dtype.type(_NEVER)), axis=-1)
+        return found
 
     def standardize(self, x: np.ndarray) -> np.ndarray:
         """Each row less its mean, over its standard deviation."""
@@ -134,6 +144,12 @@ class TensorOps:
         import torch
 
         return list(torch.stack(list(parts)).softmax(dim=0))
+
+    def shares(self, scores: Any, allowed: Any) -> Any:
+        """The softmax of scores over their last axis; 0 where `allowed`, booleans that broadcast, says no."""
+        import torch
+
+        return scores.masked_fill(~torch.as_tensor(allowed, device=scores.device), _NEVER).softmax(dim=-1)
 
     def standardize(self, x: Any) -> Any:
         """Each row less its mean, over its standard deviation."""

@@ -17,12 +17,20 @@ class Grammed(NamedTuple):
 
     vectors: Any
     """`(m, v)` sparse rows: the tf-idf vectors of the four orders side by side, each of length 1/2."""
+    cut: Any
+    """`(m, v)` the same with every count cut at one, over the same lengths."""
     lengths: np.ndarray
-    """`(m,)` words."""
+    """`(m,)` pairs of words."""
+
+    def some(self, rows: np.ndarray) -> Grammed:
+        """Some of the captions."""
+        return Grammed(self.vectors[rows], self.cut[rows], self.lengths[rows])
 
 
 class Ngrams:
-    """CIDEr without the cut of counts, of every caption with every other: a product of rows, times the gap in length.
+    """CIDEr-D of every caption against every other: a product of rows, times the gap in length.
+
+    Exact where no n-gram is repeated in a reference: the counts of a caption are cut at one.
 
     Args:
         references: a list of captions a thing: what document frequencies and the known n-grams come from.
@@ -41,13 +49,14 @@ class Ngrams:
         """Captions as vectors; n-grams that the references lack count in the length of a vector alone."""
         from scipy.sparse import csr_array
 
-        rows, columns, values = [], [], []
+        rows, columns, values, counts = [], [], [], []
         lengths = np.zeros(len(texts))
         for row, text in enumerate(texts):
             told = words(text)
             lengths[row] = max(0, len(told) - 1)
             weighed: list[dict[tuple[str, ...], float]] = [{} for _ in range(ORDERS)]
-            for gram, count in grams(told).items():
+            told_of = grams(told)
+            for gram, count in told_of.items():
                 weighed[len(gram) - 1][gram] = count * self.known.weight(gram)
             for vector in weighed:
                 norm = np.sqrt(sum(value * value for value in vector.values()))
@@ -56,12 +65,16 @@ class Ngrams:
                         rows.append(row)
                         columns.append(place)
                         values.append(0.5 * value / norm)
+                        counts.append(told_of[gram])
         shape = (len(texts), max(1, len(self.places)))
-        return Grammed(csr_array((values, (rows, columns)), shape=shape, dtype=np.float64), lengths)
+        whole = csr_array((values, (rows, columns)), shape=shape, dtype=np.float64)
+        cut = csr_array((np.array(values) / np.array(counts), (rows, columns)), shape=shape, dtype=np.float64)
+        return Grammed(whole, cut, lengths)
 
-    def alike(self, one: Grammed, other: Grammed) -> np.ndarray:
-        """`(m, k)` from 0 to 10."""
-        found: np.ndarray = 10 * (one.vectors @ other.vectors.T).toarray() * near(one.lengths, other.lengths)
+    def alike(self, references: Grammed, captions: Grammed) -> np.ndarray:
+        """`(m, k)` what each of k captions scores against each of m references, from 0 to 10."""
+        gaps = near(references.lengths, captions.lengths)
+        found: np.ndarray = 10 * (references.vectors @ captions.cut.T).toarray() * gaps
         return found
 
 

@@ -100,7 +100,7 @@ class KnownRows(Part):
         split = check_splits(views.split) if views.split is not None else np.full(len(views), "train", dtype=object)
         learn = np.isin(split, self.learns)
         given = views
-        encoders = self.encoders
+        encoders = self._encoders()
         if self.streams:
             views, encoders = spread(views, encoders)
         self.encoding_ = Encoding(encoders)
@@ -125,6 +125,10 @@ class KnownRows(Part):
         self.fitted_ = np.frombuffer(b"".join(known), np.uint8).reshape(-1, 16)
         self.tainted_ = np.unique(ids[found.tainted].astype(str)).astype(object)
         return Learned(encoded, learn, split, found.tainted)
+
+    def _encoders(self) -> Mapping[str, Any] | None:
+        """What the views are encoded by."""
+        return self.encoders
 
     def _views(self, data: Any) -> Views:
         """What a caller asks about as Views: fitted views by their names, and a record's fields by theirs.

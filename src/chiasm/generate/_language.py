@@ -1,0 +1,166 @@
+"""A language model of captions that sees: a small transformer, trained in torch, answering in numpy."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from scipy.special import log_softmax
+
+from chiasm.generate._pieces import Pieces
+from chiasm.nn.blocks import ArrayOps, Params
+from chiasm.nn.decoder import Shape, logits, start, states
+from chiasm.nn.schedule import Schedule
+from chiasm.part import Part
+from chiasm.stats.captions import words
+
+__all__ = ["Language"]
+
+EPOCHS, RATE, DECAY = 16, 3e-3, 0.1
+DROPOUT, SMOOTH = 0.3, 0.1
+BATCH = 48
+CHUNK = 256
+MOST_PIECES = 1500
+LONGEST = 40
+"""Pieces of a caption, at most; what is longer is learned from as far as that."""
+_JUDGED = 300
+"""Held-out captions that the epochs are judged on, at most."""
+_NEVER = -1e9
+
+
+class Language(Part):
+    """Rows of numbers -> how likely is each caption, and what piece comes next.
+
+    Rows are turned onto their first principal axes, of which a linear map makes the vectors of a prefix. Of a thing
+    with several captions each epoch learns one.
+
+    Args:
+        axes: principal axes that are seen; 0: none, a language model of captions alone.
+        width, depth: of the transformer. epochs: None: those after which held-out captions are likeliest, of 16.
+
+    Learned: `pieces_`, `params_`, `axes_` `(d, r)`, `longest_` (pieces), `epochs_`.
+    """
+
+    local = ("device",)
+
+    pieces_: Pieces
+    params_: Params
+    axes_: np.ndarray
+    longest_: int
+    epochs_: int
+
+    def __init__(
+        self,
+        axes: int = 64,
+        width: int = 128,
+        depth: int = 2,
+        epochs: int | None = None,
+        seed: int = 0,
+        device: str = "auto",
+    ):
+        self.axes = axes
+        self.width = width
+        self.depth = depth
+        self.epochs = epochs
+        self.seed = seed
+        self.device = device
+
+    def learn(
+        self,
+        rows: np.ndarray,
+        references: Sequence[Sequence[str]],
+        held: tuple[np.ndarray, Sequence[str]] | None = None,
+    ) -> Language:
+        """Learn from rows `(n, d)` and each one's captions; `held` rows and captions choose how long."""
+        from torch.nn.functional import cross_entropy
+
+        from chiasm.nn.train import train
+
+        texts = [text for mine in references for text in mine]
+        self.pieces_ = Pieces(MOST_PIECES).fit(texts)
+        ids = self.pieces_.ids(texts, LONGEST)
+        self.longest_ = int(np.quantile((ids > 0).sum(axis=1) - 2, 0.98)) + 2
+        self.axes_ = _axes(rows, self.axes)
+        seen = rows @ self.axes_
+        first = np.cumsum([0, *(len(mine) for mine in references)])
+        rng = np.random.default_rng(self.seed)
+
+        def epoch() -> Iterator[dict[str, np.ndarray]]:
+            order = rng.permutation(len(rows))
+            told = first[:-1] + rng.integers(0, np.diff(first))
+            for at in range(0, len(order), BATCH):
+                some = order[at : at + BATCH]
+                yield {"seen": some, "ids": told[some]}
+
+        def objective(params: dict[str, Params], fixed: dict[str, Any], batch: dict[Any, Any], step: Any) -> Any:
+            mine = fixed["ids"][batch["ids"]]
+            mine = mine[:, : int((mine > 0).sum(dim=1).max())]
+            found, _ = states(params["own"], mine[:, :-1], fixed["seen"][batch["seen"]], step.ops, DROPOUT)
+            told = logits(params["own"], found)
+            return cross_entropy(
+                told.reshape(-1, told.shape[-1]), mine[:, 1:].reshape(-1), ignore_index=0, label_smoothing=SMOOTH
+            )
+
+        shape = Shape(len(self.pieces_), LONGEST + 2, seen.shape[1], width=self.width, depth=self.depth)
+        score = None
+        if held is not None and self.epochs is None:
+            looks, said = held[0][:_JUDGED] @ self.axes_, list(held[1][:_JUDGED])
+
+            def score(params: dict[str, Params]) -> float:
+                return float(self._likelihoods(params["own"], looks, said)[0].sum())
+
+        found = train(
+            {"own": start(shape, rng)},
+            {"ids": ids, "seen": seen.astype(np.float32)},
+            epoch,
+            objective,
+            score,
+            schedule=Schedule(EPOCHS, RATE, DECAY),
+            stop=self.epochs,
+            seed=self.seed,
+            device=self.device,
+        )
+        self.params_, self.epochs_ = found.params["own"], found.epoch
+        return self
+
+    def likelihoods(self, rows: np.ndarray, texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+        """Log probabilities `(n,)` of n captions of n rows `(n, d)`, and their pieces `(n,)`, the end among both."""
+        return self._likelihoods(self.params_, rows @ self.axes_, texts)
+
+    def _likelihoods(self, params: Params, seen: np.ndarray, texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+        ids = self.pieces_.ids(texts, LONGEST)
+        found, counts = np.zeros(len(ids)), (ids > 0).sum(axis=1) - 1
+        for at in range(0, len(ids), CHUNK):
+            some = slice(at, at + CHUNK)
+            mine = ids[some][:, : int(counts[some].max(initial=1)) + 1]
+            known, _ = states(params, mine[:, :-1], seen[some].astype(np.float32), ArrayOps())
+            told = log_softmax(logits(params, known), axis=-1)
+            each = np.take_along_axis(told, mine[:, 1:, None], axis=-1)[..., 0]
+            found[some] = (each * (mine[:, 1:] > 0)).sum(axis=1)
+        return found, counts
+
+    def following(self, rows: np.ndarray) -> Any:
+        """Of rows `(n, d)` what `search` asks: pieces so far and the row of each -> log probabilities of the next."""
+        seen = (rows @ self.axes_).astype(np.float32)
+
+        def told(ids: np.ndarray, about: np.ndarray) -> np.ndarray:
+            found, _ = states(self.params_, ids, seen[about], ArrayOps())
+            next_: np.ndarray = log_softmax(logits(self.params_, found[:, -1]), axis=-1)
+            return next_
+
+        return told
+
+
+def perplexity(likelihoods: np.ndarray, texts: Sequence[str]) -> float:
+    """exp(-log probability a word), the end of each text being one word more: comparable whatever the pieces are."""
+    return float(np.exp(-likelihoods.sum() / sum(len(words(text)) + 1 for text in texts)))
+
+
+def _axes(rows: np.ndarray, k: int) -> np.ndarray:
+    """`(d, r)` the first principal axes of centered rows, such that what they show has a mean square of 1."""
+    _, vectors = np.linalg.eigh(rows.T.astype(np.float64) @ rows)
+    axes = vectors[:, ::-1][:, : min(k, len(rows) - 1, rows.shape[1])]
+    spread = np.sqrt(np.square(rows @ axes).mean()) if axes.shape[1] else 1.0
+    found: np.ndarray = (axes / max(float(spread), 1e-12)).astype(np.float32)
+    return found

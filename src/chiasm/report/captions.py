@@ -1,0 +1,55 @@
+"""A caption model's score as text: each method a line, whether things are found by what is said, examples."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from chiasm.score import percent
+
+__all__ = ["lines"]
+
+NAMES = {
+    "caption": "the model",
+    "shuffled": "shown another row",
+    "blank": "shown nothing",
+    "consensus": "consensus of similar ones",
+    "nearest": "caption of the nearest",
+    "people": "what people wrote",
+}
+_WIDE = 26
+
+
+def lines(table: Mapping[str, Any]) -> list[str]:
+    """The lines that a person reads."""
+    found = [
+        f"captions of {table['things']} things ({table['split']}) beside {table['references']} that people wrote; "
+        "points, with 95 % intervals",
+        f"document frequencies of CIDEr-D: {table['document frequencies']} training things",
+        "",
+        *_methods(table["methods"]),
+    ]
+    if (clean := table.get("clean")) is not None:
+        found += ["", f"without {clean['removed']} that share an item with training rows:", *_methods(clean["methods"])]
+    judged = table["consistency"]
+    if "skipped" in judged:
+        found += ["", f"whether things are found by their captions: {judged['skipped']}"]
+    else:
+        found += ["", f"found by what is said, one of {judged['among']} ({judged['view']}), %: R@1, R@10"]
+        found += [
+            f"{NAMES[name]:{_WIDE}s} {percent(judged[name]['R@1']):20s} {percent(judged[name]['R@10'])}"
+            for name in NAMES
+            if name in judged
+        ]
+    found += ["", *(f"{one['id']}: {one['caption']}  (a person: {one['reference']})" for one in table["examples"])]
+    return found
+
+
+def _methods(methods: Mapping[str, Any]) -> list[str]:
+    head = f"{'':{_WIDE}s} {'CIDEr-D':20s} {'ROUGE-L':20s} {'BLEU-4':20s} the model above it"
+    rows = [
+        f"{NAMES[name]:{_WIDE}s} {percent(one['CIDEr-D']):20s} {percent(one['ROUGE-L']):20s} "
+        f"{percent(one['BLEU-4']):20s} {percent(one['above']) if one['above'] else ''}".rstrip()
+        for name, one in methods.items()
+    ]
+    return [head, *rows]

@@ -1,0 +1,259 @@
+"""Caption: what a person would write of a picture, a video or a record, learned from captions of others."""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+
+from chiasm import recipe, registry
+from chiasm.allowed import PART, TEXT
+from chiasm.checks import some
+from chiasm.encoding import Encoding, Progress
+from chiasm.errors import ChiasmError, ChiasmWarning, unknown
+from chiasm.report.captions import lines
+from chiasm.score import Score
+from chiasm.splits import check_splits
+from chiasm.stats.captions import bleu, bleu_counts, cider, frequencies, rouge
+from chiasm.stats.references import captioned, captions_of, things_of
+from chiasm.stats.resample import Draws, difference, interval_of
+from chiasm.tasks._captioned import consistency
+from chiasm.tasks._known_rows import KnownRows
+from chiasm.tasks._results import Answers
+from chiasm.views import Views, as_views
+
+__all__ = ["Caption"]
+
+BARS = ("consensus", "nearest")
+"""Generators that every score has beside it."""
+SHOWN = 5
+"""Captions that a score shows."""
+
+
+class Caption(KnownRows):
+    """Some views in, a caption out: photographs, videos, X-rays beside a record, whatever has captions to learn from.
+
+    `fit` learns from the rows that are not "test"; `answer` writes; `score` compares with what people wrote, beside the
+    same model shown another row's picture or none, and beside the captions of similar training pictures.
+
+    Args:
+        to: the view of captions; None: the one view of texts.
+        generate: a generator of texts or its name.
+        encoders: by view's name or modality, an encoder or its name, or several joined by +; None: the defaults. That
+            of the captions is what `score` judges by whether a picture is found by its caption.
+        allow_leaks: go on when ids, groups or whole rows stand in train and test. seed: of everything drawn at random.
+
+    Learned: `generator_`, `bars_` (generators to compare with, by name), `to_`.
+
+    >>> rng = np.random.default_rng(0)
+    >>> words = np.array(["a red bus on a road", "two dogs in the snow", "a man on a wave"], dtype=object)
+    >>> y = rng.integers(0, 3, 60)
+    >>> views = Views.of({"photo": np.eye(3)[y] + 0.1 * rng.normal(size=(60, 3)), "said": words[y]}, {"said": "text"})
+    >>> Caption(generate="mbr").fit(views).answer({"photo": [[0.0, 1.0, 0.0]]})[0].tolist()
+    ['two dogs in the snow']
+    """
+
+    allowed: ClassVar = {"generate": PART, "to": TEXT.or_none()}
+
+    generator_: Any
+    bars_: dict[str, Any]
+    to_: str
+
+    def __init__(
+        self,
+        to: str | None = None,
+        generate: Any = "mbr",
+        encoders: Mapping[str, Any] | None = None,
+        allow_leaks: bool = False,
+        seed: int = 0,
+    ):
+        self.to = to
+        self.generate = generate
+        self.encoders = encoders
+        self.allow_leaks = allow_leaks
+        self.seed = seed
+
+    def fit(self, views: Any, y: None = None, *, progress: Progress | None = None) -> Caption:
+        """Learn from the rows of split "train" and "val" (all, when the views have no split); "test" is for `score`.
+
+        Rows of equal id are one thing with several captions. Rows without a caption are left out, and counted.
+
+        Raises a ChiasmError where no view, or more than one, could be the captions, where nothing is beside them, and
+        when an id, a group or a whole row stands in train and test.
+        """
+        views = as_views(views)
+        self.to_ = self._captions(views)
+        part = registry.make("generate", self.generate, seed=self.seed)
+        if part.makes != "texts":
+            raise ChiasmError(f"wanted a generator of texts, got {type(part).__name__}, which makes {part.makes}.")
+        learn = np.ones(len(views), bool) if views.split is None else check_splits(views.split) != "test"
+        texts = captions_of(_told(views, self.to_), len(views))
+        if not any(text is not None for text, mine in zip(texts, learn, strict=True) if mine):
+            raise ChiasmError(
+                f"wanted captions to learn from, got {int(learn.sum())} rows without: look at {self.to_!r}."
+            )
+        started = time.perf_counter()
+        learned = self._learn_rows(views, progress)
+        encoding, started = time.perf_counter() - started, time.perf_counter()
+        train = self._sources(learned.train)
+        mine = [text for text, kept in zip(texts, learned.learn, strict=True) if kept]
+        self.generator_ = registry.fit(part, train, mine).slim()
+        self.bars_ = {name: registry.fit(registry.make("generate", name, seed=self.seed), train, mine) for name in BARS}
+        self.seconds_ = {"encoding": round(encoding, 3), "learning": round(time.perf_counter() - started, 3)}
+        return self
+
+    def answer(self, views: Any, *, progress: Progress | None = None) -> Answers:
+        """A caption of each row `(n,)`. Views may be absent; a row without any gets the most usual training caption."""
+        self.check_fitted()
+        given = self._views(views)
+        encoded, report = self._encode(self._sources(given), progress)
+        there = np.sum([encoded.present(name) for name in encoded.names], axis=0)
+        if len(bare := np.flatnonzero(there == 0)):
+            told = some([str(i) for i in given.ids[bare].tolist()])
+            warnings.warn(
+                f"{len(bare)} of {len(given)} rows hold nothing to caption ({told}): they get the most usual training "
+                "caption",
+                ChiasmWarning,
+                stacklevel=2,
+            )
+        texts = self.generator_.generate(encoded)
+        return Answers((texts,), report, ids=given.ids, columns={"id": given.ids, "answer": texts, "views": there})
+
+    def predict(self, views: Any) -> np.ndarray:
+        """The captions alone, as scikit-learn calls answers."""
+        return np.asarray(self.answer(views)[0])
+
+    def score(
+        self,
+        views: Any,
+        y: None = None,
+        *,
+        allow_train: bool = False,
+        split: str = "given",
+        progress: Progress | None = None,
+    ) -> Score:
+        """How like the captions are to those that people wrote: CIDEr-D (the float), ROUGE-L, BLEU-4, 95 % intervals.
+
+        Beside it: the same model shown other rows' views (`shuffled`) and none (`blank`), `consensus` and `nearest`,
+        with paired differences. Document frequencies are those of the training captions. `consistency`: whether a
+        thing is found by its caption among those scored, by an aligner that learned from other scored rows, in folds.
+
+        Raises a ChiasmError for rows without captions, and when rows that the model was fitted on are among them,
+        unless `allow_train`.
+        """
+        self.check_fitted()
+        views = self._views(views)
+        if self.to_ not in views.columns:
+            raise ChiasmError(f"wanted captions to score by, got no view {self.to_!r}: name their column.")
+        rows, references = captioned(views, captions_of(_told(views, self.to_), len(views)))
+        if not len(rows):
+            raise ChiasmError(f"wanted rows with captions to score, got {len(views)} without.")
+        encoded, report = self._encode(views, progress)
+        mine = self._learned_from(encoded, allow_train)
+        whole, clusters = things_of(self._sources(encoded), rows), views.clusters[rows]
+        told = self._told_all(whole)
+        table: dict[str, Any] = {
+            "task": "caption",
+            "things": len(rows),
+            "references": sum(map(len, references)),
+            "split": split,
+            "to": self.to_,
+            "document frequencies": len(self.generator_.references_),
+            "seed": self.seed,
+            "model": {**recipe.describe(self), "generator": self.generator_.choices()},
+            "methods": self._measured(told, references, clusters),
+        }
+        table["consistency"] = consistency(whole, self._spoken(references, told, progress), clusters, seed=self.seed)
+        tainted = self._tainted(views)[rows]
+        if tainted.any() and not tainted.all():
+            clean = np.flatnonzero(~tainted)
+            kept = {name: [texts[i] for i in clean] for name, texts in told.items()}
+            methods = self._measured(kept, [references[i] for i in clean], clusters[clean])
+            table["clean"] = {"things": len(clean), "removed": int(tainted.sum()), "methods": methods}
+        table["examples"] = [
+            {"id": str(views.ids[row]), "caption": text, "reference": mine[0]}
+            for row, text, mine in list(zip(rows, told["caption"], references, strict=True))[:SHOWN]
+        ]
+        table["leaks"] = {**self.leaks_, "fitted_rows": mine}
+        return Score(table["methods"]["caption"]["CIDEr-D"]["value"], table, lines, report=report)
+
+    def _told_all(self, whole: Views) -> dict[str, list[str]]:
+        """What each method says of the things."""
+        dealt = np.random.default_rng(self.seed).permutation(len(whole))
+        told = {"caption": list(self.generator_.generate(whole))}
+        told["shuffled"] = [told["caption"][place] for place in dealt]  # as if shown another thing
+        told["blank"] = [self.generator_.usual_] * len(whole)
+        return told | {name: list(bar.generate(whole)) for name, bar in self.bars_.items()}
+
+    def _measured(
+        self, told: Mapping[str, Sequence[str]], references: Sequence[Sequence[str]], clusters: np.ndarray
+    ) -> dict[str, Any]:
+        """The figures of each method, and by how much ours is above it."""
+        known, draws = frequencies(self.generator_.references_), Draws(clusters, seed=self.seed)
+        sampled = {name: draws.mean(cider(texts, references, known)) for name, texts in told.items()}
+        found = {}
+        for name, texts in told.items():
+            found[name] = {
+                "CIDEr-D": interval_of(*sampled[name]),
+                "ROUGE-L": interval_of(*draws.mean(rouge(texts, references))),
+                "BLEU-4": interval_of(*draws.repeated(_bleu(texts, references))),
+                "above": difference(sampled["caption"], sampled[name]) if name != "caption" else None,
+            }
+        return found
+
+    def _spoken(
+        self, references: Sequence[Sequence[str]], told: Mapping[str, Sequence[str]], progress: Progress | None
+    ) -> dict[str, np.ndarray]:
+        """By what was said (a person's first caption; each method's) its vectors `(n, d)`, zeros where it has none."""
+        encoders = dict(self.encoders or {})
+        wanted = encoders.get(self.to_) or encoders.get("text")
+        encoding = Encoding({self.to_: wanted} if wanted else None)
+        said = {"people": [mine[0] for mine in references], **told}
+        views = Views.of({self.to_: [text for texts in said.values() for text in texts]}, {self.to_: "text"})
+        encoded = encoding.fit(views).apply(views, progress)[0][self.to_]
+        vectors = np.zeros((len(views), encoded.width), dtype=np.float32)
+        vectors[encoded.present] = encoded.take(encoded.index[encoded.present])
+        return dict(zip(said, np.split(vectors, len(said)), strict=True))
+
+    def _captions(self, views: Views) -> str:
+        """The view of captions."""
+        texts = [name for name, column in views.columns.items() if column.modality == "text"]
+        if self.to is not None and self.to not in views.columns:
+            raise unknown("view", self.to, views.columns)
+        if self.to is not None and self.to not in texts:
+            raise ChiasmError(f"wanted a view of texts as captions, got {self.to!r}, which is not one.")
+        if self.to is None and len(texts) != 1:
+            got = f"{len(texts)}: {', '.join(texts)}" if texts else "none"
+            raise ChiasmError(f"wanted one view of texts, the captions, got {got}: say which view it is (to='NAME').")
+        if len(views.columns) < 2:
+            raise ChiasmError(f"wanted a view to caption beside {texts[0]!r}, got none.")
+        return self.to or texts[0]
+
+    def _sources(self, views: Views) -> Views:
+        """The views without the captions."""
+        kept = {name: column for name, column in views.columns.items() if name != self.to_}
+        if not kept:
+            raise ChiasmError(f"wanted some of the views {', '.join(self._read())}, got {self.to_} alone.")
+        return views.replace(kept)
+
+    def _read(self) -> list[str]:
+        return [name for name in self.views_ if name != self.to_]
+
+    def _encoders(self) -> Mapping[str, Any]:
+        """Captions are told apart by their words alone here: what they mean is asked in `score`."""
+        return {**(self.encoders or {}), self.to_: "hashed_text"}
+
+
+def _bleu(texts: Sequence[str], references: Sequence[Sequence[str]]) -> Callable[[np.ndarray], float]:
+    """BLEU-4 of some of the rows."""
+    counts = bleu_counts(texts, references)
+    return lambda rows: bleu(counts[rows])
+
+
+def _told(views: Views, name: str) -> list[Any]:
+    """A view's items, one a row, None where absent."""
+    column = views[name]
+    return [column.items[place] if place >= 0 else None for place in column.index.tolist()]

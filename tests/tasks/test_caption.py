@@ -1,0 +1,126 @@
+"""The task: a planted answer, its controls, several source views, what is absent, the command line."""
+
+import csv
+import json
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+import chiasm
+from chiasm.cli import cli
+from chiasm.errors import ChiasmError, ChiasmWarning
+from chiasm.tasks.caption import Caption
+from chiasm.views import Column, Views
+from conftest import make_pictures
+
+NOUNS = ["bus", "dog", "cat", "boat", "horse", "train"]
+
+
+def rows(n=240, seed=0):
+    """A scan that shows the noun and a record that tells the weather; a caption has both."""
+    rng = np.random.default_rng(seed)
+    noun, sun = rng.integers(0, 6, n), rng.integers(0, 2, n)
+    scan = np.eye(6)[noun] + 0.2 * rng.normal(size=(n, 6))
+    texts = [f"a big {NOUNS[a]} in the {['bright sun', 'heavy rain'][b]}" for a, b in zip(noun, sun, strict=True)]
+    record = np.eye(2)[sun] + 0.2 * rng.normal(size=(n, 2))
+    return Views(
+        {"scan": Column("vector", scan), "record": Column("vector", record), "said": Column.from_cells("text", texts)},
+        facts={"split": np.array(["train"] * (n - 80) + ["test"] * 80, dtype=object)},
+    ), texts
+
+
+@pytest.fixture(scope="module")
+def fitted():
+    views, texts = rows()
+    return Caption(encoders={"text": "hashed_text"}).fit(views), views, texts
+
+
+def test_captions_follow_every_source_view(fitted):
+    model, views, texts = fitted
+    told = model.answer(views[views.split == "test"])[0]
+    assert np.mean([a == b for a, b in zip(told, texts[-80:], strict=True)]) > 0.9
+    without = model.answer(Views({"scan": views["scan"][views.split == "test"]}))[0]
+    same = [a.split()[2] == b.split()[2] for a, b in zip(without, texts[-80:], strict=True)]
+    assert np.mean(same) > 0.9
+
+
+def test_the_score_has_its_controls_and_bars_beside_it(fitted):
+    model, views, _ = fitted
+    score = model.score(views[views.split == "test"])
+    methods = score.table["methods"]
+    assert set(methods) == {"caption", "shuffled", "blank", "consensus", "nearest"}
+    assert methods["shuffled"]["CIDEr-D"]["value"] < 0.7 * methods["caption"]["CIDEr-D"]["value"]
+    assert methods["blank"]["above"]["low"] > 0
+    assert (
+        score.table["consistency"]["caption"]["R@1"]["value"] > score.table["consistency"]["shuffled"]["R@1"]["value"]
+    )
+    shown = str(score)
+    assert "shown another row" in shown
+    assert "document frequencies of CIDEr-D: 160 training things" in shown
+    json.loads(score.to_json())
+
+
+def test_rows_learned_from_are_not_scored(fitted):
+    model, views, _ = fitted
+    with pytest.raises(ChiasmError, match="rows that the model was fitted on"):
+        model.score(views[:90])
+    with pytest.raises(ChiasmError, match="no view 'said'"):
+        model.score(Views({"scan": views["scan"]}))
+
+
+def test_a_row_without_anything_to_see_gets_the_most_usual_caption(fitted):
+    model, _, texts = fitted
+    with pytest.warns(ChiasmWarning, match="1 of 2 rows hold nothing to caption"):
+        told = model.answer({"scan": [[1.0, 0, 0, 0, 0, 0], [np.nan] * 6]})[0]
+    assert told[1] in texts
+
+
+def test_a_saved_model_writes_the_same(fitted, tmp_path):
+    model, views, _ = fitted
+    chiasm.save(model, tmp_path / "m")
+    test = views[views.split == "test"]
+    assert chiasm.load(tmp_path / "m").answer(test)[0].tolist() == model.answer(test)[0].tolist()
+
+
+def test_captions_may_be_absent_on_some_rows():
+    views, texts = rows()
+    cells = [None if i % 3 == 0 else text for i, text in enumerate(texts)]
+    some = views.replace({**views.columns, "said": Column.from_cells("text", cells)})
+    model = Caption(encoders={"text": "hashed_text"}).fit(some)
+    assert model.generator_.uncaptioned_ == 54
+    assert model.score(some[some.split == "test"]).table["things"] == 54
+
+
+def test_which_view_is_made_must_be_plain():
+    views, _ = rows()
+    two = views.replace({**views.columns, "more": views["said"]})
+    with pytest.raises(ChiasmError, match="wanted one view of texts, the captions, got 2: said, more"):
+        Caption().fit(two)
+    with pytest.raises(ChiasmError, match="wanted a view of texts as captions, got 'scan'"):
+        Caption(to="scan").fit(views)
+    with pytest.raises(ChiasmError, match="wanted a view to caption beside 'said'"):
+        Caption().fit(views.replace({"said": views["said"]}))
+    with pytest.raises(ChiasmError, match="wanted captions to learn from"):
+        Caption().fit(views.replace({**views.columns, "said": Column.from_cells("text", [None] * len(views))}))
+
+
+def test_the_command_line_fits_scores_and_captions_a_photograph(tmp_path):
+    names = make_pictures(tmp_path, 96)
+    with (tmp_path / "photos.csv").open("w", newline="") as file:
+        out = csv.writer(file)
+        out.writerow(["path", "caption"])
+        out.writerows(names)
+    model, data = str(tmp_path / "m.chiasm"), str(tmp_path / "photos.csv")
+    run = lambda *words: CliRunner().invoke(cli, [str(word) for word in words], catch_exceptions=False)  # noqa: E731
+    encoders = ["--encoder", "path=pixel_image", "--encoder", "caption=hashed_text"]
+    done = run("fit", "caption", data, "--image", "path", "--text", "caption", *encoders, "--to", model, "--json")
+    assert json.loads(done.stdout)["generator"]["name"] == "mbr"
+    assert "consensus of similar ones" in run("score", model, data).stdout
+    assert json.loads(run("score", model, data, "--json").stdout)["task"] == "caption"
+    one = run("answer", model, tmp_path / names[0][0])
+    assert one.exit_code == 0
+    assert any(caption in one.stdout for _, caption in names)
+    run("answer", model, data, "--to", tmp_path / "captions.csv")
+    with (tmp_path / "captions.csv").open() as file:
+        assert len(list(csv.DictReader(file))) == 96
