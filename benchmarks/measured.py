@@ -35,7 +35,7 @@ TOPICS = {
     "align": "Align: several forms, one space",
     "fuse": "Fuse: several forms, one answer",
     "distill": "Distill: what one form knows, taught to another",
-    "generate": "Generate: answers in words",
+    "generate": "Generate: captions, answers, features of another form",
     "time": "Time: audio and video",
     "stats": "Statistics: what intervals hold",
     "speed": "Speed, memory, durability",

@@ -86,6 +86,8 @@ def params(name: str, seed: int = 0) -> dict[str, Any]:
         return {"file": str(tiny("vgg16", seed))}
     if name in PLAIN:
         return dict(PLAIN[name])
+    if name == "captioner":
+        return {"beam": 2}
     if name in _tiny_time.MODELS:
         return {"model": str(_tiny_time.tiny(_tiny_time.MODELS[name], seed))}
     if name in _tiny_onnx.MODELS:

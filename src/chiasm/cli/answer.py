@@ -38,7 +38,7 @@ def answer_command(
     as_json: bool,
     **options: Any,
 ) -> None:
-    """What MODEL says of every row of DATA: a class and its probability, a number, tags, a caption, an answer to a question.
+    """What MODEL says of every row of DATA: a class and its probability, a number, tags, a caption, an answer.
 
     Columns are read as the model was told at fit; those that DATA lacks are absent, and the others answer.
     """
@@ -52,7 +52,8 @@ def answer_command(
             f"{model} is a {task} model, it does not answer rows: chiasm {asks} {typed(model)} ... asks it."
         )
     views = Source.of(part).read_present(data, part.views_, **reading_of(options))
-    views = part.about(views, question) if question else views
+    if question and isinstance(part, Ask):
+        views = part.about(views, question)
     more = {"choices": choice} if choice else {}
     answers = part.answer(views, progress=progress(), **more)
     say_skipped(answers.report)

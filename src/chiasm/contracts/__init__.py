@@ -28,6 +28,10 @@ their order, or for numbers `predict(views)`.
 `teacher`, `student`, `kind` and `seed`; write `_targets(views, known)`, the numbers `(m, t)` that are taught of m rows.
 Without the base, must: `fit(views, y)`, `predict(views)` and `teacher`.
 
+*generator*: encoded views -> texts, or vectors of another form. `Generator`: `makes` ("texts" or "vectors"),
+`fit(views, y)`, `generate(views)` and `score(views, y)`. `Writer`, for texts: write `_learn(known)` (things with their
+captions) and `_write(held, n)`, n captions of a `Block` a view.
+
 *index*: vectors -> the nearest. `Index`: `add(keys, vectors)`, `search(vectors, k)` -> keys and scores `(q, k)`, higher
 is closer; `delete(keys)` -> how many went; `len`. May be left out: `ranked`, `is_exact`. Without the base, must: these
 four.
@@ -54,6 +58,7 @@ from chiasm.encode import Encoder, each, readable
 from chiasm.errors import ChiasmError
 from chiasm.explain import Explainer
 from chiasm.fuse import Fuser
+from chiasm.generate import Generator, Writer
 from chiasm.index import Index
 from chiasm.media.images import MediaError, Note
 from chiasm.part import Part
@@ -73,6 +78,7 @@ __all__ = [
     "Finding",
     "Findings",
     "Fuser",
+    "Generator",
     "Index",
     "Linear",
     "MediaError",
@@ -80,6 +86,7 @@ __all__ = [
     "Part",
     "Tokens",
     "Views",
+    "Writer",
     "as_views",
     "check_part",
     "each",

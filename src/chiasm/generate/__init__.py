@@ -4,8 +4,9 @@ from typing import Any
 
 from chiasm import registry
 from chiasm.generate._generator import Generator
+from chiasm.generate._writer import Writer
 
-__all__ = ["Generator"]
+__all__ = ["Generator", "Writer"]
 
 
 def __getattr__(name: str) -> Any:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
-from scipy.special import log_softmax
 
+from chiasm.generate._looks import Look, chosen
 from chiasm.generate._pieces import Pieces
 from chiasm.nn.blocks import ArrayOps, Params
 from chiasm.nn.decoder import Shape, logits, start, states
@@ -24,9 +24,8 @@ CHUNK = 256
 MOST_PIECES = 1500
 LONGEST = 40
 """Pieces of a caption, at most; what is longer is learned from as far as that."""
-_JUDGED = 300
+_JUDGED = 150
 """Held-out captions that the epochs are judged on, at most."""
-_NEVER = -1e9
 
 
 class Language(Part):
@@ -70,9 +69,15 @@ class Language(Part):
         self,
         rows: np.ndarray,
         references: Sequence[Sequence[str]],
-        held: tuple[np.ndarray, Sequence[str]] | None = None,
+        held: tuple[np.ndarray, Sequence[str], Look | None] | None = None,
+        patch: int = 0,
+        look: Callable[[np.ndarray], Look | None] = lambda rows: None,
     ) -> Language:
-        """Learn from rows `(n, d)` and each one's captions; `held` rows and captions choose how long."""
+        """Learn from rows `(n, d)` and each one's captions; `held` rows, captions and patches choose how long.
+
+        Args:
+            patch: numbers of a patch that is read beside, 0: none. look: the patches of some rows.
+        """
         from torch.nn.functional import cross_entropy
 
         from chiasm.nn.train import train
@@ -91,24 +96,30 @@ class Language(Part):
             told = first[:-1] + rng.integers(0, np.diff(first))
             for at in range(0, len(order), BATCH):
                 some = order[at : at + BATCH]
-                yield {"seen": some, "ids": told[some]}
+                patches = look(some)
+                yield {"seen": some, "ids": told[some]} | (
+                    {} if patches is None else {"patches": patches[0], "there": patches[1]}
+                )
 
         def objective(params: dict[str, Params], fixed: dict[str, Any], batch: dict[Any, Any], step: Any) -> Any:
             mine = fixed["ids"][batch["ids"]]
             mine = mine[:, : int((mine > 0).sum(dim=1).max())]
-            found, _ = states(params["own"], mine[:, :-1], fixed["seen"][batch["seen"]], step.ops, DROPOUT)
+            patches = (batch["patches"], batch["there"]) if patch else None
+            seen = fixed["seen"][batch["seen"]]
+            found, _ = states(params["own"], mine[:, :-1], seen, step.ops, DROPOUT, patches)
             told = logits(params["own"], found)
             return cross_entropy(
                 told.reshape(-1, told.shape[-1]), mine[:, 1:].reshape(-1), ignore_index=0, label_smoothing=SMOOTH
             )
 
-        shape = Shape(len(self.pieces_), LONGEST + 2, seen.shape[1], width=self.width, depth=self.depth)
+        shape = Shape(len(self.pieces_), LONGEST + 2, seen.shape[1], patch, self.width, self.depth)
         score = None
         if held is not None and self.epochs is None:
-            looks, said = held[0][:_JUDGED] @ self.axes_, list(held[1][:_JUDGED])
+            shown, said = held[0][:_JUDGED] @ self.axes_, list(held[1][:_JUDGED])
+            looked = chosen(held[2], slice(0, _JUDGED))
 
             def score(params: dict[str, Params]) -> float:
-                return float(self._likelihoods(params["own"], looks, said)[0].sum())
+                return float(self._likelihoods(params["own"], shown, said, looked)[0].sum())
 
         found = train(
             {"own": start(shape, rng)},
@@ -124,30 +135,49 @@ class Language(Part):
         self.params_, self.epochs_ = found.params["own"], found.epoch
         return self
 
-    def likelihoods(self, rows: np.ndarray, texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+    def likelihoods(
+        self, rows: np.ndarray, texts: Sequence[str], look: Look | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Log probabilities `(n,)` of n captions of n rows `(n, d)`, and their pieces `(n,)`, the end among both."""
-        return self._likelihoods(self.params_, rows @ self.axes_, texts)
+        return self._likelihoods(self.params_, rows @ self.axes_, texts, look)
 
-    def _likelihoods(self, params: Params, seen: np.ndarray, texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+    def _likelihoods(
+        self, params: Params, seen: np.ndarray, texts: Sequence[str], look: Look | None
+    ) -> tuple[np.ndarray, np.ndarray]:
         ids = self.pieces_.ids(texts, LONGEST)
         found, counts = np.zeros(len(ids)), (ids > 0).sum(axis=1) - 1
         for at in range(0, len(ids), CHUNK):
             some = slice(at, at + CHUNK)
             mine = ids[some][:, : int(counts[some].max(initial=1)) + 1]
-            known, _ = states(params, mine[:, :-1], seen[some].astype(np.float32), ArrayOps())
-            told = log_softmax(logits(params, known), axis=-1)
+            patches = chosen(look, some)
+            known, _ = states(params, mine[:, :-1], seen[some].astype(np.float32), ArrayOps(), patches=patches)
+            told = _logs(logits(params, known))
             each = np.take_along_axis(told, mine[:, 1:, None], axis=-1)[..., 0]
             found[some] = (each * (mine[:, 1:] > 0)).sum(axis=1)
         return found, counts
 
-    def following(self, rows: np.ndarray) -> Any:
+    def attention(self, row: np.ndarray, text: str, look: Look) -> list[tuple[str, np.ndarray]]:
+        """Of a row `(d,)` and its patches: each word of a text, and how much each patch `(p,)` was looked at for it."""
+        ids = self.pieces_.ids([text], LONGEST)
+        seen = (row[None] @ self.axes_).astype(np.float32)
+        _, weights = states(self.params_, ids[:, :-1], seen, ArrayOps(), patches=look)
+        found: list[tuple[str, list[np.ndarray]]] = []
+        begins = self.pieces_.begins()
+        for place, piece in enumerate(ids[0, 1:-1].tolist()):
+            part = self.pieces_.text([piece])
+            if begins[piece] or not found:
+                found.append((part, [weights[0, place]]))
+            else:
+                found[-1] = (found[-1][0] + part, [*found[-1][1], weights[0, place]])
+        return [(word, np.mean(each, axis=0)) for word, each in found]
+
+    def following(self, rows: np.ndarray, look: Look | None = None) -> Any:
         """Of rows `(n, d)` what `search` asks: pieces so far and the row of each -> log probabilities of the next."""
         seen = (rows @ self.axes_).astype(np.float32)
 
         def told(ids: np.ndarray, about: np.ndarray) -> np.ndarray:
-            found, _ = states(self.params_, ids, seen[about], ArrayOps())
-            next_: np.ndarray = log_softmax(logits(self.params_, found[:, -1]), axis=-1)
-            return next_
+            found, _ = states(self.params_, ids, seen[about], ArrayOps(), patches=chosen(look, about))
+            return _logs(logits(self.params_, found[:, -1]))
 
         return told
 
@@ -155,6 +185,13 @@ class Language(Part):
 def perplexity(likelihoods: np.ndarray, texts: Sequence[str]) -> float:
     """exp(-log probability a word), the end of each text being one word more: comparable whatever the pieces are."""
     return float(np.exp(-likelihoods.sum() / sum(len(words(text)) + 1 for text in texts)))
+
+
+def _logs(scores: np.ndarray) -> np.ndarray:
+    """The logarithms of the softmax over the last axis."""
+    lower = scores - scores.max(axis=-1, keepdims=True)
+    found: np.ndarray = lower - np.log(np.exp(lower).sum(axis=-1, keepdims=True))
+    return found
 
 
 def _axes(rows: np.ndarray, k: int) -> np.ndarray:

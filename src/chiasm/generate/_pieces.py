@@ -81,4 +81,4 @@ class Pieces(Part):
 
 
 def _bare(text: str) -> str:
-    return text.strip().rstrip(".。 ")
+    return " ".join(text.split()).rstrip(".。 ")

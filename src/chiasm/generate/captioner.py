@@ -12,6 +12,7 @@ from chiasm.allowed import COUNT, SIZE, VIEWS
 from chiasm.errors import ChiasmError, ChiasmWarning
 from chiasm.generate._beam import Wishes, search
 from chiasm.generate._language import Language, perplexity
+from chiasm.generate._looks import Look, Looks, chosen, repeated
 from chiasm.generate._risk import Risk
 from chiasm.generate._writer import Known, Writer
 from chiasm.stats.blocks import Blocks, restrict
@@ -19,14 +20,12 @@ from chiasm.stats.references import captioned, captions_of, things_of
 
 __all__ = ["Captioner"]
 
-requires = ("torch",)
-
 RETRIEVED = 30
 """Known captions among the candidates of a row."""
 WEIGHTS = (0.0, 0.03, 0.1, 0.3, 1.0)
 """Of a candidate's log probability a piece, beside what it can be expected to score (CIDEr, 0 to 10)."""
 POOLS = ("both", "written", "known")
-JUDGED = 200
+JUDGED = 150
 """Held-out things that pool and weight are chosen on, at most."""
 TOGETHER = 16
 """Rows that are written at a time."""
@@ -36,7 +35,8 @@ class Captioner(Writer):
     """Captions that nobody has written yet, from a thousand pairs.
 
     A transformer of our own (two blocks, 128 wide; word pieces learned from the captions) reads a prefix made of what
-    is seen, placed among the word embeddings, and writes the `beam` likeliest captions. Candidates are these and the 30
+    is seen, placed among the word embeddings, and by cross-attention the patches of a view of tokens, where there is
+    one; it writes the `beam` likeliest captions. Candidates are these and the 30
     training captions that can be expected to score best (`mbr`). The one given has the highest
 
         expected CIDEr + w x log probability a piece,
@@ -51,7 +51,7 @@ class Captioner(Writer):
             is forced, the likeliest known one that holds nothing forbidden is given, with a warning.
         device: where torch trains.
 
-    Learned: `language_`, `risk_`, `chosen_`.
+    Learned: `language_`, `looks_`, `risk_`, `chosen_`.
 
     Sources: prefix, Mokady et al. 2021 (ClipCap); candidates and their risk, Kumar & Byrne 2004.
     """
@@ -60,6 +60,7 @@ class Captioner(Writer):
     local = ("device",)
 
     language_: Language
+    looks_: Looks
     risk_: Risk
     chosen_: dict[str, Any]
 
@@ -87,8 +88,7 @@ class Captioner(Writer):
         if len(inside) >= 2 and len(outside) >= 2:  # with fewer nothing can be chosen
             epochs, pool, weight = self._chosen(known, inside, outside)
         self.risk_ = Risk().fit(known.held, known.references, known.folds, self.seed)
-        rows = self.risk_.seen_.rows(known.held, n)
-        self.language_ = self._language(epochs).learn(rows, known.references)
+        self._speak(known.held, known.references, epochs, None)
         self.chosen_ = {
             "epochs": self.language_.epochs_,
             "pool": pool,
@@ -96,8 +96,15 @@ class Captioner(Writer):
             "ridge": self.risk_.ridge_,
         }
 
-    def _language(self, epochs: int | None) -> Language:
-        return Language(axes=self.axes, epochs=epochs, seed=self.seed, device=self.device)
+    def _speak(self, held: Blocks, references: Sequence[Sequence[str]], epochs: int | None, judge: Any) -> None:
+        """Learn the language model of things, for so many epochs or as `judge` (rows, captions, blocks) chooses."""
+        rows = self.risk_.seen_.rows(held, len(references))
+        self.looks_ = looks = Looks().fit(held)
+        if judge is not None:
+            shown, said, blocks = judge
+            judge = shown, said, looks.of(blocks, np.arange(len(said)))
+        made = Language(axes=self.axes, epochs=epochs, seed=self.seed, device=self.device)
+        self.language_ = made.learn(rows, references, judge, looks.width, lambda some: looks.of(held, some))
 
     def _chosen(self, known: Known, inside: np.ndarray, outside: np.ndarray) -> tuple[int, str, float]:
         """How many epochs, which candidates and what weight are best for things that are not learned from."""
@@ -107,13 +114,12 @@ class Captioner(Writer):
         held = restrict(known.held, outside)
         rows = trial.risk_.seen_.rows(held, len(outside))
         said = [known.references[i][0] for i in outside.tolist()]
-        trial.language_ = self._language(None).learn(
-            trial.risk_.seen_.rows(restrict(known.held, inside), len(inside)), trial.references_, (rows, said)
-        )
+        trial._speak(restrict(known.held, inside), trial.references_, None, (rows, said, held))
         some = slice(0, JUDGED)
+        look = trial.looks_.of(held, np.arange(len(outside))[some])
         space, worth = trial._candidates().space, dict.fromkeys([(p, w) for p in POOLS for w in WEIGHTS], 0.0)
         votes = trial.risk_.votes(held, len(outside))[some]
-        for place, (texts, expected, likely, written) in enumerate(trial._candidates_of(rows[some], votes)):
+        for place, (texts, expected, likely, written) in enumerate(trial._candidates_of(rows[some], votes, look)):
             truth = space.of(known.references[int(outside[place])])
             scores = space.alike(truth, space.of(texts)).mean(axis=0)
             for pool, weight in worth:
@@ -122,23 +128,23 @@ class Captioner(Writer):
         return max(1, trial.language_.epochs_), pool, weight
 
     def _candidates_of(
-        self, rows: np.ndarray, votes: np.ndarray
+        self, rows: np.ndarray, votes: np.ndarray, look: Look | None
     ) -> Iterator[tuple[list[str], np.ndarray, np.ndarray, np.ndarray]]:
         """Of each row its candidates: texts, expected CIDEr, log probability a piece, and which were written."""
         pool, wishes = self._candidates(), Wishes.of(self.forced, self.forbidden)
         for at in range(0, len(rows), TOGETHER):
-            some = rows[at : at + TOGETHER]
+            some, looked = rows[at : at + TOGETHER], chosen(look, slice(at, at + TOGETHER))
             told = search(
-                self.language_.following(some),
+                self.language_.following(some, looked),
                 len(some),
                 self.language_.pieces_,
                 beam=self.beam,
                 longest=self.language_.longest_,
                 wishes=wishes,
             )
-            for row, vote, found in zip(some, votes[at : at + TOGETHER], told, strict=True):
+            for place, (row, vote, found) in enumerate(zip(some, votes[at : at + TOGETHER], told, strict=True)):
                 best, _ = pool.best(vote, RETRIEVED)
-                retrieved = [pool.texts[place] for place in best.tolist()]
+                retrieved = [pool.texts[one] for one in best.tolist()]
                 texts = [one.text for one in found] + [text for text in retrieved if wishes.granted(text)]
                 if not texts:
                     texts = [text for text in retrieved if not wishes.refused(text)] or retrieved[:1]
@@ -147,16 +153,17 @@ class Captioner(Writer):
                         ChiasmWarning,
                         stacklevel=5,
                     )
-                likely, counts = self.language_.likelihoods(np.repeat(row[None], len(texts), axis=0), texts)
+                same = np.repeat(row[None], len(texts), axis=0)
+                likely, counts = self.language_.likelihoods(same, texts, repeated(looked, place, len(texts)))
                 written = np.arange(len(texts)) < len(found)
                 yield texts, pool.expected(vote, pool.space.of(texts)), likely / counts, written
 
     def _write(self, held: Blocks, n: int) -> Sequence[str]:
         votes = self.risk_.votes(held, n)
-        rows = self.risk_.seen_.rows(held, n)
+        rows, look = self.risk_.seen_.rows(held, n), self.looks_.of(held, np.arange(n))
         found: list[str] = []
         try:
-            for texts, expected, likely, written in self._candidates_of(rows, votes):
+            for texts, expected, likely, written in self._candidates_of(rows, votes, look):
                 place = _best(self.chosen_["pool"], self.chosen_["likelihood"], expected, likely, written)
                 found.append(texts[place])
         except KeyboardInterrupt:
@@ -180,8 +187,29 @@ class Captioner(Writer):
         if not len(rows):
             raise ChiasmError(f"wanted captions to be told how likely they are, got {len(views)} rows without.")
         texts = [mine[0] for mine in references]
-        seen = self.risk_.seen_.rows(self._blocks(things_of(views, rows)), len(rows))
-        return perplexity(self.language_.likelihoods(seen, texts)[0], texts)
+        held = self._blocks(things_of(views, rows))
+        look = self.looks_.of(held, np.arange(len(rows)))
+        return perplexity(self.language_.likelihoods(self.risk_.seen_.rows(held, len(rows)), texts, look)[0], texts)
+
+    def attention(self, views: Any, texts: Sequence[str]) -> list[list[tuple[str, np.ndarray]]]:
+        """Of each row's text its words, and how much each patch `(p,)` was looked at for each; weights sum to 1.
+
+        Raises a ChiasmError where no view of patches was learned from, or texts and rows differ in number.
+        """
+        self.check_fitted()
+        if not self.looks_.view_:
+            raise ChiasmError(
+                "wanted a view of patches, got none at fit: encode pictures in patches (effnet_image, pooled=False)."
+            )
+        held = self._blocks(self._door(views))
+        n = len(next(iter(held.values())).present)
+        if len(texts) != n:
+            raise ChiasmError(f"wanted {n} texts, one a row, got {len(texts)}.")
+        rows, found = self.risk_.seen_.rows(held, n), []
+        for place, text in enumerate(texts):
+            look = self.looks_.of(held, np.array([place]))
+            found.append(self.language_.attention(rows[place], text, look) if look is not None else [])
+        return found
 
 
 def _best(pool: str, weight: float, expected: np.ndarray, likely: np.ndarray, written: np.ndarray) -> int:

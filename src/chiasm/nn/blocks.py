@@ -89,8 +89,10 @@ class ArrayOps:
 
     def shares(self, scores: np.ndarray, allowed: np.ndarray) -> np.ndarray:
         """The softmax of scores over their last axis; 0 where `allowed`, booleans that broadcast, says no."""
-        found: np.ndarray = softmax(np.where(allowed, scores, scores.dtype.type(_NEVER)), axis=-1)
-        return found
+        kept = np.where(allowed, scores, scores.dtype.type(_NEVER))
+        found = np.exp(kept - kept.max(axis=-1, keepdims=True))
+        shares: np.ndarray = found / found.sum(axis=-1, keepdims=True)
+        return shares
 
     def standardize(self, x: np.ndarray) -> np.ndarray:
         """Each row less its mean, over its standard deviation."""

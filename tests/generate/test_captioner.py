@@ -1,0 +1,132 @@
+"""The captioner: it writes what nobody wrote, sees what it captions, keeps wishes, answers without torch."""
+
+import copy
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import chiasm
+from chiasm.errors import ChiasmError, ChiasmWarning
+from chiasm.generate import _language
+from chiasm.stats.captions import words
+from chiasm.tokens import Tokens
+from chiasm.views import Column, Views
+
+pytest.importorskip("torch")
+from chiasm.generate.captioner import Captioner
+
+NOUNS = ["bus", "dog", "cat", "boat"]
+COLORS = ["red", "blue", "green", "gray"]
+
+
+def rows(n=200, seed=0):
+    """Colored things; that a cat is green was never said."""
+    rng = np.random.default_rng(seed)
+    noun, color = rng.integers(0, 4, n), rng.integers(0, 4, n)
+    unseen = (noun == 2) & (color == 2)
+    color = np.where(unseen, 3, color)
+    x = np.concatenate([np.eye(4)[noun], np.eye(4)[color]], axis=1) + 0.05 * rng.normal(size=(n, 8))
+    return x, [f"a {COLORS[c]} {NOUNS[a]} on the road" for a, c in zip(noun, color, strict=True)]
+
+
+@pytest.fixture(scope="module")
+def fitted():
+    x, texts = rows()
+    return Captioner(beam=3).fit({"v": x}, texts), x, texts
+
+
+def test_likelihoods_and_captions_follow_what_is_seen(fitted):
+    part, x, texts = fitted
+    told = part.generate({"v": x[:40]})
+    assert np.mean([words(a) == words(b) for a, b in zip(told, texts, strict=False)]) > 0.8
+    seeing = part.perplexity({"v": x}, texts)
+    assert seeing < 0.6 * part.perplexity({"v": x[::-1].copy()}, texts)
+    nothing = np.zeros((len(texts), 1), np.float32)
+    blind = _language.Language(axes=0, epochs=8).learn(nothing, [[text] for text in texts])
+    assert seeing < 0.8 * _language.perplexity(blind.likelihoods(nothing, texts)[0], texts)
+
+
+def test_it_answers_the_same_from_disk_without_torch(fitted, tmp_path):
+    part, x, _ = fitted
+    chiasm.save(part, tmp_path / "m")
+    np.save(tmp_path / "x.npy", x[:9])
+    code = (
+        "import sys; sys.modules['torch'] = None\n"
+        "import numpy as np, chiasm\n"
+        f"part = chiasm.load({str(tmp_path / 'm')!r})\n"
+        f"print('\\n'.join(part.generate({{'v': np.load({str(tmp_path / 'x.npy')!r})}})))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == part.generate({"v": x[:9]}).tolist()
+
+
+def test_wishes_are_kept_or_their_failing_is_said(fitted):
+    part, x, _ = fitted
+    part = copy.deepcopy(part).set_params(forced=("blue",))
+    assert all("blue" in words(text) for text in part.generate({"v": x[:5]}))
+    part.set_params(forced=(), forbidden=("road",))
+    assert not any("road" in words(text) for text in part.generate({"v": x[:5]}))
+    part.set_params(forced=("zebra 斑马",), forbidden=())
+    with pytest.warns(ChiasmWarning, match="no caption holds zebra"):
+        part.generate({"v": x[:1]})
+
+
+def test_an_interrupt_gives_what_is_there(fitted, monkeypatch):
+    part, x, _ = fitted
+    whole, calls = part.generate({"v": x[:40]}), []
+    inside = _language.Language.likelihoods
+
+    def pressed(self, *args):
+        calls.append(1)
+        if len(calls) > 20:
+            raise KeyboardInterrupt
+        return inside(self, *args)
+
+    monkeypatch.setattr(_language.Language, "likelihoods", pressed)
+    with pytest.warns(ChiasmWarning, match="stopped after 20 of 40 rows"):
+        told = part.generate({"v": x[:40]})
+    assert told[:20].tolist() == whole[:20].tolist()
+    assert all(told)
+
+
+def test_few_and_odd_captions_are_learned_from():
+    x, _ = rows(12)
+    texts = ["dog", "🐶", "一只狗在草地上", "a", "Ωmega 狗 🐶", None, "", "b c", "dog dog dog", "x" * 400, "d", "e"]
+    part = Captioner(beam=2).fit({"v": x}, texts)
+    assert all(isinstance(text, str) and text for text in part.generate({"v": x}))
+
+
+def test_a_beam_of_nothing_is_refused():
+    with pytest.raises(ChiasmError, match="wanted beam to be a whole number of at least 1, got 0"):
+        Captioner(beam=0).fit({"v": np.eye(4)}, ["a b"] * 4)
+
+
+def test_the_patch_that_shows_a_thing_is_looked_at_for_its_word_and_missed_without_it():
+    rng = np.random.default_rng(0)
+    n, where = 240, rng.integers(0, 9, 240)
+    noun = rng.integers(0, 4, n)
+    patches = 0.3 * rng.normal(size=(n, 9, 6))
+    patches[np.arange(n), where] += 3 * np.eye(4, 6)[noun]
+    texts = [f"there is a {NOUNS[a]}" for a in noun]
+    held = {"v": Column("image", Tokens.of(list(patches)))}
+    part = Captioner(beam=2, axes=2).fit(Views(held), texts)
+    told = part.attention(Views({"v": held["v"][:40]}), texts[:40])
+    assert [word for word, _ in told[0]] == words(texts[0])
+    assert all(weights.sum() == pytest.approx(1, abs=1e-4) for one in told for _, weights in one)
+    most = np.array([one[-1][1].argmax() for one in told])
+    assert np.mean(most == where[:40]) > 0.6
+
+    def without(place):
+        covered = patches[:40].copy()
+        covered[np.arange(40), place] = patches.mean(axis=(0, 1))
+        return part.perplexity({"v": Column("image", Tokens.of(list(covered)))}, texts[:40])
+
+    assert without(most) > 1.2 * without((most + 4) % 9)
+
+
+def test_attention_wants_patches(fitted):
+    part, x, texts = fitted
+    with pytest.raises(ChiasmError, match="wanted a view of patches, got none at fit"):
+        part.attention({"v": x[:1]}, texts[:1])
