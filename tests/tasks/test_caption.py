@@ -114,9 +114,11 @@ def test_the_command_line_fits_scores_and_captions_a_photograph(tmp_path):
     model, data = str(tmp_path / "m.chiasm"), str(tmp_path / "photos.csv")
     run = lambda *words: CliRunner().invoke(cli, [str(word) for word in words], catch_exceptions=False)  # noqa: E731
     encoders = ["--encoder", "path=pixel_image", "--encoder", "caption=hashed_text"]
-    done = run("fit", "caption", data, "--image", "path", "--text", "caption", *encoders, "--to", model, "--json")
+    read = ["--image", "path", "--text", "caption", "--caption", "caption"]
+    done = run("fit", "caption", data, *read, *encoders, "--to", model, "--json")
     assert json.loads(done.stdout)["generator"]["name"] == "mbr"
     assert "consensus of similar ones" in run("score", model, data).stdout
+    assert {"mbr", "captioner", "consensus", "nearest"} <= set(run("list", "generate").stdout.split())
     assert json.loads(run("score", model, data, "--json").stdout)["task"] == "caption"
     one = run("answer", model, tmp_path / names[0][0])
     assert one.exit_code == 0
