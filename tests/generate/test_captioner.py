@@ -98,6 +98,11 @@ def test_few_and_odd_captions_are_learned_from():
     assert all(isinstance(text, str) and text for text in part.generate({"v": x}))
 
 
+def test_one_word_is_no_list_of_words():
+    with pytest.raises(ChiasmError, match="wanted forced to be a list, each entry a text, got 'dog'"):
+        Captioner(forced="dog").fit({"v": np.eye(4)}, ["a b"] * 4)
+
+
 def test_a_beam_of_nothing_is_refused():
     with pytest.raises(ChiasmError, match="wanted beam to be a whole number of at least 1, got 0"):
         Captioner(beam=0).fit({"v": np.eye(4)}, ["a b"] * 4)

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from chiasm.allowed import COUNT, SIZE, VIEWS
+from chiasm.allowed import COUNT, SIZE, TEXT
 from chiasm.errors import ChiasmError, ChiasmWarning
 from chiasm.generate._beam import Wishes, search
 from chiasm.generate._language import Language, perplexity
@@ -47,8 +47,8 @@ class Captioner(Writer):
 
     Args:
         beam: texts that are followed at a time. axes: principal axes of what is seen; 0: none, a language model.
-        forced, forbidden: words or phrases that each caption must hold, and must not. Where no caption holds all that
-            is forced, the likeliest known one that holds nothing forbidden is given, with a warning.
+        forced, forbidden: words or phrases that each caption must hold, and must not. Where none is found that keeps to
+            them, a known one is given, with a warning. They may be changed after `fit` (`set_params`).
         device: where torch trains.
 
     Learned: `language_`, `looks_`, `risk_`, `chosen_`.
@@ -56,7 +56,7 @@ class Captioner(Writer):
     Sources: prefix, Mokady et al. 2021 (ClipCap); candidates and their risk, Kumar & Byrne 2004.
     """
 
-    allowed: ClassVar = {"beam": COUNT, "axes": SIZE, "forced": VIEWS, "forbidden": VIEWS}
+    allowed: ClassVar = {"beam": COUNT, "axes": SIZE, "forced": TEXT.each(0), "forbidden": TEXT.each(0)}
     local = ("device",)
 
     language_: Language
@@ -149,7 +149,7 @@ class Captioner(Writer):
                 if not texts:
                     texts = [text for text in retrieved if not wishes.refused(text)] or retrieved[:1]
                     warnings.warn(
-                        f"no caption holds {', '.join(self.forced)}: a known one without is given",
+                        f"no caption holds {', '.join(self.forced) or 'nothing forbidden'}: a known one is given",
                         ChiasmWarning,
                         stacklevel=5,
                     )
