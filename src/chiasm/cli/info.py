@@ -62,7 +62,7 @@ def list_command(kind: str | None, as_json: bool) -> None:
     for entry in found:
         need = f"   (needs {', '.join(entry.missing)})" if entry.missing else ""
         fault = f"cannot be had: {entry.fault}" if entry.fault else ""
-        click.echo(f"{entry.kind:8s}{entry.name:18s} {fault or entry.doc}{need}")
+        click.echo(f"{entry.kind:9s}{entry.name:18s} {fault or entry.doc}{need}")
 
 
 @click.group("doctor", invoke_without_command=True)
