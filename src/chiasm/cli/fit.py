@@ -109,7 +109,7 @@ _answering(
 @click.option("--label", metavar="COL", required=True, help="The column of answers.")
 @click.option("--fuse", default="tensor", show_default=True, help="The fuser (chiasm list fuse).")
 def ask_command(data: str, **options: Any) -> None:
-    """Learn to answer questions about pictures: --text question --image path --label answer."""
+    """Learn from DATA to answer questions about pictures: --text question --image path --label answer."""
     fitted = fit("ask", data, options, {"fuse": options["fuse"]}, parts=ANSWER_PARTS)
     model, folder, counts = fitted.model, fitted.folder, fitted.counts
     lines = [
