@@ -163,9 +163,9 @@ def test_marks_of_before_it_was_kept_whose_they_are_still_count(home):
     made = Collection(home / "p.index")
     made._catalog.change("CREATE TABLE marks (words TEXT, id INTEGER, sign INTEGER, PRIMARY KEY (words, id))")
     made._catalog.change("INSERT INTO marks VALUES ('a circle', 3, 1)")
-    assert made.marks("a circle") == (["0002.png"], [])
+    assert made.marks("a circle")[:2] == (["0002.png"], [])
     made.mark("a circle", less=[5], who="anna")
-    assert made.marks("a circle") == (["0002.png"], ["0004.png"])
+    assert made.marks("a circle")[:2] == (["0002.png"], ["0004.png"])
     assert not made._catalog.read("SELECT 1 FROM sqlite_master WHERE name = 'marks'")
 
 

@@ -7,8 +7,10 @@ import os
 import re
 import tempfile
 import unicodedata
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from chiasm.collection._intake import Beside, content_of, take_in
 from chiasm.collection._scan import stamp
@@ -18,7 +20,7 @@ from chiasm.data.folder import modality_of
 from chiasm.errors import ChiasmError
 from chiasm.files import lock, sync
 
-__all__ = ["Adding"]
+__all__ = ["Adding", "Marks"]
 
 _LONGEST = 100
 _MARKS = (
@@ -26,6 +28,15 @@ _MARKS = (
 )
 _OLDER = "marks"
 """The table of before it was kept whose marks they are."""
+
+
+class Marks(NamedTuple):
+    """Marked files that count, by their names as `hits` takes them."""
+
+    more: list[str]
+    less: list[str]
+    notes: list[str]
+    """Which marked files do not count, and why, in sentences."""
 
 
 class Adding(Telling):
@@ -96,22 +107,47 @@ class Adding(Telling):
             ]
         )
 
-    def marks(self, words: str) -> tuple[list[str], list[str]]:
-        """The files that were right and those that were wrong for some words, by their names, as `hits` takes them.
+    def marks(self, words: str, view: str | None = None) -> Marks:
+        """The files that were right and those that were wrong for some words, as far as they count (see `counted`).
 
         Of several people's marks the sum counts: a file that as many call right as wrong is neither.
         """
         tables = [name for name in ("judged", _OLDER) if self._has(name)]
         if not tables:
-            return [], []
+            return Marks([], [], [])
         each = " UNION ALL ".join(f"SELECT words, id, sign FROM {name}" for name in tables)
         found = self._catalog.read(
-            f"SELECT i.name, SUM(m.sign) FROM ({each}) m JOIN items i ON i.id = m.id "
-            "WHERE m.words = ? AND i.state = 'searchable' GROUP BY i.id ORDER BY i.id",
-            (_folded(words),),
+            f"SELECT id, SUM(sign) FROM ({each}) WHERE words = ? GROUP BY id ORDER BY id", (_folded(words),)
         )
-        there = [(name, sign) for name, sign in found if (self.folder / name).is_file()]
-        return [name for name, sign in there if sign > 0], [name for name, sign in there if sign < 0]
+        right, wrong = ([id_ for id_, sum_ in found if sign * sum_ > 0] for sign in (1, -1))
+        return self.counted(right, wrong, view)
+
+    def counted(self, more: Sequence[int], less: Sequence[int], view: str | None = None) -> Marks:
+        """Which marked files, by their keys, count: those that are there, could be read, and are of a view.
+
+        Args:
+            view: whose files answer; left out, any.
+        """
+        items = self._catalog.by_id([*more, *less])
+        left = Counter[str]()
+
+        def names(keys: Sequence[int]) -> list[str]:
+            found = []
+            for key in dict.fromkeys(keys):
+                item = items.get(key)
+                if item is None or not (self.folder / item.name).is_file():
+                    left["gone"] += 1
+                elif item.state != "searchable":
+                    left["could not be read" if item.state == "failed" else "not taken in yet"] += 1
+                elif view not in (None, item.view):
+                    left["of another kind than what answers"] += 1
+                else:
+                    found.append(item.name)
+            return found
+
+        plus, minus = names(more), names(less)
+        notes = [f"marked files that did not count: {n}, {why}" for why, n in left.items()]
+        return Marks(plus, minus, notes)
 
     def _has(self, table: str) -> bool:
         """Whether there is such a table: those of marks are made when something is first marked."""
@@ -120,6 +156,16 @@ class Adding(Telling):
     def keys(self, names: Iterable[str]) -> dict[str, int]:
         """The keys of files by their names."""
         return dict(self._catalog.among("SELECT name, id FROM items WHERE name IN", names))
+
+    def mentioned(self, sentence: str) -> list[tuple[str, int]]:
+        """The files that a sentence names, by their paths below the folder or by the last parts: (name, key).
+
+        The longest names first: they may hold others.
+        """
+        last = "replace(name, rtrim(name, replace(name, '/', '')), '')"  # what stands behind the last /
+        found = self._catalog.read(f"SELECT name, {last}, id FROM items WHERE instr(?, {last}) > 0", (sentence,))
+        each = {name: key for whole, short, key in found for name in (short, whole) if name in sentence}
+        return sorted(each.items(), key=lambda pair: (-len(pair[0]), pair[0]))
 
 
 def plain_name(name: str) -> str:

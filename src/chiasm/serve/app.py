@@ -20,7 +20,7 @@ from chiasm.errors import Away, BusyError, ChiasmError
 from chiasm.serve import schemas as s
 from chiasm.serve.guard import COOKIE, LOCAL, Guard, cookie, needs
 from chiasm.serve.held import Held
-from chiasm.serve.limits import Limits, Refusal
+from chiasm.serve.limits import Limits, Refusal, Sentence
 from chiasm.serve.metrics import Metrics
 from chiasm.serve.pool import Pool
 from chiasm.serve.stills import SIDES, Stills
@@ -88,9 +88,9 @@ def make_app(
             said = "the database that holds the vectors does not answer: ask again in a while."
             raise Refusal(503, "index_away", said, {"Retry-After": "5"}) from None
         except BusyError as error:
-            raise Refusal(503, "updating", held.scrubbed(str(error)), {"Retry-After": "5"}) from None
+            raise Sentence(503, "updating", str(error), {"Retry-After": "5"}) from None
         except ChiasmError as error:
-            raise Refusal(422, "not_possible", held.scrubbed(str(error))) from None
+            raise Sentence(422, "not_possible", str(error)) from None
 
     writing = asyncio.Semaphore(1)
 
@@ -112,6 +112,8 @@ def make_app(
 
     @app.exception_handler(Refusal)
     async def refused(request: Request, refusal: Refusal) -> JSONResponse:
+        if isinstance(refusal, Sentence):
+            refusal.message = await asyncio.to_thread(held.scrubbed, refusal.message, "admin" in request.state.scopes)
         headers = refusal.headers | ({"WWW-Authenticate": "Bearer"} if refusal.status == 401 else {})
         return JSONResponse(refusal.told(request.state.request), refusal.status, headers)
 
@@ -219,8 +221,7 @@ def make_app(
     @app.post("/explain")
     async def explain(request: Request, ask: s.Explain) -> s.Explained:
         """Which words and what region of an item a score rests on; takes some seconds."""
-        may(request, "read")
-        return await work(held.explain, ask, uploads)
+        return await work(held.explain, ask, uploads, "admin" in may(request, "read"))
 
     @app.post("/items")
     async def add(request: Request, name: str) -> s.Added:
@@ -236,8 +237,7 @@ def make_app(
     @app.post("/teach")
     async def teach(request: Request, ask: s.Teach) -> s.Named:
         """Teach a name by items; what was measured comes back."""
-        may(request, "write")
-        return await write(held.teach, ask)
+        return await write(held.teach, ask, "admin" in may(request, "write"))
 
     @app.get("/names")
     async def names(request: Request) -> list[s.Named]:
@@ -253,11 +253,10 @@ def make_app(
         return {"forgotten": name}
 
     @app.post("/feedback")
-    async def feedback(request: Request, ask: s.Marks) -> dict[str, int]:
+    async def feedback(request: Request, ask: s.Marks) -> s.Marked:
         """Keep what was right and wrong among the answers to some words: it counts when they are asked again."""
         may(request, "write")
-        await work(held.mark, ask, request.state.who)
-        return {"more": len(ask.more), "less": len(ask.less)}
+        return await work(held.mark, ask, request.state.who)
 
     @app.get("/report")
     async def report(request: Request) -> s.Report:

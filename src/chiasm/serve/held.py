@@ -7,7 +7,8 @@ import re
 import tempfile
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -34,8 +35,11 @@ _SENT = re.compile(r"(?:(?:image|audio|video) )?'?chiasm-asked-[\w-]+/[\w-]+'?")
 _ASKED = 32
 """Questions after which an index has made all that it makes."""
 
-_SORTED = 200
-"""The best so many are sorted where nobody knows what matches."""
+_UNJUDGED = "this was not judged:"
+"""How a note begins that says why nobody knows what matches."""
+
+_PLACE = re.compile(r"(?<![\w/.:])/[^\s'\",;:()/]+/[^\s'\",;:()]+")
+"""A path from the root of this machine."""
 
 _LEVELS = {"copies": "same_bytes", "same_picture": "same_picture", "burst": "burst"}
 
@@ -141,39 +145,34 @@ class Held:
         self._check_paths(ask.where, ask.sort or "", paths)
         self._remember()
         question = self._question(ask.terms, uploads)
-        more, less = self._names(ask.more), self._names(ask.less)
-        notes = []
-        if not more and not less and len(ask.terms) == 1 and ask.terms[0].words is not None:
-            more, less = self.collection.marks(ask.terms[0].words)
-            if more or less:
-                notes.append(f"marks from before count: {len(more)} +, {len(less)} -")
+        target = self.collection.target(self.collection.model.views_asked(question), ask.to)
+        notes, marks = [], self.collection.counted(ask.more, ask.less, target)
+        if not ask.more and not ask.less and len(ask.terms) == 1 and ask.terms[0].words is not None:
+            marks = self.collection.marks(ask.terms[0].words, target)
+            if marks.more or marks.less:
+                notes.append(f"marks from before count: {len(marks.more)} +, {len(marks.less)} -")
+        notes += marks.notes
 
-        def hits_of(reject: float | None, among: int | None) -> Any:
+        def hits_of(reject: float | None, sort: str | None) -> Any:
             return self.collection.hits(
                 question,
-                ask.to,
+                target,
                 ask.k + 1,
                 ask.where,
                 reject,
                 group=ask.group,
                 skip=ask.skip,
-                sort=ask.sort,
-                among=among,
-                more=more,
-                less=less,
+                sort=sort,
+                among=ask.among,
+                more=marks.more,
+                less=marks.less,
             )
 
-        judged = ask.reject is not None
-        try:
-            found = hits_of(ask.reject, ask.among)
-        except ChiasmError:
-            if not (judged and ask.lenient):
-                raise
-            judged = False
-            found = hits_of(None, ask.among or (_SORTED if ask.sort else None))  # raises again what was no matter of it
+        found, judged, told = _leniently(hits_of, ask)
+        notes += told
         if judged and 0 in found.unjudged:
             judged = False
-            notes.append("this was not judged: too few captions in its script are known to tell what a match scores")
+            notes.append(f"{_UNJUDGED} too few captions in its script are known to tell what a match scores")
         hits = found[0]
         names = {name for hit in hits for level in _LEVELS for name in hit.get(level, ())}
         keys = self.collection.keys(sorted(names))
@@ -182,11 +181,11 @@ class Held:
             rejected=judged and not hits,
             judged=judged,
             more=len(hits) > ask.k,
-            notes=[*notes, *found.notes],
+            notes=[self.scrubbed(note, paths) for note in (*notes, *found.notes)],
             seconds=round(time.monotonic() - started, 4),
         )
 
-    def explain(self, ask: s.Explain, uploads: Uploads) -> s.Explained:
+    def explain(self, ask: s.Explain, uploads: Uploads, paths: bool) -> s.Explained:
         """What the score of an item rests on."""
         item = self.collection.item(ask.id)
         if item is None:
@@ -202,7 +201,7 @@ class Held:
         if ask.start is not None and (span := self.collection.moment(ask.id, ask.start)[1]):
             hit |= {"file": item["item"], "start": span[0], "end": span[1]}
         made = self.collection.model.explain(question, [[hit]], item["view"], folder=self.collection.folder)
-        return s.Explained(why=made[0][0]["why"])
+        return s.Explained(why=self.told(made[0][0]["why"], paths))
 
     def add(self, draft: Path, name: str, paths: bool) -> s.Added:
         """Take in a file that was sent; what is there already, by its bytes, stays as it is."""
@@ -211,15 +210,17 @@ class Held:
         assert item is not None
         new = not draft.exists()  # else it was not moved into the folder
         known = f"no. {key} ({item['item']})" if paths else f"no. {key}"
-        message = item["message"] if new else f"a file of the same bytes is here already: {known}."
+        message = (
+            self.scrubbed(item["message"], paths) if new else f"a file of the same bytes is here already: {known}."
+        )
         return s.Added(item=_item(item, paths), new=new, message=message)
 
-    def teach(self, ask: s.Teach) -> s.Named:
+    def teach(self, ask: s.Teach, paths: bool) -> s.Named:
         """Teach a name by items."""
         told = self.collection.teach(ask.name, self._names(ask.items))
         keys = self.collection.keys(one["item"] for one in told["alike"])
         told["alike"] = [keys[one["item"]] for one in told["alike"] if one["item"] in keys]
-        return s.Named(name=told.pop("name"), told=told)
+        return s.Named(name=told.pop("name"), told=told | {"note": self.scrubbed(told["note"], paths)})
 
     def names(self) -> list[s.Named]:
         """What was taught."""
@@ -228,20 +229,45 @@ class Held:
             for one in self.collection.names()
         ]
 
-    def mark(self, ask: s.Marks, who: str) -> None:
-        """Keep what was right and what was wrong among the answers to some words, as marks of who asks."""
+    def mark(self, ask: s.Marks, who: str) -> s.Marked:
+        """Keep what was right and what was wrong among the answers to some words, as marks of who asks.
+
+        Those of files that are gone or could not be read are not kept, which is told.
+        """
         self._names([*ask.more, *ask.less])
         if set(ask.more) & set(ask.less):
             raise Refusal(422, "invalid", "wanted each item in more or in less, got one in both.")
         if not ask.words.strip():
             raise Refusal(422, "invalid", "wanted the words that were asked, got none.")
-        self.collection.mark(ask.words, ask.more, ask.less, who)
+        counted = self.collection.counted(ask.more, ask.less)
+        keys = self.collection.keys([*counted.more, *counted.less])
+        more, less = ([keys[name] for name in names] for names in (counted.more, counted.less))
+        self.collection.mark(ask.words, more, less, who)
+        return s.Marked(more=len(more), less=len(less), notes=counted.notes)
 
-    def scrubbed(self, message: str) -> str:
-        """A sentence without the places of this machine."""
-        for place in (self.collection.folder, self.collection.path, self.collection.path.resolve()):
-            message = message.replace(f"{place}/", "").replace(str(place), "the collection")
-        return _SENT.sub("the file that was sent", message.replace(f"{tempfile.gettempdir()}/", ""))
+    def scrubbed(self, message: str, paths: bool = True) -> str:
+        """A sentence without the places of this machine.
+
+        Args:
+            paths: whether it may name files by their paths below the folder; else they are told by their numbers.
+        """
+        places = {place for one in (self.collection.folder, self.collection.path) for place in (one, one.resolve())}
+        for place in sorted(map(str, places), key=len, reverse=True):
+            message = message.replace(f"{place}/", "").replace(place, "the collection")
+        message = _SENT.sub("the file that was sent", message.replace(f"{tempfile.gettempdir()}/", ""))
+        if paths:
+            return message
+        for name, key in self.collection.mentioned(message):
+            message = message.replace(name, f"item {key}")
+        return _PLACE.sub("a file", message)
+
+    def told(self, value: Any, paths: bool) -> Any:
+        """Plain values with every sentence in them `scrubbed`."""
+        if isinstance(value, str):
+            return self.scrubbed(value, paths)
+        if isinstance(value, Mapping):
+            return {name: self.told(one, paths) for name, one in value.items()}
+        return [self.told(one, paths) for one in value] if isinstance(value, list | tuple) else value
 
     def _check_paths(self, where: Sequence[str], sort: str, paths: bool) -> None:
         """Raise a Refusal for who may not see paths, and chooses or sorts by them: answers would spell them out."""
@@ -292,6 +318,27 @@ class Held:
         for view, kind in self.collection.model.views_.items():
             if kind == "text" and view in encoders and not isinstance(encoders[view], Recent):
                 encoders[view] = Recent(encoders[view], self._turns)
+
+
+def _leniently(hits_of: Callable[[float | None, str | None], Any], ask: s.Ask) -> tuple[Any, bool, list[str]]:
+    """What is found, whether that was judged, and notes on what of the question could not be done.
+
+    Raises what the collection does, unless the question is lenient and can be answered with less.
+    """
+    try:
+        return hits_of(ask.reject, ask.sort), ask.reject is not None, []
+    except ChiasmError as error:
+        if not (ask.lenient and ask.reject is not None):
+            raise
+        unordered = ["the order did not count: nobody knows which of these match, so the best come first"]
+        why = error
+    loose = None if ask.among is None else ask.sort
+    notes = unordered if ask.sort and loose is None else []
+    if notes:
+        with suppress(ChiasmError):
+            return hits_of(ask.reject, None), True, notes
+    found = hits_of(None, loose)  # raises again what was no matter of it
+    return found, False, [f"{_UNJUDGED} {str(why).removesuffix('.')}", *notes]
 
 
 def _item(item: Mapping[str, Any], paths: bool) -> s.Item:

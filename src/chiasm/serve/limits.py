@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["Limits", "Refusal", "check_json"]
+__all__ = ["Limits", "Refusal", "Sentence", "check_json"]
 
 _STRING = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
 _BRACKET = re.compile(rb"[\[\]{}]")
@@ -46,6 +46,10 @@ class Refusal(Exception):  # noqa: N818
     def told(self, request: str) -> dict[str, Any]:
         """What is sent: the reason and the number of the request, by which the server's log names it."""
         return {"error": {"code": self.code, "message": self.message, "request": request}}
+
+
+class Sentence(Refusal):
+    """A refusal in a sentence of the library's, which may name files: it is told to who asks as far as they may see."""
 
 
 def check_json(body: bytes, depth: int) -> None:

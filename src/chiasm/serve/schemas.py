@@ -21,6 +21,7 @@ __all__ = [
     "Items",
     "Ledger",
     "Login",
+    "Marked",
     "Marks",
     "Named",
     "Report",
@@ -92,7 +93,10 @@ class Ask(_Strict):
     reject: Annotated[float, Field(gt=0, lt=1, allow_inf_nan=False)] | None = None
     """Say when nothing matches; of queries that do have a match so large a share is rejected too."""
     lenient: bool = False
-    """Answer all the same, without `reject`, where nobody knows what a match scores: several terms, a taught name."""
+    """Answer all the same, without `reject`, where nobody knows what a match scores: several terms, a taught name.
+
+    Without `among` such answers are in no other order than the best first; `notes` says so, and why.
+    """
     sort: Short | None = None
     """Within what is accepted by `reject`, or among the best: "date", "-date"."""
     among: Annotated[int, Field(ge=1, le=10_000)] | None = None
@@ -234,6 +238,14 @@ class Marks(_Strict):
     words: Words
     more: Annotated[list[Key], Field(max_length=100)] = []
     less: Annotated[list[Key], Field(max_length=100)] = []
+
+
+class Marked(BaseModel):
+    """How many marks were kept, and in `notes` which were not, and why."""
+
+    more: int
+    less: int
+    notes: list[str] = []
 
 
 class Bounds(BaseModel):
