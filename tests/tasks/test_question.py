@@ -38,6 +38,10 @@ def terms(written, **options):
         ("C++", [(1, "C++")]),
         ("C＋＋", [(1, "C＋＋")]),
         ("e-mail -5 +7", [(1, "e-mail -5 +7")]),
+        ("park -car at night", [(1, "park at night"), (-1, "car")]),
+        ("-red a circle -2*big", [(1, "a circle -2*big"), (-1, "red")]),
+        ('circle -red "a -b" + 2*bar', [(1, 'circle "a -b"'), (2, "bar"), (-1, "red")]),
+        ("圆形 −红色", [(1, "圆形"), (-1, "红色")]),
         ("m*a*s*h", [(1, "m*a*s*h")]),
         ("+ dog", [(1, "dog")]),
         ("dog \u2212 cat", [(1, "dog"), (-1, "cat")]),
@@ -49,6 +53,12 @@ def terms(written, **options):
 )
 def test_a_lone_sign_joins_terms_and_all_else_is_words(written, wanted):
     assert terms(written) == [(weight, "text", said) for weight, said in wanted]
+
+
+@pytest.mark.parametrize("written", ["-dog", "- dog", "-dog -cat"])
+def test_a_question_that_only_takes_out_is_refused(written):
+    with pytest.raises(ChiasmError, match="something to look for beside what is taken out, got - dog"):
+        Question(written)
 
 
 def test_a_term_that_is_a_file_is_that_file(folder):

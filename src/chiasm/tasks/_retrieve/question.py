@@ -25,6 +25,11 @@ _OPERATOR = re.compile(
 _WEIGHTED = re.compile(
     r"([+-]?(?:(?:\d+(?:\.\d*)?|\.\d+)(?:e[+-]?\d+)?|nan|inf|infinity))\s*\*\s*(.+)", re.IGNORECASE | re.DOTALL
 )
+_APART = re.compile(r'"[^"]*"|“[^”]*”|「[^」]*」|[^\s"“「]+|["“「]')
+"""Quotes, and words between spaces."""
+_TAKEN = re.compile(r"[-−](?=[^\W\d_])")
+"""A sign that touches the word behind it, as search engines have it."""
+_BEFORE_QUOTES = re.compile(r"(?:^|(?<=\s))[-−](?=[\"“「])")
 _PLUS = "+＋"
 _NAMES = {"image": "picture", "audio": "sound", "video": "video"}
 
@@ -64,6 +69,7 @@ class Question:
 
     - A `+` or `-` that stands alone between spaces joins terms; full-width ＋ and － do so without
       spaces, too. So "2:30 - 4 pm" has two terms, and "2:30-4 pm", "C++", "e-mail", "-5" are words.
+    - A `-` before a letter takes that one word out, wherever it stands: "park -car at night" is "park at night - car".
     - `2*` before a term is its weight, `2 *` too.
     - A term that is the name of a picture, a sound or a video is that file; what ends like one (".jpg") but is not
       there is an error. All else is words.
@@ -175,6 +181,7 @@ def _given(asked: Any) -> Iterator[Term]:
 def _written(asked: str, folder: Folders, words: str) -> Iterator[Term]:
     if not asked.strip():
         raise ChiasmError("wanted words or a file to look for, got nothing.")
+    asked = _behind(asked)
     signs = ["+", *(found[0] for found in _OPERATOR.finditer(asked))]
     parts = [part.strip() for part in _OPERATOR.split(asked)]
     if len(parts) > 1 and not parts[0]:  # it begins with a sign
@@ -189,6 +196,20 @@ def _written(asked: str, folder: Folders, words: str) -> Iterator[Term]:
         yield Term(
             weight if sign in _PLUS else -weight, kind or words, item if kind is None else _at(item, folder), item
         )
+
+
+def _behind(asked: str) -> str:
+    """What is asked with the words that a - touches at its end, the sign apart; what is in quotes stays as it is.
+
+    >>> _behind('park -car at night "a -b"'), _behind('park -"car"')
+    ('park at night "a -b" - car', 'park - "car"')
+    """
+    asked = _BEFORE_QUOTES.sub(lambda sign: f"{sign[0]} ", asked)
+    parts = _APART.findall(asked)
+    if not any(map(_TAKEN.match, parts)):
+        return asked
+    kept = [one for one in parts if not _TAKEN.match(one)]
+    return " ".join([*kept, *(f"- {one[1:]}" for one in parts if _TAKEN.match(one))])
 
 
 def _weighed(part: str) -> tuple[float, str]:
