@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 import io
+import json
 import shutil
 import signal
 import subprocess
 import sys
 import threading
 import time
+import urllib.request
 
+import pytest
 from click.testing import CliRunner
 from PIL import Image
 
-from _served import index, server, start  # noqa: F401 (fixtures)
+from _served import Server, index, server, start  # noqa: F401 (fixtures)
+from chiasm import recipe
 from chiasm.collection import Collection
+from chiasm.errors import ChiasmError
+from chiasm.score import to_json
+from chiasm.serve.held import Held
+from chiasm.serve.limits import Refusal
 from chiasm.serve.tokens import Tokens
+from chiasm.serve.uploads import Uploads
 
 
 def test_words_find_what_the_collection_finds(server, index):
@@ -204,8 +213,10 @@ def test_words_are_read_as_the_command_line_reads_them(server):
     written = found({"words": "a red circle - 2*blue"})
     assert written == found({"words": "a red circle"}, {"words": "blue", "weight": -2.0})
     assert found({"words": "a red circle +"}) == found({"words": "a red circle"})  # still being written
-    status, told, _ = server.ask("POST", "/search", {"terms": [{"words": '- "red"'}]})
-    assert (status, told["error"]["code"]) == (422, "not_possible")
+    assert found({"words": "a red -blue circle"}) == found({"words": "a red circle"}, {"words": "blue", "weight": -1.0})
+    for wrong in ('- "red"', 'circle -"red"', "-red"):
+        status, told, _ = server.ask("POST", "/search", {"terms": [{"words": wrong}]})
+        assert (status, told["error"]["code"]) == (422, "not_possible")
 
 
 def test_the_command_takes_the_files_in_where_it_is_given_a_model(index, tmp_path, monkeypatch):
@@ -232,6 +243,65 @@ def test_the_command_takes_the_files_in_where_it_is_given_a_model(index, tmp_pat
     assert not elsewhere.exit_code, elsewhere.output
     assert served[-1].path == tmp_path / "others.index"
     assert "--to" in str(CliRunner().invoke(cli, ["serve", str(index / "p.index"), "--to", "x"]).exception)
+
+
+def test_a_path_that_is_no_index_and_an_index_beside_a_folder_are_told_what_makes_one(index, tmp_path):
+    from chiasm.cli import cli
+
+    nothing = CliRunner().invoke(cli, ["serve", str(tmp_path / "nothere.index")])
+    assert "index build MODEL FOLDER --to" in str(nothing.exception)
+    both = CliRunner().invoke(cli, ["serve", str(index / "p.index"), str(index / "Pictures")])
+    assert f"index build MODEL {index / 'Pictures'}" in str(both.exception)
+
+
+def test_a_score_of_another_model_is_refused(index):
+    made = Collection(index / "p.index")
+    own = {**recipe.describe(made.model), "aligner": made.model.aligner_.choices()}
+    told = json.loads(to_json({"model": own, "directions": []}))
+    assert Held(made, told).score == told
+    for other in ({"name": "link"}, {"params": {**told["model"]["params"], "seed": 7}}):
+        with pytest.raises(ChiasmError, match="got one of another model"):
+            Held(made, {**told, "model": {**told["model"], **other}})
+
+
+def test_the_address_that_is_printed_answers_also_where_all_addresses_are_listened_at(index, tmp_path):
+    tokens = tmp_path / "tokens.json"
+    token = Tokens(tokens).add("anna", ["read"])
+    command = [sys.executable, "-m", "chiasm", "serve", str(index / "p.index"), "--host", "0.0.0.0", "--port", "0"]
+    process = subprocess.Popen(
+        [*command, "--tokens", str(tokens), "--name", "search.example"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert process.stdout is not None
+        address = process.stdout.readline().split()[0].removesuffix("/")
+        asked = urllib.request.Request(f"{address}/what", headers={"Authorization": f"Bearer {token}"})
+        assert urllib.request.urlopen(asked, timeout=30).status == 200
+        refused = Server(process, int(address.rsplit(":", 1)[1]), index).ask("GET", "/health", host="other.example")
+        assert (refused[0], "--name" in refused[1]["error"]["message"]) == (421, True)
+    finally:
+        process.terminate()
+        said = process.communicate(timeout=20)[1]
+    assert "search.example" in said
+
+
+def test_files_to_ask_with_are_bounded_by_their_bytes_together_and_the_oldest_go():
+    uploads = Uploads(most=25)
+    names = []
+    for _ in range(4):
+        name, path, kind = uploads.draft("image/png")
+        path.write_bytes(b"ten bytes.")
+        uploads.keep(name, kind)
+        names.append(name)
+    try:
+        assert [uploads.get(name)[0].stat().st_size for name in names[2:]] == [10, 10]
+        for gone in names[:2]:
+            with pytest.raises(Refusal):
+                uploads.get(gone)
+    finally:
+        uploads.close()
 
 
 def test_what_is_alike_an_item_is_not_judged_and_the_sentence_says_why(server):

@@ -134,3 +134,24 @@ def test_who_may_not_see_paths_reads_none_in_any_answer_also_of_files_that_faile
     finally:
         server.process.kill()
         server.process.wait(20)
+
+
+def test_a_name_that_another_kind_was_taught_by_is_told_not_to_count(served):
+    at = items(served)
+    assert served.ask("POST", "/teach", {"name": "rex", "items": [at["low.wav"], at["high.wav"]]})[0] == 200
+    said = "'rex' was taught by files of 'sound': it does not count among 'image'."
+    assert said in served.search("rex in a circle", to="image")["notes"]
+    assert said not in served.search("rex", to="sound")["notes"]
+    two = served.ask("POST", "/search", {"terms": [{"words": "rex"}, {"words": "red"}], "to": "image"})[1]
+    assert said in two["notes"]
+
+
+def test_a_condition_that_no_file_meets_is_told(served):
+    found = served.search("a red circle", to="image", where=["kind=imge", "date>=2000"])
+    assert (found["hits"], found["notes"]) == ([], ["no file meets kind=imge"])
+    assert served.ask("GET", "/items?where=kind=imge")[1]["notes"] == ["no file meets kind=imge"]
+
+
+def test_which_kinds_can_answer_is_told_in_the_words_of_the_routes(served):
+    status, told, _ = served.ask("POST", "/search", {"terms": [{"words": "a red circle"}]})
+    assert (status, told["error"]["message"]) == (422, 'say which view to answer with ("to": "VIEW"): image, sound.')

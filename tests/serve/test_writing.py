@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import signal
 import threading
@@ -84,7 +85,19 @@ def test_a_file_of_another_kind_is_refused_and_one_that_is_broken_is_accounted_f
     assert add(server, b"\x89PNG\r\n\x1a\nbroken", "broken.png")["state"] == "failed"
     ledger = server.ask("GET", "/ledger")[1]
     assert (ledger["seen"], ledger["failed"]) == (31, 1)
+    again = server.ask("POST", "/items?name=again.png", b"\x89PNG\r\n\x1a\nbroken", content_type="image/png")[1]
+    assert (again["new"], again["item"]["state"], again["item"]["path"]) == (False, "failed", "broken.png")
+    assert "(broken.png), and could not be read: " in again["message"]
+    assert server.ask("GET", "/ledger")[1]["seen"] == 31
     assert not [path for path in (server.home / "Pictures").iterdir() if path.name.startswith(".")]
+
+
+def test_what_a_kill_left_of_files_that_were_sent_is_removed_and_what_is_being_sent_is_not(home):
+    made = Collection(home / "p.index")
+    left, now = made.draft(), made.draft()
+    os.utime(left, (1e9, 1e9))
+    made.update()
+    assert [left.exists(), now.exists()] == [False, True]
 
 
 def test_a_taught_name_is_found_and_forgotten(server):

@@ -63,6 +63,16 @@ def serve_command(
 
 def _collection(index: str, data: str | None, to: str | None) -> Collection:
     """The index, or that of a model and some data, which is built, or brought up to date."""
+    if not Path(index).exists():
+        raise ChiasmError(
+            f"there is no index {index}: {command_line('index', 'build', 'MODEL', 'FOLDER', '--to', index)} makes one, "
+            "of a model (chiasm fit makes it) and a folder."
+        )
+    if data is not None and (Path(index) / "catalog.sqlite").exists():
+        raise ChiasmError(
+            f"wanted a model together with {data}, got the index {index}: {command_line('serve', index)} serves it; "
+            f"{command_line('index', 'build', 'MODEL', data)} makes one of {data}."
+        )
     if data is not None:
         place = Path(to) if to else Path(index).with_suffix(".index")
         return Collection.build(place, index, data, progress=Bars("index"))
@@ -99,7 +109,9 @@ def serve_collection(
     from chiasm.serve.running import listen, names_of, run
 
     socket = listen(host, port)
-    shown = f"[{host}]" if ":" in host else host
+    everywhere = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host)  # no address to go to: this machine's own is told
+    bare = everywhere or host
+    shown = f"[{bare}]" if ":" in bare else bare
     address = f"http://{shown}:{socket.getsockname()[1]}/"
 
     def ready() -> None:
@@ -107,6 +119,9 @@ def serve_collection(
             echo_json({"address": address, "ledger": collection.ledger()})
         else:
             click.echo(f"{address}   (Ctrl-C ends it)")
+            if everywhere:
+                told = ", ".join(names) or "none yet: --name HOST, the name or address that they call it by"
+                click.echo(f"other machines reach it by the names it was given: {told}", err=True)
 
     run(make_app(Held(collection, score, threads), tokens=tokens, hosts=names_of(host, names)), socket, ready)
 

@@ -6,6 +6,7 @@ import contextlib
 import os
 import re
 import tempfile
+import time
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -23,6 +24,8 @@ from chiasm.files import lock, sync
 __all__ = ["Adding", "Marks"]
 
 _LONGEST = 100
+_DRAFT = ".chiasm-new-"
+_STALE = 600.0
 _MARKS = (
     "CREATE TABLE IF NOT EXISTS judged (words TEXT, who TEXT, id INTEGER, sign INTEGER, PRIMARY KEY (words, who, id))"
 )
@@ -45,7 +48,7 @@ class Adding(Telling):
     def add(self, draft: str | os.PathLike[str], name: str) -> int:
         """Take in one file more, without looking at the folder again; its key. It is moved into the folder.
 
-        A file whose bytes are there already is not kept twice: the key is that of the one that is there.
+        A file whose bytes are there already is not kept twice, broken or not: the key is that of the one that is there.
 
         When this returns the file is on disk and the ledger counts it: as searchable, or as failed with the reason.
 
@@ -66,7 +69,8 @@ class Adding(Telling):
             held = ", ".join(sorted(set(self.model.views_.values()) & {"image", "audio", "video"}))
             raise ChiasmError(f"wanted a file of {held}, as its name ends, got {plain_name(name)!r}.")
         with lock(self.path, f"another process is updating {self.path}: wait for it.", WAIT):
-            same = self._catalog.items("content = ? AND state = 'searchable'", [content_of(Path(draft))])
+            taken = "content = ? AND state IN ('searchable', 'failed')"
+            same = self._catalog.items(taken, [content_of(Path(draft))])
             if there := [item.id for item in same if (self.folder / item.name).is_file()]:
                 return there[0]
             path = _free(self.folder / plain_name(name))
@@ -85,6 +89,13 @@ class Adding(Telling):
         handle, name = _hidden(self.folder)
         os.close(handle)
         return Path(name)
+
+    def drop_drafts(self) -> None:
+        """Remove drafts that nobody has written to for ten minutes: whoever began them died."""
+        for path in self.folder.glob(f"{_DRAFT}*"):
+            with contextlib.suppress(OSError):
+                if time.time() - path.stat().st_mtime > _STALE:
+                    path.unlink()
 
     def mark(self, words: str, more: Sequence[int] = (), less: Sequence[int] = (), who: str = "") -> None:
         """Keep which files, by their keys, were right and wrong for some words.
@@ -191,7 +202,7 @@ def _free(path: Path) -> Path:
 
 def _hidden(folder: Path) -> tuple[int, str]:
     with contextlib.suppress(FileNotFoundError):
-        return tempfile.mkstemp(prefix=".chiasm-new-", dir=folder)
+        return tempfile.mkstemp(prefix=_DRAFT, dir=folder)
     raise ChiasmError("the folder of the collection is not there: mount it, or move it back.")
 
 

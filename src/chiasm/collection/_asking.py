@@ -19,7 +19,7 @@ from chiasm.collection._moments import keys_of, span_of
 from chiasm.collection._said import Said
 from chiasm.collection._standing import Standing
 from chiasm.collection._taught import kept
-from chiasm.collection._wording import Reading, asked_with, reading
+from chiasm.collection._wording import Reading, asked_with, elsewhere, reading
 from chiasm.errors import ChiasmError
 from chiasm.index import Index, Where, checked_k
 from chiasm.scale import Progress
@@ -167,7 +167,8 @@ class Asking:
             raise ChiasmError(away(self.folder))
         target = self.target(asked_with(self.model, queries), to)
         digest = self._catalog.fact("model")
-        taught = {one.name: one for one in kept(self._catalog) if one.model == digest and one.view == target}
+        names = [one for one in kept(self._catalog) if one.model == digest]
+        taught = {one.name: one for one in names if one.view == target}
         read = reading(self.model, queries, target, taught)
         asked = self._asked(read, digest)
         pictures = self.gallery(target, where, group)
@@ -189,6 +190,8 @@ class Asking:
             moves.tell(found, asked.rows)
         worded = any(self.model.views_[view] == "text" for view in asked.views)
         unread = self.said.counting(target, pictures.index) if worded and (read.texts is None or moves) else []
+        for one in elsewhere(read, {one.name: one for one in names if one.view != target}):
+            found.notes.append(f"{one.name!r} was taught by files of {one.view!r}: it does not count among {target!r}.")
         if unread:
             found.notes.append(
                 f"{' and '.join(unread)} did not count: they do where words stand alone, without other terms, taught "

@@ -12,7 +12,7 @@ from chiasm.index import quotes
 from chiasm.tasks.retrieve import At, Question, questions
 from chiasm.views import as_views
 
-__all__ = ["Reading", "asked_with", "reading"]
+__all__ = ["Reading", "asked_with", "elsewhere", "reading"]
 
 
 class Reading(NamedTuple):
@@ -76,6 +76,15 @@ def reading(model: Any, queries: Any, target: str, taught: Mapping[str, Taught])
 
     held = [str(text) for text in column.take(column.index[column.present])]
     return _words(held, taught, put) if held else none
+
+
+def elsewhere(read: Reading, taught: Mapping[str, Taught]) -> list[Taught]:
+    """Which taught names are among the words of queries, of those that files of another view were taught by."""
+    texts = read.texts
+    if texts is None:
+        asked = questions(read.queries) or []
+        texts = [str(term.item) for one in asked for term in one.terms if isinstance(term.item, str)]
+    return [taught[name] for name in dict.fromkeys(name for text in texts for name in said(text, taught)[0])]
 
 
 def _words(texts: list[str], taught: Mapping[str, Taught], put: Callable[[list[str]], Any]) -> Reading:

@@ -157,6 +157,7 @@ class Collection(Adding):
         views = self.media
         note(self.path, self._told())
         self._sweep()
+        self.drop_drafts()
         self._mend(retry)
         gone, beside = look_again(self._catalog, self.folder, views, retry, progress)
         for view in views:

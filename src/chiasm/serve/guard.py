@@ -127,7 +127,11 @@ class Guard:
         host = headers.get("host", "")
         bare = host.rsplit(":", 1)[0] if host.rsplit(":", 1)[-1].isdigit() else host
         if bare.lower() not in self.hosts:
-            raise Refusal(421, "host", "this server does not go by that name: start it with the name allowed.")
+            raise Refusal(
+                421,
+                "host",
+                "this server does not go by that name: it answers to those that it is started with (--name).",
+            )
         if self.running >= self.limits.at_once:
             raise Refusal(503, "busy", "too many ask at once: ask again in a second.", {"Retry-After": "1"})
         told = headers.get("authorization", "")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import tempfile
@@ -19,9 +20,11 @@ from chiasm.collection import Collection
 from chiasm.errors import ChiasmError
 from chiasm.media.clips import Clip
 from chiasm.scale import cores
+from chiasm.score import to_json
 from chiasm.serve import schemas as s
 from chiasm.serve.limits import Refusal
 from chiasm.serve.recent import Recent
+from chiasm.serve.shapes import LEVELS, hit_of, item_of
 from chiasm.serve.uploads import Uploads
 from chiasm.tasks.retrieve import At, Question
 
@@ -38,10 +41,11 @@ _ASKED = 32
 _UNJUDGED = "this was not judged:"
 """How a note begins that says why nobody knows what matches."""
 
+_TO = re.compile(r"\bto='([^']*)'")
+"""A view to answer with, as the library writes it."""
+
 _PLACE = re.compile(r"(?<![\w/.:])/[^\s'\",;:()/]+/[^\s'\",;:()]+")
 """A path from the root of this machine."""
-
-_LEVELS = {"copies": "same_bytes", "same_picture": "same_picture", "burst": "burst"}
 
 
 class Held:
@@ -50,16 +54,27 @@ class Held:
     Args:
         collection: what is served. score: of its model, as `chiasm score --json` has it.
         threads: texts that are encoded at once; left out, as many as there are cores.
+
+    Raises a ChiasmError for a score of another model.
     """
 
     def __init__(self, collection: Collection, score: Mapping[str, Any] | None = None, threads: int | None = None):
         self.collection = collection
+        if score is not None and score.get("model") != _described(collection.model):
+            raise ChiasmError(
+                "wanted the score of the model that is served, got one of another model: score the one that the index "
+                "was built with."
+            )
         self.score = score
         self.threads = threads or cores()
         self._turns = threading.BoundedSemaphore(self.threads)
 
     def warm(self) -> None:
-        """Ask every index a few times, so that what it makes at its first questions is made before people ask."""
+        """Ask every index a few times, so that what it makes at its first questions is made before people ask.
+
+        What an earlier server had begun to take in when it was killed is removed.
+        """
+        self.collection.drop_drafts()
         for view in self.collection.media:
             engine = self.collection.reading(view)
             if len(keys := engine.keys()):
@@ -118,14 +133,15 @@ class Held:
         item = self.collection.item(key)
         if item is None:
             raise Refusal(404, "item", "there is no such item.")
-        return _item(item, paths)
+        return item_of(item, paths)
 
     def items(self, state: str, after: int, k: int, where: list[str], sort: str, paths: bool) -> s.Items:
         """Files of a state that meet conditions and follow one."""
         self._check_paths(where, "", paths)
         found = self.collection.items(state, after, k, where=where, sort=sort)
         last = found[-1]["key"] if len(found) == k else None
-        return s.Items(items=[_item(item, paths) for item in found], next=last)
+        notes = [] if found or after >= 0 else self._unmet(where)
+        return s.Items(items=[item_of(item, paths) for item in found], next=last, notes=notes)
 
     def search(self, ask: s.Ask, uploads: Uploads, paths: bool) -> s.Found:
         """The answers to a question: all of it by one model, whichever takes another's place meanwhile."""
@@ -174,10 +190,11 @@ class Held:
             judged = False
             notes.append(f"{_UNJUDGED} too few captions in its script are known to tell what a match scores")
         hits = found[0]
-        names = {name for hit in hits for level in _LEVELS for name in hit.get(level, ())}
+        notes += [] if hits else self._unmet(ask.where)
+        names = {name for hit in hits for level in LEVELS for name in hit.get(level, ())}
         keys = self.collection.keys(sorted(names))
         return s.Found(
-            hits=[_hit(hit, keys, paths) for hit in hits[: ask.k]],
+            hits=[hit_of(hit, keys, paths) for hit in hits[: ask.k]],
             rejected=judged and not hits,
             judged=judged,
             more=len(hits) > ask.k,
@@ -193,12 +210,13 @@ class Held:
         (term,) = ask.terms
         if term.item is not None:  # by its file: what is placed already has no words and regions
             path, kind, _ = self.file(term.item)
-            whole = str(path) if term.start is None else self._clip(term.item, str(path), term.start)
+            whole = str(path) if term.start is None else Clip(str(path), *self._moment(term.item, term.start)[1])
             question = Question([(term.weight, {kind: whole})])
         else:
             question = self._question(ask.terms, uploads)
         hit = {"item": item["item"], "id": item["item"]}
-        if ask.start is not None and (span := self.collection.moment(ask.id, ask.start)[1]):
+        if ask.start is not None:
+            span = self._moment(ask.id, ask.start)[1]
             hit |= {"file": item["item"], "start": span[0], "end": span[1]}
         made = self.collection.model.explain(question, [[hit]], item["view"], folder=self.collection.folder)
         return s.Explained(why=self.told(made[0][0]["why"], paths))
@@ -210,10 +228,11 @@ class Held:
         assert item is not None
         new = not draft.exists()  # else it was not moved into the folder
         known = f"no. {key} ({item['item']})" if paths else f"no. {key}"
-        message = (
-            self.scrubbed(item["message"], paths) if new else f"a file of the same bytes is here already: {known}."
-        )
-        return s.Added(item=_item(item, paths), new=new, message=message)
+        message = self.scrubbed(item["message"], paths)
+        if not new:
+            unread = f", and could not be read: {message.removesuffix('.')}" if item["state"] == "failed" else ""
+            message = f"a file of the same bytes is here already: {known}{unread}."
+        return s.Added(item=item_of(item, paths), new=new, message=message)
 
     def teach(self, ask: s.Teach, paths: bool) -> s.Named:
         """Teach a name by items."""
@@ -254,6 +273,7 @@ class Held:
         places = {place for one in (self.collection.folder, self.collection.path) for place in (one, one.resolve())}
         for place in sorted(map(str, places), key=len, reverse=True):
             message = message.replace(f"{place}/", "").replace(place, "the collection")
+        message = _TO.sub(r'"to": "\1"', message)
         message = _SENT.sub("the file that was sent", message.replace(f"{tempfile.gettempdir()}/", ""))
         if paths:
             return message
@@ -276,6 +296,10 @@ class Held:
         if not paths and any(self.collection.columns.get(name) == "path" for name in asked):
             raise Refusal(403, "scope", "paths are for the scope admin: choose and sort by other columns.")
 
+    def _unmet(self, where: Sequence[str]) -> list[str]:
+        """Notes on the conditions that no file meets, whatever is asked."""
+        return [f"no file meets {one}" for one in where if not self.collection.items(k=1, where=[one])]
+
     def _question(self, terms: Sequence[s.Term], uploads: Uploads) -> Question:
         asked: list[tuple[float, Mapping[str, Any]]] = []
         for term in terms:
@@ -290,16 +314,20 @@ class Held:
                 asked.append((term.weight, self._placed(term.item, term.start)))
         return Question(asked)
 
-    def _clip(self, key: int, path: str, start: float) -> Any:
-        """A moment of a file."""
-        span = self.collection.moment(key, start)[1]
-        return Clip(path, *span) if span else path
+    def _moment(self, key: int, start: float) -> tuple[int, tuple[float, float]]:
+        """A moment of a file: its key and its span. Raises a Refusal where the file has none there."""
+        one, span = self.collection.moment(key, start)
+        if span is None:
+            raise Refusal(422, "invalid", f"wanted start of an item with moments, got item {key}: leave start out.")
+        if start >= span[1]:
+            raise Refusal(422, "invalid", f"wanted start before item {key} ends ({span[1]:g} s), got {start:g}.")
+        return one, span
 
     def _placed(self, key: int, start: float | None) -> dict[str, Any]:
         """An item, or a moment of it, by its vector, which is in the index."""
         item = self.collection.item(key)
         if item is not None:
-            one = key if start is None else self.collection.moment(key, start)[0]
+            one = key if start is None else self._moment(key, start)[0]
             vectors = self.collection.engine(item["view"]).vectors([one])[1]
             if len(vectors):
                 return {item["view"]: At(vectors[0], f"item {key}")}
@@ -341,45 +369,6 @@ def _leniently(hits_of: Callable[[float | None, str | None], Any], ask: s.Ask) -
     return found, False, [f"{_UNJUDGED} {str(why).removesuffix('.')}", *notes]
 
 
-def _item(item: Mapping[str, Any], paths: bool) -> s.Item:
-    width, height = _size(item)
-    return s.Item(
-        id=item["key"],
-        state=item["state"],
-        kind=item.get("kind") or item["view"],
-        code=item["code"],
-        path=item["item"] if paths else None,
-        date=item.get("date"),
-        caption=item.get("caption"),
-        width=width,
-        height=height,
-    )
-
-
-def _size(told: Mapping[str, Any]) -> tuple[int | None, int | None]:
-    """Width and height of a file, where they are known. (In an older index of a table it may be a column's value.)"""
-    pixels = told.get("pixels")
-    return (int(pixels[0]), int(pixels[1])) if isinstance(pixels, list) else (None, None)
-
-
-def _hit(hit: Mapping[str, Any], keys: Mapping[str, int], paths: bool) -> s.Hit:
-    alike = {
-        told: [keys[name] for name in hit[level] if name in keys] for level, told in _LEVELS.items() if level in hit
-    }
-    width, height = _size(hit)
-    return s.Hit(
-        id=hit["key"],
-        rank=hit["rank"],
-        score=round(hit["score"], 4),
-        probability=hit.get("probability"),
-        kind=hit.get("kind", ""),
-        path=hit.get("file", hit["item"]) if paths else None,
-        date=hit.get("date"),
-        caption=hit.get("caption"),
-        width=width,
-        height=height,
-        start=hit.get("start"),
-        end=hit.get("end"),
-        alike={level: ids for level, ids in alike.items() if ids},
-        why=hit.get("why", {}),
-    )
+def _described(model: Any) -> Any:
+    """A model as its score names it."""
+    return json.loads(to_json({**recipe.describe(model), "aligner": model.aligner_.choices()}))

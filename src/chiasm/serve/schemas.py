@@ -84,7 +84,7 @@ class Ask(_Strict):
 
     terms: Annotated[list[Term], Field(min_length=1, max_length=16)]
     to: Short | None = None
-    """The view to answer with; needed where several could be meant."""
+    """The view to answer with, one of those in `held` of /what; needed where several could be meant."""
     k: Annotated[int, Field(ge=1, le=1000)] = 24
     skip: Annotated[int, Field(ge=0, le=1_000_000)] = 0
     """Answers that are passed over: page 3 of 24 is skip 48."""
@@ -166,6 +166,7 @@ class Items(BaseModel):
     items: list[Item]
     next: int | None = None
     """What to ask with as `after` for those that follow."""
+    notes: list[str] = []
 
 
 class Ledger(BaseModel):

@@ -16,13 +16,19 @@ __all__ = ["Uploads"]
 
 LASTS = 3600.0
 _MOST = 200
+_BYTES = 2**30
 _KINDS = ("image", "audio", "video")
 
 
 class Uploads:
-    """Some files by unguessable names; the oldest go first."""
+    """Some files by unguessable names; the oldest go first.
 
-    def __init__(self) -> None:
+    Args:
+        most: bytes of all together.
+    """
+
+    def __init__(self, most: int = _BYTES) -> None:
+        self.most = most
         self._folder = Path(tempfile.mkdtemp(prefix="chiasm-asked-"))
         self._held: OrderedDict[str, tuple[float, str]] = OrderedDict()
         self._guard = threading.Lock()
@@ -47,6 +53,13 @@ class Uploads:
             self._held[name] = (time.monotonic() + LASTS, kind)
             gone = [one for one, (until, _) in self._held.items() if until < time.monotonic()]
             gone += list(self._held)[: max(0, len(self._held) - _MOST)]
+            sizes = {one: (self._folder / one).stat().st_size for one in self._held}
+            total = sum(sizes.values())
+            for one, size in sizes.items():
+                if total <= self.most or one == name:
+                    break
+                gone.append(one)
+                total -= size
             for one in dict.fromkeys(gone):
                 del self._held[one]
                 (self._folder / one).unlink(missing_ok=True)

@@ -108,5 +108,5 @@ async function found(skip, signal) {
 async function everything(after, signal) {
   const { sort } = now.question;
   const answer = await api.items("searchable", after, PAGE, { where: browsed(now.question, now.what), sort }, signal);
-  return { hits: answer.items, next: answer.next, notes: [], rejected: false, judged: false, browsing: true };
+  return { hits: answer.items, next: answer.next, notes: answer.notes, rejected: false, judged: false, browsing: true };
 }

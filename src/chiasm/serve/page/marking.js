@@ -2,7 +2,7 @@
 import * as api from "./api.js";
 import { can, change, now } from "./asking.js";
 import { tell } from "./bus.js";
-import { blank, isBlank, kinds, parted, written } from "./question.js";
+import { blank, isBlank, kinds, parted } from "./question.js";
 import { addressed } from "./tile.js";
 
 const without = (ids, id) => ids.filter((one) => one !== id);
@@ -37,7 +37,7 @@ async function mark(changes) {
   const { words, more: wanted, less: unwanted } = { ...now.question, ...changes };
   if (words.trim() && can("mark") && now.what.scopes.includes("write")) {
     // kept before it is asked again: what is kept for the words counts where the question has no marks of its own
-    await api.feedback({ words: written(words), more: wholes(wanted), less: wholes(unwanted) }).catch((error) => tell("trouble", error));
+    await api.feedback({ words: words.trim(), more: wholes(wanted), less: wholes(unwanted) }).catch((error) => tell("trouble", error));
   }
   change(changes);
 }

@@ -80,25 +80,10 @@ export function toHash(question) {
   return new URLSearchParams(Object.entries(held).filter(([, value]) => value)).toString();
 }
 
-const APART = /"[^"]*"|“[^”]*”|[^\s"“]+|["“]/g; // quotes, and words between spaces
-const TAKEN = /^[-−－]\p{L}/u;
-
-/**
- * Words as the server reads them. "-word" takes the word out, as search engines have it: "park -car" is "park - car".
- * A sign alone means what it does on the command line; "-5" and "e-mail" are words.
- */
-export function written(words) {
-  const parts = words.match(APART) || [];
-  const kept = parts.filter((one) => !TAKEN.test(one));
-  if (kept.length === parts.length || !kept.length) return words.trim();
-  const out = parts.filter((one) => TAKEN.test(one)).map((one) => `- ${one.slice(1)}`);
-  return [...kept, ...out].join(" ");
-}
-
 /** What is asked with, as the server's terms; a mark is a term too where the server keeps none, and of a moment. */
 export function terms(question, marks) {
   const told = [];
-  if (question.words.trim()) told.push({ words: written(question.words) });
+  if (question.words.trim()) told.push({ words: question.words.trim() });
   if (question.upload) told.push({ upload: question.upload.upload });
   told.push(...question.items.map((one) => term(one)));
   const said = (one) => !marks || !isWhole(one);
