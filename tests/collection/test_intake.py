@@ -292,3 +292,24 @@ def test_what_an_older_ledger_calls_a_date_is_not_known_where_it_is_none(home: P
     assert order[-1] == "0001.png"
     made.switch(shapes_model(home / "other", "ridge"))
     assert made.ledger()["searchable"] == 6
+
+
+def test_a_date_is_that_of_the_file_also_where_its_bytes_are_as_they_were(
+    home: Path, shapes: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = home / "Pictures"
+    made = built(home, shapes)
+    before = hits(made)
+    monkeypatch.setattr(type(made.model), "placed", None)  # so that nothing can be encoded again
+    for day, name in enumerate(("0000.png", "0002.png")):
+        os.utime(folder / name, (at := 86400.0 * (9000 + day), at))  # in August 1994
+    assert made.update()["searchable"] == 6
+    assert set(hits(made, where=["date<1995"])) == {"0000.png", "0002.png"}
+    assert list(hits(made, sort="date", among=50))[:2] == ["0000.png", "0002.png"]
+    assert [one["item"] for one in made.items(sort="date", k=2)] == ["0000.png", "0002.png"]
+    assert {name: hit["score"] for name, hit in hits(made).items()} == {
+        name: hit["score"] for name, hit in before.items()
+    }
+    assert made.status()["changes"]["changed"] == 2
+    made.update()
+    assert made.status()["changes"]["changed"] == 0

@@ -30,7 +30,7 @@ from chiasm.scale import Progress
 from chiasm.views import Column, Views
 from chiasm.where import fitting
 
-__all__ = ["Beside", "content_of", "look_again", "take_in"]
+__all__ = ["Beside", "Redated", "content_of", "look_again", "redate", "take_in"]
 
 _BATCH = 128
 _LONGEST = 10_000
@@ -46,15 +46,23 @@ class Beside(NamedTuple):
     """What its row of a table says."""
 
 
+class Redated(NamedTuple):
+    """A file whose bytes are as they were and whose time has changed."""
+
+    item: Item
+    stamp: str
+
+
 def look_again(
     catalog: Catalog, folder: Path, views: Mapping[str, str], retry: bool, progress: Progress | None
-) -> tuple[list[int], Beside]:
+) -> tuple[list[int], Beside, list[Redated]]:
     """Compare the folder with the ledger: what is new or changed waits, what was moved has its new name.
 
     Args:
         views: name -> modality of those that are indexed. retry: what failed waits again.
 
-    Returns the index's keys of what is gone, of which the ledger knows no more, and what stands beside each file.
+    Returns the index's keys of what is gone, of which the ledger knows no more; what stands beside each file; and the
+    files of which only the time is another, for `redate`.
     """
     rows: dict[str, dict[str, Any]] = {}
     if plan := catalog.fact("table"):
@@ -89,13 +97,16 @@ def look_again(
         else:
             facts = {"name": one.name, "view": by_kind[one.modality], "stamp": one.stamp, "state": "waiting"}
             changes.append(facts)
+    redated: list[Redated] = []
     for one in other:
         item = before[known[one.name][0]]
         same_bytes = item.content and contents[one.name] == item.content
         untouched = same_bytes and one.caption is None and not item.facts.get("caption")
         untouched = untouched and item.facts.get("row") == rows.get(one.name)
-        state = item.state if untouched and item.state != "failed" else "waiting"
-        changes.append({"id": item.id, "stamp": one.stamp, "state": state})
+        if untouched and item.state == "searchable":
+            redated.append(Redated(item, one.stamp))
+        else:
+            changes.append({"id": item.id, "stamp": one.stamp, "state": "waiting"})
     if retry:
         changes += [{"id": item.id, "state": "waiting"} for item in catalog.items("state = 'failed'")]
     left = [id_ for id_ in gone if id_ not in moved]
@@ -105,7 +116,37 @@ def look_again(
     _passed.put(catalog, notes)
     seen = {"new": len(fresh) - len(moved), "changed": len(other), "moved": len(moved), "gone": len(left)}
     catalog.set(looked=dt.datetime.now().isoformat(timespec="seconds"), changes=seen)
-    return keys, Beside({one.name: one.caption for one in found}, rows)
+    return keys, Beside({one.name: one.caption for one in found}, rows), redated
+
+
+def redate(
+    catalog: Catalog,
+    model: Any,
+    folder: Path,
+    columns: Mapping[str, str],
+    engine: Callable[[str], Index],
+    said: Said,
+    redated: list[Redated],
+) -> None:
+    """Keep the new times of files whose bytes are as they were: into the indexes first, then the ledger says so."""
+    for start in range(0, len(redated), _BATCH):
+        some = redated[start : start + _BATCH]
+        changes = []
+        for view in dict.fromkeys(one.item.view for one in some):
+            index, items, facts = engine(view), [], []
+            for item, mark in some:
+                if item.view != view:
+                    continue
+                now = _facts(folder, item.name, model.views_[view], columns, None, "utf-8")
+                row = {name: value for name, value in item.facts.get("row", {}).items() if value is not None}
+                items.append(item)
+                facts.append({**item.facts, **now, **row})
+                changes.append({"id": item.id, "stamp": mark, "facts": facts[-1]})
+            of = {key: told for item, told in zip(items, facts, strict=True) for key in keys_of(item)}
+            keys, vectors = index.vectors(list(of))
+            index.update(keys.tolist(), vectors, fitting((of[key] for key in keys.tolist()), columns))
+            said.put(view, [item.id for item in items], facts)
+        catalog.put(changes)
 
 
 def take_in(

@@ -18,7 +18,7 @@ from chiasm.collection._adding import Adding
 from chiasm.collection._asking import model_name
 from chiasm.collection._catalog import MEDIA
 from chiasm.collection._damage import away, made_anew, whole
-from chiasm.collection._intake import look_again, take_in
+from chiasm.collection._intake import look_again, redate, take_in
 from chiasm.collection._making import begin, plan_of, saved_at, windows_of
 from chiasm.collection._moments import keys_of
 from chiasm.collection._moving import moved
@@ -159,10 +159,11 @@ class Collection(Adding):
         self._sweep()
         self.drop_drafts()
         self._mend(retry)
-        gone, beside = look_again(self._catalog, self.folder, views, retry, progress)
+        gone, beside, redated = look_again(self._catalog, self.folder, views, retry, progress)
         for view in views:
             self.engine(view).delete(gone)
             self.said.delete(view, gone)
+        redate(self._catalog, self.model, self.folder, self.columns, self.engine, self.said, redated)
         changed = bool(gone) or self.ledger()["waiting"] > 0
         take_in(self._catalog, self.model, self.folder, self.columns, self.engine, beside, self.said, progress)
         for view in views:
