@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 import urllib.request
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -254,6 +255,15 @@ def test_a_path_that_is_no_index_and_an_index_beside_a_folder_are_told_what_make
     assert f"index build MODEL {index / 'Pictures'}" in str(both.exception)
 
 
+def test_the_container_is_started_with_every_file_that_its_command_names():
+    lines = (Path(__file__).parents[2] / "deploy" / "Containerfile").read_text().splitlines()
+    named = [one for one in json.loads(lines[-1].removeprefix("CMD ")) if "." in one and one != "0.0.0.0"]
+    told = " ".join(line.strip("# \\") for line in lines if line.startswith("#"))
+    start = told[told.index("podman run --rm -p") :]
+    assert named == ["photos.index", "tokens.json"]
+    assert [f":/data/{one}" in start for one in named] == [True, True]
+
+
 def test_a_score_of_another_model_is_refused(index):
     made = Collection(index / "p.index")
     own = {**recipe.describe(made.model), "aligner": made.model.aligner_.choices()}
@@ -312,6 +322,19 @@ def test_what_is_alike_an_item_is_not_judged_and_the_sentence_says_why(server):
     assert "val" not in told["error"]["message"]
     found = server.ask("POST", "/search", {**ask, "lenient": True})[1]
     assert (found["judged"], found["hits"][0]["id"]) == (False, 9)
+
+
+def test_an_order_among_what_nobody_can_judge_is_told_not_to_count(server):
+    ask = {"terms": [{"words": "a circle"}, {"words": "red"}], "reject": 0.1, "lenient": True, "k": 30}
+    plain = server.ask("POST", "/search", ask)[1]
+    found = server.ask("POST", "/search", {**ask, "sort": "-date"})[1]
+    assert found["hits"] == plain["hits"]
+    assert len([note for note in found["notes"] if note.startswith("the order did not count")]) == 1
+    among = server.ask("POST", "/search", {**ask, "sort": "-date", "among": 5, "k": 5})[1]
+    assert {hit["id"] for hit in among["hits"]} == {hit["id"] for hit in plain["hits"][:5]}
+    dates = [hit["date"] for hit in among["hits"]]
+    assert dates == sorted(dates, reverse=True)
+    assert not any(note.startswith("the order did") for note in among["notes"])
 
 
 def test_a_question_in_a_script_that_nobody_judges_is_told_as_not_judged(server):

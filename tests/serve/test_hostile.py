@@ -40,8 +40,9 @@ WORDS = {"terms": [{"words": "a red circle"}]}
         (b'{"terms": [{"words": "NaN and Infinity [[[[ \\" ]"}]}', 200, None),
         (b"[" * 100_000, 400, "too_deep"),
         (b'{"a":' * 33 + b"1" + b"}" * 33, 400, "too_deep"),
-        (b"{", 422, "invalid"),
-        (b"\xff\xfe", 422, "invalid"),
+        (b"{", 400, "not_json"),
+        (b"\xff\xfe", 400, "not_json"),
+        (b'{"terms": [{"words": "a", "words": "b"}]}', 400, "not_json"),
     ],
 )
 def test_a_question_that_is_none_is_refused_with_its_reason(server, body, status, code):
@@ -80,6 +81,11 @@ def test_a_question_that_is_none_is_refused_with_its_reason(server, body, status
 def test_a_request_that_leads_elsewhere_is_refused_with_its_reason(server, method, path, headers, status, code):
     got, told, _ = server.ask(method, path, b"{}" if method == "POST" else None, **headers)
     assert (got, told["error"]["code"]) == (status, code)
+
+
+def test_what_an_address_allows_is_told_of_all_its_routes(server):
+    assert server.ask("DELETE", "/items")[2]["allow"] == "GET, POST"
+    assert server.ask("DELETE", "/search")[2]["allow"] == "POST"
 
 
 def test_an_upload_that_is_no_medium_is_refused_at_once_or_when_it_is_asked_with(server):

@@ -315,6 +315,30 @@ def test_what_nobody_can_judge_is_answered_all_the_same(tab, server):
     one.shows(ids(server, words))
 
 
+@pytest.mark.parametrize(
+    ("locale", "box", "several", "script", "alike"),
+    [
+        ("en-US", "Only true matches", "wanted one term", "too few captions in its script", "how alike"),
+        ("zh-CN", "只要真正匹配的", "几项合起来", "说明太少", "要多像"),
+    ],
+)
+def test_what_is_not_judged_is_said_with_the_reason_and_its_box_is_not_ticked(
+    tab, server, locale, box, several, script, alike
+):
+    needs(server, "reject")
+    one = tab(locale=locale)
+    page = one.open("#q=999&sort=-date")
+    page.click("#filters-open")
+    only, order = page.get_by_label(box), page.locator("#filters select")
+    assert [only.is_checked(), order.is_visible()] == [True, True]
+    asked = {"q=a+circle+-red&sort=-date": several, "q=красный+круг&sort=-date": script, "like=9&sort=-date": alike}
+    for question, said in asked.items():
+        page.goto(f"{one.at}#{question}")
+        page.locator("#status", has_text=said).wait_for()
+        assert [only.is_checked(), only.is_disabled(), order.is_visible()] == [False, True, False]
+    one.shows([9])
+
+
 PLACES = """() => [...document.querySelectorAll(".tile:not(.waiting)")].map(one => {
     const box = one.getBoundingClientRect(); return [box.left, box.top, box.width, box.height]; })"""
 
@@ -530,6 +554,25 @@ def test_more_like_a_moment_asks_with_that_moment(tab, moments):
     assert (hit["start"], hit["score"]) == (6.0, pytest.approx(1, abs=1e-3))
 
 
+def test_which_kind_is_searched_is_seen_and_the_others_are_one_press_away(tab, moments):
+    one = tab(moments)
+    page = one.open()
+    pressed = page.locator("#kinds [aria-pressed=true]")
+    buttons = page.locator("#kinds button")
+    assert buttons.all_inner_texts() == ["All", "Sounds", "Videos"]
+    assert pressed.inner_text() == "All"
+    buttons.nth(2).click()
+    until(page, lambda: page.inner_text("#status") == "2 items" and pressed.inner_text() == "Videos")
+    page.fill("#words", "shrill thing")
+    until(page, lambda: buttons.all_inner_texts() == ["Sounds", "Videos"] and pressed.inner_text() == "Videos")
+    until(page, "document.querySelector('.tile .moment')?.textContent === '0:06–0:08'")
+    found = one.found()
+    buttons.nth(0).press("Enter")
+    until(page, lambda: one.found() and one.found() != found and pressed.inner_text() == "Sounds")
+    page.fill("#words", "")
+    until(page, lambda: pressed.inner_text() == "Sounds" and page.inner_text("#status") == "2 items")
+
+
 def test_stills_of_moments_are_pictures_of_their_seconds(moments):
     hits = moments.search("shrill thing", to="film", k=9)["hits"]
     held = {hit["start"]: hit["id"] for hit in hits if hit["start"] is not None}
@@ -628,10 +671,14 @@ def test_files_are_added_with_a_line_each_and_what_fails_says_why(tab, server):
     picture = server.home / "added.png"
     Image.new("RGB", (90, 60), "purple").save(picture)
     files = [("added.png", "image/png", picture.read_bytes()), ("bad.png", "image/png", b"none")]
+    files.append(("note.txt", "text/plain", b"words"))
     give(page, "drop", "#drop-add", *files)
     until(page, "document.querySelectorAll('.tray .plain').length === 1")
     page.wait_for_selector(".tray .wrong")
-    assert "bad.png" in page.inner_text(".tray li:has(.wrong)")
+    until(page, "document.querySelectorAll('.tray .wrong').length === 2")
+    wrong = page.locator(".tray li:has(.wrong)").all_inner_texts()
+    assert any("bad.png" in one for one in wrong)
+    assert any("note.txt" in one and "no picture, sound or video" in one for one in wrong)
     page.click(".tray .plain")
     page.wait_for_selector("#viewer[open] >> text=added.png")
 
@@ -790,6 +837,8 @@ def test_every_route_is_described_without_the_network(tab, server):
     one.page.wait_for_selector("#described section")
     told = one.page.eval_on_selector_all("#described h2", "all => all.map(one => one.textContent)")
     paths = server.ask("GET", "/openapi.json")[1]["paths"]
+    shown = one.page.inner_text("#post-items pre")
+    assert f"-X POST '{one.at}items?name=cat.jpg'" in shown
     assert sorted(told) == sorted(f"{method.upper()} {path}" for path, held in paths.items() for method in held)
     assert one.page.evaluate("document.documentElement.scrollWidth") == 375
     assert one.page.inner_text("h1") == "The routes of this server"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import time
 from pathlib import Path
@@ -86,7 +87,7 @@ def demo_command(target: str, seed: int, serve: bool, as_json: bool) -> None:
             }
         )
         if serve:
-            _serve(views, folder, as_json)
+            _serve(views, folder, scores["en"], as_json)
         return
     say(
         f"\nR@10 % on unseen emoji: before one name was learned, by the {before.names_:,} names that the encoder knows,"
@@ -104,14 +105,14 @@ def demo_command(target: str, seed: int, serve: bool, as_json: bool) -> None:
     say(f"saved {folder}; a dozen searches are drawn in {picture}")
     say("next: " + "      ".join(command_line("search", folder, words) for words in ("a happy cat", "下雨")))
     if serve:
-        _serve(views, folder, as_json)
+        _serve(views, folder, scores["en"], as_json)
 
 
-def _serve(views: Views, model: Path, as_json: bool) -> None:
-    """Keep the pictures in an index beside the model, and answer in a browser."""
+def _serve(views: Views, model: Path, score: Score, as_json: bool) -> None:
+    """Keep the pictures in an index beside the model, and answer in a browser, which shows the score of English."""
     pictures = Path(views["picture"].items[0]).parent
     made = Collection.build(model.with_name("openmoji.index"), model, pictures, progress=progress())
-    serve_collection(made, as_json=as_json)
+    serve_collection(made, score=json.loads(score.to_json()), as_json=as_json)
 
 
 def _table(score: Score) -> str:

@@ -14,6 +14,7 @@ from fastapi import Depends, FastAPI, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, JSONResponse, PlainTextResponse, RedirectResponse
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 from threadpoolctl import threadpool_limits
 
 from chiasm.errors import Away, BusyError, ChiasmError
@@ -137,7 +138,11 @@ def make_app(
     async def unknown(request: Request, error: HTTPException) -> JSONResponse:
         code = {404: "not_found", 405: "method"}.get(error.status_code, "refused")
         told = Refusal(error.status_code, code, str(error.detail)).told(request.state.request)
-        return JSONResponse(told, error.status_code, error.headers)
+        headers = dict(error.headers or {})
+        if error.status_code == 405:  # of all routes of that address: the first one alone would be told
+            met = [one for one in app.routes if one.matches(request.scope)[0] is not Match.NONE]
+            headers["Allow"] = ", ".join(sorted({verb for one in met for verb in getattr(one, "methods", None) or ()}))
+        return JSONResponse(told, error.status_code, headers)
 
     @app.get("/health")
     async def health() -> dict[str, str]:
@@ -224,7 +229,7 @@ def make_app(
         return await work(held.explain, ask, uploads, "admin" in may(request, "read"))
 
     @app.post("/items")
-    async def add(request: Request, name: str) -> s.Added:
+    async def add(request: Request, name: Annotated[str, Query(examples=["cat.jpg"])]) -> s.Added:
         """Add a file to the folder: it is the body. Once this answers, the file is on disk and accounted for."""
         scopes = may(request, "write")
         draft = await work(held.collection.draft)

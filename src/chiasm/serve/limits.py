@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
@@ -53,7 +55,7 @@ class Sentence(Refusal):
 
 
 def check_json(body: bytes, depth: int) -> None:
-    """Raise a Refusal for JSON that nests too deep, or holds NaN or Infinity; other faults are the reader's to tell."""
+    """Raise a Refusal for what is no JSON, nests too deep, holds NaN or Infinity, or a name twice in one object."""
     bare, level = _STRING.sub(b"", body), 0
     for mark in _BRACKET.finditer(bare):
         level += 1 if mark[0] in b"[{" else -1
@@ -61,3 +63,13 @@ def check_json(body: bytes, depth: int) -> None:
             raise Refusal(400, "too_deep", f"wanted JSON that nests at most {depth} deep.")
     if _ODD.search(bare):
         raise Refusal(400, "not_json", "wanted JSON, whose numbers are finite.")
+    try:
+        json.loads(body, object_pairs_hook=_once)
+    except ValueError:
+        raise Refusal(400, "not_json", "wanted JSON, got what cannot be read as such.") from None
+
+
+def _once(pairs: list[tuple[str, Any]]) -> None:
+    """Raise a Refusal for an object that has a name twice: readers would differ in which one counts."""
+    if twice := [name for name, n in Counter(name for name, _ in pairs).items() if n > 1]:
+        raise Refusal(400, "not_json", f"wanted each name once in an object, got {twice[0][:100]!r} twice.")

@@ -22,8 +22,8 @@ $("files").addEventListener("change", ({ target }) => {
 /** Adding is offered where the server takes files from this visitor. */
 export const furnishAdding = () => ($("add").hidden = !can("add"));
 
-/** Add files, in their order. */
-export function add(files) {
+/** Add files, in their order; `others` are no media: a line each says so. */
+export function add(files, others = []) {
   if (!tray.children.length) {
     const close = iconButton("close", say("close"), () => {
       tray.hidden = true;
@@ -38,6 +38,10 @@ export function add(files) {
     const line = make("li", {}, make("span", { class: "name" }, file.name), said, bar);
     tray.querySelector("ul").append(line);
     waiting.push({ file, line, said, bar });
+  }
+  for (const { name } of others) {
+    const said = make("span", { class: "wrong", role: "status" }, say("notAdded"));
+    tray.querySelector("ul").append(make("li", {}, make("span", { class: "name" }, name), said));
   }
   while (running < AT_ONCE && waiting.length) send(waiting.shift());
 }

@@ -9,9 +9,9 @@ const PAGE = 48;
 
 /**
  * What stands now. `hits`: all answers so far. `next`: where the following page starts, null at the end.
- * `judged`: whether what does not match was left out.
+ * `judged`: whether what does not match was left out; `unjudged`: whether that was asked for and could not be done.
  */
-export const now = { what: null, question: blank(), hits: [], next: null, judged: false };
+export const now = { what: null, question: blank(), hits: [], next: null, judged: false, unjudged: false };
 
 let running = null;
 let timer = 0;
@@ -42,6 +42,7 @@ addEventListener("popstate", () => {
 /** Change the question. `typing`: it waits for a pause, and the letters make one entry of the history together. */
 export function change(changes, { typing = false } = {}) {
   now.question = { ...now.question, ...changes };
+  now.unjudged = false;
   if (isBlank(now.question)) now.question = { ...now.question, more: [], less: [] };
   const address = `#${toHash(now.question)}`;
   if (address !== (location.hash || "#")) {
@@ -83,7 +84,7 @@ async function page(from) {
     const answer = isBlank(now.question) ? await everything(from, mine.signal) : await found(from, mine.signal);
     if (answer.rejected && typed) await new Promise((done) => setTimeout(done, SETTLED)); // a next letter may find some
     if (running !== mine) return null;
-    Object.assign(now, { next: answer.next, judged: answer.judged });
+    Object.assign(now, { next: answer.next, judged: answer.judged, unjudged: answer.unjudged });
     return answer;
   } catch (error) {
     if (running === mine && error.name !== "AbortError") {
@@ -100,13 +101,15 @@ async function page(from) {
 }
 
 async function found(skip, signal) {
-  const answer = await api.search(asked(now.question, now.what, skip, PAGE), signal);
-  return { ...answer, next: answer.more ? skip + PAGE : null, browsing: false };
+  const ask = asked(now.question, now.what, skip, PAGE);
+  const answer = await api.search(ask, signal);
+  const unjudged = "reject" in ask && !answer.judged;
+  return { ...answer, next: answer.more ? skip + PAGE : null, browsing: false, unjudged };
 }
 
 /** Without a question: all that can be searched and meets the filters, in the order in which it was seen or of dates. */
 async function everything(after, signal) {
   const { sort } = now.question;
   const answer = await api.items("searchable", after, PAGE, { where: browsed(now.question, now.what), sort }, signal);
-  return { hits: answer.items, next: answer.next, notes: answer.notes, rejected: false, judged: false, browsing: true };
+  return { hits: answer.items, next: answer.next, notes: answer.notes, rejected: false, judged: false, unjudged: false, browsing: true };
 }

@@ -85,9 +85,12 @@ addEventListener("drop", (event) => {
   event.preventDefault();
   depth = 0;
   drop.hidden = true;
-  const files = [...event.dataTransfer.files].filter((file) => MEDIA.includes(file.type.split("/")[0]) || ENDINGS.test(file.name));
-  if (!files.length) tell("trouble", new api.Failed(0, { message: say("dropNot") }));
-  else if (can("add") && ($("drop-add").contains(event.target) || files.length > 1)) add(files);
+  const isMedia = (file) => MEDIA.includes(file.type.split("/")[0]) || ENDINGS.test(file.name);
+  const dropped = [...event.dataTransfer.files];
+  const files = dropped.filter(isMedia);
+  const others = dropped.filter((file) => !isMedia(file));
+  if (!files.length && !(can("add") && others.length && $("drop-add").contains(event.target))) tell("trouble", new api.Failed(0, { message: say("dropNot") }));
+  else if (can("add") && ($("drop-add").contains(event.target) || files.length > 1)) add(files, others);
   else askWith(files[0]);
 });
 

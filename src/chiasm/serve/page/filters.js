@@ -1,8 +1,8 @@
-// Choosing by type, date and caption, of what the server has; and only what truly matches, in order of date.
+// Choosing by date and caption, of what the server has; and only what truly matches, in order of date.
 import { can, change, now } from "./asking.js";
 import { hear } from "./bus.js";
 import { $, make } from "./dom.js";
-import { isBlank, kinds } from "./question.js";
+import { isBlank, judgeable } from "./question.js";
 import { say } from "./words.js";
 
 const box = $("filters");
@@ -19,7 +19,6 @@ function unfold(open) {
 /** Make the controls that this server has a use for. */
 export function furnishFilters() {
   const { columns } = now.what;
-  const types = kinds(now.what).map(({ kind }) => kind);
   const controls = [];
   const add = (name, label, control) => {
     fields[name] = control;
@@ -27,7 +26,6 @@ export function furnishFilters() {
     controls.push(make("label", { class: control.type === "checkbox" ? "check" : "" }, make("span", {}, say(label)), control));
   };
   const select = (options) => make("select", {}, options.map(([value, label]) => make("option", { value }, say(label))));
-  if (types.length > 1) add("kind", "kind", select(types.map((kind, i) => [i ? kind : "", kind])));
   if (can("filter") && "date" in columns) {
     add("from", "from", make("input", { type: "date" }));
     add("until", "until", make("input", { type: "date" }));
@@ -47,13 +45,16 @@ function refresh() {
   let used = 0;
   for (const [name, control] of Object.entries(fields)) {
     const value = now.question[name];
-    if (control.type === "checkbox") control.checked = !value;
+    if (control.type === "checkbox") control.checked = !value && judged();
     else if (control !== document.activeElement || !value) control.value = value;
     used += name !== "sort" && value ? 1 : 0;
   }
-  if (fields.all) fields.all.parentElement.hidden = blank;
+  if (fields.all) {
+    fields.all.parentElement.hidden = blank;
+    fields.all.disabled = !blank && !judged();
+  }
   if (fields.sort) {
-    fields.sort.parentElement.hidden = !blank && (now.question.all || !can("reject"));
+    fields.sort.parentElement.hidden = !blank && (now.question.all || !can("reject") || !judged());
     fields.sort.options[0].text = say(blank ? "asSeen" : "best");
   }
   button.hidden = !useful;
@@ -61,4 +62,8 @@ function refresh() {
   if (!useful) unfold(false);
 }
 
+/** Whether what stands can be told apart from what is no match, as far as is known: of some questions the answer tells. */
+const judged = () => judgeable(now.question, now.what) && !now.unjudged;
+
 hear("question", refresh);
+hear("answer", refresh);

@@ -8,6 +8,7 @@ import { $, furnish } from "./dom.js";
 import { furnishFiles } from "./files.js";
 import { furnishFilters } from "./filters.js";
 import { enter } from "./grid.js";
+import "./kinds.js";
 import { entered } from "./login.js";
 import "./panels.js";
 import { unpick } from "./picking.js";

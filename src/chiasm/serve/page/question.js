@@ -112,10 +112,13 @@ export function kinds(what) {
   return told.sort((one, other) => other.n - one.n);
 }
 
+/** The view that answers. */
+const answering = (question, what) => (kinds(what).find(({ kind }) => kind === question.kind) || kinds(what)[0])?.view;
+
 /** Whether it can be known what matches: of words, or a file of another kind than what answers, and nothing beside. */
-function judgeable(question, to, what) {
+export function judgeable(question, what) {
   const { words, upload, items } = question;
-  const kind = to ? what.views[to] : kinds(what)[0]?.kind;
+  const kind = what.views[answering(question, what)];
   const marked = [...question.more, ...question.less];
   if (items.length || !marked.every(isWhole)) return false;
   return upload ? !words.trim() && upload.kind !== kind : Boolean(words.trim());
@@ -125,11 +128,10 @@ function judgeable(question, to, what) {
 export function asked(question, what, skip, k) {
   const can = (name) => what.can.includes(name);
   const told = { terms: terms(question, can("mark")), k, skip };
-  const views = kinds(what);
-  if (views.length > 1) told.to = (views.find(({ kind }) => kind === question.kind) || views[0]).view;
+  if (kinds(what).length > 1) told.to = answering(question, what);
   if (can("filter")) told.where = conditions(question, what);
   if (can("mark")) Object.assign(told, { more: question.more.filter(isWhole), less: question.less.filter(isWhole) });
-  if (can("reject") && !question.all && judgeable(question, told.to, what)) {
+  if (can("reject") && !question.all && judgeable(question, what)) {
     Object.assign(told, { reject: REJECT, lenient: true });
     if (question.sort) told.sort = question.sort;
   }

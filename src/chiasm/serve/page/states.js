@@ -2,7 +2,7 @@
 import { can, change, further, now, run } from "./asking.js";
 import { hear } from "./bus.js";
 import { $, make, wordButton } from "./dom.js";
-import { browsed, conditions, isBlank } from "./question.js";
+import { browsed, conditions, isBlank, judgeable } from "./question.js";
 import { say, sent } from "./words.js";
 
 const SLOW = 250; // milliseconds before the page says that it is looking: most answers come sooner
@@ -65,7 +65,8 @@ function count({ browsing, notes }) {
   const [whole, more] = browsing ? ["browsing", "browsingMore"] : ["count", "countMore"];
   const total = Object.values(now.what.held);
   const said = all && total.length === 1 ? say(whole, { n: total[0] }) : say(now.next === null ? whole : more, { n });
-  status.textContent = [n || browsing ? said : say("nothing"), ...notes.map(sent)].join(" · ");
+  const alike = !browsing && n && can("reject") && !now.question.all && !judgeable(now.question, now.what);
+  status.textContent = [n || browsing ? said : say("nothing"), alike && say("unjudgedAlike"), ...notes.map(sent)].filter(Boolean).join(" · ");
 }
 
 function nothing(head, said, ...does) {
