@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from scipy.special import gammaln
 
 from chiasm.errors import ChiasmError
 
-__all__ = ["average_precision", "chance_recall", "ranks", "recall_at"]
+__all__ = ["average_precision", "chance_recall", "energy", "ranks", "recall_at"]
 
 _BLOCK = 1024
 
@@ -61,6 +61,19 @@ def chance_recall(hits: np.ndarray, gallery: int, k: int) -> float:
     free = np.where(possible, free, k)
     log = gammaln(free + 1) - gammaln(free - k + 1) + gammaln(gallery - k + 1) - gammaln(gallery + 1)
     return float(np.mean(np.where(possible, 1 - np.exp(log), 1.0)))
+
+
+def energy(draws: Sequence[np.ndarray], truth: np.ndarray) -> float:
+    """The energy score of m >= 2 draws `(n, d)` each for true vectors `(n, d)`: 0 is best, and no hedging pays.
+
+    The mean over rows of E|X - y| - E|X - X'| / 2, X and X' two draws for a row. Source: Gneiting & Raftery 2007.
+
+    >>> energy([np.zeros((1, 2)), np.zeros((1, 2))], np.array([[3.0, 4.0]]))
+    5.0
+    """
+    off = np.mean([np.linalg.norm(draw - truth, axis=1) for draw in draws])
+    apart = [np.linalg.norm(one - other, axis=1) for i, one in enumerate(draws) for other in draws[:i]]
+    return float(off - np.mean(apart) / 2)
 
 
 def average_precision(
