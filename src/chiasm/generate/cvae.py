@@ -25,6 +25,9 @@ class CVAE(TrainedVectors):
     minimized, whose second term (the divergence of z from a standard normal) grows from 0 to its whole over the first
     half. `generate` is the mean at z = 0; a draw takes z and the spread from normals.
 
+    Choose it where what is left open has a shape that depends on the row, and there are many rows. With a thousand no
+    gain over `ridge` is shown, in draws or in what is meant (benchmarks/generate/features.py, docs/generate.md).
+
     Args:
         epochs: at most. device: to train on ("auto", "cpu", "cuda"). seed: of folds, starts, batches and draws.
 
