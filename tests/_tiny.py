@@ -23,6 +23,8 @@ PLAIN = {
     "sound_video": {"audio": "mel_audio"},
 }
 """By encoder, the quickest of the encoders that it builds on."""
+QUICK: dict[str, dict[str, Any]] = {"captioner": {"beam": 2}, "cvae": {"epochs": 30}}
+"""By generator, what is less work than its default."""
 OTHERS = {
     "pool": "cls",
     "device": "cpu",
@@ -86,8 +88,8 @@ def params(name: str, seed: int = 0) -> dict[str, Any]:
         return {"file": str(tiny("vgg16", seed))}
     if name in PLAIN:
         return dict(PLAIN[name])
-    if name == "captioner":
-        return {"beam": 2}
+    if name in QUICK:
+        return dict(QUICK[name])
     if name in _tiny_time.MODELS:
         return {"model": str(_tiny_time.tiny(_tiny_time.MODELS[name], seed))}
     if name in _tiny_onnx.MODELS:

@@ -219,7 +219,7 @@ def perplexities(
     held, kept = order[: len(told) // 5], order[len(told) // 5 :]
     nothing = np.zeros((len(told), 1), dtype=np.float32)
     choosing = Language(axes=0, seed=seed).learn(
-        nothing[kept], [[told[i]] for i in kept], (nothing[held], [told[i] for i in held])
+        nothing[kept], [[told[i]] for i in kept], (nothing[held], [told[i] for i in held], None)
     )
     blind = Language(axes=0, epochs=choosing.epochs_, seed=seed).learn(nothing, [[text] for text in told])
     return {
