@@ -180,9 +180,9 @@ def test_infonce_brings_what_is_told_nearer_to_its_own_teacher():
 def test_naming_wants_two_classes_as_the_teacher_has_them():
     model = Features(teacher="notes", student="early").fit(_taught()[:LEARN], _few())
     with pytest.raises(ChiasmError, match="at least two classes to choose from, got class 0"):
-        model.name(_student(_taught()[:3]), {"class 0": np.zeros(6)})
+        model.name(_student(_taught()[:3]), {"class 0": np.ones(6)})
     with pytest.raises(ChiasmError, match=r"wanted 6 numbers a class, as notes has them.*'b'"):
-        model.name(_student(_taught()[:3]), {"a": np.zeros(6), "b": np.zeros(7)})
+        model.name(_student(_taught()[:3]), {"a": np.ones(6), "b": np.ones(7)})
     with pytest.raises(ChiasmError, match="wanted some of the views picture"):
         model.translate({"notes": np.zeros((2, 6))})
 
@@ -251,3 +251,27 @@ def test_the_command_teaches_and_says_what_was_foretold(tmp_path):
     wrong = CliRunner().invoke(cli, [*told, "--distill", "features"])
     assert wrong.exit_code
     assert "--teacher" in wrong.output
+
+
+def test_what_is_no_vector_of_a_class_is_refused_by_its_name():
+    model = Features(teacher="notes", student="early").fit(_taught()[:LEARN], _few())
+    rest, good = _student(_taught()[:3]), np.ones(6)
+    for classes, wanted in (
+        ({"a": good, "b": "culture"}, "wanted 6 numbers for class 'b', got str"),
+        ([good, good], "wanted a dict of vectors by the names of classes, got list"),
+        ({"a": good, "b": np.full(6, np.nan)}, "wanted finite numbers for class 'b'"),
+        ({"a": np.zeros(6), "b": good}, "a direction for class 'a', got zeros alone"),
+        ({"a": good, "b": model.middle_}, "a direction for class 'b', got the mean of notes"),
+    ):
+        with pytest.raises(ChiasmError, match=wanted):
+            model.name(rest, classes)
+
+
+def test_a_row_of_which_the_student_sees_nothing_has_no_name():
+    views = _taught()
+    model = Features(teacher="notes", student="early").fit(views[:LEARN], _few())
+    items = np.asarray(views["picture"].items)[:3]
+    rows = {"picture": Column("vector", items, np.array([0, -1, 2]))}
+    names, cosines = model.name(rows, _told_apart(views))
+    assert [name is None for name in names] == [False, True, False]
+    assert np.isnan(cosines).all(axis=1).tolist() == [False, True, False]

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from chiasm.checks import some
-from chiasm.distill._distiller import Distiller
+from chiasm.distill._distiller import Distiller, _any
 from chiasm.errors import ChiasmError
 from chiasm.views import Views, normalize
 
@@ -39,26 +39,56 @@ class Translating(Distiller):
 
         None of the classes needs to have been a label. Of a class that has, `predict` knows more.
 
+        Where none of the student's views is there the name is None and the cosines are NaN.
+
         Args:
             views: the student's. classes: by name a vector `(d,)` of the teacher's view, encoded as its rows were: of
                 the class's name, or the mean of some examples.
 
-        Raises a ChiasmError for less than two classes, and for vectors of another width.
+        Raises a ChiasmError for less than two classes, for what is no vector of the teacher's width, and for one that
+        is not finite, zeros alone, or the teacher's mean, which has no direction.
         """
         self.check_fitted()
+        told = self._vectors(classes)
+        mine = self._mine(views)
+        there = _any(mine, mine.names)
+        seen = normalize(self.translate(mine) - self.middle_)
+        cosines = seen @ normalize(np.stack([*told.values()]) - self.middle_).T
+        names = np.array([*told], dtype=object)[cosines.argmax(axis=1)]
+        names[~there], cosines[~there] = None, np.nan
+        return names, cosines
+
+    def _vectors(self, classes: Any) -> dict[Any, np.ndarray]:
+        """By class its vector `(d,)`, as `name` wants them."""
+        if not isinstance(classes, Mapping):
+            raise ChiasmError(
+                f"wanted a dict of vectors by the names of classes, got {type(classes).__name__}: pass "
+                "{'NAME': vector, ...}."
+            )
         if len(classes) < 2:
             raise ChiasmError(f"wanted at least two classes to choose from, got {some([*classes]) or 'none'}.")
-        width = len(self.middle_)
-        told = {one: np.asarray(vector, dtype=np.float32) for one, vector in classes.items()}
-        if wrong := [one for one, vector in told.items() if vector.shape != (width,)]:
-            raise ChiasmError(
-                f"wanted {width} numbers a class, as {', '.join(self.teachers_)} has them, got an array of shape "
-                f"{told[wrong[0]].shape} for {wrong[0]!r}: encode it as the teacher's rows were."
-            )
-        cosines = (
-            normalize(self.translate(views) - self.middle_) @ normalize(np.stack([*told.values()]) - self.middle_).T
-        )
-        return np.array([*told], dtype=object)[cosines.argmax(axis=1)], cosines
+        width, teachers = len(self.middle_), " and ".join(self.teachers_)
+        told = {}
+        for one, given in classes.items():
+            try:
+                vector = np.asarray(given, dtype=np.float32)
+            except (TypeError, ValueError) as error:
+                raise ChiasmError(
+                    f"wanted {width} numbers for class {one!r}, got {type(given).__name__}: encode its name, or some "
+                    f"examples, as the rows of {teachers} were."
+                ) from error
+            if vector.shape != (width,):
+                raise ChiasmError(
+                    f"wanted {width} numbers a class, as {teachers} has them, got an array of shape {vector.shape} for "
+                    f"{one!r}: encode it as the teacher's rows were."
+                )
+            if not np.isfinite(vector).all():
+                raise ChiasmError(f"wanted finite numbers for class {one!r}, got NaN or infinity: encode it anew.")
+            if not vector.any() or np.array_equal(vector, self.middle_):
+                what = "zeros alone" if not vector.any() else f"the mean of {teachers}"
+                raise ChiasmError(f"wanted a vector with a direction for class {one!r}, got {what}: encode it anew.")
+            told[one] = vector
+        return told
 
     def _targets(self, views: Views, known: np.ndarray) -> np.ndarray:
         near, self.middle_ = self._teachers_rows(views)

@@ -34,7 +34,7 @@ class Features(Translating):
     >>> seen = model.translate({"picture": views["picture"][:5]})
     >>> seen.shape
     (5, 4)
-    >>> names, cosines = model.name({"picture": views["picture"][:5]}, {"low": [0] * 4, "high": [2] * 4})
+    >>> names, cosines = model.name({"picture": views["picture"][:5]}, {"low": [-1] * 4, "high": [3] * 4})
     >>> names.shape, cosines.shape
     ((5,), (5, 2))
 
