@@ -144,8 +144,7 @@ def run(setting: str, splits: int) -> dict[str, Any]:
                 fitted = taught(method(**make()), whole["teacher"])
                 scores.add(name, right(fitted, rest))
                 if name == "soft_labels":
-                    told = fitted.forecast_
-                    forecasts.append(100 * max(0, told["teacher"] - told["student"]) * max(0, told["see"]))
+                    forecasts.append(100 * fitted.forecast_["gain"])
             dealt = np.random.default_rng(seed).permutation(len(learned))
             shuffled = Column("vector", whole["teacher"].items, whole["teacher"].index[dealt])
             scores.add("shuffled", right(taught(SoftLabels(**make()), shuffled), rest))

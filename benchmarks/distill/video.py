@@ -126,8 +126,7 @@ def run(slot: str, splits: int) -> dict[str, Any]:
                 part = method(teacher="teacher", student="early", seed=seed).fit(pair, kept)
                 scores.add(name, right(part, "student"))
                 if name == "sound":
-                    told = part.forecast_
-                    forecasts.append(100 * max(0, told["teacher"] - told["student"]) * max(0, told["see"]))
+                    forecasts.append(100 * part.forecast_["gain"])
             say(slot, share, seed, scores.last("accuracy"))
         alone = scores["alone"]["accuracy"]
         result[f"{share} %"] = {

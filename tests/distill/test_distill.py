@@ -15,6 +15,7 @@ from chiasm.contracts._distill import LEARN, _few, _student, _taught
 from chiasm.distill import Attention, Contrastive, Features, Relations, SoftLabels
 from chiasm.distill._regression import Regression
 from chiasm.errors import ChiasmError
+from chiasm.report.text import foretold
 from chiasm.stats.blocks import Block
 from chiasm.tasks import Classify, Regress, Tag
 from chiasm.tokens import Tokens
@@ -243,7 +244,7 @@ def test_the_command_teaches_and_says_what_was_foretold(tmp_path):
     told += ["--label", "label", "--encoder", "note=hashed_text", "--to", str(tmp_path / "m.chiasm")]
     done = CliRunner().invoke(cli, [*told, "--teacher", "note"])
     assert not done.exit_code, done.output
-    assert "foretold, out of fold: right alone are note" in done.output
+    assert "with a label and both, are note" in done.output
     assert done.output.index("foretold") < done.output.index("learned from")
     told_json = CliRunner().invoke(cli, [*told[:-2], "--to", str(tmp_path / "j.chiasm"), "--teacher", "note", "--json"])
     assert json.loads(told_json.stdout)["fuser"]["forecast"]["rows"] > 100
@@ -275,3 +276,38 @@ def test_a_row_of_which_the_student_sees_nothing_has_no_name():
     names, cosines = model.name(rows, _told_apart(views))
     assert [name is None for name in names] == [False, True, False]
     assert np.isnan(cosines).all(axis=1).tolist() == [False, True, False]
+
+
+def test_the_forecast_compares_both_on_the_same_rows():
+    views = _taught.__wrapped__()[:LEARN]
+    label = views.label.copy()
+    label[120:] = None
+    there = np.where(np.arange(LEARN) < 60, -1, np.arange(LEARN))  # of 120 labeled rows half lack the teacher
+    items = np.asarray(views["notes"].items)[:LEARN]
+    pictures = views["picture"]
+    some = views.replace({"picture": pictures, "notes": Column("vector", items, there)})
+    told = SoftLabels(teacher="notes", student="early").fit(some, label).forecast_
+    assert (told["judged"], told["labeled"], told["rows"]) == (60, 120, LEARN - 60)
+    assert told["teacher"] > 0.8  # with the rows that lack it, which are answered as the mean is, below 0.75
+    assert told["gain"] == pytest.approx((told["teacher"] - told["student"]) * told["see"], abs=1e-5)
+    apart = np.where(np.arange(LEARN) < 120, -1, np.arange(LEARN))
+    apart[0] = 0
+    other = views.replace({"picture": pictures, "notes": Column("vector", items, apart)})
+    told = SoftLabels(teacher="notes", student="early").fit(other, label).forecast_
+    assert (told["judged"], told["gain"]) == (1, None)
+    assert foretold(["notes"], told).startswith("foretold: nothing, too few labeled rows have both notes")
+
+
+def test_teaching_that_did_not_help_is_said_to_be_left_out():
+    views = _taught.__wrapped__()
+    noise = Column("vector", np.random.default_rng(1).normal(size=(len(views), 6)))
+    views = views.replace({"picture": views["picture"], "notes": noise})
+    views.facts["label"] = np.where(np.arange(len(views)) % 5 < 2, views.label, None)
+    model = Classify(teacher="notes").fit(views[:LEARN])
+    assert model.fuser_.left_out_
+    score = model.score(_student(views[LEARN:]))
+    assert score.table["taught"]["left_out"]
+    assert "the teaching was left out: it did not help on held-out folds" in str(score)
+    assert "untaught (" not in str(score)
+    assert "it answers the same untaught" in str(score)
+    assert not Classify(teacher="notes", fuse="early").fit(views[:LEARN]).fuser_.left_out_

@@ -12,7 +12,7 @@ from chiasm.cli._words import flags
 from chiasm.encoding.cutting import ANSWER_PARTS, PARTS
 from chiasm.measure.coverage import told
 from chiasm.report.asked import out_of_fold
-from chiasm.report.text import foretold
+from chiasm.report.text import LEFT_OUT, foretold
 
 
 @click.group("fit")
@@ -89,6 +89,7 @@ def _answering(name: str, doc: str) -> None:
         }
         fuser = chosen.get("fuser", options["fuse"])
         lines = [f"learned from {counts['train'] + counts['val']} of {fitted.shown} with {fuser}; saved {folder}"]
+        lines += [LEFT_OUT] if chosen.get("left_out") else []
         lines += told(model.counts_)
         lines += [f"out of fold: {one['verdict']}" for one in model.crossed_.get("leave_one_out", {}).values()]
         following = [["score", folder, data]] if counts["test"] else []

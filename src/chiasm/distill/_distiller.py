@@ -56,9 +56,12 @@ class Distiller(Part):
     ) -> Distiller:
         """Learn from encoded views, the teacher's among them, and labels: one a row, by default `views.label`.
 
-        Rows without a label teach what the teacher has of them. `forecast_` says beforehand whether that can help, from
-        answers out of fold: how right `student` and `teacher` are alone (accuracy, share of right tags, or R2), and how
-        much of what the teacher would answer the student can `see` (a share of variance, at most 1; below 0: nothing).
+        Rows without a label teach what the teacher has of them. `forecast_` says beforehand what the teacher knows, by
+        answers out of fold: how right `student` and `teacher` are alone (accuracy, share of right tags, or R2) on the
+        `judged` rows, which are labeled and have both (None where these are too few to tell), and how much of what the
+        teacher would answer the student can `see` (a share of variance, at most 1; below 0: nothing), of `rows` that
+        have both. `gain` is what the teacher is right more, times what is seen, 0 at least: it foretells what teaching
+        gains poorly (docs/distill.md).
 
         Args:
             foretell: called with the forecast before the student learns from what it is told.
@@ -98,11 +101,16 @@ class Distiller(Part):
             held, would = restrict(blocks(views, self.students_), rows), known[rows]
             sight = Regression()
             told = sight.cross_fit(held, would, folds)
+        student = _right(alone, _only(views, self.students_), both)
+        taught_by = _right(teacher, _only(views, self.teachers_), both)
+        more = None if student is None or taught_by is None else max(0.0, taught_by - student) * max(0.0, sight.seen_)
         self.forecast_ = {
-            "student": _right(alone, _only(views, self.students_), y),
-            "teacher": _right(teacher, _only(views, self.teachers_), y),
+            "student": student,
+            "teacher": taught_by,
             "see": sight.seen_,
+            "gain": None if more is None else round(more, 6),
             "rows": len(rows),
+            "judged": int((labeled & both).sum()),
             "labeled": int(labeled.sum()),
         }
         if foretell:
@@ -170,8 +178,8 @@ class Distiller(Part):
         return found
 
     def choices(self) -> dict[str, Any]:
-        """What the student's fuser chose, and the forecast."""
-        return {**self.student_.choices(), "forecast": dict(self.forecast_)}
+        """What the student's fuser chose, the forecast, and whether the teaching was left out."""
+        return {**self.student_.choices(), "forecast": dict(self.forecast_), "left_out": self.left_out_}
 
     @property
     def crosses_cheaply(self) -> bool:
@@ -187,6 +195,12 @@ class Distiller(Part):
     def weights_(self) -> dict[str, float]:
         """As a fuser's, where it has some; what is told of the teacher is the view `taught`."""
         return dict(getattr(self.student_, "weights_", {}))
+
+    @property
+    def left_out_(self) -> bool:
+        """Whether the student's fuser does without what it is told: that did not help on held-out folds."""
+        weights = self.weights_
+        return bool(weights) and not weights.get(_view(self.students_), 0.0)
 
     @property
     def widths_(self) -> dict[str, int]:
@@ -287,10 +301,12 @@ def _dealt(clusters: np.ndarray, seed: int) -> np.ndarray:
     return folds
 
 
-def _right(fuser: Any, views: Views, y: np.ndarray) -> float:
-    """How right a fuser is out of fold: accuracy, share of right tags, R2."""
-    out, known = fuser.crossed(views), fuser.folds_
-    truth = known.truth_
+def _right(fuser: Any, views: Views, both: np.ndarray) -> float | None:
+    """How right a fuser is out of fold on the rows of a mask: accuracy, share of right tags, R2; None: too few."""
+    here = both[fuser.folds_.rows_]
+    out, truth = fuser.crossed(views)[here], fuser.folds_.truth_[here]
+    if len(truth) < 2 or (fuser.kind == "numbers" and not np.ptp(truth)):
+        return None
     if fuser.kind == "classes":
         return round(float(truth[np.arange(len(out)), out.argmax(axis=1)].mean()), 6)
     if fuser.kind == "tags":

@@ -41,7 +41,7 @@ def evidence(task: Any, encoded: Views, truth: Truth) -> dict[str, Any]:
         sentences.append(entry["verdict"])
     table["cross_validated"] = task.crossed_
     if controls := vars(task).get("controls_"):
-        table["taught"] = _taught(task, controls, truth, views, fused)
+        table["taught"] = _taught(task, controls, truth, views, fused, outputs)
     table["verdict"] = "; ".join(sentences) or f"there is one view: {', '.join(task.views_)}"
     if truth.kind == "classes":
         table |= _of_classes(task, truth, outputs, views)
@@ -61,14 +61,23 @@ def evidence(task: Any, encoded: Views, truth: Truth) -> dict[str, Any]:
     return table
 
 
-def _taught(task: Any, controls: Mapping[str, Any], truth: Truth, views: Views, fused: Any) -> dict[str, Any]:
+def _taught(
+    task: Any, controls: Mapping[str, Any], truth: Truth, views: Views, fused: Any, outputs: np.ndarray
+) -> dict[str, Any]:
     """What the teacher adds to the student: over none, over one of shuffled rows, over the student's own views."""
-    measured = {name: truth.measure(part.outputs(views)) for name, part in controls.items()}
+    said = {name: part.outputs(views) for name, part in controls.items()}
+    measured = {name: truth.measure(one) for name, one in said.items()}
     return {
         "by": task.teachers_,
         "forecast": task.fuser_.forecast_,
+        "left_out": task.fuser_.left_out_,
         "controls": {
-            name: {**truth.figures(m), "difference": truth.compared(fused, m)} for name, m in measured.items()
+            name: {
+                **truth.figures(m),
+                "difference": truth.compared(fused, m),
+                "same": bool(np.allclose(said[name], outputs)),
+            }
+            for name, m in measured.items()
         },
     }
 

@@ -6,7 +6,7 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-__all__ = ["SIMPLEST", "TITLES", "cut", "foretold", "lines", "named", "scale", "scaled", "shown", "wide"]
+__all__ = ["LEFT_OUT", "SIMPLEST", "TITLES", "cut", "foretold", "lines", "named", "scale", "scaled", "shown", "wide"]
 
 MOST_CLASSES = 12
 """With more classes the table of classes and the confusion matrix are left to --json and --report."""
@@ -24,6 +24,8 @@ TITLES = {
     "r2": "R2",
     "mae": "MAE",
 }
+
+LEFT_OUT = "the teaching was left out: it did not help on held-out folds"
 
 SIMPLEST = {"classify": "the commonest class", "tag": "the commonest tags", "regress": "the mean"}
 """By task, what the simplest answer is that ignores every view."""
@@ -63,8 +65,14 @@ def _adds(entries: Mapping[str, Any], title: str) -> list[str]:
 def _taught(table: Mapping[str, Any]) -> list[str]:
     """What the student has over itself without its teacher, and with others in its place."""
     taught, judged = table["taught"], table["judged"]
-    out = [foretold(taught["by"], taught["forecast"]), f"the student as it is taught, {named(judged)}, over it"]
+    out = [foretold(taught["by"], taught["forecast"])]
+    same = [name for name, entry in taught["controls"].items() if taught["left_out"] and entry["same"]]
+    if taught["left_out"]:
+        out.append(LEFT_OUT + (f"; it answers the same {' and '.join(same)}" if same else ""))
+    out.append(f"the student as it is taught, {named(judged)}, over it")
     for name, entry in taught["controls"].items():
+        if name in same:
+            continue
         less = shown(judged, entry["difference"][judged], sign=True)
         out.append(f"  {name} ({shown(judged, entry[judged])}): {less}")
     return out
@@ -72,10 +80,13 @@ def _taught(table: Mapping[str, Any]) -> list[str]:
 
 def foretold(by: Sequence[str], told: Mapping[str, Any]) -> str:
     """The forecast in a sentence."""
-    right = f"right alone are {' and '.join(by)} {scaled('accuracy', told['teacher'])} % and the student "
-    right += f"{scaled('accuracy', told['student'])} %"
-    seen = f"it sees {100 * max(0.0, told['see']):.0f} % of what {' and '.join(by)} would answer"
-    return f"foretold, out of fold: {right}; {seen}"
+    teacher = " and ".join(by)
+    seen = f"it sees {100 * max(0.0, told['see']):.0f} % of what {teacher} would answer ({counted(told['rows'])})"
+    if told["gain"] is None:
+        return f"foretold: nothing, too few labeled rows have both {teacher} and the student's views; {seen}"
+    right = f"right alone, on the {counted(told['judged'])} with a label and both, are {teacher} "
+    right += f"{scaled('accuracy', told['teacher'])} % and the student {scaled('accuracy', told['student'])} %"
+    return f"foretold, out of fold: {scaled('accuracy', told['gain'], True)} points; {right}; {seen}"
 
 
 def _out_of_fold(crossed: Mapping[str, Any]) -> list[str]:
