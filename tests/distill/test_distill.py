@@ -311,3 +311,19 @@ def test_teaching_that_did_not_help_is_said_to_be_left_out():
     assert "untaught (" not in str(score)
     assert "it answers the same untaught" in str(score)
     assert not Classify(teacher="notes", fuse="early").fit(views[:LEARN]).fuser_.left_out_
+
+
+def test_without_any_label_it_translates_and_names_as_with_some(tmp_path):
+    views = _taught.__wrapped__()
+    rest = _student(views[LEARN:])
+    labeled = Features(teacher="notes", student="early").fit(views[:LEARN], _few())
+    pairs = {name: np.asarray(views[name].items)[:LEARN] for name in ("picture", "notes")}
+    model = Features(teacher="notes", student="early").fit(pairs)
+    np.testing.assert_allclose(model.translate(rest), labeled.translate(rest), atol=1e-4)
+    for call in (model.predict, model.outputs, model.score, lambda rows: model.choices()):
+        with pytest.raises(ChiasmError, match="fit had none: call translate or name"):
+            call(rest)
+    chiasm.save(model, tmp_path / "m")
+    np.testing.assert_array_equal(chiasm.load(tmp_path / "m").translate(rest), model.translate(rest))
+    with pytest.raises(ChiasmError, match="wanted labels, got none"):
+        SoftLabels(teacher="notes").fit(pairs)

@@ -75,24 +75,11 @@ class Distiller(Part):
             raise ChiasmError("wanted labels, got none: pass y, one a row, or name the column of labels (label='COL').")
         if len(y) != len(views):
             raise ChiasmError(f"wanted {len(views)} labels, one a row, got {len(y)}.")
-        self.teachers_ = self._named(views)
-        self.students_ = [name for name in views.names if name not in self.teachers_]
-        if not self.students_:
-            raise ChiasmError(
-                f"wanted a view for the student beside the teacher's, got {', '.join(views.names)} alone."
-            )
-        self.features_ = {name: one for name, one in features_of(views).items() if name in self.students_}
+        both = self._paired(views)
+        rows = np.flatnonzero(both)
         y = np.asarray(y, dtype=object) if isinstance(y, list) else np.asarray(y)
         self.target_ = Target(self.kind).fit(y)
         labeled = ~np.isnan(self.target_.encode(y)).any(axis=1)
-        both = _any(views, self.teachers_) & _any(views, self.students_)
-        if both.sum() < LEAST:
-            raise ChiasmError(
-                f"wanted at least {LEAST} rows with {' and '.join(self.teachers_)} beside "
-                f"{' or '.join(self.students_)} to teach with, got {int(both.sum())}."
-            )
-        rows = np.flatnonzero(both)
-        self.paired_ = len(rows)
         folds = _dealt(views.clusters[rows], self.seed)
         teacher = self._fuser().fit(_only(views, self.teachers_), y)
         known = self._known(teacher, views, rows)
@@ -144,7 +131,7 @@ class Distiller(Part):
         """`(n, c)` probabilities of the classes or tags, or numbers. The teacher's views are not looked at."""
         self.check_fitted()
         views = self._mine(views)
-        found: np.ndarray = self.student_.outputs(self._augmented(views, self._taught(views)))
+        found: np.ndarray = self._labels_student().outputs(self._augmented(views, self._taught(views)))
         return found
 
     def predict_proba(self, views: Any) -> np.ndarray:
@@ -155,13 +142,13 @@ class Distiller(Part):
 
     def predict(self, views: Any) -> np.ndarray:
         """`(n,)` classes in the type of the labels given, `(n, c)` booleans a tag, or `(n,)` numbers."""
-        return self.student_.target_.decode(self.outputs(views))
+        return self._labels_student().target_.decode(self.outputs(views))
 
     def score(self, views: Any, y: Any = None) -> Score:
         """As a fuser's: accuracy, share of right tags, or R2, of the student alone."""
         views = self._mine(views)
         y = views.label if y is None else y
-        found: Score = self.student_.score(self._augmented(views, self._taught(views)), y)
+        found: Score = self._labels_student().score(self._augmented(views, self._taught(views)), y)
         return found
 
     def crossed(self, views: Any) -> np.ndarray:
@@ -174,12 +161,12 @@ class Distiller(Part):
     def traced(self, rows: Mapping[str, Symbol]) -> Symbol:
         """What `outputs` makes of rows that have just these views of the student, written down (`chiasm.export`)."""
         mine = {name: rows[name] for name in self.students_ if name in rows}
-        found: Symbol = self.student_.traced({**mine, _view(self.students_): self.regression_.traced(mine)})
+        found: Symbol = self._labels_student().traced({**mine, _view(self.students_): self.regression_.traced(mine)})
         return found
 
     def choices(self) -> dict[str, Any]:
         """What the student's fuser chose, the forecast, and whether the teaching was left out."""
-        return {**self.student_.choices(), "forecast": dict(self.forecast_), "left_out": self.left_out_}
+        return {**self._labels_student().choices(), "forecast": dict(self.forecast_), "left_out": self.left_out_}
 
     @property
     def crosses_cheaply(self) -> bool:
@@ -189,7 +176,7 @@ class Distiller(Part):
     @property
     def folds_(self) -> Any:
         """As a fuser's."""
-        return self.student_.folds_
+        return self._labels_student().folds_
 
     @property
     def weights_(self) -> dict[str, float]:
@@ -213,16 +200,43 @@ class Distiller(Part):
     @property
     def classes_(self) -> np.ndarray:
         """The classes or tags, as scikit-learn calls them."""
-        found: np.ndarray = self.student_.classes_
+        found: np.ndarray = self._labels_student().classes_
         return found
 
     @property
     def prior_(self) -> np.ndarray:
         """`(c,)` the training mean of the answers, which a row without any view gets."""
-        found: np.ndarray = self.student_.prior_
+        found: np.ndarray = self._labels_student().prior_
         return found
 
     # ---- inside ----
+    def _paired(self, views: Views) -> np.ndarray:
+        """`(n,)` mask of the rows on which teacher and student are there; says which views are whose."""
+        self.teachers_ = self._named(views)
+        self.students_ = [name for name in views.names if name not in self.teachers_]
+        if not self.students_:
+            raise ChiasmError(
+                f"wanted a view for the student beside the teacher's, got {', '.join(views.names)} alone."
+            )
+        self.features_ = {name: one for name, one in features_of(views).items() if name in self.students_}
+        both = _any(views, self.teachers_) & _any(views, self.students_)
+        if both.sum() < LEAST:
+            raise ChiasmError(
+                f"wanted at least {LEAST} rows with {' and '.join(self.teachers_)} beside "
+                f"{' or '.join(self.students_)} to teach with, got {int(both.sum())}."
+            )
+        self.paired_ = int(both.sum())
+        return both
+
+    def _labels_student(self) -> Any:
+        """The fuser that learned the labels; a ChiasmError where there was none."""
+        self.check_fitted()
+        if self.student_ is None:
+            raise ChiasmError(
+                "wanted to answer with labels, but fit had none: call translate or name, or fit with labels."
+            )
+        return self.student_
+
     def _teachers_rows(self, views: Views) -> tuple[np.ndarray, np.ndarray]:
         """`(m, d)` the vectors of the teacher's views side by side, less their means, and the means `(d,)`."""
         held = blocks(views, self.teachers_)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 
 from chiasm.checks import some
-from chiasm.distill._distiller import Distiller, _any
+from chiasm.distill._distiller import Distiller, _any, _dealt
 from chiasm.errors import ChiasmError
+from chiasm.finite import checked
+from chiasm.scale import one_thread
+from chiasm.stats.blocks import blocks, restrict
 from chiasm.views import Views, normalize
 
 __all__ = ["Translating"]
@@ -22,6 +25,23 @@ class Translating(Distiller):
     """
 
     coordinates: int
+
+    def fit(
+        self, views: Any, y: Any = None, *, foretell: Callable[[Mapping[str, Any]], None] | None = None
+    ) -> Distiller:
+        """As every distiller; without any label it learns to `translate` and `name` alone, and forecasts nothing."""
+        views = checked(views)
+        y = views.label if y is None else y
+        if y is not None and any(one is not None for one in y):
+            return super().fit(views, y, foretell=foretell)
+        rows = np.flatnonzero(self._paired(views))
+        with one_thread(len(rows)):
+            held, targets = restrict(blocks(views, self.students_), rows), self._targets(views[rows], np.empty(0))
+            self.regression_ = self._regression()
+            self.regression_.cross_fit(held, targets, _dealt(views.clusters[rows], self.seed))
+        self.student_, self.forecast_ = None, {}
+        vars(self).pop("told_", None)
+        return self
 
     def translate(self, views: Any) -> np.ndarray:
         """`(n, d)` the vectors that the teacher would have of rows, as the student tells them.
