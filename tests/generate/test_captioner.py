@@ -9,7 +9,7 @@ import pytest
 
 import chiasm
 from chiasm.errors import ChiasmError, ChiasmWarning
-from chiasm.generate import _language
+from chiasm.generate import _beam, _language
 from chiasm.stats.captions import words
 from chiasm.tokens import Tokens
 from chiasm.views import Column, Views
@@ -71,6 +71,30 @@ def test_wishes_are_kept_or_their_failing_is_said(fitted):
     part.set_params(forced=("zebra 斑马",), forbidden=())
     with pytest.warns(ChiasmWarning, match="no caption holds zebra"):
         part.generate({"v": x[:1]})
+
+
+def test_wishes_set_after_fit_are_checked_before_anything_is_written(fitted):
+    part, x, _ = fitted
+    for wish, sentence in (
+        ({"beam": 0}, "beam"),
+        ({"forced": "dog"}, "forced"),
+        ({"forced": [""]}, "forced: wanted words or phrases, got ''"),
+        ({"forced": ["a red dog"], "forbidden": ["dog"]}, "'a red dog' forced, with a forbidden one in it"),
+    ):
+        with pytest.raises(ChiasmError, match=sentence):
+            copy.deepcopy(part).set_params(**wish).generate({"v": x[:1]})
+
+
+@pytest.mark.parametrize("first", ["a", "一"])
+def test_captions_that_are_all_long_are_written_as_far_as_places_go(first):
+    rng = np.random.default_rng(0)
+    letters = [chr(ord(first) + i) for i in range(20)]
+    texts = ["".join(rng.choice(letters, 200)) for _ in range(40)]
+    made = _language.Language(axes=0, epochs=1).learn(np.zeros((40, 1), np.float32), [[text] for text in texts])
+    following = made.following(np.zeros((1, 1), np.float32))
+    (found,) = _beam.search(following, 1, made.pieces_, beam=2, longest=made.longest_)
+    assert found
+    assert max(one.pieces for one in found) <= made.longest_ + 1
 
 
 def test_an_interrupt_gives_what_is_there(fitted, monkeypatch):

@@ -93,3 +93,23 @@ def test_mbr_beats_consensus_where_a_direction_tells_and_neighbors_blur():
     agreed = right("consensus", k=20)
     assert right("mbr") > agreed + 0.05
     assert agreed > 0.3
+
+
+@pytest.mark.parametrize("name", ["nearest", "consensus"])
+def test_a_column_that_tells_nothing_does_not_lower_the_bars(name):
+    rng = np.random.default_rng(0)
+    noun, color = rng.integers(0, 6, 300), rng.integers(0, 4, 300)
+    seen = np.concatenate([np.eye(6)[noun], np.eye(4)[color]], axis=1) + 0.3 * rng.normal(size=(300, 10))
+    texts = [
+        f"a {'red blue green gray'.split()[c]} {'bus dog cat boat horse train'.split()[k]}"
+        for k, c in zip(noun, color, strict=True)
+    ]
+    noise = rng.normal(size=(300, 1))
+
+    def right(views):
+        part = registry.make("generate", name, seed=0).fit({v: x[:200] for v, x in views.items()}, texts[:200])
+        return float(part.score({v: x[200:] for v, x in views.items()}, texts[200:]))
+
+    alone = right({"photo": seen})
+    assert right({"photo": seen, "number": noise}) > alone - 0.15
+    assert right({"number": noise, "photo": seen}) > alone - 0.15

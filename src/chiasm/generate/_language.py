@@ -85,7 +85,7 @@ class Language(Part):
         texts = [text for mine in references for text in mine]
         self.pieces_ = Pieces(MOST_PIECES).fit(texts)
         ids = self.pieces_.ids(texts, LONGEST)
-        self.longest_ = int(np.quantile((ids > 0).sum(axis=1) - 2, 0.98)) + 2
+        self.longest_ = min(LONGEST, int(np.quantile((ids > 0).sum(axis=1) - 2, 0.98)) + 2)
         self.axes_ = _axes(rows, self.axes)
         seen = rows @ self.axes_
         first = np.cumsum([0, *(len(mine) for mine in references)])

@@ -85,6 +85,7 @@ class Writer(Generator):
     def generate(self, views: Any) -> np.ndarray:
         """`(n,)` captions. Views that were not fitted are not looked at; a ChiasmError where none is there."""
         self.check_fitted()
+        self.check_params()
         views = self._door(views)
         held = self._blocks(views)
         found = np.full(len(views), self.usual_, dtype=object)
@@ -119,20 +120,27 @@ class Writer(Generator):
     def score(self, views: Any, y: Any = None) -> Score:
         """CIDEr-D (the float), ROUGE-L and BLEU-4 with 95 % intervals; document frequencies are the training captions'.
 
+        Rows without a caption are left out and counted (`uncaptioned`); things with nothing to see count (`unseen`).
+
         Args:
             views: rows that were not learned from. y: n captions, None where absent; of a thing in several rows each
                 is one reference.
         """
         views = checked(views, self.widths_)
-        rows, references = captioned(views, captions_of(y, len(views)))
+        texts = captions_of(y, len(views))
+        rows, references = captioned(views, texts)
         if not len(rows):
             raise ChiasmError(f"wanted rows with captions to score, got {len(views)} without.")
-        told = list(self.generate(things_of(views, rows)))
+        whole = things_of(views, rows)
+        told, held = list(self.generate(whole)), self._blocks(whole)
+        seen = presence(held, list(held), len(rows)).any(axis=1) if held else np.zeros(len(rows), bool)
         draws = Draws(views.clusters[rows], seed=self.seed)
         counts = bleu_counts(told, references)
         found = cider(told, references, frequencies(self.references_))
         table = {
             "things": len(rows),
+            "uncaptioned": sum(text is None for text in texts),
+            "unseen": int((~seen).sum()),
             "CIDEr-D": interval_of(*draws.mean(found)),
             "ROUGE-L": interval_of(*draws.mean(rouge(told, references))),
             "BLEU-4": interval_of(*draws.repeated(lambda some: bleu(counts[some]))),

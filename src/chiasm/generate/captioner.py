@@ -16,6 +16,7 @@ from chiasm.generate._looks import Look, Looks, chosen, repeated
 from chiasm.generate._risk import Risk
 from chiasm.generate._writer import Known, Writer
 from chiasm.stats.blocks import Blocks, restrict
+from chiasm.stats.captions import words
 from chiasm.stats.references import captioned, captions_of, things_of
 
 __all__ = ["Captioner"]
@@ -79,6 +80,22 @@ class Captioner(Writer):
         self.forbidden = forbidden
         self.seed = seed
         self.device = device
+
+    def check_params(self) -> None:
+        """Raise a ChiasmError for values that are not allowed, and for wishes that no caption can keep."""
+        super().check_params()
+        for name in ("forced", "forbidden"):
+            for one in getattr(self, name):
+                if not words(one):
+                    raise ChiasmError(
+                        f"{name}: wanted words or phrases, got {one!r}, which holds no word: leave it out."
+                    )
+        wishes = Wishes.of(self.forced, self.forbidden)
+        for told, one in zip(self.forced, wishes.forced, strict=True):
+            if wishes.broken(one):
+                raise ChiasmError(
+                    f"wanted wishes that a caption can keep, got {told!r} forced, with a forbidden one in it: drop one."
+                )
 
     def _learn(self, known: Known) -> None:
         n = len(known.references)

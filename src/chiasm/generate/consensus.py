@@ -9,6 +9,7 @@ import numpy as np
 
 from chiasm.allowed import COUNT
 from chiasm.generate._seen import Seen
+from chiasm.generate._weights import weighed
 from chiasm.generate._writer import Known, Writer
 from chiasm.stats.blocks import Blocks
 from chiasm.stats.ngrams import Ngrams
@@ -22,6 +23,8 @@ JUDGED = 300
 
 class Consensus(Writer):
     """The k things whose views are most alike; of their captions the one with the highest mean CIDEr to the others.
+
+    How much each of several views counts is chosen by the captions of training things that are held out.
 
     By metrics many generators of its day were no better. `mbr` weighs what `consensus` counts, and is
     (docs/generate.md).
@@ -53,7 +56,7 @@ class Consensus(Writer):
 
     def _learn(self, known: Known) -> None:
         n = len(known.references)
-        self.seen_ = Seen().fit(known.held)
+        self.seen_ = weighed(known, self.seed)
         self.rows_ = self.seen_.rows(known.held, n)
         if self.k is not None:
             self.chosen_ = {"k": self.k}

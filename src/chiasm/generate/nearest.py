@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from chiasm.generate._seen import Seen
+from chiasm.generate._weights import weighed
 from chiasm.generate._writer import Known, Writer
 from chiasm.stats.blocks import Blocks
 
@@ -15,6 +16,8 @@ __all__ = ["Nearest"]
 
 class Nearest(Writer):
     """The first caption of the thing whose views have the highest cosines with a row's.
+
+    How much each of several views counts is chosen by the captions of training things that are held out.
 
     Choose it as a baseline, or where a caption must be one that a person wrote of one picture; `consensus` and `mbr`
     are right more often (docs/generate.md).
@@ -35,7 +38,7 @@ class Nearest(Writer):
         self.seed = seed
 
     def _learn(self, known: Known) -> None:
-        self.seen_ = Seen().fit(known.held)
+        self.seen_ = weighed(known, self.seed)
         self.rows_ = self.seen_.rows(known.held, len(known.references))
 
     def _write(self, held: Blocks, n: int) -> Sequence[str]:
