@@ -92,11 +92,38 @@ def test_captions_may_be_absent_on_some_rows():
     assert model.score(some[some.split == "test"]).table["things"] == 54
 
 
+def test_the_score_counts_rows_without_a_caption_and_things_with_nothing_to_see():
+    views, texts = rows()
+    test = views[views.split == "test"]
+    columns = {}
+    for name, lost in (("scan", 3), ("record", 1)):
+        index = np.where(np.arange(80) < lost, -1, test[name].index)
+        columns[name] = Column("vector", test[name].items, index)
+    columns["said"] = Column.from_cells("text", [None if i >= 75 else text for i, text in enumerate(texts[-80:])])
+    score = Caption(encoders={"text": "hashed_text"}).fit(views).score(Views(columns, test.ids))
+    assert (score.table["things"], score.table["uncaptioned"], score.table["unseen"]) == (75, 5, 1)
+    assert score.table["absent"] == {"scan": 3, "record": 1}
+    assert "5 rows without a caption are left out" in str(score)
+    assert "3 of the things have no scan" in str(score)
+    assert "1 have nothing to see" in str(score)
+
+
+def test_a_score_of_rows_that_all_say_the_same_lacks_the_consistency_alone(fitted):
+    model, views, texts = fitted
+    test = views[views.split == "test"]
+    same = test.replace({**test.columns, "said": Column.from_cells("text", [texts[0]] * len(test))})
+    table = model.score(same).table
+    assert "no aligner to judge by" in table["consistency"]["skipped"]
+    assert table["things"] == 80
+
+
 def test_which_view_is_made_must_be_plain():
     views, _ = rows()
     two = views.replace({**views.columns, "more": views["said"]})
     with pytest.raises(ChiasmError, match="wanted one view of texts, the captions, got 2: said, more"):
         Caption().fit(two)
+    with pytest.raises(ChiasmError, match=r"got none: read their column as texts \(text='COL'\)"):
+        Caption().fit(views.replace({"scan": views["scan"], "record": views["record"]}))
     with pytest.raises(ChiasmError, match="wanted a view of texts as captions, got 'scan'"):
         Caption(to="scan").fit(views)
     with pytest.raises(ChiasmError, match="wanted a view to caption beside 'said'"):

@@ -17,6 +17,7 @@ _OTHER = {"space": "model", "path": "to"}
 _PAIR = r"""(?:'[^']*'|"[^"]*"): (?:'[^']*'|"[^"]*")"""
 _PAIRS = re.compile(rf"\b(where|columns)=\{{({_PAIR}(?:, {_PAIR})*)\}}")
 _GIVEN = re.compile(rf"""(?<![\w.'])({"|".join(_NAMES)})=(?:'([^']*)'|"([^"]*)"|([A-Z]+)\b|True\b)""")
+_CAPTIONS = re.compile(r"\bCaption\(to='([^']*)'\)")
 _PLAIN = re.compile(r"[\w@%+=:,./-]+")
 
 
@@ -27,6 +28,8 @@ def flags(sentence: str) -> str:
     'say which view to answer with (--to VIEW), or insist with --allow-train (--where split=test).'
     >>> flags("Say which of these holds what (columns={'text': 'COL'}).")
     'Say which of these holds what (--column text=COL).'
+    >>> flags("Say which it is, Caption(to='NAME').")
+    'Say which it is, --caption NAME.'
     """
 
     def option(found: re.Match[str]) -> str:
@@ -37,6 +40,7 @@ def flags(sentence: str) -> str:
         held = ast.literal_eval("{" + found[2] + "}")
         return " ".join(f"--{found[1].removesuffix('s')} {typed(f'{k}={v}')}" for k, v in held.items())
 
+    sentence = _CAPTIONS.sub(lambda found: f"--caption {typed(found[1])}", sentence)
     return _PAIRS.sub(pairs, _GIVEN.sub(option, sentence))
 
 

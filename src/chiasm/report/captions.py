@@ -26,6 +26,7 @@ def lines(table: Mapping[str, Any]) -> list[str]:
         f"captions of {table['things']} things ({table['split']}) beside {table['references']} that people wrote; "
         "points, with 95 % intervals",
         f"document frequencies of CIDEr-D: {table['document frequencies']} training things",
+        *_lacking(table),
         "",
         *_methods(table["methods"]),
     ]
@@ -42,6 +43,15 @@ def lines(table: Mapping[str, Any]) -> list[str]:
             if name in judged
         ]
     found += ["", *(f"{one['id']}: {one['caption']}  (a person: {one['reference']})" for one in table["examples"])]
+    return found
+
+
+def _lacking(table: Mapping[str, Any]) -> list[str]:
+    """What is left out, and what is scored though something of it is absent."""
+    found = [f"{table['uncaptioned']} rows without a caption are left out"] if table["uncaptioned"] else []
+    found += [f"{count} of the things have no {name}" for name, count in table["absent"].items()]
+    if table["unseen"]:
+        found.append(f"{table['unseen']} have nothing to see and get the most usual training caption: they count too")
     return found
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from chiasm import registry
+from chiasm.errors import ChiasmError
 from chiasm.stats.ranking import ranks
 from chiasm.stats.resample import Draws, interval_of
 from chiasm.views import ABSENT, Column, Views, normalize
@@ -40,7 +41,11 @@ def consistency(whole: Views, spoken: Mapping[str, np.ndarray], clusters: np.nda
         learn, held = there[fold[there] != number], there[fold[there] == number]
         if not len(held):
             continue
-        aligner = registry.fit(registry.make("align", "auto", seed=seed), _paired(whole, view, spoken["people"], learn))
+        try:
+            pairs = _paired(whole, view, spoken["people"], learn)
+            aligner = registry.fit(registry.make("align", "auto", seed=seed), pairs)
+        except ChiasmError as error:
+            return {"skipped": f"no aligner to judge by can be learned: {error}"}
         for name, vectors in spoken.items():
             space = aligner.transform(_paired(whole, view, vectors, held))
             said, seen = (normalize(np.asarray(space[one].items)) for one in ("said", "seen"))

@@ -141,24 +141,32 @@ class Caption(KnownRows):
         with paired differences. Document frequencies are those of the training captions. `consistency`: whether a
         thing is found by its caption among those scored, by an aligner that learned from other scored rows, in folds.
 
-        Raises a ChiasmError for rows without captions, and when rows that the model was fitted on are among them,
+        Rows without a caption are left out and counted (`uncaptioned`); things that lack views (`absent`, by view) or
+        have none (`unseen`) are among those scored.
+
+        Raises a ChiasmError where no row has a caption, and when rows that the model was fitted on are among them,
         unless `allow_train`.
         """
         self.check_fitted()
         views = self._views(views)
         if self.to_ not in views.columns:
             raise ChiasmError(f"wanted captions to score by, got no view {self.to_!r}: name their column.")
-        rows, references = captioned(views, captions_of(_told(views, self.to_), len(views)))
+        texts = captions_of(_told(views, self.to_), len(views))
+        rows, references = captioned(views, texts)
         if not len(rows):
             raise ChiasmError(f"wanted rows with captions to score, got {len(views)} without.")
         encoded, report = self._encode(views, progress)
         mine = self._learned_from(encoded, allow_train)
         whole, clusters = things_of(self._sources(encoded), rows), views.clusters[rows]
         told = self._told_all(whole)
+        seen = np.array([whole.present(name) for name in whole.names])
         table: dict[str, Any] = {
             "task": "caption",
             "things": len(rows),
             "references": sum(map(len, references)),
+            "uncaptioned": sum(text is None for text in texts),
+            "unseen": int((~seen.any(axis=0)).sum()),
+            "absent": {name: int((~one).sum()) for name, one in zip(whole.names, seen, strict=True) if not one.all()},
             "split": split,
             "to": self.to_,
             "document frequencies": len(self.generator_.references_),
@@ -227,7 +235,8 @@ class Caption(KnownRows):
             raise ChiasmError(f"wanted a view of texts as captions, got {self.to!r}, which is not one.")
         if self.to is None and len(texts) != 1:
             got = f"{len(texts)}: {', '.join(texts)}" if texts else "none"
-            raise ChiasmError(f"wanted one view of texts, the captions, got {got}: say which view it is (to='NAME').")
+            advice = "say which it is, Caption(to='NAME')" if texts else "read their column as texts (text='COL')"
+            raise ChiasmError(f"wanted one view of texts, the captions, got {got}: {advice}.")
         if len(views.columns) < 2:
             raise ChiasmError(f"wanted a view to caption beside {texts[0]!r}, got none.")
         return self.to or texts[0]
