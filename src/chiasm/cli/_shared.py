@@ -149,6 +149,7 @@ def source_of(options: Mapping[str, Any]) -> Source:
         label=list(label) if isinstance(label, tuple) else label,
         group=options["group"],
         encoding=options["encoding"],
+        answers=options.get("answers", False),
     )
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from chiasm.checks import is_missing, odd_ids, odd_labels, shown, some
+from chiasm.column import missing
 from chiasm.data.notes import Noted
 from chiasm.media.images import Note
 
@@ -33,8 +34,16 @@ def check_groups(groups: Sequence[str], column: str) -> list[Noted]:
     return [(column, "", Note("no_group", message))]
 
 
-def check_labels(labels: Iterable[Any], column: str) -> list[Noted]:
-    """Notes on labels as `chiasm.checks.odd_labels` finds them."""
+def check_labels(labels: Iterable[Any], column: str, *, answers: bool = False) -> list[Noted]:
+    """Notes on labels as `chiasm.checks.odd_labels` finds them.
+
+    Args:
+        answers: they are answers to questions, which are one whatever their case, and may be words for nothing.
+    """
+    if answers:
+        one_way = [" ".join(str(label).casefold().split()).rstrip(" .") for label in labels if not missing(label)]
+        found = odd_labels(one_way, column)
+        return [(column, "", Note(code, message)) for code, message in found if code != "nothing"]
     return [(column, "", Note(code, message)) for code, message in odd_labels(labels, column)]
 
 

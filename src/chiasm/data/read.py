@@ -52,6 +52,7 @@ def read(
     root: str | os.PathLike[str] | None = None,
     encoding: str = "utf-8",
     partial: bool = False,
+    answers: bool = False,
 ) -> Views:
     """Views from a table (csv, tsv, jsonl, json, Parquet, npy), a folder of pictures, sounds or videos, or a DataFrame.
 
@@ -87,6 +88,7 @@ def read(
             it holds `data`, what is not there is looked for beside `data` too.
         encoding: of text files (Chinese ones are often "gb18030"): a table that is not is refused, a caption told.
         partial: a column of which nothing can be used is told and absent, as long as another one is there.
+        answers: labels are answers to questions (`ask`): whatever their case they are one, and "none" is one too.
 
     Raises a ChiasmError for a wrong column, mixed types, and a column of paths none of which leads to a file. A cell
     that names no file that may be read (a URL, a path out of the root) is told and absent.
@@ -172,7 +174,7 @@ def read(
         several = [{c: plain(cells[c][r]) or None for c in labels} for r in rows]
         facts["label"] = np.array([json.dumps(one, ensure_ascii=False) for one in several], dtype=object)
     for one in labels:
-        notes += check_labels([v if isinstance(v, int | float) else plain(v) for v in cells[one]], one)
+        notes += check_labels([v if isinstance(v, int | float) else plain(v) for v in cells[one]], one, answers=answers)
     if grouped:
         notes += check_groups([plain(value) for value in cells[grouped]], grouped)
         of_group = ["" if is_missing(value) else plain(value) for value in cells[grouped]]

@@ -47,7 +47,7 @@ class Source(Part):
     Args:
         text, image, audio, video, vector, number, category, date: columns, as `chiasm.data.read.read` takes them.
         id, split, group: a column each. label: a column, or several.
-        encoding: of text files.
+        encoding: of text files. answers: labels are answers to questions, as `read` takes it.
 
     >>> import tempfile
     >>> file = Path(tempfile.mkdtemp()) / "t.csv"
@@ -75,6 +75,7 @@ class Source(Part):
         group: str | None = None,
         encoding: str = "utf-8",
         date: Names = None,
+        answers: bool = False,
     ):
         self.text = text
         self.image = image
@@ -88,7 +89,7 @@ class Source(Part):
         self.label = label
         self.group = group
         self.encoding = encoding
-        self.date = date
+        self.date, self.answers = date, answers
 
     @classmethod
     def of(cls, part: Any) -> Source:
@@ -150,7 +151,7 @@ class Source(Part):
                 message = f"{data} has no column {facts[kind][0]!r}: its rows are without {_WITHOUT[kind]}"
                 told.append((facts[kind][0], "", Note("no_column", message)))
         options["label"] = facts["label"][0] if isinstance(self.label, str) else facts["label"]
-        return _tell(read(data, root=root, where=where, encoding=encoding, **options), told)
+        return _tell(read(data, root=root, where=where, encoding=encoding, answers=self.answers, **options), told)
 
     def read_present(
         self,
@@ -233,8 +234,7 @@ class Source(Part):
         if kind and place.is_file():
             raise other_kind(place, view, modality, kind)
         cells = read_table(data, encoding, [*self._named, column or view], root).cells
-        # Another table may lack the ids: its paths or rows name the hits.
-        id_ = self.id if self.id and composed(self.id) in cells else None
+        id_ = self.id if self.id and composed(self.id) in cells else None  # else its paths or rows name the hits
         options: dict[str, Any] = {"number": self.number, "category": self.category, "date": self.date}
         if modality != "record":
             name = composed(column or names_of(getattr(self, modality)).get(composed(view), view))
