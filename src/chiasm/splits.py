@@ -153,7 +153,8 @@ class Leaks:
         """The sentence to refuse with, or an empty string."""
         if self.ids:
             return (
-                f"{self.ids} ids stand in more than one split: give rows of one thing one split, or allow_leaks=True."
+                f"{self.ids} ids stand in more than one split: give rows of one thing one split, name another column "
+                "of what rows are about (id='COL'), or allow_leaks=True."
             )
         if self.groups:
             return f"{self.groups} groups stand in more than one split: give each one split, or allow_leaks=True."

@@ -82,6 +82,8 @@ class KnownRows(Part):
     """The splits whose rows are learned from."""
     partial: ClassVar[bool] = True
     """Whether a row that lacks views is known again by those that it has."""
+    repeats: ClassVar[bool] = False
+    """Whether other rows may well hold the item alone (a question): a row that lacks views needs a known id too."""
 
     encoding_: Encoding
     views_: dict[str, str]
@@ -181,13 +183,28 @@ class KnownRows(Part):
         fitted = set(self.fitted_.view("V16").ravel().tolist())
         mine = np.array([digest in fitted for digest in row_digests(encoded, partial=self.partial)])
         if self.allow_leaks:  # who let equal rows stand in two splits is refused the training rows themselves only
-            mine &= np.isin(strings(encoded.ids), self.ids_[np.isin(self.splits_, self.learns)])
+            mine &= self._known_ids(encoded)
+        elif self.repeats:
+            mine &= self.whole(encoded) | self._known_ids(encoded)
         if mine.any() and not allow:
+            where = " (where={'split': 'test'})" if "test" in self.splits_ else ""
             raise ChiasmError(
-                f"{mine.sum()} of the {len(encoded)} rows are rows that the model was fitted on: score other rows "
-                "(where={'split': 'test'}), or insist with allow_train=True."
+                f"{mine.sum()} of the {len(encoded)} rows are rows that the model was fitted on: score other rows"
+                f"{where}, or insist with allow_train=True."
             )
         return int(mine.sum())
+
+    def _known_ids(self, encoded: Views) -> np.ndarray:
+        """`(n,)` the rows of ids that were learned from."""
+        mask: np.ndarray = np.isin(strings(encoded.ids), self.ids_[np.isin(self.splits_, self.learns)])
+        return mask
+
+    def whole(self, views: Views) -> np.ndarray:
+        """`(n,)` the rows that hold every fitted view."""
+        mask = np.ones(len(views), dtype=bool)
+        for name in self.views_:
+            mask &= views.present(name) if name in views.columns else False
+        return mask
 
     def _tainted(self, encoded: Views) -> np.ndarray:
         """`(n,)` the rows that share an item, or nearly, with rows that were learned from, as found by `fit`."""

@@ -54,6 +54,8 @@ def to_score(task: Any, views: Views, *, allow_train: bool = False) -> Chosen:
     learned = ~np.isin(split, ["", "test"])
     if not views.has_ids or (split == "").any():
         equal = _equal(task, views)
+        if equal is not None and task.repeats:
+            equal &= learned | task.whole(views)
         if not views.has_ids and equal is not None and not (equal & learned).any():  # the numbers of another table
             split[:] = ""
         learned = ~np.isin(split, ["", "test"])
