@@ -68,6 +68,9 @@ class Fitted:
     """What was done, as plain values."""
     as_json: bool
     started: float
+    data: str
+    root: str | None
+    """Where its paths were said to lie."""
 
     @property
     def counts(self) -> dict[str, int]:
@@ -92,7 +95,8 @@ class Fitted:
         if self.as_json:
             echo_json({**self.done, **facts, "seconds": round(time.monotonic() - self.started, 2)})
             return
-        for line in lines + [f"next: {command_line(*words)}" for words in following]:
+        rooted = [words + ["--root", self.root] * bool(self.root and self.data in words) for words in following]
+        for line in lines + [f"next: {command_line(*words)}" for words in rooted]:
             click.echo(line)
 
 
@@ -129,7 +133,7 @@ def fit(
     model.fit(views, progress=progress(), **(during or {}))
     model.source_ = source
     done = _save(model, folder, views, options["write_split"])
-    return Fitted(model, views, folder, done, options["as_json"], started)
+    return Fitted(model, views, folder, done, options["as_json"], started, data, options["root"])
 
 
 def _save(model: Any, folder: Path, views: Views, write_split: str | None) -> dict[str, Any]:
