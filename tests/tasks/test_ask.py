@@ -9,6 +9,7 @@ from PIL import Image
 import chiasm
 from chiasm import ChiasmError
 from chiasm.cli import main
+from chiasm.errors import ChiasmWarning
 from chiasm.tasks._ask.kinds import kind_of, plain
 from chiasm.tasks.ask import Ask
 from chiasm.views import Column, Views
@@ -253,3 +254,125 @@ def test_the_command_line_fits_scores_and_answers_one_picture(drawn, tmp_path, c
     with pytest.raises(SystemExit):
         main(["answer", model, photo, "--question", " "])
     assert "wanted questions that are not empty" in capsys.readouterr().err
+
+
+def test_a_bare_text_and_what_is_no_text_are_no_list(fitted, drawn):
+    rows = {"question": ["is it red"]}
+    with pytest.raises(ChiasmError, match="got the text 'yes' alone: put it in a list"):
+        fitted.answer(rows, choices="yes")
+    with pytest.raises(ChiasmError, match="wanted choices that are texts, got None"):
+        fitted.answer(rows, choices=["yes", None])
+    with pytest.raises(ChiasmError, match="got the text 'is it red' alone"):
+        fitted.about({"picture": [str(drawn[1] / "0.png")]}, "is it red")
+
+
+def test_questions_that_are_their_own_answers_are_refused(drawn):
+    views = drawn[0]
+    questions = [views["question"].items[i] for i in views["question"].index]
+    with pytest.raises(ChiasmError, match="the text of view 'question' as its answer"):
+        Ask(ENCODERS).fit(views, [one.upper() for one in questions])
+
+
+@pytest.fixture(scope="module")
+def holed(drawn):
+    """A model of rows of which some in train and some in test lack their picture: (Views, model)."""
+    views = drawn[0]
+    lost = np.isin(np.arange(len(views)), [0, 3, 7, 323, 327])  # questions that stand in train without picture too
+    picture = views["picture"].at(np.where(lost, -1, views["picture"].index))
+    views = views.replace({"question": views["question"], "picture": picture})
+    return views, Ask(ENCODERS).fit(views)
+
+
+def test_a_test_row_of_a_repeated_question_alone_is_scored_and_a_training_row_of_one_is_not(holed):
+    views, model = holed
+    test = views[views.split == "test"]
+    table = model.score(test).table
+    assert table["rows"] == 80
+    assert table["leaks"]["fitted_rows"] == 0
+    with pytest.raises(ChiasmError, match=r"2 of the 2 rows are rows that the model was fitted on"):
+        model.score(views[np.array([3, 7])])
+    renamed = Views(views.columns, np.arange(len(views)) + 1000, views.facts)
+    with pytest.raises(ChiasmError, match="1 of the 1 rows"):  # a whole row is known by what it holds
+        model.score(renamed[np.array([1])])
+    assert len(model.to_score(Views(renamed.columns, renamed.ids, {"label": views.label})).rows) == 83
+
+
+def test_pictures_that_stand_in_train_and_test_are_told_by_fit(drawn):
+    views = drawn[0]
+    place = np.arange(len(views))
+    split = np.where((place % 4 == 3) & (place < 80), "test", "train").astype(object)
+    asked = [f"{one} {place}" for place, one in enumerate(_questions(views))]
+    shared = Views({**views.columns, "question": Column("text", asked)}, views.ids, {**views.facts, "split": split})
+    model = Ask(ENCODERS).fit(shared)
+    assert model.leaks_["equal"]["picture"] == 20
+    assert len(model.tainted_) == 20
+
+
+def _questions(views):
+    return [views["question"].items[i] for i in views["question"].index]
+
+
+def test_a_picture_that_is_not_there_is_told(fitted, drawn):
+    asked = {"question": ["what color is it"], "picture": [str(drawn[1] / "none.png")]}
+    with pytest.warns(ChiasmWarning, match="view 'picture': 1 not there"):
+        fitted.answer(asked)
+
+
+def test_advice_names_no_split_that_is_not_there(drawn):
+    views = drawn[0][drawn[0].split == "train"]
+    model = Ask(ENCODERS).fit(views)
+    with pytest.raises(ChiasmError, match="score other rows, or insist"):
+        model.score(views)
+
+
+def test_the_spelling_of_answers_is_not_told_where_it_makes_no_difference(drawn, tmp_path, capsys):
+    lines = (drawn[1] / "questions.jsonl").read_text(encoding="utf-8").splitlines()
+    rows = [json.loads(line) for line in lines]
+    for i, row in enumerate(rows):
+        row["answer"] = {"Yes": "yes" if i % 8 < 4 else "Yes", "1": "None"}.get(row["answer"], row["answer"])
+    rows[5]["answer"] = None
+    table = tmp_path / "q.jsonl"
+    table.write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+    columns = ["--text", "question", "--image", "picture=path", "--label", "answer", "--split", "split"]
+    encoders = ["--encoder", "question=bow_text", "--encoder", "picture=pixel_image"]
+    model = str(tmp_path / "q.chiasm")
+    main(["fit", "ask", str(table), *columns, *encoders, "--root", str(drawn[1]), "--to", model])
+    out, told = capsys.readouterr()
+    assert "spelled alike" not in told
+    assert "word for nothing" not in told
+    assert "out of fold on the 319 rows learned from (1 without an answer left out)" in out
+    (line,) = [line for line in out.splitlines() if line.startswith("next: ") and " score " in line]
+    assert line.endswith(f"--root {drawn[1]}")
+    main(["score", model, str(table), "--root", str(drawn[1]), "--where", "split=test"])
+    assert "spelled alike" not in capsys.readouterr().err
+    main(["answer", model, "--question", "how many pictures are there", "--json"])
+    assert [row["answer"] for row in json.loads(capsys.readouterr().out)] == ["none"]
+    with pytest.raises(SystemExit):
+        main(["answer", model])
+    assert "Missing argument 'DATA'" in capsys.readouterr().err
+
+
+def test_ids_in_two_splits_are_refused_with_the_name_of_the_option(drawn, tmp_path, capsys):
+    rows = [json.loads(line) for line in (drawn[1] / "questions.jsonl").read_text(encoding="utf-8").splitlines()]
+    rows[0]["split"] = "test"
+    table = tmp_path / "q.jsonl"
+    table.write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+    columns = ["--text", "question", "--image", "picture=path", "--label", "answer", "--split", "split"]
+    with pytest.raises(SystemExit):
+        main(
+            [
+                "fit",
+                "ask",
+                str(table),
+                *columns,
+                "--root",
+                str(drawn[1]),
+                "--encoder",
+                "question=bow_text",
+                "--encoder",
+                "picture=pixel_image",
+                "--to",
+                str(tmp_path / "m.chiasm"),
+            ]
+        )
+    assert "--id COL" in capsys.readouterr().err

@@ -23,7 +23,7 @@ SHOWN = 20
 
 @click.command("answer")
 @click.argument("model")
-@click.argument("data")
+@click.argument("data", required=False)
 @more_data
 @click.option("--question", multiple=True, metavar="TEXT", help="Of an ask model: asked of every row; repeat.")
 @click.option("--choice", multiple=True, metavar="TEXT", help="Of an ask model: an answer to choose among; repeat.")
@@ -31,7 +31,7 @@ SHOWN = 20
 @click.option("--json", "as_json", is_flag=True, help="Print the answers as JSON.")
 def answer_command(
     model: str,
-    data: str,
+    data: str | None,
     question: tuple[str, ...],
     choice: tuple[str, ...],
     to: str | None,
@@ -40,7 +40,8 @@ def answer_command(
 ) -> None:
     """What MODEL says of every row of DATA: a class and its probability, a number, tags, a caption, an answer.
 
-    Columns are read as the model was told at fit; those that DATA lacks are absent, and the others answer.
+    Columns are read as the model was told at fit; those that DATA lacks are absent, and the others answer. An ask model
+    answers a --question without DATA too, by what the question alone tells.
     """
     part = recipe.load(model)
     task = type(part).__name__.lower()
@@ -51,9 +52,13 @@ def answer_command(
         raise ChiasmError(
             f"{model} is a {task} model, it does not answer rows: chiasm {asks} {typed(model)} ... asks it."
         )
-    views = Source.of(part).read_present(data, part.views_, **reading_of(options))
+    source, reading = Source.of(part), reading_of(options)
     if question and isinstance(part, Ask):
-        views = part.about(views, question)
+        views = part.about(None if data is None else source.read_present(data, part.views_, **reading), question)
+    elif data is None:
+        raise click.UsageError("Missing argument 'DATA'.")
+    else:
+        views = source.read_present(data, part.views_, **reading)
     more = {"choices": choice} if choice else {}
     answers = part.answer(views, progress=progress(), **more)
     say_skipped(answers.report)

@@ -110,7 +110,12 @@ _answering(
 @click.option("--label", metavar="COL", required=True, help="The column of answers.")
 @click.option("--fuse", default="tensor", show_default=True, help="The fuser (chiasm list fuse).")
 def ask_command(data: str, **options: Any) -> None:
-    """Learn from DATA to answer questions about pictures: --text question --image path --label answer."""
+    """Learn from DATA to answer questions about pictures: --text question --image path --label answer.
+
+    Rows are about the picture; where the pictures of training rows are asked about in test rows too, say what a row is
+    about: --id COL.
+    """
+    options["answers"] = True
     fitted = fit("ask", data, options, {"fuse": options["fuse"]}, parts=ANSWER_PARTS)
     model, folder, counts = fitted.model, fitted.folder, fitted.counts
     lines = [

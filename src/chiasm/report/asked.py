@@ -44,7 +44,9 @@ def asked(table: Table) -> list[str]:
 
 def out_of_fold(table: Table) -> str:
     """What the picture adds on rows that were learned from, in a sentence."""
-    return f"out of fold on the {table['rows']} rows learned from, pictures apart: {_less(table)}"
+    left = table.get("unlabeled")
+    more = f" ({left} without an answer left out)" if left else ""
+    return f"out of fold on the {table['rows']} rows learned from{more}, pictures apart: {_less(table)}"
 
 
 def _grid(table: Table) -> list[str]:

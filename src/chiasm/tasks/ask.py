@@ -15,11 +15,12 @@ from chiasm.frames import cells
 from chiasm.report.asked import asked
 from chiasm.score import Score
 from chiasm.target import Target
+from chiasm.tasks._ask.given import check_apart, texts_of, warn_of_lost
 from chiasm.tasks._ask.heads import Heads
 from chiasm.tasks._ask.kinds import plain
 from chiasm.tasks._ask.listed import Listed
 from chiasm.tasks._ask.scoring import apart, compared, judged, scored
-from chiasm.tasks._known_rows import KnownRows
+from chiasm.tasks._known_rows import KnownRows, Learned
 from chiasm.tasks._results import Answers
 from chiasm.views import Column, Views, as_views, connected
 
@@ -58,6 +59,7 @@ class Ask(KnownRows):
     """
 
     streams = False
+    repeats = True
     allowed: ClassVar = {**KnownRows.allowed, "route": choice("learned", "none"), "looks": choice("chosen", "always")}
 
     def __init__(
@@ -86,6 +88,7 @@ class Ask(KnownRows):
         an id, a group or a whole row stands in train and test.
         """
         views = _answered(as_views(views), y)
+        check_apart(views)
         if len(views.columns) < 2:
             raise ChiasmError(
                 f"wanted a question and what it is about, got {', '.join(views.names)} alone: name both columns."
@@ -94,15 +97,18 @@ class Ask(KnownRows):
         self.asked_ = (texts or views.names)[0]
         known = np.ones(len(views), bool) if views.split is None else np.isin(views.split, ["train", "val"])
         Target("classes").fit(views.label[known])
-        train = self._learn_rows(views, progress).train
-        train, answers = self._with_answers(train)
+        learned = self._learn_rows(views, progress)
+        shown = [name for name in learned.rows.names if name != self.asked_]
+        shared = self._tell_shared(learned, shown)
+        self.tainted_ = np.unique([*self.tainted_, *shared]).astype(object)
+        train, answers = self._with_answers(learned.train)
         self.heads_ = self._heads().fit(train, answers)
-        shown = [name for name in train.names if name != self.asked_]
         self.alone_ = {
             "question": self._heads().fit(_only(train, [self.asked_]), answers),
             "picture": self._heads().fit(_only(train, shown), answers),
         }
-        self.crossed_ = compared(self.heads_, self.alone_, train, self.seed)
+        unlabeled = int(learned.learn.sum()) - len(train)
+        self.crossed_ = {**compared(self.heads_, self.alone_, train, self.seed), "unlabeled": unlabeled}
         self.commonest_ = max(self.heads_.names_, key=answers.tolist().count)
         self.listed_ = None
         if self.views_[self.asked_] == "text":
@@ -130,15 +136,14 @@ class Ask(KnownRows):
         self.check_fitted()
         given = self._views(views)
         encoded, report = self._encode(given, progress)
+        warn_of_lost(report)
         names, outputs = self.heads_.names_, self.heads_.outputs(encoded)
         if choices is not None:
-            names = [str(one) for one in choices]
+            names = texts_of(choices, "choices", "choices=['red', 'blue']")
             if self.listed_ is None:
                 raise ChiasmError(
                     "wanted questions as texts to choose from a list, got vectors: nothing reads answers."
                 )
-            if not names or not all(map(plain, names)):
-                raise ChiasmError(f"wanted choices that are not empty, got {names}.")
             questions = _dense(encoded[self.asked_])
             outputs = self.listed_.outputs(outputs, self._places(names), self._vectors(names), questions)
         best = outputs.argmax(axis=1)
@@ -216,17 +221,34 @@ class Ask(KnownRows):
     def about(self, views: Any, questions: Sequence[str]) -> Views:
         """Every question asked of every row: rows to `answer`, with the ids of the rows they are about.
 
+        Of no rows (None): the questions alone.
+
         Raises a ChiasmError where questions were given as vectors, or a question is empty.
         """
-        given, questions = self._views(views), list(questions)
         if self.views_[self.asked_] != "text":
             raise ChiasmError("wanted a model that was fitted on questions as texts, got one of vectors: give rows.")
-        if not questions or not all(isinstance(one, str) and one.strip() for one in questions):
-            raise ChiasmError(f"wanted questions that are not empty, got {questions}.")
+        questions = texts_of(questions, "questions", "['is it red?']")
+        if views is None:
+            return Views({self.asked_: Column("text", questions)})
+        given = self._views(views)
         rows = given[np.repeat(np.arange(len(given)), len(questions))]
         column = Column("text", questions, np.tile(np.arange(len(questions)), len(given)))
         kept = {name: rows.columns[name] for name in self._shown(rows)}
         return rows.replace({self.asked_: column, **kept})
+
+    def _tell_shared(self, learned: Learned, shown: Sequence[str]) -> list[str]:
+        """Put into `leaks_` how many held-out rows show what training rows show; the ids of these rows."""
+        found: list[str] = []
+        for name in shown:
+            column = learned.rows[name]
+            if column.modality == "record" or column.digests is None:
+                continue
+            digests = _row_digests(column)
+            here = column.index >= 0
+            same = np.isin(digests, digests[learned.learn & here]) & here & ~learned.learn
+            self.leaks_["equal"][name] = int(same.sum())
+            found += learned.rows.ids[same].astype(str).tolist()
+        return found
 
     def _heads(self) -> Heads:
         return Heads(self.fuse, self.route, self.looks, self.asked_, self.seed)
