@@ -140,7 +140,9 @@ def test_the_library_speaks_of_parameters_and_never_of_options() -> None:
         for one in sentences_of(path)
         if re.search(r"(?<![\w-])--[a-z]{2}", one) and "pip install" not in one
     }
-    assert {place for place, _ in found} <= {"registry.py", "encode/minilm_text.py", "encode/effnet_image.py"}, found
+    packages = {"registry.py", "encode/minilm_text.py", "encode/effnet_image.py"}  # options of pip
+    answers = {"serve/guard.py"}  # who reads it asks a server, which the command line alone starts
+    assert {place for place, _ in found} <= packages | answers, found
 
 
 def test_a_condition_that_no_row_meets_is_said_in_words(tmp_path: Path) -> None:
