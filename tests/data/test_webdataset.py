@@ -57,6 +57,14 @@ def test_a_folder_of_shards_is_read_in_their_order(tmp_path: Path) -> None:
     assert [views["json.caption"].items[i] for i in views["json.caption"].index] == [f"told {i}" for i in range(9)]
 
 
+def test_what_lies_beside_shards_is_told(tmp_path: Path) -> None:
+    shard(tmp_path / "a.tar", samples(4))
+    (tmp_path / "README.md").write_text("x")
+    (tmp_path / ".hidden").write_text("x")
+    with pytest.warns(ChiasmWarning, match=r"2 files of other kinds passed over \(hidden 1, \.md 1\)"):
+        assert len(chiasm.read(tmp_path)) == 4
+
+
 def test_shards_that_count_from_zero_are_not_one_thing(tmp_path: Path) -> None:
     for name in "ab":
         shard(tmp_path / f"{name}.tar", samples(2))

@@ -21,7 +21,7 @@ from chiasm.data.folder import modality_of, read_folder
 from chiasm.data.json_table import json_lines, json_table, nested
 from chiasm.data.notes import Noted
 from chiasm.data.text_file import as_text, checked_encoding
-from chiasm.data.webdataset import is_shard, read_shards, shards_of
+from chiasm.data.webdataset import beside, is_shard, read_shards, shards_of
 from chiasm.errors import ChiasmError
 
 __all__ = ["A_FILE", "TABLES", "Cells", "Table", "modality_of", "read_table", "table"]
@@ -83,6 +83,7 @@ def read_table(
         )
     if shards := [path] if is_shard(path) else shards_of(path):
         cells, notes = read_shards(shards, encoding)
+        notes += beside(path, shards) if path.is_dir() else []
         return Table(cells | nested(cells, [composed(n) for n in named]), path if path.is_dir() else path.parent, notes)
     if path.is_dir():
         cells, notes = read_folder(path, encoding, path if root is None else Path(root), [composed(n) for n in named])

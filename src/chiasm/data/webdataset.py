@@ -19,11 +19,11 @@ from chiasm.data.notes import Noted
 from chiasm.errors import ChiasmError
 from chiasm.media.images import Note
 
-__all__ = ["is_shard", "read_shards", "shards_of"]
+__all__ = ["beside", "is_shard", "read_shards", "shards_of"]
 
 _SUFFIXES = (".tar", ".tar.gz", ".tgz")
 _MOST = 4 << 30
-"""Bytes of all files that are kept, at most: they are held in memory."""
+"""Bytes of all files, at most: what is kept is held in memory."""
 _KINDS = {"txt": "text", "text": "text", "caption": "text", "cls": "class", "npy": "vector", "json": "json"}
 _NUMBER = re.compile(r"\d+")
 
@@ -43,6 +43,12 @@ def shards_of(folder: Path) -> list[Path]:
     if not tars or any(path.is_dir() or modality_of(path.name) for path in lying):
         return []
     return sorted(tars, key=lambda path: _NUMBER.sub(lambda number: number[0].zfill(20), path.name))
+
+
+def beside(folder: Path, shards: Sequence[Path]) -> list[Noted]:
+    """A note on every other file of a folder of shards."""
+    others = sorted(path.name for path in folder.iterdir() if path not in shards)
+    return [("", name, Note("other_kind", "no tar", skipped=True)) for name in others]
 
 
 def read_shards(shards: Sequence[Path], encoding: str = "utf-8") -> tuple[dict[str, list[Any]], list[Noted]]:
@@ -99,13 +105,13 @@ def _files(shard: Path, most: int, notes: list[Noted]) -> Iterator[tuple[str, st
                 field, _, suffix = suffix.rpartition(".")
                 kind = _KINDS.get(suffix.lower()) or modality_of(f"a.{suffix}")
                 hidden = any(part.startswith(".") for part in name.removeprefix("./").split("/"))
+                most -= member.size  # what is passed over is unpacked too
+                if most < 0:
+                    raise ChiasmError(f"{shard.name}: the tars hold over {_MOST >> 30} GiB: read fewer at a time.")
                 if kind is None or not key or hidden or not member.isreg():
                     what = Note("other_kind", "nothing that is read", skipped=True)
                     notes.append(("", f"{shard.name}/{name}", what))
                     continue
-                most -= member.size
-                if most < 0:
-                    raise ChiasmError(f"{shard.name}: the tars hold over {_MOST >> 30} GiB: read fewer at a time.")
                 file = held.extractfile(member)
                 yield f"{folder}/{key}".lstrip("/"), field or kind, kind, name, file.read() if file else b""
     except (tarfile.TarError, zlib.error, EOFError, OSError) as error:

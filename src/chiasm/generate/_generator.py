@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import numpy as np
 
 from chiasm.allowed import DEVICE, SEED
+from chiasm.asked import check_width
+from chiasm.errors import ChiasmError
 from chiasm.part import Part
+from chiasm.stats.blocks import Blocks, blocks
+from chiasm.views import Views
 
 __all__ = ["MAKES", "Generator"]
 
@@ -17,8 +22,8 @@ MAKES = ("texts", "vectors")
 class Generator(Part):
     """Encoded views -> a text a row, or a vector a row: which of the two, `makes` says.
 
-    A file of this folder that makes texts inherits from `Writer` (`_writer.py`), which has the door; one that makes
-    vectors from here. Any view may be absent in any row, in training and later.
+    A file of this folder that makes texts inherits from `Writer` (`_writer.py`), one that makes vectors from
+    `VectorGenerator` (`_vectors.py`). Any view may be absent in any row, in training and later.
     """
 
     makes: ClassVar[str]
@@ -34,6 +39,18 @@ class Generator(Part):
                 in several rows, each row's text is one reference.
         """
         raise NotImplementedError
+
+    def _seen(self, views: Views, widths: Mapping[str, int]) -> Blocks:
+        """What there is of the views that were learned from; a ChiasmError where none is given, or one is too wide."""
+        held = blocks(views, list(widths))
+        if not held:
+            raise ChiasmError(f"wanted some of the views {', '.join(widths)}, got {', '.join(views.names)}.")
+        for name, block in list(held.items()):
+            if not block.present.any():
+                del held[name]  # nothing of it could be read: its width is not known
+            else:
+                check_width(name, views[name], widths[name])
+        return held
 
     def generate(self, views: Any) -> np.ndarray:
         """`(n,)` texts or `(n, d)` float32, a row each; views that were not fitted are not looked at."""

@@ -7,7 +7,7 @@ from typing import Any, ClassVar, NamedTuple, Self
 import numpy as np
 
 from chiasm.allowed import COUNT, DEVICE, SEED
-from chiasm.asked import check_width, features_of, in_order
+from chiasm.asked import features_of, in_order
 from chiasm.errors import ChiasmError
 from chiasm.finite import checked
 from chiasm.generate._generator import Generator
@@ -158,14 +158,7 @@ class VectorGenerator(Generator):
         """`(n, k)` the closed guess, and `(n,)` which rows have a view."""
         self.check_fitted()
         views = in_order(checked(views, self.means_), vars(self).get("features_", {}))
-        held = blocks(views, list(self.means_))
-        if not held:
-            raise ChiasmError(f"wanted some of the views {', '.join(self.means_)}, got {', '.join(views.names)}.")
-        for name, block in list(held.items()):
-            if not block.present.any():
-                del held[name]  # nothing of it could be read: its width is not known
-            else:
-                check_width(name, views[name], len(self.means_[name]))
+        held = self._seen(views, self._widths())
         guess = self._rows(held, len(views)) @ self.weights_
         there = presence(held, list(held) or list(self.means_), len(views))
         return guess.astype(np.float32), np.any(there, axis=1)

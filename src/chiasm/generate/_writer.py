@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from chiasm.asked import check_width, features_of, in_order
+from chiasm.asked import features_of, in_order
 from chiasm.errors import ChiasmError, ChiasmWarning
 from chiasm.finite import checked
 from chiasm.generate._candidates import Candidates
@@ -107,15 +107,7 @@ class Writer(Generator):
         return held
 
     def _blocks(self, views: Views) -> Blocks:
-        held = blocks(views, list(self.widths_))
-        if not held:
-            raise ChiasmError(f"wanted some of the views {', '.join(self.widths_)}, got {', '.join(views.names)}.")
-        for name, block in list(held.items()):
-            if not block.present.any():
-                del held[name]  # nothing of it could be read: its width is not known
-            else:
-                check_width(name, views[name], self.widths_[name])
-        return held
+        return self._seen(views, self.widths_)
 
     def score(self, views: Any, y: Any = None) -> Score:
         """CIDEr-D (the float), ROUGE-L and BLEU-4 with 95 % intervals; document frequencies are the training captions'.

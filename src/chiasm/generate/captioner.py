@@ -44,7 +44,7 @@ class Captioner(Writer):
 
     the weight w, and whether written or known candidates alone are better, chosen on a fifth of the training things,
     as is how long the transformer learns; then everything is learned from all of them. Minutes for thousands of
-    captions; answers need no torch. Choose it where `mbr` repeats itself; `mbr` takes seconds.
+    captions; answers need no torch. Choose it where `mbr` repeats itself; `mbr` is quicker.
 
     Args:
         beam: texts that are followed at a time. axes: principal axes of what is seen; 0: none, a language model.

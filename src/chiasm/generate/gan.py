@@ -24,8 +24,8 @@ class GAN(TrainedVectors):
     squared distance to the true vector, for all epochs: nothing is chosen. `judged` gives f of any vectors, the judge's
     own features; `hidden` those of the maker.
 
-    Choose it to study adversaries. With a thousand rows it loses: its draws have 6 to 10 % more energy score than those
-    of `ridge`, and what it means finds no more true pictures (benchmarks/generate/features.py, docs/generate.md).
+    Choose it to study adversaries. With a thousand rows it loses: its draws have 5 to 10 % more energy score than those
+    of `ridge`, and that it finds more true pictures is not shown (benchmarks/generate/features.py, docs/generate.md).
 
     Args:
         pull: how much the squared distance counts beside the judge. epochs: of training. device: to train on ("auto",

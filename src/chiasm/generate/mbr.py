@@ -16,8 +16,8 @@ class MBR(Writer):
     """The training caption c with the highest sum over things i of w_i(x) CIDEr(c, captions of i).
 
     The weights are those of ridge regression from the views: `consensus` with every thing as a neighbor, some of them
-    counting against. Closed form, a few seconds for thousands of things. Choose it where captions should be a person's
-    own sentences; it says nothing that was never said.
+    counting against. Closed form. Choose it where captions should be a person's own sentences; it says nothing that was
+    never said.
 
     Learned: `risk_`, `chosen_` (`ridge`).
 
