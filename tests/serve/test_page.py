@@ -413,10 +413,28 @@ def test_more_and_less_are_marks_that_can_be_taken_away(tab, server):
     page.keyboard.press("n")
     page.wait_for_selector(f"[aria-label='Remove: not like no. {second}']")
     assert f"more={first}&less={second}" in page.url
-    for _ in range(2):
+    for left in (1, 0):
         page.click(".chip button >> nth=0")
+        until(page, lambda left=left: page.locator(".chip").count() == left)
     one.shows(ids(server, "a red circle"))
     assert page.url.endswith("#q=a+red+circle")
+
+
+def test_marks_set_faster_than_they_are_kept_all_count(tab, server):
+    needs(server, "mark")
+    one = tab()
+    page = one.open("#q=a+green+bar")
+    first, second = one.found()[:2]
+    page.evaluate(
+        """() => [...document.querySelectorAll(".tile .face")].slice(0, 2).forEach((face) => {
+            face.focus();
+            face.dispatchEvent(new KeyboardEvent("keydown", { key: "m", bubbles: true }));
+        })"""
+    )
+    until(page, lambda: f"more={first}%2C{second}" in page.url)
+    for left in (1, 0):  # what is kept counts for whoever asks next
+        page.click(".chip button >> nth=0")
+        until(page, lambda left=left: page.locator(".chip").count() == left)
 
 
 def test_by_keyboard_alone(tab, server):

@@ -13,13 +13,13 @@ const wholes = (names) => names.map(parted).filter(({ start }) => start === unde
 export function more(hit) {
   const name = addressed(hit);
   if (isBlank(now.question)) alone(hit);
-  else mark({ more: [...without(now.question.more, name), name], less: without(now.question.less, name) });
+  else mark(({ more, less }) => ({ more: [...without(more, name), name], less: without(less, name) }));
 }
 
 /** Not like an answer. */
 export function less(hit) {
   const name = addressed(hit);
-  mark({ less: [...without(now.question.less, name), name], more: without(now.question.more, name) });
+  mark(({ more, less }) => ({ less: [...without(less, name), name], more: without(more, name) }));
 }
 
 /** Only what is like an answer, of its kind, whatever was asked before. */
@@ -30,10 +30,17 @@ export function alone(hit) {
 
 /** An item counts no longer, neither way. */
 export function unmark(name) {
-  mark({ more: without(now.question.more, name), less: without(now.question.less, name) });
+  mark(({ more, less }) => ({ more: without(more, name), less: without(less, name) }));
 }
 
-async function mark(changes) {
+let last = Promise.resolve();
+
+// One after another: a mark that is set while the one before it is being kept is added to it, and does not replace it.
+function mark(changed) {
+  last = last.catch(() => {}).then(() => keep(changed(now.question)));
+}
+
+async function keep(changes) {
   const { words, more: wanted, less: unwanted } = { ...now.question, ...changes };
   if (words.trim() && can("mark") && now.what.scopes.includes("write")) {
     // kept before it is asked again: what is kept for the words counts where the question has no marks of its own
