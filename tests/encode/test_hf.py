@@ -358,7 +358,9 @@ def test_the_fingerprint_follows_weights_and_vocabulary_and_nothing_else(own: An
     assert encoder.fingerprint == first  # it still runs what it opened
 
 
-def test_numbers_do_not_depend_on_the_threads_of_torch_and_leave_them_alone(pictures: list[Any]) -> None:
+def test_numbers_depend_on_the_threads_of_torch_in_their_last_bits_at_most_and_leave_them_alone(
+    pictures: list[Any],
+) -> None:
     import torch
 
     before = torch.get_num_threads()
@@ -370,7 +372,7 @@ def test_numbers_do_not_depend_on_the_threads_of_torch_and_leave_them_alone(pict
             assert torch.get_num_threads() == count
     finally:
         torch.set_num_threads(before)
-    np.testing.assert_array_equal(*found)
+    np.testing.assert_allclose(*found, atol=1e-6)  # some processors add up in another order
 
 
 def test_a_saved_encoder_is_its_folder_and_opens_again(tmp_path: Path) -> None:
