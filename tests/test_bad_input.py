@@ -337,6 +337,7 @@ def test_words_that_no_command_line_can_carry_are_answered_by_the_api(toy: Toy, 
     assert np.isfinite(scores).all()
 
 
+@pytest.mark.slow
 def test_training_rows_are_scored_only_when_insisted_on(run: Run, toy: Toy) -> None:
     options = ("score", toy.model, toy.table, "--where", "split=train")
     assert "rows that the model was fitted on" in refusal(run(*options))
@@ -403,6 +404,7 @@ def break_pictures(folder: Path, names: Sequence[str]) -> dict[str, str]:
     return wanted
 
 
+@pytest.mark.slow
 def test_a_thousand_pictures_with_twenty_broken_ones_fit_and_each_is_named(run: Run, tmp_path: Path) -> None:
     pairs = make_pictures(tmp_path, 1000)
     wanted = break_pictures(tmp_path, [name for name, _ in pairs[::50]])

@@ -85,6 +85,7 @@ def test_the_page_tells_what_an_object_without_a_base_has_to_offer():
             assert {"__len__": "a length"}.get(name, f"`{name}") in section
 
 
+@pytest.mark.slow
 def test_an_example_runs_as_its_first_line_says():
     done = subprocess.run([sys.executable, PARTS / "own_index.py"], capture_output=True, text=True, check=True)
     assert "0 broken" in done.stdout

@@ -201,6 +201,7 @@ def test_answers_are_the_models_whatever_views_are_there(task, fuse, tmp_path):
     check_answers(model, done.folder, rows + [{"left": row["left"]} for row in rows] + [{"right": rows[0]["right"]}])
 
 
+@pytest.mark.slow
 def test_words_and_a_picture_are_classified_as_by_the_model(pictures, odd, tmp_path):
     paths, captions = pictures
     kinds = {"caption": "text", "path": "image"}
@@ -241,6 +242,7 @@ def test_names_of_views_that_no_file_may_have_keep_their_files_apart(tmp_path):
     check_equal(model, done.folder, [(row.tolist(), "model", "a b") for row in known["left"][:2, :9]])
 
 
+@pytest.mark.slow
 def test_the_command_line_writes_a_reader_that_prints_what_search_prints(captioned, tmp_path, run):
     captioned.save(tmp_path / "m")
     done = run("export", tmp_path / "m", "--to", tmp_path / "out", "--json")

@@ -198,6 +198,7 @@ def test_a_model_says_what_it_needs_where_the_package_is_not_installed(chiasm_in
     assert "error: no align named 'rand' is here, and this model holds one: install the package" in without.stderr
 
 
+@pytest.mark.slow
 def test_an_encoder_of_texts_serves_by_its_name(chiasm_in):
     fitted = chiasm_in(
         "fit", "retrieve", "t.parquet", "--text", "words", "--vector", "b",
@@ -211,6 +212,7 @@ def test_an_encoder_of_texts_serves_by_its_name(chiasm_in):
 
 
 @pytest.mark.parametrize(("fuse", "right"), [("mean", 0.4), ("nearest", 0.8)])
+@pytest.mark.slow
 def test_a_fuser_with_a_base_or_without_is_fitted_scored_saved_and_loaded(chiasm_in, fuse, right):
     columns = ("--vector", "a", "--vector", "b", "--label", "side", "--fuse", fuse, "--to", fuse)
     fitted = chiasm_in("fit", "classify", "t.parquet", *columns)

@@ -54,6 +54,7 @@ def easy():
     return halves(*planted_pair(300, widths=(20, 12), correlations=(0.98,) * 8), 200)
 
 
+@pytest.mark.slow
 def test_an_mlp_head_finds_pairs_where_linear_cca_cannot():
     train, test = halves(*folded_pair(800), 700)
     assert CCA().fit(train).score(test) < 0.04  # chance is 0.01
@@ -61,6 +62,7 @@ def test_an_mlp_head_finds_pairs_where_linear_cca_cannot():
     assert model.score(test) > 0.3
 
 
+@pytest.mark.slow
 def test_in_as_many_steps_recall_grows_with_the_batch():
     train, test = halves(*planted_pair(900, widths=(40, 30), correlations=(0.95,) * 12), 700)
     found = []
@@ -99,6 +101,7 @@ def test_mixtures_of_pairs_are_pairs_and_a_share_of_one_mixes_nothing():
     assert torch.equal(mix(a[:1], 0.3), a[:1])
 
 
+@pytest.mark.slow
 def test_rows_without_a_partner_help_sotalign_beyond_its_teacher():
     a, b = falling_pair(700)
     pairs = 40
@@ -122,6 +125,7 @@ def test_a_strong_regularizer_keeps_the_neighborhoods_of_a_view():
     assert bent[1] < bent[0] / 2
 
 
+@pytest.mark.slow
 def test_views_that_never_meet_align_through_a_third():
     rng = np.random.default_rng(0)
     z = rng.normal(size=(900, 6))

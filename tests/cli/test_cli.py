@@ -137,6 +137,7 @@ def test_score_json_has_the_promised_shape_and_the_queries_file_agrees(run: Run,
         assert direction["R@10"]["low"] > direction["chance"]["R@10"]  # colors and shapes were learned
 
 
+@pytest.mark.slow
 def test_the_properties_of_the_space_are_printed_and_given_as_json(run: Run, toy: Toy) -> None:
     done = run("score", toy.model, toy.table, "--properties")
     assert done.returncode == 0, done.stderr
@@ -155,6 +156,7 @@ def test_a_recall_beyond_the_gallery_is_null(run: Run, toy: Toy) -> None:
     check_score(table, labelled=True)
 
 
+@pytest.mark.slow
 def test_without_a_label_there_is_no_map_and_a_written_split_reads_back(run: Run, toy: Toy, tmp_path: Path) -> None:
     unlabelled = [*toy.columns[:5], *CHEAP]
     first = answered(

@@ -162,6 +162,7 @@ def test_no_match_is_judged_by_the_pictures_alone(home, model):
     assert made.hits({"text": ['"nothing has this"']}, reject=0.4)[0] == []
 
 
+@pytest.mark.slow
 def test_where_captions_do_not_count_it_is_said(home, model, run):
     made = built(home, model)
     assert made.hits(["Quito on Sunday"]).notes == []

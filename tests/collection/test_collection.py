@@ -361,6 +361,7 @@ def test_whatever_kills_building_and_rebuilding_nothing_is_lost_or_twice(home, m
     assert not list(home.glob(".new-*"))
 
 
+@pytest.mark.slow
 def test_the_command_builds_tells_and_searches(home, model, run):
     def chiasm_(*words, code=0):
         done = run(*map(str, words))

@@ -233,6 +233,7 @@ def test_a_broken_off_grouping_is_finished_at_the_next_look(home: Path, shapes: 
         assert made.duplicates() == whole
 
 
+@pytest.mark.slow
 def test_the_command_lists_groups_and_shows_every_file_when_asked(home: Path, shapes: Path, run: Any) -> None:
     Collection.build(home / "p.index", shapes, home / "Pictures")
     said = run("index", "duplicates", home / "p.index").stdout

@@ -198,6 +198,7 @@ def test_heic_without_its_decoder_has_failed_and_says_what_to_install(
     assert "IMG_1.HEIC" in hits(made)
 
 
+@pytest.mark.slow
 def test_a_folder_in_which_nothing_can_be_searched_says_so(home: Path, shapes: Path, run: Any) -> None:
     empty = home / "empty"
     empty.mkdir()
@@ -219,6 +220,7 @@ def test_a_folder_in_which_nothing_can_be_searched_says_so(home: Path, shapes: P
     assert (done.returncode, "next:" in done.stdout) == (0, True)
 
 
+@pytest.mark.slow
 def test_an_update_tells_what_came_and_what_went(home: Path, shapes: Path, run: Any) -> None:
     folder = home / "Pictures"
     made = built(home, shapes)

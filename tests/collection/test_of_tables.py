@@ -187,6 +187,7 @@ def test_the_table_may_lie_elsewhere_be_gbk_and_name_its_paths_otherwise(home: P
         Collection.build(home / "p.index", shapes, home / "media")
 
 
+@pytest.mark.slow
 def test_the_command_builds_from_a_table(home: Path, shapes: Path, run: Any) -> None:
     done = run("index", "build", shapes, home / "items.csv", "--to", home / "p.index")
     assert f"of {home / 'items.csv'}" in done.stdout, done.stderr

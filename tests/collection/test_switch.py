@@ -307,6 +307,7 @@ def test_captions_and_taught_names_are_found_in_the_new_space_before_the_rest_is
     assert made.verify()["sound"]
 
 
+@pytest.mark.slow
 def test_moments_of_long_sounds_are_mapped_with_their_file(tmp_path):
     import soundfile
 
@@ -349,6 +350,7 @@ def test_a_wrong_sample_is_one_sentence(home, models):
     assert made.switch(models[0]) is None  # its own model: there is nothing to switch
 
 
+@pytest.mark.slow
 def test_the_command_switches_tells_the_loss_and_goes_back(home, models, run):
     built(home, models[0])
     done = run("index", "switch", home / "p.index", models[1], "--sample", "0.4")

@@ -355,6 +355,7 @@ def test_a_place_that_holds_something_else_or_an_index_without_its_catalog_is_no
         Collection.build(home / "p.index", home / "p.chiasm", home / "Pictures")
 
 
+@pytest.mark.slow
 def test_the_command_rebuilds_a_damaged_index_and_a_watch_ends_quietly(home, run):
     pytest.importorskip("watchfiles")
     (home / "p.index" / "catalog.sqlite").write_bytes(b"nonsense" * 999)
@@ -378,6 +379,7 @@ def test_the_command_rebuilds_a_damaged_index_and_a_watch_ends_quietly(home, run
     assert (watch.returncode, out, error.replace("\n", "")) == (0, "", "")
 
 
+@pytest.mark.slow
 def test_a_folder_that_is_away_is_said_and_an_index_follows_it_where_it_went(home, run):
     made = Collection(home / "p.index")
     made.teach("reds", ["0000.png", "0012.png"])
@@ -401,6 +403,7 @@ def test_a_folder_that_is_away_is_said_and_an_index_follows_it_where_it_went(hom
     assert json.loads((home / "p.index" / "about.json").read_text())["folder"] == str(home / "Holidays")
 
 
+@pytest.mark.slow
 def test_verify_names_the_command_that_mends_what_it_found(home, run):
     def told():
         done = run("index", "verify", home / "p.index")

@@ -437,6 +437,7 @@ main(sys.argv[1:])
     assert done.stderr == "error: a plot needs matplotlib, which is not installed: pip install matplotlib.\n"
 
 
+@pytest.mark.slow
 def test_the_command_compares_pictures_and_captions_end_to_end(run, toy, tmp_path):
     words = ["compare", "align", toy.table, "--text", "caption", "--image", "path", "--encoder", "image=pixel_image"]
     words += ["--method", "cca", "--method", "ridge", "--pairs", 40, "--pairs", "all", "--seeds", 2]
@@ -457,6 +458,7 @@ def test_the_command_compares_pictures_and_captions_end_to_end(run, toy, tmp_pat
     assert "the test rows were opened for the first time" in final.stdout
 
 
+@pytest.mark.slow
 def test_the_command_reads_vectors_made_elsewhere_and_keeps_cells_in_the_cache(run, tmp_path, cache):
     a, b = (x.round(4).tolist() for x in planted_pair(120, correlations=(0.95,) * 8))
     rows = [json.dumps({"a": x, "b": y}) for x, y in zip(a, b, strict=True)]

@@ -263,6 +263,7 @@ def test_without_a_split_each_part_has_its_share_of_every_class(diary, tmp_path)
     assert len({tuple(sorted(ids)) for ids in held}) == 3
 
 
+@pytest.mark.slow
 def test_test_rows_decide_nothing_before_final_and_each_look_is_logged(tmp_path):
     clean, poisoned = table(), table()
     for name in "ab":
@@ -317,6 +318,7 @@ def test_a_seed_without_the_figure_is_left_out():
     assert np.isnan(samples).any()  # both draws of a seed may be of the one without
 
 
+@pytest.mark.slow
 def test_a_method_does_not_differ_from_itself_at_all(tmp_path):
     twins = {"one": Concat(), "two": Concat()}
     found = compare_fuse(table(), twins, rows=[50], seeds=3, to=tmp_path).table["differences"]
@@ -327,6 +329,7 @@ def test_a_method_does_not_differ_from_itself_at_all(tmp_path):
     assert same["majority"]["log_loss"]["low"] > 0  # of an error too, more is better
 
 
+@pytest.mark.slow
 def test_what_a_killed_process_computed_is_found(tmp_path):
     code = f"""
 import os, signal
@@ -347,6 +350,7 @@ compare_fuse(table(), CHEAP, rows=[50], seeds=2, to={str(tmp_path)!r}, tell=tell
     assert again.table == found.table
 
 
+@pytest.mark.slow
 def test_other_settings_labels_groups_or_rows_make_other_cells(tmp_path):
     def made(views, part=None):
         return compare_fuse(views, {"m": part or Majority()}, rows=[50], seeds=1, to=tmp_path).made
@@ -490,6 +494,7 @@ def test_the_table_ranks_methods_and_marks_what_is_surely_worse(tmp_path):
 
 
 @pytest.mark.parametrize("rows", [[50], [50, 100, "all"]])
+@pytest.mark.slow
 def test_the_picture_shows_the_judged_figure_of_every_method(rows, tmp_path):
     found = compare_fuse(table(), {"合并": Majority()}, rows=rows, seeds=1, to=tmp_path)
     with warnings.catch_warnings():
@@ -509,6 +514,7 @@ def test_the_numbers_learned_are_counted_in_nested_parts_too():
     assert size(Alone("a", Early()).fit(views))["parameters"] < inner
 
 
+@pytest.mark.slow
 def test_the_command_compares_a_picture_words_and_a_record_end_to_end(run, tmp_path, toy):
     rng = np.random.default_rng(0)
     lines = toy.table.read_text(encoding="utf-8").splitlines()[1:]

@@ -241,6 +241,7 @@ def test_of_a_folder_of_everything_each_file_is_a_row_or_told(tmp_path: Path, fi
     assert len(sentences(views.notes)) <= 8  # one a reason: copies, other kinds, lone texts, unpaired, four of links
 
 
+@pytest.mark.slow
 def test_the_command_line_says_and_keeps_what_was_passed_over(run: Run, tmp_path: Path) -> None:
     make_pictures(tmp_path / "p", 12)
     for i in range(12):

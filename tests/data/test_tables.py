@@ -154,6 +154,7 @@ def test_karpathy_splits_are_read(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("missing", ["restval", None])
+@pytest.mark.slow
 def test_what_says_that_it_is_karpathys_coco_has_his_counts(tmp_path: Path, missing: str | None) -> None:
     counts = {"train": 82_783, "restval": 30_504, "val": 5_000, "test": 5_000}
     images = [

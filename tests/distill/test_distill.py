@@ -230,6 +230,7 @@ def test_a_teacher_that_is_none_is_told_before_the_work():
         SoftLabels(teacher="notes").fit(absent, _few())
 
 
+@pytest.mark.slow
 def test_the_command_teaches_and_says_what_was_foretold(tmp_path):
     rng = np.random.default_rng(0)
     y = rng.integers(0, 2, 240)
@@ -298,6 +299,7 @@ def test_the_forecast_compares_both_on_the_same_rows():
     assert foretold(["notes"], told).startswith("foretold: nothing, too few labeled rows have both notes")
 
 
+@pytest.mark.slow
 def test_teaching_that_did_not_help_is_said_to_be_left_out():
     views = _taught.__wrapped__()
     noise = Column("vector", np.random.default_rng(1).normal(size=(len(views), 6)))

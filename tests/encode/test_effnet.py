@@ -40,6 +40,7 @@ def cosine(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 @pytest.mark.parametrize(("size", "patches"), [(288, 81), (224, 49)])
 @pytest.mark.parametrize("precision", ["float32", "int8"])
+@pytest.mark.slow
 def test_the_mean_of_an_images_patches_is_its_vector(precision: str, size: int, patches: int, tmp_path: Path) -> None:
     path = tmp_path / "照片 一.png"
     Image.fromarray(photographs(1)[0]).save(path)
@@ -129,6 +130,7 @@ def test_a_network_that_cannot_be_made_is_told_with_what_it_needs(
 
 
 @lite2
+@pytest.mark.slow
 def test_the_second_network_gives_what_pytorch_gives() -> None:
     torch = pytest.importorskip("torch")
     from efficientnet_lite_pytorch import EfficientNet

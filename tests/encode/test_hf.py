@@ -448,6 +448,7 @@ def test_a_wrong_pooling_or_tower_is_named() -> None:
         HfImageText(str(_tiny.tiny("clip")), modality="sound").encode(["a"])
 
 
+@pytest.mark.slow
 def test_without_transformers_the_sentence_says_what_to_install() -> None:
     code = (
         "import sys; sys.modules['transformers'] = None\n"

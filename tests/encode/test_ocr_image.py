@@ -45,6 +45,7 @@ def test_the_vector_is_the_text_encoders_of_the_words_that_are_read(signs):
         assert np.array_equal(values, registry.make("encode", name).encode(WORDS))
 
 
+@pytest.mark.slow
 def test_a_picture_without_text_is_skipped_with_a_reason_or_zeros_where_that_was_asked_for(signs):
     values, notes = encoder().attempt(signs)
     assert list(notes) == [4]
@@ -69,6 +70,7 @@ def test_a_picture_that_cannot_be_decoded_is_skipped_whatever_becomes_of_wordles
         assert np.array_equal(values[[0, 3]], encoder().encode([signs[0], signs[1]]))
 
 
+@pytest.mark.slow
 def test_an_item_has_the_same_numbers_alone_and_in_any_company(signs):
     one = encoder()
     whole = one.attempt(signs)[0]

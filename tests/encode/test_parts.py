@@ -166,6 +166,7 @@ def test_pooled_false_is_said_on_the_command_line_and_refused_where_there_are_no
         registry.make("encode", "e5_text").tokens(["a"])
 
 
+@pytest.mark.slow
 def test_a_space_that_is_shared_is_that_of_pooled_vectors() -> None:
     folder = str(_tiny.tiny("clip"))
     assert HfImageText(folder).speaker() is not None

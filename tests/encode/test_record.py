@@ -182,6 +182,7 @@ def test_rows_of_equal_records_are_twins():
     assert twins[0] == twins[1] != twins[2]
 
 
+@pytest.mark.slow
 def test_the_command_line_reads_records_and_keeps_patients_whole(run, tmp_path):
     rng = np.random.default_rng(0)
     rows = [

@@ -303,6 +303,7 @@ def test_a_setting_that_an_encoder_lacks_is_no_part_of_its_folders_name(wanted: 
         Encoding({"t": wanted}).fit(of(sentences(12)))
 
 
+@pytest.mark.slow
 def test_the_command_line_takes_encoders_joined_by_plus(toy: Toy, run: Run, tmp_path: Path, cache: Cache) -> None:
     side = ("--encoder", "text=hashed_text+tfidf_text")
     model = tmp_path / "m.chiasm"

@@ -29,6 +29,7 @@ def films(tmp_path_factory):
     return Views({"clip": Column("video", files)}, facts={"label": np.array(labels, dtype=object)})
 
 
+@pytest.mark.slow
 def test_a_video_answers_by_its_sound_where_it_has_one(films):
     model = Classify(fuse="early").fit(films)
     assert set(model.views_) == {"clip", "clip.motion", "clip.sound"}
@@ -67,6 +68,7 @@ def test_a_fuser_of_time_is_told_the_steps_of_the_encoders(films):
     assert model.alone_["motion"].steps_ == {}
 
 
+@pytest.mark.slow
 def test_an_aligner_over_time_reads_the_steps_off_the_columns(tmp_path):
     rng = np.random.default_rng(0)
     files = []

@@ -94,6 +94,7 @@ def test_a_score_that_looks_at_the_whole_picture_alike_has_no_region():
     assert "random ones of equal area" in told["withheld"]
 
 
+@pytest.mark.slow
 def test_of_scores_that_are_noise_one_in_ten_at_most_is_told():
     told = []
     for i in range(60):

@@ -87,6 +87,7 @@ def copied(fused, views, rows):
     return part
 
 
+@pytest.mark.slow
 def test_labels_dealt_at_random_stay_at_chance_in_and_out_of_fold():
     rng = np.random.default_rng(0)
     views, _ = planted(300, seed=2)
@@ -132,6 +133,7 @@ def test_a_shared_space_helps_where_views_move_most_in_what_does_not_matter():
     assert aligned.score(test, truth) > Early().fit(train, y).score(test, truth) + 0.05
 
 
+@pytest.mark.slow
 def test_a_view_replaced_by_noise_loses_weight_and_the_answers_get_worse(easy):
     train, y, test, truth = easy
     static = np.random.default_rng(3)
@@ -141,6 +143,7 @@ def test_a_view_replaced_by_noise_loses_weight_and_the_answers_get_worse(easy):
     assert blind.weights_["b"] < 0.7 * fused.weights_["b"]
 
 
+@pytest.mark.slow
 def test_weights_are_told_by_view_whatever_the_fuser_sees(easy, monkeypatch):
     monkeypatch.setattr(_trained.TrainedFuser, "_epochs", 2)
     train, y, test, _ = easy

@@ -122,6 +122,7 @@ def test_views_beyond_five_answer_in_any_company():
     assert right[2] > 0.85
 
 
+@pytest.mark.slow
 def test_weights_sum_to_one_and_a_noise_view_loses_its_own():
     views, y = planted(400)
     noised = {**views, "b": np.random.default_rng(7).normal(size=(400, 60)).astype(np.float32)}
@@ -132,6 +133,7 @@ def test_weights_sum_to_one_and_a_noise_view_loses_its_own():
         assert np.mean([weights["b"] for weights in bad]) < 0.6 * good["b"]
 
 
+@pytest.mark.slow
 def test_bilinear_finds_what_two_views_say_only_together_and_linear_early_cannot():
     rng = np.random.default_rng(0)
     a, b = rng.normal(size=(2, 900, 2))

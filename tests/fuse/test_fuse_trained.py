@@ -59,6 +59,7 @@ def share(gone, n, seed=0):
 
 
 @pytest.mark.parametrize("part", PARTS)
+@pytest.mark.slow
 def test_row_weights_follow_noise_planted_in_single_rows_of_one_view(part):
     train, y, _ = planted(500, broken=0.4)
     test, truth, noise = planted(400, seed=1, broken=0.4)
@@ -104,6 +105,7 @@ def test_a_row_without_any_view_is_answered_by_the_prior(fitted, easy):
     np.testing.assert_allclose(fitted.predict_proba(nothing), np.tile(fitted.prior_, (200, 1)))
 
 
+@pytest.mark.slow
 def test_a_view_alone_is_answered_about_as_well_as_by_a_model_of_that_view_alone():
     views, y, _ = planted(700, seed=4)
     train, test = some(views, slice(400)), some(views, slice(400, None))
@@ -208,6 +210,7 @@ def test_out_of_fold_answers_are_neither_fitted_ones_nor_far_from_those_to_new_r
     assert abs(right - float(fitted.score(test, truth))) < 0.06
 
 
+@pytest.mark.slow
 def test_the_order_of_the_views_changes_no_more_than_another_seed_does(easy, fitted):
     train, y, test, truth = easy
     turned = type(fitted)().fit(dict(reversed(train.items())), y)
@@ -218,6 +221,7 @@ def test_the_order_of_the_views_changes_no_more_than_another_seed_does(easy, fit
     assert abs(turned.score(test, truth) - fitted.score(test, truth)) < 0.05
 
 
+@pytest.mark.slow
 def test_numbers_come_in_their_own_unit():
     rng = np.random.default_rng(0)
     views = {"a": rng.normal(size=(500, 4)), "b": rng.normal(size=(500, 3))}

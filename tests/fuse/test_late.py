@@ -204,6 +204,7 @@ def in_some_rows(n, seed):
     return {"a": a, "b": b, "c": (2 * flag + rng.normal(size=n) / 5)[:, None]}, y, flag
 
 
+@pytest.mark.slow
 def test_stacking_follows_noise_that_stands_in_some_rows_and_beats_fixed_weights_there():
     views, y, flag = in_some_rows(1350, 0)
     train, rest = slice(0, 450), slice(450, None)
@@ -321,6 +322,7 @@ def test_the_threshold_is_the_lowest_that_keeps_within_the_loss_and_its_standard
     assert cascade.thresholds_[0] == min(kept)
 
 
+@pytest.mark.slow
 def test_three_stages_together_keep_within_the_loss():
     views, y = three_classes(400, 4, strengths=(1, 1.5, 2.5))
     cascade = Cascade(order=["a", "b", "c"], loss=0.04).fit(views, y)

@@ -132,6 +132,7 @@ def test_a_beam_of_nothing_is_refused():
         Captioner(beam=0).fit({"v": np.eye(4)}, ["a b"] * 4)
 
 
+@pytest.mark.slow
 def test_the_patch_that_shows_a_thing_is_looked_at_for_its_word_and_missed_without_it():
     rng = np.random.default_rng(0)
     n, where = 240, rng.integers(0, 9, 240)

@@ -96,6 +96,7 @@ def test_mbr_beats_consensus_where_a_direction_tells_and_neighbors_blur():
 
 
 @pytest.mark.parametrize("name", ["nearest", "consensus"])
+@pytest.mark.slow
 def test_a_column_that_tells_nothing_does_not_lower_the_bars(name):
     rng = np.random.default_rng(0)
     noun, color = rng.integers(0, 6, 300), rng.integers(0, 4, 300)

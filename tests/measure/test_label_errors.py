@@ -50,6 +50,7 @@ def test_two_views_find_more_errors_than_either_alone(found):
         assert together > roc_auc_score(wrong, 1 - said[rows, judged.given]) + 0.01
 
 
+@pytest.mark.slow
 def test_the_estimate_counts_the_planted_errors():
     for share in (0.0, 0.15):
         views, _, given, _ = planted(500, seed=1, share=share)
@@ -170,6 +171,7 @@ def table(tmp_path_factory):
     return folder / "t.csv", {rows[i][0] for i in wrong}
 
 
+@pytest.mark.slow
 def test_the_command_ranks_the_wrong_labels_of_a_table_first(run, table, tmp_path):
     file, wrong = table
     columns = (file, "--text", "caption", "--image", "path", "--encoder", "caption=tfidf_text", *CHEAP)

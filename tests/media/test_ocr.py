@@ -90,6 +90,7 @@ def test_pictures_of_extreme_shapes_are_bounded_in_time_and_memory():
 
 
 @reads
+@pytest.mark.slow
 def test_more_lines_than_there_is_time_for_are_counted_not_dropped_in_silence(monkeypatch):
     text = page("one line\ntwo lines\nthree lines", size=(400, 300), at=(20, 20))
     assert (len(read_text(text).lines), read_text(text).left) == (3, 0)
@@ -100,6 +101,7 @@ def test_more_lines_than_there_is_time_for_are_counted_not_dropped_in_silence(mo
 
 
 @reads
+@pytest.mark.slow
 def test_a_picture_has_the_same_text_and_confidence_in_any_company():
     pictures = [page(text, letters=size) for text in (ENGLISH, CHINESE, "STOP") for size in (24, 36)]
     alone = [read_text(picture) for picture in pictures]

@@ -219,6 +219,7 @@ def test_spoken_words_have_the_vector_of_their_text_and_wordless_sounds_are_skip
     np.testing.assert_allclose(halves.reshape(2, -1), HashedText().encode(["one", "two"]), atol=2e-4)  # half precision
 
 
+@pytest.mark.slow
 def test_a_text_encoder_that_learns_learns_from_what_was_recognized_and_is_saved_with_it(digits, tmp_path):
     from chiasm.encode.speech_audio import SpeechAudio
 

@@ -132,6 +132,7 @@ def test_a_server_without_tokens_stays_on_this_machine(index):
     assert "wanted tokens together with" in done.stderr
 
 
+@pytest.mark.slow
 def test_who_has_a_token_may_do_what_it_is_for_and_no_more(index, tmp_path):
     tokens = tmp_path / "tokens.json"
     run = [sys.executable, "-m", "chiasm", "token", "add"]

@@ -59,6 +59,7 @@ def switch(home: Path, model: Path) -> subprocess.Popen[bytes]:
     return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
 
 
+@pytest.mark.slow
 def test_searches_go_on_without_an_error_while_another_process_switches_the_model_and_back(template, home):
     server = start(home)
     asks: list[dict[str, Any]] = [

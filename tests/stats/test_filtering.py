@@ -103,6 +103,7 @@ def test_assignment_gives_up_a_best_pair_where_greedy_does_not():
     assert listed(threshold(found, 0.8)) == [(0, 0), (0, 1), (1, 0)]
 
 
+@pytest.mark.slow
 def test_one_to_one_takes_5000_items_a_side():
     rng = np.random.default_rng(0)
     a = rng.normal(size=(5000, 16)).astype(np.float32)

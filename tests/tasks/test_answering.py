@@ -75,6 +75,7 @@ def test_each_view_alone_is_the_same_method_on_that_view_alone(scored):
         assert score.table["views_alone"][view]["accuracy"]["value"] == pytest.approx(right, abs=1e-6)
 
 
+@pytest.mark.slow
 def test_the_verdict_says_adds_of_a_view_that_tells_and_nothing_of_noise(scored):
     table = scored[2].table
     assert "the b adds +" in table["leave_one_out"]["b"]["verdict"]
@@ -105,6 +106,7 @@ def test_dropped_views_fall_back_on_the_others_and_masks_lie_between(scored):
     assert only["a + b"]["value"] >= rates[0]
 
 
+@pytest.mark.slow
 def test_the_additive_projection_loses_where_views_interact_and_nothing_where_they_add():
     rng = np.random.default_rng(0)
     a, b = rng.normal(size=(2, 1200, 2))
@@ -123,6 +125,7 @@ def test_the_additive_projection_loses_where_views_interact_and_nothing_where_th
     assert "points of AUC" in table["leave_one_out"]["a"]["verdict"]
 
 
+@pytest.mark.slow
 def test_probabilities_are_calibrated_and_automation_keeps_its_error():
     views = planted(3000)
     table = Classify(fuse="early").fit(views).score(views[views.split == "test"]).table
@@ -131,6 +134,7 @@ def test_probabilities_are_calibrated_and_automation_keeps_its_error():
     assert table["automation"]["0.05"]["share"] > 0.2
 
 
+@pytest.mark.slow
 def test_groups_never_cross_a_split_and_intervals_resample_them():
     group = np.repeat(np.arange(90), 10).astype(str).astype(object)
     views = planted(facts={"group": group})
@@ -151,6 +155,7 @@ def test_rows_that_were_learned_from_are_refused_whichever_views_they_have(score
     assert model.score(train, allow_train=True).table["leaks"]["fitted_rows"] == 600
 
 
+@pytest.mark.slow
 def test_one_class_missing_labels_and_classes_that_training_lacked():
     views = planted()
     only = Views(views.columns, views.ids, {"split": views.split, "label": np.full(900, "猫", dtype=object)})
@@ -196,6 +201,7 @@ def test_a_row_with_everything_absent_answers_the_training_prior(scored):
         model.answer({"c": np.zeros((2, 3))})
 
 
+@pytest.mark.slow
 def test_scored_rows_may_all_be_tainted_of_one_class_or_without_labels():
     views = planted()
     views = Views({"a": views["a"], "b": views["b"]}, views.ids, views.facts)
@@ -228,6 +234,7 @@ def test_numbers_come_with_a_width_that_holds_nine_in_ten():
     assert table["task"] == "regress"
 
 
+@pytest.mark.slow
 def test_tags_get_a_threshold_each_and_the_scores_of_scikit_learn():
     from sklearn.metrics import average_precision_score, f1_score
 
@@ -372,6 +379,7 @@ def test_mistakes_on_the_command_line_are_one_sentence(table_file, tmp_path, cap
 
 @pytest.mark.parametrize("task", [Classify, Regress, Tag])
 @pytest.mark.parametrize("fuse", chiasm.names()["fuse"])
+@pytest.mark.slow
 def test_the_score_of_every_task_prints_with_every_fuser(task, fuse):
     views = planted(120)
     y = {Classify: views.label, Regress: views["a"].items[:, 0], Tag: [[name] for name in views.label]}[task]

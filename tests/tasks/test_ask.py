@@ -93,6 +93,7 @@ def test_rows_whose_pictures_were_learned_from_are_told_and_the_others_scored_ap
     assert "40 of these rows show a picture that was learned from" in str(model.score(shared[shared.split == "test"]))
 
 
+@pytest.mark.slow
 def test_a_kind_whose_answers_the_picture_does_not_tell_is_answered_by_the_question_alone():
     rng = np.random.default_rng(0)
     n = 400

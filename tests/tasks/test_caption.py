@@ -92,6 +92,7 @@ def test_captions_may_be_absent_on_some_rows():
     assert model.score(some[some.split == "test"]).table["things"] == 54
 
 
+@pytest.mark.slow
 def test_the_score_counts_rows_without_a_caption_and_things_with_nothing_to_see():
     views, texts = rows()
     test = views[views.split == "test"]

@@ -364,6 +364,7 @@ def test_the_command_ranks_the_rows_of_a_table(tmp_path):
     assert len(to.read_text(encoding="utf-8").splitlines()) == 81
 
 
+@pytest.mark.slow
 def test_a_detector_is_learned_by_the_command_line_from_the_table_that_it_is_asked_about(tmp_path, run):
     rng = np.random.default_rng(0)
     lines = [f"{i},{a:.3f},{b:.3f}" for i, (a, b) in enumerate(rng.normal(size=(80, 2)))]

@@ -162,6 +162,7 @@ def test_the_pairing_of_test_rows_is_not_looked_at():
     assert links[0] == links[1]
 
 
+@pytest.mark.slow
 def test_learning_from_its_own_links_helps_with_few_pairs_and_never_lowers_the_held_out_score():
     gains = []
     for seed in range(4):
@@ -339,6 +340,7 @@ def _row(label):
     return int(label.split()[1])
 
 
+@pytest.mark.slow
 def test_the_command_hides_pairs_on_request_and_scores_them(run, table, tmp_path):
     path, _ = table
     shared = (path, "--vector", "a", "--vector", "b", "--id", "id", "--to", tmp_path / "l.csv", "--json")

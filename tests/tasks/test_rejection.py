@@ -62,6 +62,7 @@ def halvings(mapped, times):
 
 
 @pytest.mark.parametrize(("start", "to"), [("a", "b"), ("b", "a")])
+@pytest.mark.slow
 def test_over_many_halvings_true_queries_are_rejected_as_often_as_the_promise_needs(space, start, to):
     aligner, mapped, indexes = space
     x = mapped[start].items
@@ -73,6 +74,7 @@ def test_over_many_halvings_true_queries_are_rejected_as_often_as_the_promise_ne
     assert abs(np.mean(rates) - MEAN) < 0.01
 
 
+@pytest.mark.slow
 def test_so_it_is_in_another_gallery_too(space):
     """The gallery is the asked half alone."""
     aligner, mapped, indexes = space
@@ -217,6 +219,7 @@ def test_a_rate_that_is_none_is_one_sentence(planted, model, rate):
         model.hits({"a": planted["a"].items[:1]}, reject=rate)
 
 
+@pytest.mark.slow
 def test_the_command_line_says_so_in_a_sentence_and_in_json(run, toy):
     words = ("search", toy.model, "a red circle number 3", "--reject")
     plain, answered = (run(*words, rate, "--json") for rate in ("0.99", "0.1"))

@@ -211,6 +211,7 @@ def test_two_utterances_are_no_turn(model):
         model.turn(Dialogue(), {"sound": planted(2)[0]})
 
 
+@pytest.mark.slow
 def test_the_command_line_keeps_the_state_from_line_to_line(tmp_path, run):
     texts = [f"{c} {p}" for c in COLORS for p in PLACES] * 20
     slots = {"color": [t.split()[0] for t in texts], "place": [t.split()[1] for t in texts]}
@@ -225,6 +226,7 @@ def test_the_command_line_keeps_the_state_from_line_to_line(tmp_path, run):
     assert answers == ["Understood: color green, place left.", "Understood: color blue, place right."]
 
 
+@pytest.mark.slow
 def test_slots_are_learned_from_the_columns_of_a_table_by_the_command_line(tmp_path, run):
     rows = [f"{c} {p} {i},{c},{p}" for i in range(12) for c in COLORS for p in PLACES]
     table = tmp_path / "orders.csv"
@@ -389,6 +391,7 @@ def test_a_question_names_the_threshold_and_rounds_to_neither_side():
     assert "99.9 %" in question("digit", "seven", 1 - 1e-12, 1.0)
 
 
+@pytest.mark.slow
 def test_the_command_that_learns_to_talk_says_what_can_never_be_sure(tmp_path, run):
     lines = [f"{i},the {c} one,{c}" for i, c in enumerate(["red", "blue", "green"] * 20)]
     (tmp_path / "t.csv").write_text("\n".join(["id,said,颜色", *lines]), encoding="utf-8")

@@ -141,6 +141,7 @@ class Loud(Bright):
         return Steps(np.square(decoded.sound).mean(keepdims=True)[:, None], np.zeros(1), np.ones(1))
 
 
+@pytest.mark.slow
 def test_every_thread_decodes_its_own_clips_once_for_both_encoders(cache, tmp_path, monkeypatch):
     files = []
     for i in range(THREADS * 3):
