@@ -81,9 +81,12 @@ def tiny(kind: str, seed: int = 0) -> Path:
 
 def params(name: str, seed: int = 0) -> dict[str, Any]:
     """The constructor's values that an encoder of a user's own files cannot do without."""
+    import _tiny_captions
     import _tiny_onnx
     import _tiny_time
 
+    if name == "hf_captioner":
+        return {"model": str(_tiny_captions.tiny()), "beam": 1, "longest": 12}
     if name == "vgg16_image":
         return {"file": str(tiny("vgg16", seed))}
     if name in PLAIN:

@@ -7,6 +7,7 @@ import copy
 import importlib
 import inspect
 import logging
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -180,24 +181,30 @@ def make(kind: str, wanted: Any, **known: Any) -> Any:
     asks for, the kind's own coat is put, so that callers need not ask what it lacks.
 
     Args:
-        wanted: a name, or a part, whose parameters are its own matter.
+        wanted: a name, or a part, whose parameters are its own matter. "name:value" sets the first parameter
+            ("hf_text:FOLDER"), "name:parameter=value" another, and both may stand together, more of them too
+            ("hf_text:FOLDER:prompt=query").
         known: parameters for a part by name (seed, modality); it takes those that it has.
 
-    Raises a ChiasmError for what is neither, and for a class that cannot be made without arguments.
+    Raises a ChiasmError for what is neither, for values that it cannot take, and for a class that cannot be made
+    without arguments.
     """
     if not isinstance(wanted, str):
         return _coat(kind, copy.deepcopy(wanted))
-    held = get(kind, wanted)
+    name, colon, values = wanted.partition(":")
+    held = get(kind, name)
     try:
         part = held()
     except TypeError as error:
         raise ChiasmError(
-            f"{kind} {wanted!r}: wanted a class that can be made without arguments, got {error}: give every parameter "
+            f"{kind} {name!r}: wanted a class that can be made without arguments, got {error}: give every parameter "
             "a default."
         ) from error
     settings = part.get_params(deep=False) if hasattr(part, "get_params") else {}
     if mine := {name: value for name, value in known.items() if name in settings}:
         part.set_params(**mine)
+    if colon:
+        _settle(part, name, values)
     return _coat(kind, part)
 
 
@@ -257,6 +264,44 @@ def _named(function: Callable[..., Any]) -> set[str]:
     except (TypeError, ValueError):  # written in C
         return set()
     return {p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)}
+
+
+def _settle(part: Any, name: str, values: str) -> None:
+    """Set what stands behind a part's name: "value", "parameter=value", or both."""
+    settings = part.get_params(deep=False) if hasattr(part, "get_params") else {}
+    given = [values]
+    while (split := values.rpartition(":"))[1] and split[2].partition("=")[0] in settings and "=" in split[2]:
+        values = split[0]
+        given[:1] = [values, split[2]]
+    for text in given:
+        first, known = next(iter(settings.items()), ("", None))
+        parameter, equals, rest = text.partition("=")
+        if equals and parameter in settings:
+            first, known, text = parameter, settings[parameter], rest
+        elif equals and parameter == "pooled" and hasattr(part, "undivided"):
+            raise part.undivided()
+        elif equals and parameter.isidentifier() and not isinstance(known, str):
+            raise unknown(f"parameter of {name}", parameter, settings)
+        elif isinstance(known, str) and (other := _setting(text)):
+            raise unknown(f"parameter of {name}", other, settings)
+        if not isinstance(known, str | int | float):
+            raise ChiasmError(f"wanted {name} alone, got {name}:{text}: it takes no value here; set it in Python.")
+        if isinstance(known, bool):
+            if text not in ("True", "False"):
+                raise ChiasmError(f"wanted {name}:{first}=True or False, got {name}:{first}={text}.")
+            part.set_params(**{first: text == "True"})
+            continue
+        try:
+            part.set_params(**{first: type(known)(text)})
+        except ValueError:
+            raise ChiasmError(f"wanted {name}:NUMBER, its {first}, got {name}:{text}.") from None
+
+
+def _setting(value: str) -> str:
+    """The name in what looks like a setting behind a folder's name, "models/vit:batch=1"; "" where nothing does."""
+    place, colon, last = value.rpartition(":")
+    parameter, equals, _ = last.partition("=")
+    return parameter if colon and place and equals and parameter.isidentifier() and not os.path.exists(value) else ""
 
 
 def _coat(kind: str, part: Any) -> Any:

@@ -21,13 +21,13 @@ import chiasm
 from chiasm import registry
 from chiasm.cli import cli
 from chiasm.data.toy import shape_image
-from chiasm.encode._hf_files import _file_checksum
 from chiasm.encode.hf_image import HfImage
 from chiasm.encode.hf_image_text import HfImageText
 from chiasm.encode.hf_text import HfText
 from chiasm.encode.vgg16_image import Vgg16Image
 from chiasm.encoding import Encoding
 from chiasm.errors import ChiasmError
+from chiasm.nn.hub_files import _file_checksum
 from chiasm.views import Column, Views
 
 LACKING = registry.entries("encode")["hf_text"].missing

@@ -119,7 +119,7 @@ def fit(
     started = time.monotonic()
     for kind in ("align", "fuse", "distill", "generate"):  # a wrong name or place is told before the work, not after
         if kind in own:
-            registry.get(kind, own[kind])
+            registry.make(kind, own[kind])
     folder = Path(options["target"])
     recipe.check_place(folder)
     source = source_of(options)

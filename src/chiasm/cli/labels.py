@@ -44,7 +44,7 @@ def labels_command(data: str, target: str | None, as_json: bool, top: int, seed:
     """
     from chiasm.measure.label_errors import label_errors
 
-    registry.get("fuse", options["fuse"])  # a wrong name is told before the work, not after
+    registry.make("fuse", options["fuse"])  # a wrong name is told before the work, not after
     options["label"] = label_of(data, options["label"])
     views = source_of(options).read(data, root=options["root"])
     encoders = encoders_of(options["encoder"]) or None

@@ -41,7 +41,7 @@ def link_command(data: str, pairs: str, target: str, as_json: bool, seed: int, *
     and likeness (which orders links and is no probability), the surest first. Without known pairs links are rarely
     better than chance, unless both collections have nearly the same geometry.
     """
-    registry.get("align", options["align"])  # a wrong name or number is told before the work, not after
+    registry.make("align", options["align"])  # a wrong name or number is told before the work, not after
     wanted = _number(pairs)
     views = source_of(options).read(data, root=options["root"])
     if len(views.columns) != 2:

@@ -12,13 +12,14 @@ from typing import Any
 
 import numpy as np
 
-from chiasm.encode._hf import Hf, Made, configuration, network, one_thread, tokenizer
+from chiasm.encode._hf import Hf, Made
 from chiasm.encode._hf_call import Opened, Read, Row
 from chiasm.encode._hf_read import PROBES, accepted, longest, read_texts
 from chiasm.encode._timed import Steps, Timed, finite, parts
 from chiasm.errors import ChiasmError, unknown
 from chiasm.media.clips import Decoded, Wants, decode_many, runs
 from chiasm.media.images import MediaError, Note
+from chiasm.nn.hub import configuration, network, one_thread, tokenizer
 
 __all__ = [
     "HfTime",

@@ -13,9 +13,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from chiasm.encode._hf_files import loaded, part
 from chiasm.errors import ChiasmError, unknown
 from chiasm.files import read_tensors
+from chiasm.nn.hub_files import loaded, part
 
 __all__ = ["ACTIVATIONS", "POOLINGS", "Dense", "Module", "Normalize", "Pooling", "kept", "kind_of", "prompt", "read"]
 

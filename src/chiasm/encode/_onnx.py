@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 
 from chiasm.encode._encoder import Encoder, each
-from chiasm.encode._hf_files import file_checksum, find, loaded, part
 from chiasm.errors import ChiasmError
 from chiasm.media.images import Note
+from chiasm.nn.hub_files import file_checksum, find, loaded, part
 
 __all__ = ["Network", "Onnx", "Opened", "near", "settings"]
 

@@ -14,12 +14,13 @@ from typing import Any, ClassVar
 import numpy as np
 
 from chiasm.allowed import TEXT
-from chiasm.encode._hf import Hf, configuration, network, processor
+from chiasm.encode._hf import Hf
 from chiasm.encode._hf_call import Opened, Read
 from chiasm.encode._hf_read import accepted, patches, read_images
 from chiasm.errors import ChiasmError
 from chiasm.known import Known
 from chiasm.media.images import MediaError
+from chiasm.nn.hub import configuration, network, processor
 
 __all__ = ["HfImage"]
 

@@ -16,13 +16,14 @@ from typing import Any, ClassVar
 import numpy as np
 
 from chiasm.allowed import TEXT, choice
-from chiasm.encode._hf import Hf, configuration, network, processor, tokenizer
+from chiasm.encode._hf import Hf
 from chiasm.encode._hf_call import Opened, Read
-from chiasm.encode._hf_files import loaded, part
 from chiasm.encode._hf_read import PROBES, longest, patches, read_images, read_texts
 from chiasm.encode._modules import kind_of
 from chiasm.errors import ChiasmError, unknown
 from chiasm.media.images import MediaError
+from chiasm.nn.hub import configuration, network, processor, tokenizer
+from chiasm.nn.hub_files import loaded, part
 
 __all__ = ["HfImageText"]
 

@@ -14,14 +14,15 @@ from typing import Any, ClassVar
 
 from chiasm.allowed import SIZE, TEXT, choice
 from chiasm.device import place
-from chiasm.encode._hf import T5, Hf, configuration, network, tokenizer
+from chiasm.encode._hf import T5, Hf
 from chiasm.encode._hf_call import Opened, Read
-from chiasm.encode._hf_files import loaded, part
 from chiasm.encode._hf_read import PROBES, accepted, longest, read_texts
 from chiasm.encode._modules import kept, kind_of, prompt, read
 from chiasm.encode._modules_torch import pooling, steps
 from chiasm.errors import ChiasmError, unknown
 from chiasm.media.images import MediaError
+from chiasm.nn.hub import configuration, network, tokenizer
+from chiasm.nn.hub_files import loaded, part
 
 __all__ = ["HfText"]
 
@@ -104,7 +105,7 @@ class HfText(Hf):
                 f"hf_text: wanted a model of texts alone, got {config.model_type!r} in {home}: one of images and "
                 "texts is for hf_image_text; of an encoder and a decoder, save the encoder alone."
             )
-        model, pooler = network(self._name, home, encoder=halved)
+        model, pooler = network(self._name, home, "AutoModelForTextEncoding" if halved else "AutoModel")
         opened = Opened(model, tokenizer(self._name, home))
         sentence = loaded(home, "sentence_bert_config.json") or {}
         opened.limit = longest(opened.reader, config, model, sentence.get("max_seq_length"))

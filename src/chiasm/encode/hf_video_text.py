@@ -14,11 +14,11 @@ from typing import Any, ClassVar
 import numpy as np
 
 from chiasm.allowed import TEXT, choice
-from chiasm.encode._hf import processor
 from chiasm.encode._hf_call import Opened, Read, Row
 from chiasm.encode._hf_time import HfTowers, pictures, see, seen, watched
 from chiasm.encode._timed import Steps
 from chiasm.media.clips import Decoded, Wants
+from chiasm.nn.hub import processor
 
 __all__ = ["HfVideoText"]
 

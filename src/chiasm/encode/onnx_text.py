@@ -13,7 +13,6 @@ from typing import Any, ClassVar
 import numpy as np
 
 from chiasm.allowed import SIZE, TEXT, choice
-from chiasm.encode._hf_files import loaded
 from chiasm.encode._hf_read import MOST, USUAL
 from chiasm.encode._modules import Module, Pooling, kept, prompt, read
 from chiasm.encode._modules_numpy import steps
@@ -21,6 +20,7 @@ from chiasm.encode._onnx import Network, Onnx, Opened, near, settings
 from chiasm.encode._words import LONGEST, readable
 from chiasm.errors import ChiasmError, unknown
 from chiasm.media.images import MediaError, Note
+from chiasm.nn.hub_files import loaded
 
 __all__ = ["OnnxText"]
 

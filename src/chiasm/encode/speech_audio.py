@@ -15,13 +15,13 @@ import numpy as np
 
 from chiasm.allowed import PART, SIZE, TEXT, Allowed
 from chiasm.encode._encoder import Encoder
-from chiasm.encode._hf_files import checksum, find
 from chiasm.encode._through_text import ThroughText
 from chiasm.encode._timed import Steps, Timed
 from chiasm.errors import ChiasmError
 from chiasm.media.clips import Decoded, Wants, decode
 from chiasm.media.images import MediaError
 from chiasm.media.speech import RATE, Heard, transcribe
+from chiasm.nn.hub_files import checksum, find
 
 __all__ = ["SpeechAudio"]
 

@@ -15,13 +15,13 @@ import numpy as np
 
 from chiasm.allowed import SIZE, TEXT
 from chiasm.encode._encoder import Encoder
-from chiasm.encode._hf_files import file_checksum, find, loaded, part
 from chiasm.encode._modules import Normalize, kept, kind_of, prompt, read
 from chiasm.encode._modules_numpy import Step, steps
 from chiasm.encode._words import LONGEST, readable
 from chiasm.errors import ChiasmError
 from chiasm.files import read_tensors
 from chiasm.media.images import Note
+from chiasm.nn.hub_files import file_checksum, find, loaded, part
 
 __all__ = ["StaticText"]
 

@@ -15,11 +15,11 @@ import numpy as np
 
 from chiasm.allowed import FLAG, TEXT, choice
 from chiasm.encode._encoder import Encoder, each, every
-from chiasm.encode._hf import one_thread
-from chiasm.encode._hf_files import file_checksum
 from chiasm.errors import ChiasmError, unknown
 from chiasm.files import read_tensors
 from chiasm.media.images import Note, decode_image
+from chiasm.nn.hub import one_thread
+from chiasm.nn.hub_files import file_checksum
 
 __all__ = ["Vgg16Image"]
 

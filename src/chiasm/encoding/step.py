@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import logging
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -324,49 +323,11 @@ def _make(wanted: Any, modality: str) -> Any:
 
 
 def _named(name: str, modality: str) -> Any:
-    """The encoder "name", "name:value", whose first parameter is the value, or "name:parameter=value".
-
-    Further ones follow: "name:value:parameter=value". One of two towers takes the column's modality.
-    """
-    name, colon, value = name.partition(":")
+    """The encoder of a name; one of two towers takes the column's modality."""
     encoder = registry.make("encode", name)
-    settings = encoder.get_params(deep=False)
-    given = [value] if colon else []
-    while (split := value.rpartition(":"))[1] and split[2].partition("=")[0] in settings and "=" in split[2]:
-        value = split[0]
-        given[:1] = [value, split[2]]
-    for text in given:
-        first, known = next(iter(settings.items()), ("", None))
-        parameter, equals, rest = text.partition("=")
-        if equals and parameter in settings:
-            first, known, text = parameter, settings[parameter], rest
-        elif equals and parameter == "pooled" and hasattr(encoder, "undivided"):
-            raise encoder.undivided()
-        elif equals and parameter.isidentifier() and not isinstance(known, str):
-            raise unknown(f"parameter of {name}", parameter, settings)
-        elif isinstance(known, str) and (other := _setting(text)):
-            raise unknown(f"parameter of {name}", other, settings)
-        if not isinstance(known, str | int | float):
-            raise ChiasmError(f"wanted {name} alone, got {name}:{text}: it takes no value here; set it in Python.")
-        if isinstance(known, bool):
-            if text not in ("True", "False"):
-                raise ChiasmError(f"wanted {name}:{first}=True or False, got {name}:{first}={text}.")
-            encoder.set_params(**{first: text == "True"})
-            continue
-        try:
-            encoder.set_params(**{first: type(known)(text)})
-        except ValueError:
-            raise ChiasmError(f"wanted {name}:NUMBER, its {first}, got {name}:{text}.") from None
-    if "modality" in settings:
+    if "modality" in encoder.get_params(deep=False):
         encoder.set_params(modality=modality)
     return encoder
-
-
-def _setting(value: str) -> str:
-    """The name in what looks like a setting behind a folder's name, "models/vit:batch=1"; "" where nothing does."""
-    place, colon, last = value.rpartition(":")
-    parameter, equals, _ = last.partition("=")
-    return parameter if colon and place and equals and parameter.isidentifier() and not os.path.exists(value) else ""
 
 
 def _key(encoder: Any, item: Any) -> bytes | None:

@@ -29,6 +29,10 @@ class Generator(Part):
     makes: ClassVar[str]
     """"texts" or "vectors"."""
 
+    reads: ClassVar[str] = "vectors"
+    """"vectors", of encoded views; or "items", what the views hold itself: such a one brings what it knows, and can be
+    fitted without anything to learn from (y None)."""
+
     allowed: ClassVar = {"seed": SEED, "device": DEVICE}
 
     def fit(self, views: Any, y: Any = None) -> Generator:

@@ -99,6 +99,11 @@ class Writer(Generator):
         """What is asked about, its numbers in the order that was learned."""
         return in_order(checked(views, self.widths_), vars(self).get("features_", {}))
 
+    def _there(self, views: Views) -> np.ndarray:
+        """`(n,)` the rows that have something to see."""
+        held = self._blocks(views)
+        return presence(held, list(held), len(views)).any(axis=1) if held else np.zeros(len(views), bool)
+
     def _candidates(self) -> Candidates:
         """The training captions, prepared on first use."""
         held: Candidates | None = vars(self).get("_pool")
@@ -118,14 +123,13 @@ class Writer(Generator):
             views: rows that were not learned from. y: n captions, None where absent; of a thing in several rows each
                 is one reference.
         """
-        views = checked(views, self.widths_)
+        views = self._door(views)
         texts = captions_of(y, len(views))
         rows, references = captioned(views, texts)
         if not len(rows):
             raise ChiasmError(f"wanted rows with captions to score, got {len(views)} without.")
         whole = things_of(views, rows)
-        told, held = list(self.generate(whole)), self._blocks(whole)
-        seen = presence(held, list(held), len(rows)).any(axis=1) if held else np.zeros(len(rows), bool)
+        told, seen = list(self.generate(whole)), self._there(whole)
         draws = Draws(views.clusters[rows], seed=self.seed)
         counts = bleu_counts(told, references)
         found = cider(told, references, frequencies(self.references_))
