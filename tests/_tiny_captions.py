@@ -1,8 +1,7 @@
-"""Tiny networks that caption pictures, in folders as transformers writes them: one taught toy pictures, others random."""
+"""Tiny networks that caption pictures, in folders as transformers writes them: one taught, others random."""
 
 from __future__ import annotations
 
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +15,15 @@ SIDE = 32
 STEPS = 120
 
 
-@cache
 def tiny(kind: str = "taught", seed: int = 0) -> Path:
-    """The folder of a captioner: "taught" (names colors), "random" of the same kind, "blip" and "git" of random weights."""
+    """The folder of a captioner: "taught" (names colors), "random", "blip" and "git" of random weights."""
     import torch
     import transformers as t
 
-    t.utils.logging.disable_progress_bar()
     folder = home() / f"captions-{kind}-{seed}"
+    if folder.exists():
+        return folder
+    t.utils.logging.disable_progress_bar()
     folder.mkdir()
     torch.manual_seed(seed)
     model, reader = _made(kind)

@@ -133,21 +133,30 @@ def ask_command(data: str, **options: Any) -> None:
 @click.argument("data")
 @options_of_fit
 @click.option("--caption", "to", metavar="NAME", help="The view of captions; default: the one view of texts.")
-@click.option("--generate", default="mbr", show_default=True, help="The generator (chiasm list generate).")
+@click.option(
+    "--generate",
+    default="mbr",
+    show_default=True,
+    metavar="NAME[:FOLDER]",
+    help="The generator (chiasm list generate).",
+)
 def caption_command(data: str, **options: Any) -> None:
-    """Learn from DATA to write captions: of pictures, videos, records, whatever has texts beside it to learn from."""
+    """Learn from DATA to write captions: of pictures, videos, records, whatever has texts beside it to learn from.
+
+    A network of yours that captions pictures, --generate hf_captioner:FOLDER, learns nothing and needs no captions.
+    """
     own = {name: options[name] for name in ("to", "generate") if options[name]}
     fitted = fit("caption", data, options, own, parts=ANSWER_PARTS)
     model, folder, counts = fitted.model, fitted.folder, fitted.counts
     chosen = model.generator_.choices()
     learned = len(model.generator_.references_)
-    following = [["score", folder, data]] if counts["test"] else []
+    following = [["score", folder, data]] if counts["test"] and model.bars_ else []
+    how = f"learned from the captions of {learned} of {fitted.shown} with {options['generate']}"
+    if model.generator_.reads == "items":
+        how = f"{options['generate']} writes as it was trained, nothing is learned; {fitted.shown}"
     fitted.say(
         {"generator": {"name": options["generate"], **chosen}, "captioned": learned, "to": model.to_},
-        [
-            f"learned from the captions of {learned} of {fitted.shown} with {options['generate']}; saved {folder}",
-            *told(model.counts_),
-        ],
+        [f"{how}; saved {folder}", *told(model.counts_)],
         [*following, ["answer", folder, data, "--to", "captions.csv"]],
     )
 

@@ -102,7 +102,7 @@ class Writer(Generator):
     def _there(self, views: Views) -> np.ndarray:
         """`(n,)` the rows that have something to see."""
         held = self._blocks(views)
-        return presence(held, list(held), len(views)).any(axis=1) if held else np.zeros(len(views), bool)
+        return np.asarray(presence(held, list(held), len(views)).any(axis=1)) if held else np.zeros(len(views), bool)
 
     def _candidates(self) -> Candidates:
         """The training captions, prepared on first use."""

@@ -51,7 +51,7 @@ def _lacking(table: Mapping[str, Any]) -> list[str]:
     found = [f"{table['uncaptioned']} rows without a caption are left out"] if table["uncaptioned"] else []
     found += [f"{count} of the things have no {name}" for name, count in table["absent"].items()]
     if table["unseen"]:
-        found.append(f"{table['unseen']} have nothing to see and get the most usual training caption: they count too")
+        found.append(f"{table['unseen']} have nothing to see and get one caption: they count too")
     return found
 
 

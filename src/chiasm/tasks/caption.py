@@ -23,7 +23,7 @@ from chiasm.stats.resample import Draws, difference, interval_of
 from chiasm.tasks._captioned import consistency
 from chiasm.tasks._known_rows import KnownRows
 from chiasm.tasks._results import Answers
-from chiasm.views import Views, as_views
+from chiasm.views import ABSENT, Views, as_views
 
 __all__ = ["Caption"]
 
@@ -39,14 +39,17 @@ class Caption(KnownRows):
     `fit` learns from the rows that are not "test"; `answer` writes; `score` compares with what people wrote, beside the
     same model shown another row's picture or none, and beside the captions of similar training pictures.
 
+    A generator that reads pictures themselves (`hf_captioner`) brings what it knows: it is handed the raw pictures, and
+    needs no captions; without any, nothing can be scored.
+
     Args:
         to: the view of captions; None: the one view of texts.
-        generate: a generator of texts or its name.
+        generate: a generator of texts or its name, "hf_captioner:FOLDER".
         encoders: by view's name or modality, an encoder or its name, or several joined by +; None: the defaults. That
             of the captions is what `score` judges by whether a picture is found by its caption.
         allow_leaks: go on when ids, groups or whole rows stand in train and test. seed: of everything drawn at random.
 
-    Learned: `generator_`, `bars_` (generators to compare with, by name), `to_`.
+    Learned: `generator_`, `bars_` (generators to compare with, by name), `to_` ("" where there were no captions).
 
     >>> rng = np.random.default_rng(0)
     >>> words = np.array(["a red bus on a road", "two dogs in the snow", "a man on a wave"], dtype=object)
@@ -81,17 +84,18 @@ class Caption(KnownRows):
 
         Rows of equal id are one thing with several captions. Rows without a caption are left out, and counted.
 
-        Raises a ChiasmError where no view, or more than one, could be the captions, where nothing is beside them, and
-        when an id, a group or a whole row stands in train and test.
+        Raises a ChiasmError where no view, or more than one, could be the captions, where nothing is beside them (none
+        is wanted by a generator that needs none), and when an id, a group or a whole row stands in train and test.
         """
         views = as_views(views)
-        self.to_ = self._captions(views)
         part = registry.make("generate", self.generate, seed=self.seed)
         if part.makes != "texts":
             raise ChiasmError(f"wanted a generator of texts, got {type(part).__name__}, which makes {part.makes}.")
+        knows = part.reads == "items"
+        self.to_ = self._captions(views, knows)
         learn = np.ones(len(views), bool) if views.split is None else check_splits(views.split) != "test"
-        texts = captions_of(_told(views, self.to_), len(views))
-        if not any(text is not None for text, mine in zip(texts, learn, strict=True) if mine):
+        texts = captions_of(_told(views, self.to_), len(views)) if self.to_ else [None] * len(views)
+        if not knows and not any(text is not None for text, mine in zip(texts, learn, strict=True) if mine):
             raise ChiasmError(
                 f"wanted captions to learn from, got {int(learn.sum())} rows without: look at {self.to_!r}."
             )
@@ -100,26 +104,32 @@ class Caption(KnownRows):
         encoding, started = time.perf_counter() - started, time.perf_counter()
         train = self._sources(learned.train)
         mine = [text for text, kept in zip(texts, learned.learn, strict=True) if kept]
-        self.generator_ = registry.fit(part, train, mine).slim()
-        self.bars_ = {name: registry.fit(registry.make("generate", name, seed=self.seed), train, mine) for name in BARS}
+        shown = self._sources(views)[learned.learn] if knows else train
+        self.generator_ = registry.fit(part, shown, mine).slim()
+        self.bars_ = {}
+        if len({code for code, text in zip(train.codes.tolist(), mine, strict=True) if text}) > 1:
+            bars = {name: registry.make("generate", name, seed=self.seed) for name in BARS}
+            self.bars_ = {name: registry.fit(bar, train, mine) for name, bar in bars.items()}
         self.seconds_ = {"encoding": round(encoding, 3), "learning": round(time.perf_counter() - started, 3)}
         return self
 
     def answer(self, views: Any, *, progress: Progress | None = None) -> Answers:
-        """A caption of each row `(n,)`. Views may be absent; a row without any gets the most usual training caption."""
+        """A caption of each row `(n,)`. Views may be absent; a row without any gets the most usual training caption.
+
+        Of a generator that reads pictures themselves, it gets what is said of a gray one.
+        """
         self.check_fitted()
         given = self._views(views)
         encoded, report = self._encode(self._sources(given), progress)
         there = np.sum([encoded.present(name) for name in encoded.names], axis=0)
         if len(bare := np.flatnonzero(there == 0)):
-            told = some([str(i) for i in given.ids[bare].tolist()])
+            told, usual = some([str(i) for i in given.ids[bare].tolist()]), self.generator_.usual_
             warnings.warn(
-                f"{len(bare)} of {len(given)} rows hold nothing to caption ({told}): they get the most usual training "
-                "caption",
+                f"{len(bare)} of {len(given)} rows hold nothing to caption ({told}): they get {usual!r}",
                 ChiasmWarning,
                 stacklevel=2,
             )
-        texts = self.generator_.generate(encoded)
+        texts = self._write(self._shown(given, encoded), progress)
         return Answers((texts,), report, ids=given.ids, columns={"id": given.ids, "answer": texts, "views": there})
 
     def predict(self, views: Any) -> np.ndarray:
@@ -148,6 +158,8 @@ class Caption(KnownRows):
         unless `allow_train`.
         """
         self.check_fitted()
+        if not self.bars_:
+            raise ChiasmError("wanted a model that was fitted beside captions to score, got one of pictures alone.")
         views = self._views(views)
         if self.to_ not in views.columns:
             raise ChiasmError(f"wanted captions to score by, got no view {self.to_!r}: name their column.")
@@ -158,7 +170,7 @@ class Caption(KnownRows):
         encoded, report = self._encode(views, progress)
         mine = self._learned_from(encoded, allow_train)
         whole, clusters = things_of(self._sources(encoded), rows), views.clusters[rows]
-        told = self._told_all(whole)
+        told = self._told_all(whole, things_of(self._shown(views, encoded), rows), progress)
         seen = np.array([whole.present(name) for name in whole.names])
         table: dict[str, Any] = {
             "task": "caption",
@@ -188,10 +200,26 @@ class Caption(KnownRows):
         table["leaks"] = {**self.leaks_, "fitted_rows": mine}
         return Score(table["methods"]["caption"]["CIDEr-D"]["value"], table, lines, report=report)
 
-    def _told_all(self, whole: Views) -> dict[str, list[str]]:
-        """What each method says of the things."""
+    def _shown(self, raw: Views, encoded: Views) -> Views:
+        """What the generator reads of rows: the encoded views, or the items themselves that an encoder could read."""
+        encoded = self._sources(encoded)
+        if self.generator_.reads != "items":
+            return encoded
+        kept = {name: raw[name] for name in encoded.names}
+        return raw.replace(
+            {name: column.at(np.where(encoded.present(name), column.index, ABSENT)) for name, column in kept.items()}
+        )
+
+    def _write(self, shown: Views, progress: Progress | None) -> np.ndarray:
+        """The generator's captions; one that takes long says how far it is."""
+        if self.generator_.reads != "items":
+            return np.asarray(self.generator_.generate(shown))
+        return np.asarray(self.generator_.generate(shown, progress=progress))
+
+    def _told_all(self, whole: Views, shown: Views, progress: Progress | None) -> dict[str, list[str]]:
+        """What each method says of the things, encoded and as the generator reads them."""
         dealt = np.random.default_rng(self.seed).permutation(len(whole))
-        told = {"caption": list(self.generator_.generate(whole))}
+        told = {"caption": list(self._write(shown, progress))}
         told["shuffled"] = [told["caption"][place] for place in dealt]  # as if shown another thing
         told["blank"] = [self.generator_.usual_] * len(whole)
         return told | {name: list(bar.generate(whole)) for name, bar in self.bars_.items()}
@@ -226,13 +254,15 @@ class Caption(KnownRows):
         vectors[encoded.present] = encoded.take(encoded.index[encoded.present])
         return dict(zip(said, np.split(vectors, len(said)), strict=True))
 
-    def _captions(self, views: Views) -> str:
-        """The view of captions."""
+    def _captions(self, views: Views, knows: bool) -> str:
+        """The view of captions; "" where there is none and the generator knows enough."""
         texts = [name for name, column in views.columns.items() if column.modality == "text"]
         if self.to is not None and self.to not in views.columns:
             raise unknown("view", self.to, views.columns)
         if self.to is not None and self.to not in texts:
             raise ChiasmError(f"wanted a view of texts as captions, got {self.to!r}, which is not one.")
+        if self.to is None and not texts and knows:
+            return ""
         if self.to is None and len(texts) != 1:
             got = f"{len(texts)}: {', '.join(texts)}" if texts else "none"
             advice = "say which it is, Caption(to='NAME')" if texts else "read their column as texts (text='COL')"
@@ -253,7 +283,7 @@ class Caption(KnownRows):
 
     def _encoders(self) -> Mapping[str, Any]:
         """Captions are told apart by their words alone here: what they mean is asked in `score`."""
-        return {**(self.encoders or {}), self.to_: "hashed_text"}
+        return {**(self.encoders or {}), **({self.to_: "hashed_text"} if self.to_ else {})}
 
 
 def _bleu(texts: Sequence[str], references: Sequence[Sequence[str]]) -> Callable[[np.ndarray], float]:
