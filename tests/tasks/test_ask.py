@@ -348,9 +348,14 @@ def test_the_spelling_of_answers_is_not_told_where_it_makes_no_difference(drawn,
     assert "spelled alike" not in capsys.readouterr().err
     main(["answer", model, "--question", "how many pictures are there", "--json"])
     assert [row["answer"] for row in json.loads(capsys.readouterr().out)] == ["none"]
-    with pytest.raises(SystemExit):
-        main(["answer", model])
-    assert "Missing argument 'DATA'" in capsys.readouterr().err
+    assert "from 319 answered rows of " in out
+    for more, match in (
+        ([], "Missing argument 'DATA'"),
+        (["--question", "a", "--where", "k=1"], "--where: wanted DATA"),
+    ):
+        with pytest.raises(SystemExit):
+            main(["answer", model, *more])
+        assert match in capsys.readouterr().err
 
 
 def test_ids_in_two_splits_are_refused_with_the_name_of_the_option(drawn, tmp_path, capsys):

@@ -53,10 +53,16 @@ def answer_command(
             f"{model} is a {task} model, it does not answer rows: chiasm {asks} {typed(model)} ... asks it."
         )
     source, reading = Source.of(part), reading_of(options)
-    if question and isinstance(part, Ask):
-        views = part.about(None if data is None else source.read_present(data, part.views_, **reading), question)
-    elif data is None:
-        raise click.UsageError("Missing argument 'DATA'.")
+    if data is None:
+        if lost := [f"--{name}" for name in ("where", "column", "root", "encoding") if options[name]]:
+            raise click.UsageError(
+                f"{', '.join(lost)}: wanted DATA to read so, got none: name a table, file or folder."
+            )
+        if not question or not isinstance(part, Ask):
+            raise click.UsageError("Missing argument 'DATA'.")
+        views = part.about(None, question)
+    elif question and isinstance(part, Ask):
+        views = part.about(source.read_present(data, part.views_, **reading), question)
     else:
         views = source.read_present(data, part.views_, **reading)
     more = {"choices": choice} if choice else {}

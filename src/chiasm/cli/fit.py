@@ -119,8 +119,8 @@ def ask_command(data: str, **options: Any) -> None:
     fitted = fit("ask", data, options, {"fuse": options["fuse"]}, parts=ANSWER_PARTS)
     model, folder, counts = fitted.model, fitted.folder, fitted.counts
     lines = [
-        f"learned {counted(len(model.heads_.names_), 'answer')} from {counts['train'] + counts['val']} of "
-        f"{fitted.shown}; saved {folder}",
+        f"learned {counted(len(model.heads_.names_), 'answer')} from {counted(model.crossed_['rows'], 'answered row')} "
+        f"of {fitted.shown}; saved {folder}",
         *told(model.counts_),
         out_of_fold(model.crossed_),
     ]

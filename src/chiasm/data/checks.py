@@ -35,7 +35,7 @@ def check_groups(groups: Sequence[str], column: str) -> list[Noted]:
 
 
 def check_labels(labels: Iterable[Any], column: str, *, answers: bool = False) -> list[Noted]:
-    """Notes on labels as `chiasm.checks.odd_labels` finds them.
+    """Notes on labels as `chiasm.checks.odd_labels` finds them; of spellings also who counts them as one.
 
     Args:
         answers: they are answers to questions, which are one whatever their case, and may be words for nothing.
@@ -44,7 +44,8 @@ def check_labels(labels: Iterable[Any], column: str, *, answers: bool = False) -
         one_way = [" ".join(str(label).casefold().split()).rstrip(" .") for label in labels if not missing(label)]
         found = odd_labels(one_way, column)
         return [(column, "", Note(code, message)) for code, message in found if code != "nothing"]
-    return [(column, "", Note(code, message)) for code, message in odd_labels(labels, column)]
+    more = {"spelling": " (`ask` counts answers as one whatever their case: answers=True)"}
+    return [(column, "", Note(code, message + more.get(code, ""))) for code, message in odd_labels(labels, column)]
 
 
 def check_categories(values: Sequence[str | None], column: str) -> list[Noted]:
