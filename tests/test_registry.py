@@ -49,6 +49,20 @@ def test_an_unknown_name_is_told_with_the_closest_known_one():
         registry.names("aline")
 
 
+def test_a_name_carries_values_for_a_part_of_any_kind():
+    assert registry.make("generate", "captioner:beam=2:axes=8", seed=3).get_params() == (
+        registry.make("generate", "captioner", seed=3).set_params(beam=2, axes=8).get_params()
+    )
+    assert registry.make("generate", "hf_captioner:a/b:beam=1").get_params()["model"] == "a/b"
+    for wanted, match in (
+        ("captioner:bean=2", "no parameter of captioner named 'bean'; did you mean 'beam'"),
+        ("captioner:beam=two", "wanted captioner:NUMBER, its beam, got captioner:two"),
+        ("caption:beam=2", "no generate named 'caption'"),
+    ):
+        with pytest.raises(ChiasmError, match=match):
+            registry.make("generate", wanted)
+
+
 def test_a_package_outside_adds_a_part_by_an_entry_point(tmp_path):
     (tmp_path / "outside.py").write_text('"""A method."""\nfrom chiasm.align.cca import CCA\nclass Mine(CCA): pass\n')
     info = tmp_path / "outside-1.dist-info"

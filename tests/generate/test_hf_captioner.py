@@ -142,6 +142,21 @@ def test_the_task_shows_it_pictures_and_scores_it_beside_learned_captions(folder
     assert "one caption" not in str(score)
 
 
+def test_other_views_are_told_and_do_not_stand_in_for_a_picture() -> None:
+    columns = {
+        "photo": Column("image", PICTURES),
+        "size": Column("vector", np.random.default_rng(0).normal(size=(16, 3))),
+    }
+    with pytest.warns(ChiasmWarning, match="looks at photo alone, not at size"):
+        model = Caption(generate=part(), encoders={"photo": "pixel_image"}).fit(Views(columns))
+    thin = Views({**columns, "photo": Column("image", [*PICTURES[:15], None])})
+    with pytest.warns(ChiasmWarning, match="1 of 16 rows hold nothing to caption"):
+        told = model.answer(thin)
+    assert told.columns["views"].tolist() == [1] * 15 + [0]
+    with pytest.raises(ChiasmError, match="wanted the view photo, which is captioned, got size"):
+        model.answer(Views({"size": columns["size"]}))
+
+
 def test_without_captions_it_answers_and_has_nothing_to_score(folder: Path, tmp_path: Path) -> None:
     def run(*words: str, code: int = 0) -> str:
         done = CliRunner().invoke(cli, [*words])

@@ -99,6 +99,9 @@ class HfCaptioner(Writer):
             raise ChiasmError(f"{NAME}: wanted one view of pictures, got {got}: give the pictures themselves.")
         texts = [None] * len(views) if y is None else captions_of(y, len(views))
         self.view_ = pictures[0]
+        if other := [name for name in views.names if name != self.view_]:
+            told = f"{NAME} looks at {self.view_} alone, not at {', '.join(other)}: leave them out"
+            warnings.warn(told, ChiasmWarning, stacklevel=3)
         self.uncaptioned_ = sum(text is None for text in texts)
         self.references_ = captioned(views, texts)[1]
         vars(self).pop("_opened", None)

@@ -121,7 +121,8 @@ class Caption(KnownRows):
         self.check_fitted()
         given = self._views(views)
         encoded, report = self._encode(self._sources(given), progress)
-        there = np.sum([encoded.present(name) for name in encoded.names], axis=0)
+        shown = self._shown(given, encoded)
+        there = np.sum([shown.present(name) for name in shown.names], axis=0)
         if len(bare := np.flatnonzero(there == 0)):
             told, usual = some([str(i) for i in given.ids[bare].tolist()]), self.generator_.usual_
             warnings.warn(
@@ -129,7 +130,7 @@ class Caption(KnownRows):
                 ChiasmWarning,
                 stacklevel=2,
             )
-        texts = self._write(self._shown(given, encoded), progress)
+        texts = self._write(shown, progress)
         return Answers((texts,), report, ids=given.ids, columns={"id": given.ids, "answer": texts, "views": there})
 
     def predict(self, views: Any) -> np.ndarray:
@@ -170,15 +171,16 @@ class Caption(KnownRows):
         encoded, report = self._encode(views, progress)
         mine = self._learned_from(encoded, allow_train)
         whole, clusters = things_of(self._sources(encoded), rows), views.clusters[rows]
-        told = self._told_all(whole, things_of(self._shown(views, encoded), rows), progress)
-        seen = np.array([whole.present(name) for name in whole.names])
+        shown = things_of(self._shown(views, encoded), rows)
+        told = self._told_all(whole, shown, progress)
+        seen = np.array([shown.present(name) for name in shown.names])
         table: dict[str, Any] = {
             "task": "caption",
             "things": len(rows),
             "references": sum(map(len, references)),
             "uncaptioned": sum(text is None for text in texts),
             "unseen": int((~seen.any(axis=0)).sum()),
-            "absent": {name: int((~one).sum()) for name, one in zip(whole.names, seen, strict=True) if not one.all()},
+            "absent": {name: int((~one).sum()) for name, one in zip(shown.names, seen, strict=True) if not one.all()},
             "split": split,
             "to": self.to_,
             "document frequencies": len(self.generator_.references_),
@@ -205,10 +207,11 @@ class Caption(KnownRows):
         encoded = self._sources(encoded)
         if self.generator_.reads != "items":
             return encoded
-        kept = {name: raw[name] for name in encoded.names}
-        return raw.replace(
-            {name: column.at(np.where(encoded.present(name), column.index, ABSENT)) for name, column in kept.items()}
-        )
+        view = self.generator_.view_
+        if view not in encoded.columns:
+            raise ChiasmError(f"wanted the view {view}, which is captioned, got {', '.join(encoded.names)}.")
+        column = raw[view]
+        return raw.replace({view: column.at(np.where(encoded.present(view), column.index, ABSENT))})
 
     def _write(self, shown: Views, progress: Progress | None) -> np.ndarray:
         """The generator's captions; one that takes long says how far it is."""
