@@ -24,6 +24,7 @@ import numpy as np
 
 from benchmarks._sets import COCO2K, encoded, files, only, pictures, table
 from benchmarks._trials import Figure, Runs, apart, arguments, finish, redrawn, say
+from benchmarks.generate._captions import measured, said
 from chiasm.encoding import Encoding
 from chiasm.generate._language import Language, perplexity
 from chiasm.generate.captioner import Captioner
@@ -163,21 +164,6 @@ def _read(raw: Views, words: str, told: Callable[[str], str]) -> Views:
     column = raw[words]
     texts = [told(column.items[place]) if place >= 0 else None for place in column.index.tolist()]
     return raw.replace({"image": held["image"], "said": Column.from_cells("text", texts)})
-
-
-def said(views: Views) -> list[str | None]:
-    """A caption a row."""
-    column = views["said"]
-    return [column.items[place] if place >= 0 else None for place in column.index.tolist()]
-
-
-def measured(told: Sequence[str], references: Sequence[Sequence[str]], known: Any) -> dict[str, float]:
-    """The means of the three, times 100."""
-    return {
-        "CIDEr-D": 100 * float(cider(told, references, known).mean()),
-        "ROUGE-L": 100 * float(rouge(told, references).mean()),
-        "BLEU-4": 100 * bleu(bleu_counts(told, references)),
-    }
 
 
 def run(

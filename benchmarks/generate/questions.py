@@ -17,7 +17,6 @@ could do without the picture (40.6, 42.4).
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 import numpy as np
@@ -25,14 +24,12 @@ import numpy as np
 import chiasm
 from benchmarks._sets import pack, table
 from benchmarks._trials import Figure, arguments, finish, say
+from benchmarks.generate._questions import BEST, RAD, quiet, rad
 from chiasm.splits import cut
 from chiasm.stats.resample import Draws, difference, interval_of
 from chiasm.tasks.ask import Ask
 from chiasm.views import Views
 
-RAD = {"text": "question", "image": "image", "label": "answer", "id": "id", "split": "split"}
-BEST = {"image": "effnet_image+pixel_image"}
-"""What the parts learn with: of `designs` best by .4 points when it was chosen; level with pixels alone since."""
 NLVR = {"text": "sentence", "image": "image", "label": "label", "id": "id", "split": "split", "group": "sentence"}
 DESIGNS: dict[str, dict[str, Any]] = {
     "meaning, pooled": {},
@@ -100,18 +97,6 @@ def _figures() -> list[Figure]:
 
 
 FIGURES = _figures()
-
-
-def rad() -> Views:
-    """vqa_rad."""
-    return quiet(lambda: chiasm.read(pack("vqa_rad") / "data.parquet", **RAD))
-
-
-def quiet(call: Any) -> Any:
-    """A call without the warnings that reading rare answers gives."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return call()
 
 
 def published(views: Views, closed: bool = False) -> dict[str, Any]:

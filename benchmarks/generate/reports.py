@@ -22,12 +22,21 @@ import chiasm
 from benchmarks._sets import files, only, pack, table
 from benchmarks._trials import SHARES, Figure, Runs, apart, arguments, finish, redrawn, say
 from benchmarks._xrays import RECORD
-from benchmarks.generate.captions import CLOSED, MEASURES, METHODS, measured, said
+from benchmarks.generate._captions import measured, said
 from chiasm.encoding import Encoding
 from chiasm.encoding.streams import spread
+from chiasm.generate.consensus import Consensus
+from chiasm.generate.mbr import MBR
+from chiasm.generate.nearest import Nearest
 from chiasm.stats.captions import frequencies
 from chiasm.views import Column, Views, connected
 
+METHODS: dict[str, Callable[[int], Any]] = {
+    "nearest": lambda seed: Nearest(seed=seed),
+    "consensus": lambda seed: Consensus(seed=seed),
+    "mbr": lambda seed: MBR(seed=seed),
+}
+MEASURES = {"CIDEr-D": "cider", "ROUGE-L": "rouge", "BLEU-4": "bleu"}
 BESIDE = ("consensus", "nearest", "mbr shuffled", "blank")
 """What `mbr` is compared with, besides itself shown one of the views."""
 SOURCES = {
@@ -46,7 +55,7 @@ def _figures() -> list[Figure]:
     found = []
     for part, what in WHAT.items():
         alone = [f"{name} alone" for name in SOURCES[part]]
-        for name in (*CLOSED, "mbr shuffled", "blank", *alone):
+        for name in (*METHODS, "mbr shuffled", "blank", *alone):
             for measure, short in MEASURES.items():
                 at = (part, "scores", name, measure)
                 told = f"{what}: {name}, {measure}"
@@ -108,8 +117,8 @@ def run(part: str, views: Views, twins: np.ndarray, splits: int) -> dict[str, An
         shown, references, sizes = held[here], [[texts[row] or ""] for row in here], (len(here), int((~test).sum()))
         known = frequencies([[text] for text in mine if text])
         dealt = np.random.default_rng(seed).permutation(len(here))
-        for method in CLOSED:
-            model = METHODS[method](seed).fit(learned, mine)
+        for method, make in METHODS.items():
+            model = make(seed).fit(learned, mine)
             told = model.generate(shown)
             runs.add(method, measured(told, references, known))
         runs.add("mbr shuffled", measured(told[dealt], references, known))

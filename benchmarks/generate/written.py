@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from benchmarks._trials import Figure, arguments, finish, say
-from benchmarks.generate.questions import BEST, quiet, rad
+from benchmarks.generate._questions import BEST, quiet, rad
 from chiasm.encoding import Encoding
 from chiasm.generate._beam import search
 from chiasm.generate._language import Language

@@ -131,7 +131,7 @@ class HfCaptioner(Writer):
 
         done = 0
         try:
-            with one_thread():
+            with one_thread(), quiet():
                 for group, texts in scale.threads(write, groups, None if opened.place == "cpu" else 1):
                     told[group] = texts
                     done += len(group)

@@ -1,4 +1,4 @@
-"""What torch trains: heads, losses, the loop, and the bridge from Views to tensors."""
+"""What torch trains: heads, losses, the loop, the bridge from Views to tensors; and networks from a user's folder."""
 
 from typing import Any
 
