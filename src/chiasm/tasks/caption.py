@@ -91,7 +91,7 @@ class Caption(KnownRows):
         part = registry.make("generate", self.generate, seed=self.seed)
         if part.makes != "texts":
             raise ChiasmError(f"wanted a generator of texts, got {type(part).__name__}, which makes {part.makes}.")
-        knows = part.reads == "items"
+        knows = _reads_items(part)
         self.to_ = self._captions(views, knows)
         learn = np.ones(len(views), bool) if views.split is None else check_splits(views.split) != "test"
         texts = captions_of(_told(views, self.to_), len(views)) if self.to_ else [None] * len(views)
@@ -99,13 +99,15 @@ class Caption(KnownRows):
             raise ChiasmError(
                 f"wanted captions to learn from, got {int(learn.sum())} rows without: look at {self.to_!r}."
             )
+        mine = [text for text, kept in zip(texts, learn, strict=True) if kept]
+        if knows:  # before the work: a folder may not be there
+            self.generator_ = registry.fit(part, self._sources(views)[learn], mine)
         started = time.perf_counter()
         learned = self._learn_rows(views, progress)
         encoding, started = time.perf_counter() - started, time.perf_counter()
         train = self._sources(learned.train)
-        mine = [text for text, kept in zip(texts, learned.learn, strict=True) if kept]
-        shown = self._sources(views)[learned.learn] if knows else train
-        self.generator_ = registry.fit(part, shown, mine).slim()
+        if not knows:
+            self.generator_ = registry.fit(part, train, mine).slim()
         self.bars_ = {}
         if len({code for code, text in zip(train.codes.tolist(), mine, strict=True) if text}) > 1:
             bars = {name: registry.make("generate", name, seed=self.seed) for name in BARS}
@@ -205,7 +207,7 @@ class Caption(KnownRows):
     def _shown(self, raw: Views, encoded: Views) -> Views:
         """What the generator reads of rows: the encoded views, or the items themselves that an encoder could read."""
         encoded = self._sources(encoded)
-        if self.generator_.reads != "items":
+        if not _reads_items(self.generator_):
             return encoded
         view = self.generator_.view_
         if view not in encoded.columns:
@@ -215,7 +217,7 @@ class Caption(KnownRows):
 
     def _write(self, shown: Views, progress: Progress | None) -> np.ndarray:
         """The generator's captions; one that takes long says how far it is."""
-        if self.generator_.reads != "items":
+        if not _reads_items(self.generator_):
             return np.asarray(self.generator_.generate(shown))
         return np.asarray(self.generator_.generate(shown, progress=progress))
 
@@ -287,6 +289,11 @@ class Caption(KnownRows):
     def _encoders(self) -> Mapping[str, Any]:
         """Captions are told apart by their words alone here: what they mean is asked in `score`."""
         return {**(self.encoders or {}), **({self.to_: "hashed_text"} if self.to_ else {})}
+
+
+def _reads_items(generator: Any) -> bool:
+    """Whether a generator is handed what views hold, not their vectors, and brings what it knows."""
+    return getattr(generator, "reads", "vectors") == "items"
 
 
 def _bleu(texts: Sequence[str], references: Sequence[Sequence[str]]) -> Callable[[np.ndarray], float]:
