@@ -44,7 +44,7 @@ def check_labels(labels: Iterable[Any], column: str, *, answers: bool = False) -
         one_way = [" ".join(str(label).casefold().split()).rstrip(" .") for label in labels if not missing(label)]
         found = odd_labels(one_way, column)
         return [(column, "", Note(code, message)) for code, message in found if code != "nothing"]
-    more = {"spelling": " (`ask` counts answers as one whatever their case: answers=True)"}
+    more = {"spelling": " (`ask` counts answers as one whatever their case)"}
     return [(column, "", Note(code, message + more.get(code, ""))) for code, message in odd_labels(labels, column)]
 
 
