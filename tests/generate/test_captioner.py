@@ -10,6 +10,7 @@ import pytest
 import chiasm
 from chiasm.errors import ChiasmError, ChiasmWarning
 from chiasm.generate import _beam, _language
+from chiasm.generate._risk import Risk
 from chiasm.stats.captions import words
 from chiasm.tokens import Tokens
 from chiasm.views import Column, Views
@@ -34,7 +35,7 @@ def rows(n=200, seed=0):
 @pytest.fixture(scope="module")
 def fitted():
     x, texts = rows()
-    return Captioner(beam=3).fit({"v": x}, texts), x, texts
+    return Captioner(beam=3, axes=8).fit({"v": x}, texts), x, texts
 
 
 def test_likelihoods_and_captions_follow_what_is_seen(fitted):
@@ -113,6 +114,42 @@ def test_an_interrupt_gives_what_is_there(fitted, monkeypatch):
         told = part.generate({"v": x[:40]})
     assert told[:20].tolist() == whole[:20].tolist()
     assert all(told)
+
+
+@pytest.mark.parametrize("where", ["first size", "another size", "judging", "learning from all"])
+def test_an_interrupt_while_it_learns_keeps_the_best_so_far(where, monkeypatch):
+    x, texts = rows(120)
+    scored, calls = _language.Language._likelihoods, []
+    last = {"first size": 7, "another size": 22, "judging": 40, "learning from all": None}[where]
+
+    def pressed(self, *args):
+        calls.append(self)
+        if len(calls) == last:
+            raise KeyboardInterrupt
+        return scored(self, *args)
+
+    def again(self, *args):
+        if vars(self).get("weights_") is None and fits.append(self) is None and len(fits) == 2 and last is None:
+            raise KeyboardInterrupt
+        return fitted_risk(self, *args)
+
+    fits, fitted_risk = [], Risk.fit
+    monkeypatch.setattr(_language.Language, "_likelihoods", pressed)
+    monkeypatch.setattr(Risk, "fit", again)
+    with pytest.warns(ChiasmWarning, match=r"stopped: what was learned from \d+ of 120 things is kept, of \d+ epochs"):
+        part = Captioner(beam=2).fit({"v": x}, texts)
+    monkeypatch.undo()
+    assert 1 <= part.chosen_["epochs"] <= 16
+    assert len(part.references_) < 120
+    assert part.perplexity({"v": x}, texts) < part.perplexity({"v": x[::-1].copy()}, texts)
+    assert all(part.generate({"v": x[:5]}))
+
+
+def test_an_interrupt_before_anything_is_learned_ends_it(monkeypatch):
+    x, texts = rows(40)
+    monkeypatch.setattr(_language.Language, "_likelihoods", lambda *given: (_ for _ in ()).throw(KeyboardInterrupt))
+    with pytest.raises(KeyboardInterrupt):
+        Captioner().fit({"v": x}, texts)
 
 
 def test_few_and_odd_captions_are_learned_from():

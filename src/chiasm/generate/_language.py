@@ -38,7 +38,8 @@ class Language(Part):
         axes: principal axes that are seen; 0: none, a language model of captions alone.
         width, depth: of the transformer. epochs: None: those after which held-out captions are likeliest, of 16.
 
-    Learned: `pieces_`, `params_`, `axes_` `(d, r)`, `longest_` (pieces), `epochs_`.
+    Learned: `pieces_`, `params_`, `axes_` `(d, r)`, `longest_` (pieces), `epochs_`; where held-out captions chose
+    them `likelihood_`, their log probability.
     """
 
     local = ("device",)
@@ -48,6 +49,7 @@ class Language(Part):
     axes_: np.ndarray
     longest_: int
     epochs_: int
+    likelihood_: float
 
     def __init__(
         self,
@@ -77,10 +79,12 @@ class Language(Part):
 
         Args:
             patch: numbers of a patch that is read beside, 0: none. look: the patches of some rows.
+
+        An interrupt is passed on; once an epoch was better than none, what is best so far has been learned.
         """
         from torch.nn.functional import cross_entropy
 
-        from chiasm.nn.train import train
+        from chiasm.nn.train import Outcome, Stopped, train
 
         texts = [text for mine in references for text in mine]
         self.pieces_ = Pieces(MOST_PIECES).fit(texts)
@@ -121,18 +125,28 @@ class Language(Part):
             def score(params: dict[str, Params]) -> float:
                 return float(self._likelihoods(params["own"], shown, said, looked)[0].sum())
 
-        found = train(
-            {"own": start(shape, rng)},
-            {"ids": ids, "seen": seen.astype(np.float32)},
-            epoch,
-            objective,
-            score,
-            schedule=Schedule(EPOCHS, RATE, DECAY),
-            stop=self.epochs,
-            seed=self.seed,
-            device=self.device,
-        )
-        self.params_, self.epochs_ = found.params["own"], found.epoch
+        def keep(found: Outcome) -> None:
+            self.params_, self.epochs_ = found.params["own"], found.epoch
+            if found.history:
+                self.likelihood_ = max(one["score"] for one in found.history)
+
+        try:
+            keep(
+                train(
+                    {"own": start(shape, rng)},
+                    {"ids": ids, "seen": seen.astype(np.float32)},
+                    epoch,
+                    objective,
+                    score,
+                    schedule=Schedule(EPOCHS, RATE, DECAY),
+                    stop=self.epochs,
+                    seed=self.seed,
+                    device=self.device,
+                )
+            )
+        except Stopped as stopped:
+            keep(stopped.outcome)
+            raise
         return self
 
     def likelihoods(
@@ -145,31 +159,45 @@ class Language(Part):
         self, params: Params, seen: np.ndarray, texts: Sequence[str], look: Look | None
     ) -> tuple[np.ndarray, np.ndarray]:
         ids = self.pieces_.ids(texts, LONGEST)
-        found, counts = np.zeros(len(ids)), (ids > 0).sum(axis=1) - 1
+        return self._each(params, seen, ids, look).sum(axis=1), (ids > 0).sum(axis=1) - 1
+
+    def _each(self, params: Params, seen: np.ndarray, ids: np.ndarray, look: Look | None) -> np.ndarray:
+        """`(n, t - 1)` the log probability of each piece but the start; 0 where there is none."""
+        found, counts = np.zeros((len(ids), ids.shape[1] - 1)), (ids > 0).sum(axis=1) - 1
         for at in range(0, len(ids), CHUNK):
-            some = slice(at, at + CHUNK)
-            mine = ids[some][:, : int(counts[some].max(initial=1)) + 1]
-            patches = chosen(look, some)
+            some, t = slice(at, at + CHUNK), int(counts[at : at + CHUNK].max(initial=1))
+            mine, patches = ids[some, : t + 1], chosen(look, some)
             known, _ = states(params, mine[:, :-1], seen[some].astype(np.float32), ArrayOps(), patches=patches)
             told = _logs(logits(params, known))
-            each = np.take_along_axis(told, mine[:, 1:, None], axis=-1)[..., 0]
-            found[some] = (each * (mine[:, 1:] > 0)).sum(axis=1)
-        return found, counts
+            found[some, :t] = np.take_along_axis(told, mine[:, 1:, None], axis=-1)[..., 0] * (mine[:, 1:] > 0)
+        return found
+
+    def words(self, rows: np.ndarray, texts: Sequence[str], look: Look | None = None) -> list[list[tuple[str, float]]]:
+        """Of n texts of n rows `(n, d)` their words, and the log probability of each after those before it."""
+        ids = self.pieces_.ids(texts, LONGEST)
+        logs = self._each(self.params_, rows @ self.axes_, ids, look)
+        return [
+            [(word, float(logs[n, places].sum())) for word, places in self._words(one)] for n, one in enumerate(ids)
+        ]
 
     def attention(self, row: np.ndarray, text: str, look: Look) -> list[tuple[str, np.ndarray]]:
         """Of a row `(d,)` and its patches: each word of a text, and how much each patch `(p,)` was looked at for it."""
         ids = self.pieces_.ids([text], LONGEST)
         seen = (row[None] @ self.axes_).astype(np.float32)
         _, weights = states(self.params_, ids[:, :-1], seen, ArrayOps(), patches=look)
-        found: list[tuple[str, list[np.ndarray]]] = []
+        return [(word, weights[0, places].mean(axis=0)) for word, places in self._words(ids[0])]
+
+    def _words(self, ids: np.ndarray) -> list[tuple[str, list[int]]]:
+        """The words of a text's pieces `(t,)`, and the places of each: of its pieces, the start not counted."""
+        found: list[tuple[str, list[int]]] = []
         begins = self.pieces_.begins()
-        for place, piece in enumerate(ids[0, 1:-1].tolist()):
+        for place, piece in enumerate(ids[1 : (ids > 0).sum() - 1].tolist()):
             part = self.pieces_.text([piece])
             if begins[piece] or not found:
-                found.append((part, [weights[0, place]]))
+                found.append((part, [place]))
             else:
-                found[-1] = (found[-1][0] + part, [*found[-1][1], weights[0, place]])
-        return [(word, np.mean(each, axis=0)) for word, each in found]
+                found[-1] = (found[-1][0] + part, [*found[-1][1], place])
+        return found
 
     def following(self, rows: np.ndarray, look: Look | None = None) -> Any:
         """Of rows `(n, d)` what `search` asks: pieces so far and the row of each -> log probabilities of the next."""

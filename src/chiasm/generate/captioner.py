@@ -26,6 +26,8 @@ RETRIEVED = 30
 WEIGHTS = (0.0, 0.03, 0.1, 0.3, 1.0)
 """Of a candidate's log probability a piece, beside what it can be expected to score (CIDEr, 0 to 10)."""
 POOLS = ("both", "written", "known")
+SIZES = ((64, 2), (128, 2), (64, 1))
+"""Principal axes and blocks of the transformer, that are chosen among."""
 JUDGED = 150
 """Held-out things that pool and weight are chosen on, at most."""
 TOGETHER = 16
@@ -35,19 +37,21 @@ TOGETHER = 16
 class Captioner(Writer):
     """Captions that nobody has written yet, from a thousand pairs.
 
-    A transformer of our own (two blocks, 128 wide; word pieces learned from the captions) reads a prefix made of what
-    is seen, placed among the word embeddings, and by cross-attention the patches of a view of tokens, where there is
-    one; it writes the `beam` likeliest captions. Candidates are these and the 30
+    A transformer of our own (128 wide, one block or two; word pieces learned from the captions) reads a prefix made of
+    what is seen, placed among the word embeddings, and by cross-attention the patches of a view of tokens, where there
+    is one; it writes the `beam` likeliest captions. Candidates are these and the 30
     training captions that can be expected to score best (`mbr`). The one given has the highest
 
         expected CIDEr + w x log probability a piece,
 
     the weight w, and whether written or known candidates alone are better, chosen on a fifth of the training things,
-    as is how long the transformer learns; then everything is learned from all of them. Minutes for thousands of
-    captions; answers need no torch. Choose it where `mbr` repeats itself; `mbr` is quicker.
+    as are the size of the transformer and how long it learns; then everything is learned from all of them. Minutes for
+    thousands of captions; answers need no torch. Choose it where `mbr` repeats itself; `mbr` is quicker. An interrupt
+    (Ctrl-C) keeps the best that was learned from the other four fifths until then, with a warning.
 
     Args:
-        beam: texts that are followed at a time. axes: principal axes of what is seen; 0: none, a language model.
+        beam: texts that are followed at a time. axes: principal axes of what is seen; None: chosen among 64 and 128;
+            0: none, a language model.
         forced, forbidden: words or phrases that each caption must hold, and must not. Where none is found that keeps to
             them, a known one is given, with a warning. They may be changed after `fit` (`set_params`).
         device: where torch trains.
@@ -57,7 +61,7 @@ class Captioner(Writer):
     Sources: prefix, Mokady et al. 2021 (ClipCap); candidates and their risk, Kumar & Byrne 2004.
     """
 
-    allowed: ClassVar = {"beam": COUNT, "axes": SIZE, "forced": TEXT.each(0), "forbidden": TEXT.each(0)}
+    allowed: ClassVar = {"beam": COUNT, "axes": SIZE.or_none(), "forced": TEXT.each(0), "forbidden": TEXT.each(0)}
     local = ("device",)
 
     language_: Language
@@ -68,7 +72,7 @@ class Captioner(Writer):
     def __init__(
         self,
         beam: int = 5,
-        axes: int = 64,
+        axes: int | None = None,
         forced: Sequence[str] = (),
         forbidden: Sequence[str] = (),
         seed: int = 0,
@@ -101,48 +105,84 @@ class Captioner(Writer):
         n = len(known.references)
         outside = np.flatnonzero(known.folds == known.folds[np.random.default_rng(self.seed).integers(n)])
         inside = np.setdiff1d(np.arange(n), outside)
-        epochs, pool, weight = None, POOLS[0], 0.1
-        if len(inside) >= 2 and len(outside) >= 2:  # with fewer nothing can be chosen
-            epochs, pool, weight = self._chosen(known, inside, outside)
-        self.risk_ = Risk().fit(known.held, known.references, known.folds, self.seed)
-        self._speak(known.held, known.references, epochs, None)
+        trial = Captioner(**self.get_params(deep=False) | {"forced": (), "forbidden": ()})
+        trial.chosen_ = {"pool": POOLS[0], "likelihood": 0.1}
+        sizes, epochs = self._sizes()[:1], None
+        try:
+            if len(inside) >= 2 and len(outside) >= 2:  # with fewer nothing can be chosen
+                trial._choose(known, inside, outside)
+                sizes, epochs = [(trial.language_.axes, trial.language_.depth)], max(1, trial.language_.epochs_)
+            self.risk_ = Risk().fit(known.held, known.references, known.folds, self.seed)
+            self._speak(known.held, known.references, sizes, epochs, None)
+        except KeyboardInterrupt:
+            if "language_" not in vars(trial):
+                raise
+            warnings.warn(
+                f"stopped: what was learned from {len(inside)} of {n} things is kept, of {trial.language_.epochs_} epochs",
+                ChiasmWarning,
+                stacklevel=4,
+            )
+            self.references_, self.risk_, self.looks_ = trial.references_, trial.risk_, trial.looks_
+            self.language_ = trial.language_
         self.chosen_ = {
+            "axes": self.language_.axes,
+            "blocks": self.language_.depth,
             "epochs": self.language_.epochs_,
-            "pool": pool,
-            "likelihood": weight,
             "ridge": self.risk_.ridge_,
-        }
+        } | trial.chosen_
 
-    def _speak(self, held: Blocks, references: Sequence[Sequence[str]], epochs: int | None, judge: Any) -> None:
-        """Learn the language model of things, for so many epochs or as `judge` (rows, captions, blocks) chooses."""
+    def _sizes(self) -> list[tuple[int, int]]:
+        """Axes and blocks to choose among."""
+        if self.axes is None:
+            return list(SIZES)
+        return list(dict.fromkeys((self.axes, blocks) for _, blocks in SIZES))
+
+    def _speak(
+        self,
+        held: Blocks,
+        references: Sequence[Sequence[str]],
+        sizes: Sequence[tuple[int, int]],
+        epochs: int | None,
+        judge: Any,
+    ) -> None:
+        """Learn the language model of things, for so many epochs or as `judge` (rows, captions, blocks) chooses.
+
+        Of several sizes the one under which the judge's captions are likeliest is kept; after an interrupt, of those
+        that were learned until then.
+        """
         rows = self.risk_.seen_.rows(held, len(references))
         self.looks_ = looks = Looks().fit(held)
         if judge is not None:
             shown, said, blocks = judge
             judge = shown, said, looks.of(blocks, np.arange(len(said)))
-        made = Language(axes=self.axes, epochs=epochs, seed=self.seed, device=self.device)
-        self.language_ = made.learn(rows, references, judge, looks.width, lambda some: looks.of(held, some))
+        best = -np.inf
+        for axes, depth in sizes:
+            made = Language(axes, depth=depth, epochs=epochs, seed=self.seed, device=self.device)
+            try:
+                made.learn(rows, references, judge, looks.width, lambda some: looks.of(held, some))
+            finally:
+                if "params_" in vars(made) and vars(made).get("likelihood_", 0.0) > best:
+                    self.language_, best = made, vars(made).get("likelihood_", 0.0)
 
-    def _chosen(self, known: Known, inside: np.ndarray, outside: np.ndarray) -> tuple[int, str, float]:
-        """How many epochs, which candidates and what weight are best for things that are not learned from."""
-        trial = Captioner(**self.get_params(deep=False) | {"forced": (), "forbidden": ()})
-        trial.references_ = [known.references[i] for i in inside.tolist()]
-        trial.risk_ = Risk().fit(restrict(known.held, inside), trial.references_, known.folds[inside], self.seed)
+    def _choose(self, known: Known, inside: np.ndarray, outside: np.ndarray) -> None:
+        """Learn from the things inside; size, epochs, pool and weight are those that are best for the ones outside."""
+        self.references_ = [known.references[i] for i in inside.tolist()]
+        self.risk_ = Risk().fit(restrict(known.held, inside), self.references_, known.folds[inside], self.seed)
         held = restrict(known.held, outside)
-        rows = trial.risk_.seen_.rows(held, len(outside))
+        rows = self.risk_.seen_.rows(held, len(outside))
         said = [known.references[i][0] for i in outside.tolist()]
-        trial._speak(restrict(known.held, inside), trial.references_, None, (rows, said, held))
+        self._speak(restrict(known.held, inside), self.references_, self._sizes(), None, (rows, said, held))
         some = slice(0, JUDGED)
-        look = trial.looks_.of(held, np.arange(len(outside))[some])
-        space, worth = trial._candidates().space, dict.fromkeys([(p, w) for p in POOLS for w in WEIGHTS], 0.0)
-        votes = trial.risk_.votes(held, len(outside))[some]
-        for place, (texts, expected, likely, written) in enumerate(trial._candidates_of(rows[some], votes, look)):
+        look = self.looks_.of(held, np.arange(len(outside))[some])
+        space, worth = self._candidates().space, dict.fromkeys([(p, w) for p in POOLS for w in WEIGHTS], 0.0)
+        votes = self.risk_.votes(held, len(outside))[some]
+        for place, (texts, expected, likely, written) in enumerate(self._candidates_of(rows[some], votes, look)):
             truth = space.of(known.references[int(outside[place])])
             scores = space.alike(truth, space.of(texts)).mean(axis=0)
             for pool, weight in worth:
                 worth[pool, weight] += scores[_best(pool, weight, expected, likely, written)]
         pool, weight = max(worth, key=lambda one: worth[one])
-        return max(1, trial.language_.epochs_), pool, weight
+        self.chosen_ = {"pool": pool, "likelihood": weight}
 
     def _candidates_of(
         self, rows: np.ndarray, votes: np.ndarray, look: Look | None

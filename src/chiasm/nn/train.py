@@ -17,7 +17,7 @@ from chiasm.nn.blocks import Params, TensorOps
 from chiasm.nn.schedule import Schedule
 from chiasm.scale import cores
 
-__all__ = ["Outcome", "Step", "train"]
+__all__ = ["Outcome", "Step", "Stopped", "train"]
 
 EVALUATIONS = 30
 """How often a run is looked at, at most."""
@@ -40,6 +40,14 @@ class Outcome(NamedTuple):
     params: dict[str, Params]
     epoch: int
     history: list[dict[str, float]]
+
+
+class Stopped(KeyboardInterrupt):  # noqa: N818
+    """An interrupt (Ctrl-C) after a score better than the start's: `outcome` is the best until then, to be used or not."""
+
+    def __init__(self, outcome: Outcome):
+        super().__init__("stopped")
+        self.outcome = outcome
 
 
 def train(
@@ -71,7 +79,8 @@ def train(
         device: as `chiasm.device.place` takes it. On a CPU the same seed gives the same numbers.
         progress: called with {"epoch", "loss", "score"} whenever a score is taken.
 
-    Raises a ChiasmError for a device that is not there and for a loss that is not finite.
+    Raises a ChiasmError for a device that is not there and for a loss that is not finite, and `Stopped` for an interrupt
+    where `score` has told what is best so far.
     """
     at = torch.device(place(device))
     generator = torch.Generator(at).manual_seed(seed)
@@ -89,7 +98,7 @@ def train(
     if score is not None:
         history.append({"epoch": 0, "score": score(best.params)})
     top, since = history[0]["score"] if history else -math.inf, 0
-    with _threads(max(len(values) for values in rows.values())):
+    with _threads(max(len(values) for values in rows.values())), _telling(lambda: best._replace(history=history)):
         for number in range(1, last + 1):
             total, count = 0.0, 0
             whole = list(epoch())
@@ -161,6 +170,17 @@ def _arrays(tensors: dict[str, Params]) -> dict[str, Params]:
         group: {name: tensor.detach().cpu().numpy().copy() for name, tensor in inner.items()}
         for group, inner in tensors.items()
     }
+
+
+@contextmanager
+def _telling(best: Callable[[], Outcome]) -> Iterator[None]:
+    """Turns an interrupt into `Stopped`, once there is something to tell."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        if best().epoch:
+            raise Stopped(best()) from None
+        raise
 
 
 @contextmanager
