@@ -5,12 +5,15 @@
 `coco2k`: 1,497 pairs to learn from and 200 to choose on (all learned from in the end), 300 to score, re-drawn splits;
 *one* reference a picture, so figures are lower than published ones, of five. `captioner`: the same for the generator
 that torch trains, on the first `--trained` of these splits, with the perplexity of a word of held-out captions by its
-language model: with the picture, shown another row's, and of a model that learned alike without one. `boxes`: learned
-from all of coco2k, scored on the 156 photographs of boxes_words that are not in it, with five references each, on
-which nothing was chosen. `news`: the first sentence of Chinese news, 60/20/20 re-drawn, rows that
-share a picture, a text or that sentence on one side. Document frequencies are always
-the training captions'. CIDEr-D times 100, as papers have it. Designs were chosen on cuts of coco2k's given train and
-val rows.
+language model: with the picture, shown another row's, and of a model that learned alike without one.
+`captioner_news`: the same on the first `--trained` splits of `news`. `attention`: a captioner that reads the 81
+patches of a photograph, learned on the first split; of held-out captions the words that at most 5 % of the training
+captions have: how much less likely each is once the tenth of the patches that was looked at most for it is blanked
+(the mean patch), and as many at random. `boxes`: learned from all of coco2k, scored on the 156 photographs of
+boxes_words that are not in it, with five references each, on which nothing was chosen. `news`: the first sentence of
+Chinese news, 60/20/20 re-drawn, rows that share a picture, a text or that sentence on one side. Document frequencies
+are always the training captions'. CIDEr-D times 100, as papers have it. Designs were chosen on cuts of coco2k's given
+train and val rows.
 """
 
 from __future__ import annotations
@@ -25,14 +28,16 @@ import numpy as np
 from benchmarks._sets import COCO2K, encoded, files, only, pictures, table
 from benchmarks._trials import Figure, Runs, apart, arguments, finish, redrawn, say
 from benchmarks.generate._captions import measured, said
+from chiasm.encode.effnet_image import EffnetImage
 from chiasm.encoding import Encoding
 from chiasm.generate._language import Language, perplexity
 from chiasm.generate.captioner import Captioner
 from chiasm.generate.consensus import Consensus
 from chiasm.generate.mbr import MBR
 from chiasm.generate.nearest import Nearest
-from chiasm.stats.captions import bleu, bleu_counts, cider, frequencies, rouge
+from chiasm.stats.captions import bleu, bleu_counts, cider, frequencies, rouge, words
 from chiasm.stats.resample import Draws, difference, interval_of
+from chiasm.tokens import Tokens
 from chiasm.views import Column, Views, connected
 
 METHODS: dict[str, Callable[[int], Any]] = {
@@ -43,11 +48,25 @@ METHODS: dict[str, Callable[[int], Any]] = {
 }
 CLOSED = ("nearest", "consensus", "mbr")
 OURS = ("mbr", "captioner")
+TRAINED = ("consensus", *OURS)
+PARTS = ["coco2k", "captioner", "boxes", "news", "captioner_news", "attention"]
 MEASURES = {"CIDEr-D": "cider", "ROUGE-L": "rouge", "BLEU-4": "bleu"}
 SENTENCE = re.compile(r"[。！？!?\n]")
 LONGEST = 40
 """Characters of a first sentence that are kept."""
-SETS = {"coco2k": "coco2k", "captioner": "coco2k, fewer splits", "news": "web_news_zh, first sentences"}
+SETS = {
+    "coco2k": "coco2k",
+    "captioner": "coco2k, fewer splits",
+    "news": "web_news_zh, first sentences",
+    "captioner_news": "web_news_zh, fewer splits",
+}
+NEWS = {"train": 0.6, "val": 0.2, "test": 0.2}
+TENTH = 8
+"""Patches of 81 that are blanked."""
+DRAWS = 5
+"""Random choices of as many, averaged."""
+
+WORDS = (("words", "captioner", "coco2k"), ("words_news", "captioner_news", "web_news_zh"))
 
 FIGURES = [
     *(
@@ -105,22 +124,41 @@ FIGURES = [
     ),
     *(
         Figure(
-            f"words.{short}",
-            ("captioner", "words", name),
-            f"coco2k: perplexity of a word, {name}",
+            f"{start}.{short}",
+            (part, "words", name),
+            f"{what}: perplexity of a word, {name}",
             "",
             ".1f",
             "{splits} splits",
         )
+        for start, part, what in WORDS
         for short, name in (("with", "with the picture"), ("without", "without"), ("shuffled", "another picture"))
     ),
-    Figure(
-        "words.gain",
-        ("captioner", "words", "with less without"),
-        "coco2k: log perplexity of a word, with the picture less without",
-        "",
-        "+.3f",
-        "{splits} splits",
+    *(
+        Figure(
+            f"{start}.gain",
+            (part, "words", "with less without"),
+            f"{what}: log perplexity of a word, with the picture less without",
+            "",
+            "+.3f",
+            "{splits} splits",
+        )
+        for start, part, what in WORDS
+    ),
+    *(
+        Figure(
+            f"attention.{short}",
+            ("attention", name),
+            f"coco2k, patches: log probability that a word loses, {name}",
+            "",
+            ".3f",
+            "{words} words of {things} photographs",
+        )
+        for short, name in (
+            ("attended", "most attended blanked"),
+            ("random", "random blanked"),
+            ("gain", "attended less random"),
+        )
     ),
 ]
 
@@ -159,9 +197,9 @@ def boxes() -> tuple[Views, list[list[str]]]:
     return encoded(views), [list(facts["captions"][row]) for row in kept]
 
 
-def _read(raw: Views, words: str, told: Callable[[str], str]) -> Views:
+def _read(raw: Views, view: str, told: Callable[[str], str]) -> Views:
     held = encoded(only(raw, ["image"]))
-    column = raw[words]
+    column = raw[view]
     texts = [told(column.items[place]) if place >= 0 else None for place in column.index.tolist()]
     return raw.replace({"image": held["image"], "said": Column.from_cells("text", texts)})
 
@@ -171,7 +209,7 @@ def run(
 ) -> dict[str, Any]:
     """Some methods on re-drawn splits; rows of equal `twins` stay together."""
     ours = [name for name in OURS if name in methods]
-    runs, words, minutes, sizes = Runs(), Runs(), dict.fromkeys(ours, 0.0), (1, 1)
+    runs, odds, minutes, sizes = Runs(), Runs(), dict.fromkeys(ours, 0.0), (1, 1)
     for seed, split in redrawn(views, shares, splits, twins):
         learned, test = views[split != "test"], views[split == "test"]
         test = test[np.flatnonzero([bool(text) for text in said(test)])]
@@ -191,9 +229,9 @@ def run(
                 say(method, part.chosen_)
             if method == "captioner":
                 for name, value in perplexities(part, learned, shown, texts, dealt, seed).items():
-                    words.add(name, {"perplexity": value, "log": float(np.log(value))})
+                    odds.add(name, {"perplexity": value, "log": float(np.log(value))})
         runs.add("blank", measured([part.usual_] * len(test), references, known))
-        say(seed, runs.last("CIDEr-D"), words.last("perplexity"))
+        say(seed, runs.last("CIDEr-D"), odds.last("perplexity"))
     bar = runs["consensus"]["CIDEr-D"]
     found: dict[str, Any] = {
         "splits": splits,
@@ -201,11 +239,9 @@ def run(
         "above consensus": {one: apart(runs[one]["CIDEr-D"], bar, *sizes) for one in ours},
         "minutes": minutes,
     }
-    if words:
-        gain = apart(words["with the picture"]["log"], words["without"]["log"], *sizes)
-        found["words"] = {name: one["perplexity"] for name, one in words.spreads().items()} | {
-            "with less without": gain
-        }
+    if odds:
+        gain = apart(odds["with the picture"]["log"], odds["without"]["log"], *sizes)
+        found["words"] = {name: one["perplexity"] for name, one in odds.spreads().items()} | {"with less without": gain}
     return found
 
 
@@ -255,22 +291,69 @@ def on_boxes() -> dict[str, Any]:
     return {"things": len(shown), "scores": scores, "above consensus": above}
 
 
+def on_patches() -> dict[str, Any]:
+    """Whether a word's likelihood rests on the patches that were looked at for it."""
+    raw = pictures("coco2k")
+    patches = Encoding({"image": EffnetImage(pooled=False)}).fit_transform(only(raw, ["image"]))["image"]
+    views = raw.replace({"image": patches, "said": raw["caption"]})
+    _, split = next(iter(redrawn(views, COCO2K, 1)))
+    learned, test = views[split != "test"], only(views[split == "test"], ["image"])
+    texts = [text or "" for text in said(views[split == "test"])]
+    known = [set(words(text)) for text in said(learned) if text]
+    part = Captioner(axes=64).fit(only(learned, ["image"]), said(learned))
+    say("attention", part.chosen_)
+    rng, found = np.random.default_rng(0), []
+    for row, text in enumerate(texts):
+        shown = test[np.array([row])]
+        (looked,) = part.attention(shown, [text])
+        (values,), _ = test["image"].items.batch(test["image"].index[[row]])
+        places = [n for n, (word, _) in enumerate(looked) if 0 < sum(word in one for one in known) <= len(known) / 20]
+        blanked = [np.argsort(-looked[n][1])[:TENTH] for n in places]
+        drawn = [rng.permutation(len(values))[:TENTH] for _ in range(DRAWS)]
+        covered = [values, *(_blank(values, some, part.looks_.mean_) for some in [*blanked, *drawn])]
+        same = Views({"image": Column("image", Tokens.of(covered))})
+        told = [[value for _, value in one] for one in part.likelihoods(same, [text] * len(covered))]
+        for at, n in enumerate(places):
+            chance = np.mean([one[n] for one in told[1 + len(places) :]])
+            found.append((row, told[0][n] - told[1 + at][n], told[0][n] - chance))
+    rows, attended, random = np.array(found).T
+    draws = Draws(rows.astype(int))
+    return {
+        "things": len(np.unique(rows)),
+        "words": len(rows),
+        "most attended blanked": interval_of(*draws.mean(attended)),
+        "random blanked": interval_of(*draws.mean(random)),
+        "attended less random": difference(draws.mean(attended), draws.mean(random)),
+    }
+
+
+def _blank(values: np.ndarray, some: np.ndarray, mean: np.ndarray) -> np.ndarray:
+    covered = values.copy()
+    covered[some] = mean
+    return covered
+
+
 def main() -> None:
-    parser = arguments(__doc__, ["coco2k", "captioner", "boxes", "news"])
+    parser = arguments(__doc__, PARTS)
     parser.add_argument("--splits", type=int, default=10)
     parser.add_argument("--trained", type=int, default=3, help="splits of what torch trains")
     args = parser.parse_args()
-    parts = args.parts or ["coco2k", "captioner", "boxes", "news"]
+    parts = args.parts or PARTS
     result: dict[str, Any] = {}
     if "coco2k" in parts:
         result["coco2k"] = run(photographs(), COCO2K, args.splits, CLOSED)
     if "captioner" in parts:
-        result["captioner"] = run(photographs(), COCO2K, args.trained, ("consensus", "mbr", "captioner"))
+        result["captioner"] = run(photographs(), COCO2K, args.trained, TRAINED)
     if "boxes" in parts:
         result["boxes"] = on_boxes()
-    if "news" in parts:
+    if "news" in parts or "captioner_news" in parts:
         views, twins = news()
-        result["news"] = run(views, {"train": 0.6, "val": 0.2, "test": 0.2}, args.splits, CLOSED, twins)
+        if "news" in parts:
+            result["news"] = run(views, NEWS, args.splits, CLOSED, twins)
+        if "captioner_news" in parts:
+            result["captioner_news"] = run(views, NEWS, args.trained, ("nearest", *TRAINED), twins)
+    if "attention" in parts:
+        result["attention"] = on_patches()
     finish(result, FIGURES, args)
 
 

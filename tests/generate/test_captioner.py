@@ -136,7 +136,7 @@ def test_an_interrupt_while_it_learns_keeps_the_best_so_far(where, monkeypatch):
     fits, fitted_risk = [], Risk.fit
     monkeypatch.setattr(_language.Language, "_likelihoods", pressed)
     monkeypatch.setattr(Risk, "fit", again)
-    with pytest.warns(ChiasmWarning, match=r"stopped: what was learned from \d+ of 120 things is kept, of \d+ epochs"):
+    with pytest.warns(ChiasmWarning, match=r"stopped: what was learned from \d+ of 120 things in \d+ epochs is kept"):
         part = Captioner(beam=2).fit({"v": x}, texts)
     monkeypatch.undo()
     assert 1 <= part.chosen_["epochs"] <= 16
@@ -191,6 +191,20 @@ def test_the_patch_that_shows_a_thing_is_looked_at_for_its_word_and_missed_witho
         return part.perplexity({"v": Column("image", Tokens.of(list(covered)))}, texts[:40])
 
     assert without(most) > 1.2 * without((most + 4) % 9)
+
+
+def test_the_likelihood_of_a_text_is_that_of_its_words_and_its_end(fitted):
+    part, x, texts = fitted
+    told = part.likelihoods({"v": x[:3]}, texts[:3])
+    assert [[word for word, _ in one] for one in told] == [words(text) for text in texts[:3]]
+    seen = part.language_.following(part._asked({"v": x[:3]}, texts[:3])[0])
+    ids = part.language_.pieces_.ids(texts[:3], 40)
+    for row, (one, mine) in enumerate(zip(told, ids, strict=True)):
+        so_far = mine[: (mine > 0).sum() - 1]
+        each = [seen(so_far[None, :n], np.array([row]))[0, piece] for n, piece in enumerate(so_far[1:], 1)]
+        assert sum(value for _, value in one) == pytest.approx(sum(each), abs=1e-4)
+    with pytest.raises(ChiasmError, match="wanted 3 texts, one a row, got 1"):
+        part.likelihoods({"v": x[:3]}, texts[:1])
 
 
 def test_attention_wants_patches(fitted):

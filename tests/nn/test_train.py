@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from chiasm.nn.schedule import Schedule
-from chiasm.nn.train import train
+from chiasm.nn.train import Stopped, train
 
 ONE = {"rows": np.arange(1)}
 ROWS = {"x": np.zeros((1, 1), np.float32)}
@@ -41,6 +41,35 @@ def test_what_one_side_owns_no_other_moves():
     found = run(lambda *given: chase(*given)[:1], [["player"]])
     assert found["player"] == pytest.approx(3, abs=0.02)
     assert found["other"] == 0
+
+
+@pytest.mark.parametrize("seen", [0, 7])
+def test_an_interrupt_tells_the_best_so_far_or_is_one(seen):
+    scores = []
+
+    def score(params):
+        scores.append(-abs(float(params["player"]["value"]) - 0.2))
+        if len(scores) == seen + 1:
+            raise KeyboardInterrupt
+        return scores[-1]
+
+    start = {"player": {"value": np.array(0.0, np.float32)}}
+    with pytest.raises(Stopped if seen else KeyboardInterrupt) as caught:
+        train(
+            start,
+            ROWS,
+            lambda: [ONE],
+            lambda params, *_: (params["player"]["value"] - 3) ** 2,
+            score,
+            schedule=Schedule(epochs=20, rate=0.1, decay=0.0),
+        )
+    if seen:
+        best = caught.value.outcome
+        assert -abs(float(best.params["player"]["value"]) - 0.2) == max(scores[:seen])
+        assert best.epoch == int(np.argmax(scores[:seen]))
+        assert len(best.history) == seen
+    else:
+        assert not isinstance(caught.value, Stopped)
 
 
 def test_adversaries_meet_at_the_saddle():

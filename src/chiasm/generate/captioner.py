@@ -117,8 +117,9 @@ class Captioner(Writer):
         except KeyboardInterrupt:
             if "language_" not in vars(trial):
                 raise
+            epochs = trial.language_.epochs_
             warnings.warn(
-                f"stopped: what was learned from {len(inside)} of {n} things is kept, of {trial.language_.epochs_} epochs",
+                f"stopped: what was learned from {len(inside)} of {n} things in {epochs} epochs is kept",
                 ChiasmWarning,
                 stacklevel=4,
             )
@@ -248,25 +249,38 @@ class Captioner(Writer):
         look = self.looks_.of(held, np.arange(len(rows)))
         return perplexity(self.language_.likelihoods(self.risk_.seen_.rows(held, len(rows)), texts, look)[0], texts)
 
+    def likelihoods(self, views: Any, texts: Sequence[str]) -> list[list[tuple[str, float]]]:
+        """Of each row's text its words, and the log probability of each after those before it.
+
+        Raises a ChiasmError where texts and rows differ in number.
+        """
+        rows, held = self._asked(views, texts)
+        return self.language_.words(rows, texts, self.looks_.of(held, np.arange(len(rows))))
+
     def attention(self, views: Any, texts: Sequence[str]) -> list[list[tuple[str, np.ndarray]]]:
         """Of each row's text its words, and how much each patch `(p,)` was looked at for each; weights sum to 1.
 
         Raises a ChiasmError where no view of patches was learned from, or texts and rows differ in number.
         """
-        self.check_fitted()
+        rows, held = self._asked(views, texts)
         if not self.looks_.view_:
             raise ChiasmError(
                 "wanted a view of patches, got none at fit: encode pictures in patches (effnet_image, pooled=False)."
             )
-        held = self._blocks(self._door(views))
-        n = len(next(iter(held.values())).present)
-        if len(texts) != n:
-            raise ChiasmError(f"wanted {n} texts, one a row, got {len(texts)}.")
-        rows, found = self.risk_.seen_.rows(held, n), []
+        found = []
         for place, text in enumerate(texts):
             look = self.looks_.of(held, np.array([place]))
             found.append(self.language_.attention(rows[place], text, look) if look is not None else [])
         return found
+
+    def _asked(self, views: Any, texts: Sequence[str]) -> tuple[np.ndarray, Blocks]:
+        """What is seen of rows `(n, d)`, and their blocks; a text a row."""
+        self.check_fitted()
+        held = self._blocks(self._door(views))
+        n = len(next(iter(held.values())).present)
+        if len(texts) != n:
+            raise ChiasmError(f"wanted {n} texts, one a row, got {len(texts)}.")
+        return self.risk_.seen_.rows(held, n), held
 
 
 def _best(pool: str, weight: float, expected: np.ndarray, likely: np.ndarray, written: np.ndarray) -> int:

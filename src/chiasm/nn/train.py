@@ -42,8 +42,8 @@ class Outcome(NamedTuple):
     history: list[dict[str, float]]
 
 
-class Stopped(KeyboardInterrupt):  # noqa: N818
-    """An interrupt (Ctrl-C) after a score better than the start's: `outcome` is the best until then, to be used or not."""
+class Stopped(KeyboardInterrupt):
+    """An interrupt (Ctrl-C) once an epoch scored at least what the start did: `outcome` is the best until then."""
 
     def __init__(self, outcome: Outcome):
         super().__init__("stopped")
@@ -79,8 +79,8 @@ def train(
         device: as `chiasm.device.place` takes it. On a CPU the same seed gives the same numbers.
         progress: called with {"epoch", "loss", "score"} whenever a score is taken.
 
-    Raises a ChiasmError for a device that is not there and for a loss that is not finite, and `Stopped` for an interrupt
-    where `score` has told what is best so far.
+    Raises a ChiasmError for a device that is not there and for a loss that is not finite; `Stopped`, an interrupt that
+    knows the best so far, where one comes once `score` has told it.
     """
     at = torch.device(place(device))
     generator = torch.Generator(at).manual_seed(seed)
