@@ -248,15 +248,16 @@ def run(
 def perplexities(
     part: Any, learned: Views, shown: Views, texts: Sequence[str], dealt: np.ndarray, seed: int
 ) -> dict[str, float]:
-    """Of held-out captions: with the picture, another row's, and by a model that learned without."""
+    """Of held-out captions: with the picture, another row's, and by a model of as many blocks that learned without."""
     told = [text for text in said(learned) if text]
     order = np.random.default_rng(seed).permutation(len(told))
     held, kept = order[: len(told) // 5], order[len(told) // 5 :]
     nothing = np.zeros((len(told), 1), dtype=np.float32)
-    choosing = Language(axes=0, seed=seed).learn(
+    alike = {"axes": 0, "depth": part.language_.depth, "seed": seed}
+    choosing = Language(**alike).learn(
         nothing[kept], [[told[i]] for i in kept], (nothing[held], [told[i] for i in held], None)
     )
-    blind = Language(axes=0, epochs=choosing.epochs_, seed=seed).learn(nothing, [[text] for text in told])
+    blind = Language(**alike, epochs=choosing.epochs_).learn(nothing, [[text] for text in told])
     return {
         "with the picture": part.perplexity(shown, texts),
         "another picture": part.perplexity(shown[dealt], texts),

@@ -35,7 +35,7 @@ def rows(n=200, seed=0):
 @pytest.fixture(scope="module")
 def fitted():
     x, texts = rows()
-    return Captioner(beam=3, axes=8).fit({"v": x}, texts), x, texts
+    return Captioner(beam=3).fit({"v": x}, texts), x, texts
 
 
 def test_likelihoods_and_captions_follow_what_is_seen(fitted):
@@ -116,11 +116,11 @@ def test_an_interrupt_gives_what_is_there(fitted, monkeypatch):
     assert all(told)
 
 
-@pytest.mark.parametrize("where", ["first size", "another size", "judging", "learning from all"])
+@pytest.mark.parametrize("where", ["two blocks", "three blocks", "judging", "learning from all"])
 def test_an_interrupt_while_it_learns_keeps_the_best_so_far(where, monkeypatch):
     x, texts = rows(120)
     scored, calls = _language.Language._likelihoods, []
-    last = {"first size": 7, "another size": 22, "judging": 40, "learning from all": None}[where]
+    last = {"two blocks": 7, "three blocks": 22, "judging": 40, "learning from all": None}[where]
 
     def pressed(self, *args):
         calls.append(self)

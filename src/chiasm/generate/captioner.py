@@ -26,8 +26,8 @@ RETRIEVED = 30
 WEIGHTS = (0.0, 0.03, 0.1, 0.3, 1.0)
 """Of a candidate's log probability a piece, beside what it can be expected to score (CIDEr, 0 to 10)."""
 POOLS = ("both", "written", "known")
-SIZES = ((64, 2), (128, 2), (64, 1))
-"""Principal axes and blocks of the transformer, that are chosen among."""
+BLOCKS = (2, 3)
+"""Of the transformer, to choose among."""
 JUDGED = 150
 """Held-out things that pool and weight are chosen on, at most."""
 TOGETHER = 16
@@ -37,21 +37,20 @@ TOGETHER = 16
 class Captioner(Writer):
     """Captions that nobody has written yet, from a thousand pairs.
 
-    A transformer of our own (128 wide, one block or two; word pieces learned from the captions) reads a prefix made of
-    what is seen, placed among the word embeddings, and by cross-attention the patches of a view of tokens, where there
-    is one; it writes the `beam` likeliest captions. Candidates are these and the 30
-    training captions that can be expected to score best (`mbr`). The one given has the highest
+    A transformer of our own (two blocks or three, 128 wide; word pieces learned from the captions) reads a prefix made
+    of what is seen, placed among the word embeddings, and by cross-attention the patches of a view of tokens, where
+    there is one; it writes the `beam` likeliest captions. Candidates are these and the 30 training captions that can be
+    expected to score best (`mbr`). The one given has the highest
 
         expected CIDEr + w x log probability a piece,
 
     the weight w, and whether written or known candidates alone are better, chosen on a fifth of the training things,
-    as are the size of the transformer and how long it learns; then everything is learned from all of them. Minutes for
+    as are the transformer's blocks and how long it learns; then everything is learned from all of them. Minutes for
     thousands of captions; answers need no torch. Choose it where `mbr` repeats itself; `mbr` is quicker. An interrupt
     (Ctrl-C) keeps the best that was learned from the other four fifths until then, with a warning.
 
     Args:
-        beam: texts that are followed at a time. axes: principal axes of what is seen; None: chosen among 64 and 128;
-            0: none, a language model.
+        beam: texts that are followed at a time. axes: principal axes of what is seen; 0: none, a language model.
         forced, forbidden: words or phrases that each caption must hold, and must not. Where none is found that keeps to
             them, a known one is given, with a warning. They may be changed after `fit` (`set_params`).
         device: where torch trains.
@@ -61,7 +60,7 @@ class Captioner(Writer):
     Sources: prefix, Mokady et al. 2021 (ClipCap); candidates and their risk, Kumar & Byrne 2004.
     """
 
-    allowed: ClassVar = {"beam": COUNT, "axes": SIZE.or_none(), "forced": TEXT.each(0), "forbidden": TEXT.each(0)}
+    allowed: ClassVar = {"beam": COUNT, "axes": SIZE, "forced": TEXT.each(0), "forbidden": TEXT.each(0)}
     local = ("device",)
 
     language_: Language
@@ -72,7 +71,7 @@ class Captioner(Writer):
     def __init__(
         self,
         beam: int = 5,
-        axes: int | None = None,
+        axes: int = 64,
         forced: Sequence[str] = (),
         forbidden: Sequence[str] = (),
         seed: int = 0,
@@ -107,13 +106,13 @@ class Captioner(Writer):
         inside = np.setdiff1d(np.arange(n), outside)
         trial = Captioner(**self.get_params(deep=False) | {"forced": (), "forbidden": ()})
         trial.chosen_ = {"pool": POOLS[0], "likelihood": 0.1}
-        sizes, epochs = self._sizes()[:1], None
+        blocks, epochs = BLOCKS[:1], None
         try:
             if len(inside) >= 2 and len(outside) >= 2:  # with fewer nothing can be chosen
                 trial._choose(known, inside, outside)
-                sizes, epochs = [(trial.language_.axes, trial.language_.depth)], max(1, trial.language_.epochs_)
+                blocks, epochs = (trial.language_.depth,), max(1, trial.language_.epochs_)
             self.risk_ = Risk().fit(known.held, known.references, known.folds, self.seed)
-            self._speak(known.held, known.references, sizes, epochs, None)
+            self._speak(known.held, known.references, blocks, epochs, None)
         except KeyboardInterrupt:
             if "language_" not in vars(trial):
                 raise
@@ -126,39 +125,32 @@ class Captioner(Writer):
             self.references_, self.risk_, self.looks_ = trial.references_, trial.risk_, trial.looks_
             self.language_ = trial.language_
         self.chosen_ = {
-            "axes": self.language_.axes,
             "blocks": self.language_.depth,
             "epochs": self.language_.epochs_,
             "ridge": self.risk_.ridge_,
         } | trial.chosen_
 
-    def _sizes(self) -> list[tuple[int, int]]:
-        """Axes and blocks to choose among."""
-        if self.axes is None:
-            return list(SIZES)
-        return list(dict.fromkeys((self.axes, blocks) for _, blocks in SIZES))
-
     def _speak(
         self,
         held: Blocks,
         references: Sequence[Sequence[str]],
-        sizes: Sequence[tuple[int, int]],
+        blocks: Sequence[int],
         epochs: int | None,
         judge: Any,
     ) -> None:
-        """Learn the language model of things, for so many epochs or as `judge` (rows, captions, blocks) chooses.
+        """Learn the language model of things, for so many epochs or as `judge` (rows, captions, what is held) chooses.
 
-        Of several sizes the one under which the judge's captions are likeliest is kept; after an interrupt, of those
-        that were learned until then.
+        Of several numbers of blocks the one under which the judge's captions are likeliest is kept; after an interrupt,
+        of those that were learned until then.
         """
         rows = self.risk_.seen_.rows(held, len(references))
         self.looks_ = looks = Looks().fit(held)
         if judge is not None:
-            shown, said, blocks = judge
-            judge = shown, said, looks.of(blocks, np.arange(len(said)))
+            shown, said, outside = judge
+            judge = shown, said, looks.of(outside, np.arange(len(said)))
         best = -np.inf
-        for axes, depth in sizes:
-            made = Language(axes, depth=depth, epochs=epochs, seed=self.seed, device=self.device)
+        for depth in blocks:
+            made = Language(self.axes, depth=depth, epochs=epochs, seed=self.seed, device=self.device)
             try:
                 made.learn(rows, references, judge, looks.width, lambda some: looks.of(held, some))
             finally:
@@ -166,13 +158,13 @@ class Captioner(Writer):
                     self.language_, best = made, vars(made).get("likelihood_", 0.0)
 
     def _choose(self, known: Known, inside: np.ndarray, outside: np.ndarray) -> None:
-        """Learn from the things inside; size, epochs, pool and weight are those that are best for the ones outside."""
+        """Learn from the things inside, with the blocks, epochs, pool and weight that are best for the ones outside."""
         self.references_ = [known.references[i] for i in inside.tolist()]
         self.risk_ = Risk().fit(restrict(known.held, inside), self.references_, known.folds[inside], self.seed)
         held = restrict(known.held, outside)
         rows = self.risk_.seen_.rows(held, len(outside))
         said = [known.references[i][0] for i in outside.tolist()]
-        self._speak(restrict(known.held, inside), self.references_, self._sizes(), None, (rows, said, held))
+        self._speak(restrict(known.held, inside), self.references_, BLOCKS, None, (rows, said, held))
         some = slice(0, JUDGED)
         look = self.looks_.of(held, np.arange(len(outside))[some])
         space, worth = self._candidates().space, dict.fromkeys([(p, w) for p in POOLS for w in WEIGHTS], 0.0)
