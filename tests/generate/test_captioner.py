@@ -16,6 +16,7 @@ from chiasm.tokens import Tokens
 from chiasm.views import Column, Views
 
 pytest.importorskip("torch")
+from chiasm.generate import captioner
 from chiasm.generate.captioner import Captioner
 
 NOUNS = ["bus", "dog", "cat", "boat"]
@@ -32,10 +33,18 @@ def rows(n=200, seed=0):
     return x, [f"a {COLORS[c]} {NOUNS[a]} on the road" for a, c in zip(noun, color, strict=True)]
 
 
+@pytest.fixture
+def small(monkeypatch):
+    """Nothing to choose among, to be quick."""
+    monkeypatch.setattr(captioner, "BLOCKS", (2,))
+
+
 @pytest.fixture(scope="module")
 def fitted():
     x, texts = rows()
-    return Captioner(beam=3).fit({"v": x}, texts), x, texts
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(captioner, "BLOCKS", (2,))
+        return Captioner(beam=3).fit({"v": x}, texts), x, texts
 
 
 def test_likelihoods_and_captions_follow_what_is_seen(fitted):
@@ -118,7 +127,7 @@ def test_an_interrupt_gives_what_is_there(fitted, monkeypatch):
 
 @pytest.mark.parametrize("where", ["two blocks", "three blocks", "judging", "learning from all"])
 def test_an_interrupt_while_it_learns_keeps_the_best_so_far(where, monkeypatch):
-    x, texts = rows(120)
+    x, texts = rows(60)
     scored, calls = _language.Language._likelihoods, []
     last = {"two blocks": 7, "three blocks": 22, "judging": 40, "learning from all": None}[where]
 
@@ -136,11 +145,12 @@ def test_an_interrupt_while_it_learns_keeps_the_best_so_far(where, monkeypatch):
     fits, fitted_risk = [], Risk.fit
     monkeypatch.setattr(_language.Language, "_likelihoods", pressed)
     monkeypatch.setattr(Risk, "fit", again)
-    with pytest.warns(ChiasmWarning, match=r"stopped: what was learned from \d+ of 120 things in \d+ epochs is kept"):
+    with pytest.warns(ChiasmWarning, match=r"stopped: what was learned from \d+ of 60 things in \d+ epochs is kept"):
         part = Captioner(beam=2).fit({"v": x}, texts)
     monkeypatch.undo()
     assert 1 <= part.chosen_["epochs"] <= 16
-    assert len(part.references_) < 120
+    assert part.chosen_["blocks"] in captioner.BLOCKS
+    assert len(part.references_) < 60
     assert part.perplexity({"v": x}, texts) < part.perplexity({"v": x[::-1].copy()}, texts)
     assert all(part.generate({"v": x[:5]}))
 
@@ -152,7 +162,7 @@ def test_an_interrupt_before_anything_is_learned_ends_it(monkeypatch):
         Captioner().fit({"v": x}, texts)
 
 
-def test_few_and_odd_captions_are_learned_from():
+def test_few_and_odd_captions_are_learned_from(small):
     x, _ = rows(12)
     texts = ["dog", "🐶", "一只狗在草地上", "a", "Ωmega 狗 🐶", None, "", "b c", "dog dog dog", "x" * 400, "d", "e"]
     part = Captioner(beam=2).fit({"v": x}, texts)
@@ -170,7 +180,7 @@ def test_a_beam_of_nothing_is_refused():
 
 
 @pytest.mark.slow
-def test_the_patch_that_shows_a_thing_is_looked_at_for_its_word_and_missed_without_it():
+def test_the_patch_that_shows_a_thing_is_looked_at_for_its_word_and_missed_without_it(small):
     rng = np.random.default_rng(0)
     n, where = 240, rng.integers(0, 9, 240)
     noun = rng.integers(0, 4, n)
