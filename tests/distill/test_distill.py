@@ -13,7 +13,7 @@ import chiasm
 from chiasm.cli import cli
 from chiasm.contracts._distill import LEARN, _few, _student, _taught
 from chiasm.distill import Attention, Contrastive, Features, Relations, SoftLabels
-from chiasm.distill._regression import Regression
+from chiasm.distill._regression import JUDGED, RIDGES, Regression
 from chiasm.errors import ChiasmError
 from chiasm.report.text import foretold
 from chiasm.stats.blocks import Block
@@ -45,6 +45,32 @@ def test_the_regression_is_scikit_learns_ridge_up_to_a_rotation_and_out_of_fold_
         inside = folds != fold
         held = Ridge(ridge, fit_intercept=False).fit(units[inside], middle[inside]).predict(units[~inside])
         same(crossed[~inside], held)
+
+
+def test_products_in_single_precision_choose_and_tell_as_plain_ones_in_double():
+    rng = np.random.default_rng(0)
+    rows, targets, folds = rng.normal(size=(900, 40)), rng.normal(size=(900, 6)), rng.integers(0, 5, 900) ** 2
+    targets[:, :2] += 0.3 * rows[:, :2]
+    part = Regression()
+    crossed = part.cross_fit({"a": block(500 + rows * np.geomspace(0.1, 10, 40))}, 1000 + targets, folds)
+    units, middle = (rows - rows.mean(axis=0)) / rows.std(axis=0), targets - targets.mean(axis=0)
+
+    def out_of_fold(ridge, judged):
+        out = np.zeros_like(middle)
+        for fold in np.unique(folds)[:judged]:
+            inside, eye = folds != fold, ridge * len(rows) * np.eye(40)
+            weights = np.linalg.solve(units[inside].T @ units[inside] + eye, units[inside].T @ middle[inside])
+            out[~inside] = units[~inside] @ weights
+        return out
+
+    def missed(ridge):
+        mine = np.isin(folds, np.unique(folds)[:JUDGED])
+        return np.square(middle - out_of_fold(ridge, JUDGED))[mine].sum()
+
+    assert part.ridge_ == min(RIDGES, key=missed)
+    out = out_of_fold(part.ridge_, 5)
+    assert part.seen_ == pytest.approx(1 - np.square(middle - out).sum() / np.square(middle).sum(), abs=1e-5)
+    np.testing.assert_allclose(crossed @ part.turn_.T, out @ part.turn_ @ part.turn_.T, atol=1e-3 * out.std())
 
 
 def test_what_a_student_cannot_see_is_told_as_nothing():

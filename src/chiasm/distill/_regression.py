@@ -16,6 +16,7 @@ __all__ = ["Regression"]
 RIDGES = (0.1, 0.3, 1.0, 3.0, 10.0)
 """Of the mean of the squared spreads; from the middle on, in the direction in which held-out rows are told better."""
 KEPT = 0.999
+BLOCK = 512
 JUDGED = 2
 """Folds that a ridge is judged on."""
 
@@ -40,51 +41,48 @@ class Regression(Part):
         self.means_, self.spreads_ = {}, {}
         for name, block in held.items():
             here = np.asarray(block.values)
-            here = here if block.present.all() else here[block.present]
-            self.means_[name] = here.mean(axis=0, dtype=np.float64).astype(np.float32)
-            spread = here.std(axis=0, dtype=np.float64)
-            self.spreads_[name] = np.maximum(spread, 1e-6 * max(float(spread.max(initial=0.0)), 1e-12)).astype(
-                np.float32
-            )
-        rows, wanted = self._rows(held), (targets - targets.mean(axis=0, dtype=np.float64)).astype(np.float32)
-        width = rows.shape[1]
-        rows, span = _spanned(rows) if width > len(rows) else (rows, None)
+            self.means_[name], self.spreads_[name] = _moments(here if block.present.all() else here[block.present])
         numbers = np.unique(folds)
         order = np.argsort(folds, kind="stable")
-        rows, wanted, edges = rows[order], wanted[order], np.searchsorted(folds[order], numbers).tolist()
-        slices = [slice(start, end) for start, end in zip(edges, [*edges[1:], len(rows)], strict=True)]
-        parts = {fold: (rows[one], wanted[one]) for fold, one in zip(numbers.tolist(), slices, strict=True)}
-        grams = {fold: part.T @ part for fold, (part, _) in parts.items()}
-        crosses = {fold: part.T @ truth for fold, (part, truth) in parts.items()}
-        gram, cross = np.sum(list(grams.values()), axis=0), np.sum(list(crosses.values()), axis=0)
+        edges = np.searchsorted(folds[order], numbers).tolist()
+        slices = [slice(start, end) for start, end in zip(edges, [*edges[1:], len(order)], strict=True)]
+        rows, middle = self._rows(held, order), targets.mean(axis=0, dtype=np.float64)
+        wanted = (targets[order] - middle.astype(np.result_type(targets, np.float32))).astype(np.float32, copy=False)
+        width = rows.shape[1]
+        rows, span = _spanned(rows) if width > len(rows) else (rows, None)
+        grams = [rows[one].T @ rows[one] for one in slices]
+        crosses = [(wanted[one].T @ rows[one]).T for one in slices]  # in the order of memory that LAPACK reads
+        gram, cross = _sum(grams), _sum(crosses)
         size = float(np.trace(gram)) / width or 1.0
+        held_out: dict[tuple[float, int], np.ndarray] = {}
 
-        def solved(ridge: float, fold: int | None) -> np.ndarray:
-            left = gram if fold is None else gram - grams[fold]
-            right = cross if fold is None else cross - crosses[fold]
-            factor = cho_factor(_raised(left, ridge * size).T, overwrite_a=True, check_finite=False)
-            found: np.ndarray = cho_solve(factor, right, check_finite=False)
-            return found
+        def without(ridge: float, fold: int) -> np.ndarray:
+            if (ridge, fold) not in held_out:
+                held_out[ridge, fold] = _solved(gram - grams[fold], ridge * size, cross - crosses[fold])
+            return held_out[ridge, fold]
+
+        def lost(fold: int, weights: np.ndarray) -> tuple[float, np.ndarray]:
+            """The squared error on a fold, less the squares of its targets; its Gram matrix times the weights."""
+            shown = grams[fold] @ weights
+            return float((weights * (shown - 2 * crosses[fold])).sum(dtype=np.float64)), shown
 
         def loss(ridge: float) -> float:
-            total = 0.0
-            for fold in numbers.tolist()[:JUDGED]:
-                weights = solved(ridge, fold)
-                total += float((weights * (grams[fold] @ weights - 2 * crosses[fold])).sum(dtype=np.float64))
-            return total
+            return sum(lost(fold, without(ridge, fold))[0] for fold in range(min(JUDGED, len(numbers))))
 
         self.ridge_ = _least(loss)
-        self.weights_ = self._refined(solved(self.ridge_, None), rows, wanted)
-        out = np.zeros_like(wanted)
-        for (fold, (part, _)), one in zip(parts.items(), slices, strict=True):
+        each, missed, spread, spreads = [], 0.0, 0.0, np.zeros((wanted.shape[1],) * 2, dtype=np.float32)
+        for fold, one in enumerate(slices):
             rest = np.r_[0 : one.start, one.stop : len(rows)]
-            out[one] = part @ self._refined(solved(self.ridge_, fold), rows, wanted, rest)
-        spread = float(np.square(wanted, dtype=np.float64).sum()) or 1.0
-        self.seen_ = round(1 - float(np.square(wanted - out, dtype=np.float64).sum()) / spread, 6)
-        self.turn_ = _mixed(out)
+            each.append(self._refined(without(self.ridge_, fold), rows, wanted, rest))
+            more, shown = lost(fold, each[-1])
+            missed, spreads = missed + more, spreads + each[-1].T @ shown
+            spread += float(np.square(wanted[one]).sum(dtype=np.float64))
+        self.seen_, self.turn_ = round(-missed / (spread or 1.0), 6), _mixed(spreads)
+        told = np.empty((len(rows), self.turn_.shape[1]), dtype=np.float32)
+        for one, weights in zip(slices, each, strict=True):
+            told[order[one]] = rows[one] @ (weights @ self.turn_)
+        self.weights_ = self._refined(_solved(gram, self.ridge_ * size, cross), rows, wanted)
         self.weights_ = self.weights_ @ self.turn_ if span is None else span @ (self.weights_ @ self.turn_)
-        told = np.empty((len(out), self.turn_.shape[1]), dtype=np.float32)
-        told[order] = out @ self.turn_
         return told
 
     def _refined(
@@ -111,17 +109,50 @@ class Regression(Part):
         assert found is not None
         return found
 
-    def _rows(self, held: Blocks) -> np.ndarray:
-        n = len(next(iter(held.values())).present)
+    def _rows(self, held: Blocks, order: np.ndarray | None = None) -> np.ndarray:
+        """`(n, d)` the views side by side, each number with a spread of 1, in this order."""
+        here = next(iter(held.values())).present
         parts = []
         for name in self.views_:
             if name not in held:
-                part = np.zeros((n, len(self.means_[name])), dtype=np.float32)
-            else:
-                part = (np.asarray(held[name].values, dtype=np.float32) - self.means_[name]) * (1 / self.spreads_[name])
-                part[~held[name].present] = 0
+                parts.append(np.zeros((len(here), len(self.means_[name])), dtype=np.float32))
+                continue
+            values, present = np.asarray(held[name].values), held[name].present
+            if order is not None:
+                values, present = values[order], present[order]
+            part = values.astype(np.float32, copy=order is None)
+            part -= self.means_[name]
+            part *= 1 / self.spreads_[name]
+            part[~present] = 0
             parts.append(part)
         return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
+
+
+def _moments(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """`(d,)` means and `(d,)` spreads of rows `(n, d)`, summed in float64 a block at a time."""
+    mean = rows.mean(axis=0, dtype=np.float64).astype(np.float32)
+    squares = np.zeros(rows.shape[1])
+    for start in range(0, len(rows), BLOCK):
+        near = rows[start : start + BLOCK] - mean
+        squares += np.square(near, out=near).sum(axis=0, dtype=np.float64)
+    spread = np.sqrt(squares / len(rows))
+    return mean, np.maximum(spread, 1e-6 * max(float(spread.max(initial=0.0)), 1e-12)).astype(np.float32)
+
+
+def _sum(parts: list[np.ndarray]) -> np.ndarray:
+    """Of arrays of one shape, without a copy of them all."""
+    total = parts[0].copy()
+    for part in parts[1:]:
+        total += part
+    return total
+
+
+def _solved(gram: np.ndarray, ridge: float, cross: np.ndarray) -> np.ndarray:
+    """`(d, t)` weights of a Gram matrix `(d, d)`, which is overwritten, and `(d, t)`."""
+    gram[np.diag_indices_from(gram)] += ridge
+    factor = cho_factor(gram.T, overwrite_a=True, check_finite=False)
+    found: np.ndarray = cho_solve(factor, cross, check_finite=False)
+    return found
 
 
 def _spanned(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -133,19 +164,17 @@ def _spanned(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return np.ascontiguousarray(basis[:, kept] * lengths, dtype=np.float32), rows.T @ axes
 
 
-def _mixed(rows: np.ndarray) -> np.ndarray:
-    """`(t, w)` axes that hold `KEPT` of the variance of rows `(n, t)`, mixed alike, so that each has its part of it."""
-    values, basis = np.linalg.eigh(rows.T @ rows)
+def _mixed(spreads: np.ndarray) -> np.ndarray:
+    """`(t, w)` axes that hold `KEPT` of the variance of answers, mixed alike, so that each has its part of it.
+
+    Args:
+        spreads: `(t, t)`, the answers' products with one another.
+    """
+    values, basis = np.linalg.eigh(spreads)
     values, basis = np.maximum(values[::-1], 0), basis[:, ::-1]
     count = min(len(values), 1 + int(np.searchsorted(np.cumsum(values), KEPT * values.sum())))
     mix = np.linalg.qr(np.random.default_rng(0).normal(size=(count, count)))[0]
     return np.ascontiguousarray(basis[:, :count] @ mix, dtype=np.float32)
-
-
-def _raised(matrix: np.ndarray, by: float) -> np.ndarray:
-    raised = matrix.copy()
-    raised[np.diag_indices_from(raised)] += by
-    return raised
 
 
 def _least(loss: object) -> float:
