@@ -20,6 +20,7 @@ import argparse
 import datetime
 import json
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -339,5 +340,5 @@ def _command() -> str:
         if skip or word == "--save" or word.split("=")[0] in ("--json", "--beside"):
             skip = word in ("--json", "--beside")
             continue
-        words.append(word)
+        words.append(shlex.quote(word))
     return " ".join(["python -m", _module(), *words])

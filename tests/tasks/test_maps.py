@@ -1,8 +1,14 @@
 """Maps of words: what a score loses without a patch, against the other patches' mean; planted squares are found."""
 
+import json
+
 import numpy as np
 import pytest
+from click.testing import CliRunner
+from PIL import Image
 
+from chiasm.cli import cli
+from chiasm.cli import explain as explain_command
 from chiasm.encode._encoder import Encoder, each, every
 from chiasm.errors import ChiasmError
 from chiasm.media.images import decode_image
@@ -100,3 +106,43 @@ def test_a_map_wants_one_query_and_pictures_that_are_there(painted):
         painted.maps({"caption": ["a", "b"]}, {"image": [picture]})
     with pytest.raises(ChiasmError, match="got an absent one"):
         painted.maps({"caption": ["a"]}, {"image": [None]})
+
+
+def _pictures(folder):
+    """A gray picture with a red square at the lower left, and a plain one."""
+    rng = np.random.default_rng(2)
+    red, plain = _gray(rng), _gray(rng)
+    red[36:68, 4:36] = COLORS["red"]
+    for name, picture in (("red.png", red), ("plain.png", plain)):
+        Image.fromarray(picture).save(folder / name)
+    return [str(folder / "red.png"), str(folder / "plain.png")]
+
+
+def test_the_command_tells_and_draws_where_the_words_are_met(painted, tmp_path, monkeypatch):
+    monkeypatch.setattr(explain_command, "load", lambda model: painted)
+    files = _pictures(tmp_path)
+    drawn = tmp_path / "map.png"
+    asked = ["explain", "m", "a red square", *files]
+    told = CliRunner().invoke(cli, [*asked, "--map", str(drawn), "--json"])
+    assert told.exit_code == 0, told.output
+    one, other = json.loads(told.stdout)["results"]
+    (direct,) = painted.maps({"caption": ["a red square"]}, {"image": files[:1]})
+    np.testing.assert_allclose(one["map"], direct, atol=1e-6)
+    assert 4 / 72 < one["place"][0] < 36 / 72 < one["place"][1] < 68 / 72
+    assert one["score"] > other["score"]
+    picture = np.asarray(Image.open(drawn).convert("RGB")).astype(int)[42 : 42 + 288, 2 * 12 + 288 : 2 * 12 + 2 * 288]
+    pink = (picture[..., 0] - picture[..., 1])[:, :, None].reshape(9, 32, 9, 32).mean(axis=(1, 3))
+    assert np.corrcoef(pink.ravel(), np.maximum(direct, 0).ravel())[0, 1] > 0.9
+    assert "most at" in CliRunner().invoke(cli, asked).output
+
+
+def test_the_command_refuses_what_is_no_picture_or_no_model_that_searches(painted, tmp_path, monkeypatch):
+    monkeypatch.setattr(explain_command, "load", lambda model: painted)
+    (tmp_path / "a.png").write_bytes(b"no picture")
+    told = CliRunner().invoke(cli, ["explain", "m", "a dog", str(tmp_path / "a.png")])
+    assert isinstance(told.exception, ChiasmError)
+    assert "wanted a picture, got" in str(told.exception)
+    told = CliRunner().invoke(cli, ["explain", "m", "a dog", *_pictures(tmp_path), "--from", "image"])
+    assert "wanted words and pictures, got views of image" in str(told.exception)
+    monkeypatch.setattr(explain_command, "load", lambda model: object())
+    assert "wanted a model that searches" in str(CliRunner().invoke(cli, ["explain", "m", "a dog", "b.png"]).exception)

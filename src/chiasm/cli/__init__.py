@@ -29,6 +29,7 @@ _COMMANDS = {
     "match": ("chiasm.cli.match", "Whether the forms of each row belong together, and how probably."),
     "compare": ("chiasm.cli.compare", "Compare methods on the same pairs, with intervals."),
     "search": ("chiasm.cli.search", "Search with words or a picture."),
+    "explain": ("chiasm.cli.explain", "Where in pictures words are met: a heat map."),
     "index": ("chiasm.cli.index", "Keep a folder of media searchable: build, update, status, verify, rebuild."),
     "teach": ("chiasm.cli.teach", 'Teach an index a name by pictures: "rex on a beach" then works.'),
     "forget": ("chiasm.cli.teach", "Forget a name that an index was taught."),

@@ -19,7 +19,7 @@ from chiasm.media.clips import Wants, decode
 from chiasm.media.images import MediaError, decode_image
 from chiasm.views import Column
 
-__all__ = ["drawable", "font_file", "sheet"]
+__all__ = ["drawable", "fitted", "font", "font_file", "sheet"]
 
 _SIZE = 288
 """Pixels a side at which a video's picture is decoded."""
@@ -48,7 +48,7 @@ def sheet(
         outlines: for each picture the mask of a region to outline, a line of 0 and 1 a row of a grid, or None.
     """
     wide = max((len(found) for _, found in rows), default=1)
-    query_font, small = _font(20), _font(13)
+    query_font, small = font(20), font(13)
     gap, line, foot, top = 12, 34, 22, 44 if title else 8
     height = top + len(rows) * (line + side + foot + gap) + gap
     canvas = Image.new("RGB", (max(2 * gap + wide * (side + gap), 640), height), "white")
@@ -57,7 +57,7 @@ def sheet(
         draw.text((gap, 12), title, "#666666", font=small)
     y = top
     for (query, found), masks in zip(rows, outlines or [[None] * len(found) for _, found in rows], strict=True):
-        draw.text((gap, y + 3), _fit(draw, query, query_font, canvas.width - 2 * gap), "#111111", font=query_font)
+        draw.text((gap, y + 3), fitted(draw, query, query_font, canvas.width - 2 * gap), "#111111", font=query_font)
         y += line
         for i, ((item, caption), mask) in enumerate(zip(found, masks, strict=True)):
             x = gap + i * (side + gap)
@@ -68,7 +68,7 @@ def sheet(
                 ends = [(x + side * a, y + side * b) for a, b in edge]
                 draw.line(ends, "white", 5)
                 draw.line(ends, "#d6246e", 3)
-            draw.text((x, y + side + 3), _fit(draw, caption, small, side), "#444444", font=small)
+            draw.text((x, y + side + 3), fitted(draw, caption, small, side), "#444444", font=small)
         y += side + foot + gap
     buffer = io.BytesIO()
     canvas.save(buffer, "PNG")
@@ -134,14 +134,15 @@ def _edges(mask: Sequence[str]) -> list[list[tuple[float, float]]]:
 
 
 @cache
-def _font(size: int) -> ImageFont.FreeTypeFont:
+def font(size: int) -> ImageFont.FreeTypeFont:
+    """The font of sheets; a ChiasmError where none with Chinese characters is there."""
     path = font_file()
     if path is None:
         raise ChiasmError("no font with Chinese characters: pip install 'chiasm[demo]' brings one.")
     return ImageFont.truetype(path, size)
 
 
-def _fit(draw: ImageDraw.ImageDraw, text: str, font: ImageFont.FreeTypeFont, width: int) -> str:
+def fitted(draw: ImageDraw.ImageDraw, text: str, font: ImageFont.FreeTypeFont, width: int) -> str:
     """The text, shortened with an ellipsis until it fits."""
     text = " ".join(text.split())[:400]
     if draw.textlength(text, font=font) <= width:

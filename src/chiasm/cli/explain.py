@@ -1,0 +1,85 @@
+"""`chiasm explain MODEL WORDS PICTURE ...`: where in pictures words are met, as lines, JSON or a heat map."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+
+from chiasm.cli._shared import about, device, echo_json, one_line
+from chiasm.collection import load
+from chiasm.errors import ChiasmError
+from chiasm.media.images import decode_image
+from chiasm.views import Column, Views
+
+
+@click.command("explain")
+@click.argument("model")
+@click.argument("words")
+@click.argument("pictures", nargs=-1, required=True, type=click.Path())
+@click.option(
+    "--from", "start", default="text", metavar="VIEW", help="What WORDS are; needed when two views are texts."
+)
+@click.option("--to", default="image", metavar="VIEW", help="What PICTURES are; needed when two views are pictures.")
+@click.option("--map", "map_file", type=click.Path(), metavar="FILE", help="Also draw the maps over them, as a PNG.")
+@device
+@click.option("--json", "as_json", is_flag=True, help="Print the maps as JSON.")
+def explain_command(
+    model: str, words: str, pictures: tuple[str, ...], start: str, to: str, map_file: str | None, as_json: bool
+) -> None:
+    """Where in each of PICTURES the WORDS are met: what the score loses without a patch and its neighbors.
+
+    MODEL is a retrieve model, or an index. `chiasm search --why` says which words and what region a hit rests on, and
+    withholds both where chance does as well; a map withholds nothing.
+    """
+    held = load(model)
+    part = getattr(held, "model", held)
+    if not hasattr(part, "maps"):
+        raise ChiasmError(
+            f"wanted a model that searches, got {model}, which is a {type(part).__name__.lower()} model: "
+            "chiasm fit retrieve ... --to FOLDER makes one."
+        )
+    one, other = part.view(start), part.view(to)
+    if (kinds := (part.views_[one], part.views_[other])) != ("text", "image"):
+        raise ChiasmError(
+            f"wanted words and pictures, got views of {kinds[0]} ({one}) and {kinds[1]} ({other}): name others by "
+            "--from and --to."
+        )
+    for file in pictures:
+        with about(file, "a picture"):
+            decode_image(file, 64)
+    query = {one: [words]}
+    held_pictures = Views({other: Column("image", list(pictures))})
+    scores, maps = part.pair_scores(query, held_pictures), part.maps(query, held_pictures)
+    found = [_told(file, float(score), grid) for file, score, grid in zip(pictures, scores, maps, strict=True)]
+    if map_file:
+        from chiasm.report.heat import heat
+
+        named = [f"{words}   ({score:.2f}, {Path(file).name})" for file, score in zip(pictures, scores, strict=True)]
+        heat(list(zip(pictures, named, maps, strict=True)), Path(map_file))
+        click.echo(f"wrote {map_file}", err=True)
+    if as_json:
+        echo_json({"query": words, "from": one, "to": other, "results": found})
+        return
+    for told in found:
+        if "withheld" in told:
+            said = f"no map: {told['withheld']}"
+        else:
+            left, top = (round(100 * end) for end in told["place"])
+            said = f"most at {left} % from the left, {top} % from the top"
+        click.echo(f"{told['score']:.3f}  {one_line(told['file'])}  {said}")
+
+
+def _told(file: str, score: float, grid: np.ndarray | None) -> dict[str, Any]:
+    """A picture's map in plain values: `place` (0 to 1 from the left and the top) is the largest cell's middle."""
+    told = {"file": file, "score": score}
+    if grid is None:
+        return told | {"withheld": "the vector of its encoder is not the mean of a square of patches"}
+    rounded = np.round(grid, 6).tolist()
+    if grid.max() <= 0:
+        return told | {"map": rounded, "withheld": "no part of the picture lowers the score when it is left out"}
+    row, column = np.unravel_index(int(grid.argmax()), grid.shape)
+    place = [round((int(end) + 0.5) / len(grid), 4) for end in (column, row)]
+    return told | {"map": rounded, "place": place}
