@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 from scipy.linalg import cho_factor, cho_solve
@@ -63,7 +63,7 @@ class Regression(Part):
 
         def lost(fold: int, weights: np.ndarray) -> tuple[float, np.ndarray]:
             """The squared error on a fold, less the squares of its targets; its Gram matrix times the weights."""
-            shown = grams[fold] @ weights
+            shown = (weights.T @ grams[fold]).T  # in the same order of memory
             return float((weights * (shown - 2 * crosses[fold])).sum(dtype=np.float64)), shown
 
         def loss(ridge: float) -> float:
@@ -148,10 +148,10 @@ def _sum(parts: list[np.ndarray]) -> np.ndarray:
 
 
 def _solved(gram: np.ndarray, ridge: float, cross: np.ndarray) -> np.ndarray:
-    """`(d, t)` weights of a Gram matrix `(d, d)`, which is overwritten, and `(d, t)`."""
+    """`(d, t)` weights of a Gram matrix `(d, d)` and products with targets `(d, t)`; both are overwritten."""
     gram[np.diag_indices_from(gram)] += ridge
     factor = cho_factor(gram.T, overwrite_a=True, check_finite=False)
-    found: np.ndarray = cho_solve(factor, cross, check_finite=False)
+    found: np.ndarray = cho_solve(factor, cross, overwrite_b=True, check_finite=False)
     return found
 
 
@@ -177,17 +177,14 @@ def _mixed(spreads: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(basis[:, :count] @ mix, dtype=np.float32)
 
 
-def _least(loss: object) -> float:
-    """The ridge of least loss, from the middle of `RIDGES` on downhill."""
-    assert callable(loss)
-    found: dict[int, float] = {}
-
-    def at(place: int) -> float:
-        if place not in found:
-            found[place] = loss(RIDGES[place]) if 0 <= place < len(RIDGES) else float("inf")
-        return found[place]
-
+def _least(loss: Callable[[float], float]) -> float:
+    """The ridge of least loss, from the middle of `RIDGES` on downhill, as losses that fall and then rise have it."""
     place = len(RIDGES) // 2
-    while (better := min((place - 1, place + 1), key=at)) in range(len(RIDGES)) and at(better) < at(place):
-        place = better
+    least = loss(RIDGES[place])
+    for step in (-1, 1):
+        start = place
+        while place + step in range(len(RIDGES)) and (next_one := loss(RIDGES[place + step])) < least:
+            place, least = place + step, next_one
+        if place != start:
+            break
     return RIDGES[place]
