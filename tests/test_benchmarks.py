@@ -7,10 +7,12 @@ import re
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from benchmarks import _trials, measured
 from benchmarks._trials import Figure
+from benchmarks.distill._teaching import fewer
 
 FOLDER = Path(__file__).parents[1] / "benchmarks"
 FILES = sorted(FOLDER.glob("*/*.py"))
@@ -143,3 +145,13 @@ def test_saving_replaces_the_figures_of_the_run_and_keeps_the_others(tmp_path):
         ("toy.two", 3.0, "2026-01-02"),
     ]
     assert list(saved[0]) == FIELDS
+
+
+@pytest.mark.parametrize(("share", "labels"), [(1, 20), (5, 20), (25, 50), (100, 200)])
+def test_a_share_of_the_labels_is_that_share_or_two_of_every_class(share, labels):
+    label = np.array([f"class {i % 10}" for i in range(250)], dtype=object)
+    kept = fewer(label, np.arange(200), share, 0)
+    named = [one for one in kept if one is not None]
+    assert len(named) == labels
+    assert min(named.count(one) for one in set(label)) >= 2
+    assert (kept[200:] == None).all()  # noqa: E711

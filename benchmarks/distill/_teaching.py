@@ -27,7 +27,9 @@ def fewer(label: np.ndarray, learned: np.ndarray, share: int, seed: int) -> np.n
     order = np.random.default_rng(seed).permutation(learned)
     wanted = max(1, round(len(learned) * share / 100))
     first = np.concatenate([order[label[order] == name][:2] for name in np.unique(label[learned].astype(str))])
-    kept = np.unique(np.concatenate([first, [r for r in order if r not in set(first.tolist())][: wanted - len(first)]]))
+    kept = np.unique(
+        np.concatenate([first, [r for r in order if r not in set(first.tolist())][: max(0, wanted - len(first))]])
+    )
     out = np.full(len(label), None, dtype=object)
     out[kept.astype(int)] = label[kept.astype(int)]
     return out
