@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import click
-import numpy as np
 
 from chiasm.cli._shared import about, device, echo_json, one_line
 from chiasm.collection import load
@@ -72,14 +71,14 @@ def explain_command(
         click.echo(f"{told['score']:.3f}  {one_line(told['file'])}  {said}")
 
 
-def _told(file: str, score: float, grid: np.ndarray | None) -> dict[str, Any]:
-    """A picture's map in plain values: `place` (0 to 1 from the left and the top) is the largest cell's middle."""
+def _told(file: str, score: float, grid: Any) -> dict[str, Any]:
+    """A map `(g, g)`, or None, as plain values: `place`, 0 to 1 from left and top, is the largest cell's middle."""
     told = {"file": file, "score": score}
     if grid is None:
         return told | {"withheld": "the vector of its encoder is not the mean of a square of patches"}
-    rounded = np.round(grid, 6).tolist()
+    rounded = [[round(cell, 6) for cell in line] for line in grid.tolist()]
     if grid.max() <= 0:
         return told | {"map": rounded, "withheld": "no part of the picture lowers the score when it is left out"}
-    row, column = np.unravel_index(int(grid.argmax()), grid.shape)
-    place = [round((int(end) + 0.5) / len(grid), 4) for end in (column, row)]
+    row, column = divmod(int(grid.argmax()), len(grid))
+    place = [round((end + 0.5) / len(grid), 4) for end in (column, row)]
     return told | {"map": rounded, "place": place}
