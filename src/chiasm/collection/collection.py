@@ -100,7 +100,10 @@ class Collection(Adding):
             raise ChiasmError(f"wanted a folder of media, got {shown}: there is no such folder.")
         if not given.is_file() and at.resolve().is_relative_to(source):
             raise ChiasmError(f"the index {at} would lie in the folder that it is of: name a place outside {source}.")
-        len(registry.make("index", index or "exact"))  # before anything is made: a server may not be there
+        engine = registry.make("index", index or "exact")
+        if not {"path", "table"} & set(engine.get_params(deep=False)):
+            raise ChiasmError(f"wanted an index that is kept in a folder or a database, got {index}, kept in memory.")
+        len(engine)  # before anything is made: a server may not be there
         checked_encoding(encoding or "utf-8")
         with tempfile.TemporaryDirectory() as scratch:
             saved = saved_at(model, Path(scratch))

@@ -32,6 +32,9 @@ class Index(Part):
     is_exact: ClassVar[bool] = False
     """Whether `search` always gives the nearest; where it does not, the class's docstring states its recall."""
 
+    reads_codes: ClassVar[bool] = False
+    """Whether it takes codes alone, vectors whose numbers are all x or -x, as the aligner `hashing` makes them."""
+
     def add(
         self,
         keys: Sequence[Any] | np.ndarray,

@@ -95,7 +95,7 @@ class Local(Index):
         else:
             mask = np.isin(held.keys, np.asarray(keys))
         rows = np.flatnonzero(mask if held.alive is None else mask & held.alive)
-        return held.keys[rows], np.asarray(held.vectors[rows])
+        return held.keys[rows], self._expanded(np.asarray(held.vectors[rows]))
 
     def __len__(self) -> int:
         return self._held().living if self._filled() else 0
@@ -113,7 +113,7 @@ class Local(Index):
         self.check_params()
         self.check_fitted()
         k = checked_k(k)
-        queries = checked_queries(vectors)
+        queries = self._compact(checked_queries(vectors))
         conditions = typed(where, self.columns or {})
         for _ in range(_AGAIN):
             held = self._held()
@@ -123,7 +123,8 @@ class Local(Index):
                 continue
             count = len(held.keys) if allowed is None else int(allowed.sum())
             if len(held.keys) and queries.shape[1] != held.vectors.shape[1]:
-                raise ChiasmError(f"wanted queries of width {held.vectors.shape[1]}, got {queries.shape[1]}.")
+                widths = [self._expanded(rows[:1]).shape[1] for rows in (held.vectors, queries)]
+                raise ChiasmError(f"wanted queries of width {widths[0]}, got {widths[1]}.")
             if not (k := min(k, count)):
                 return np.zeros((len(queries), 0), dtype=held.keys.dtype), np.zeros((len(queries), 0), np.float32)
             rows, scores = find(held, queries, k, allowed)
@@ -150,9 +151,18 @@ class Local(Index):
         """
         raise NotImplementedError
 
+    def _compact(self, units: np.ndarray) -> np.ndarray:
+        """Vectors `(n, d)` of length 1 as they are kept and compared, a row each."""
+        return units
+
+    def _expanded(self, rows: np.ndarray) -> np.ndarray:
+        """The vectors `(n, d)` that kept rows stand for."""
+        return rows
+
     def _put(self, keys: Any, vectors: Any, metadata: Mapping[str, Sequence[Any]] | None, replace: bool) -> Self:
         self.check_params()
         found, units, table = checked_rows(keys, vectors, metadata, self.columns or {})
+        units = self._compact(units)
         with self._writing():
             if self.path is not None:
                 self._journal().write(found, units, table, replace)
@@ -162,7 +172,8 @@ class Local(Index):
                 return self
             held = self._held()
             if units.shape[1] != held.vectors.shape[1]:
-                raise ChiasmError(f"wanted vectors of width {held.vectors.shape[1]}, got {units.shape[1]}.")
+                widths = [self._expanded(rows[:1]).shape[1] for rows in (held.vectors, units)]
+                raise ChiasmError(f"wanted vectors of width {widths[0]}, got {widths[1]}.")
             if len(found) and len(held.keys) and found.dtype != held.keys.dtype:
                 raise ChiasmError(
                     f"wanted keys like {held.keys[0]!r}, got {found[0]!r}: an index has strings or integers."

@@ -77,9 +77,16 @@ def energy(draws: Sequence[np.ndarray], truth: np.ndarray) -> float:
 
 
 def average_precision(
-    queries: np.ndarray, gallery: np.ndarray, query_labels: np.ndarray, gallery_labels: np.ndarray
+    queries: np.ndarray,
+    gallery: np.ndarray,
+    query_labels: np.ndarray,
+    gallery_labels: np.ndarray,
+    top: int | None = None,
 ) -> np.ndarray:
     """Average precision of each query `(q,)` when a gallery item of the same label is right (mAP is the mean).
+
+    With `top` (mAP@50) only the first so many count: their precisions where a right one stands, over as many right ones
+    as could stand there.
 
     Items of equal score are in no order: they count by the expectation over all orders of theirs, so that a space in
     which everything is equal has the expectation of a random order. NaN is last. A query whose label the gallery lacks
@@ -95,11 +102,11 @@ def average_precision(
         order = np.argsort(-scores, axis=1, kind="stable")
         right = gallery_labels[order] == query_labels[block][:, None]
         ranked = np.take_along_axis(scores, order, axis=1)
-        out[block] = _expected_precision(right, ranked[:, 1:] != ranked[:, :-1])
+        out[block] = _expected_precision(right, ranked[:, 1:] != ranked[:, :-1], top)
     return out
 
 
-def _expected_precision(right: np.ndarray, falls: np.ndarray) -> np.ndarray:
+def _expected_precision(right: np.ndarray, falls: np.ndarray, top: int | None) -> np.ndarray:
     """`(q,)` expected average precision of ranked items, `(q, g)` right or not; ties end where `falls` `(q, g - 1)`.
 
     With p items ahead of t tied ones, q of those and r of these right, the i-th of the tied is right with chance r / t,
@@ -116,8 +123,8 @@ def _expected_precision(right: np.ndarray, falls: np.ndarray) -> np.ndarray:
     tied, mine = last - first + 1, np.take_along_axis(before, last + 1, axis=1) - ahead
     above = (place - first) * (mine - 1) / np.maximum(tied - 1, 1)
     gained = mine / tied * (ahead + 1 + above) / (place + 1)
-    count = before[:, -1]
-    found: np.ndarray = np.where(count > 0, gained.sum(axis=1) / np.maximum(count, 1), np.nan)
+    count = before[:, -1] if top is None else np.minimum(before[:, -1], top)
+    found: np.ndarray = np.where(count > 0, gained[:, :top].sum(axis=1) / np.maximum(count, 1), np.nan)
     return found
 
 
