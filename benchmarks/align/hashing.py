@@ -66,7 +66,7 @@ def wikipedia() -> tuple[Views, np.ndarray, np.ndarray]:
 def ikea() -> tuple[Views, np.ndarray, np.ndarray]:
     """As `wikipedia`."""
     views = pictures("ikea", label="type")
-    kinds, label, counts = np.unique(views.label.astype(str), return_inverse=True, return_counts=True)
+    _, label, counts = np.unique(views.label.astype(str), return_inverse=True, return_counts=True)
     views = views[np.flatnonzero(counts[label] >= LEAST)]
     label = np.unique(views.label.astype(str), return_inverse=True)[1]
     return encoded(views), label, Encoding().twins(views)

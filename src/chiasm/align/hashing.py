@@ -36,7 +36,8 @@ class Hashing(Linear):
     orthonormal columns; where there are more bits than axes, with orthonormal rows instead: a tight frame.
 
     Choose it where vectors do not fit into memory, or a first pass over very many is to be quick; else keep the floats.
-    What a code keeps of class mAP and recall: docs/align.md.
+    64 bits kept all of the class mAP of Wikipedia, some 95 % on products of ikea, and 62 % of R@1 among photographs;
+    random hyperplanes and signs without a turn keep less on each (docs/align.md).
 
     Args:
         k: bits of a code, a multiple of 8.
@@ -49,10 +50,10 @@ class Hashing(Linear):
 
     >>> from chiasm.data.toy import planted_pair
     >>> a, b = planted_pair(300, correlations=(0.99,) * 6)
-    >>> model = Hashing(k=32).fit({"a": a[:200], "b": b[:200]})
+    >>> model = Hashing(k=64).fit({"a": a[:200], "b": b[:200]})
     >>> codes = model.transform({"a": a[200:], "b": b[200:]})
     >>> codes["a"].items.shape, sorted(set(codes["a"].items.ravel().tolist()))
-    ((100, 32), [-1.0, 1.0])
+    ((100, 64), [-1.0, 1.0])
     >>> model.score({"a": a[200:], "b": b[200:]}) > 0.5  # chance is 0.01
     True
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -65,8 +67,7 @@ class Hamming(Local):
         scores = np.empty((len(queries), k), dtype=np.float32)
         for place, query in enumerate(_words(queries)):
             apart = _apart(words, query, allowed)
-            counts = np.cumsum(np.bincount(apart, minlength=bits + 1)[: bits + 1])
-            radius = int(np.searchsorted(counts, k))
+            radius = bisect_left(range(bits), k, key=partial(_within, apart))
             found = np.flatnonzero(apart <= radius)
             found = found[np.argsort(apart[found], kind="stable")[:k]]
             rows[place], scores[place] = found, 1 - 2 * apart[found].astype(np.float32) / bits
@@ -83,10 +84,15 @@ def _words(rows: np.ndarray) -> np.ndarray:
 def _apart(words: np.ndarray, query: np.ndarray, allowed: np.ndarray | None) -> np.ndarray:
     """`(n,)` in how many bits each differs; one more than there are where it is not allowed."""
     apart = np.bitwise_count(words[:, 0] ^ query[0])
-    if len(query) > 1:
+    if len(query) > 3:
         apart = apart.astype(np.uint16)
-        for place in range(1, len(query)):
-            apart += np.bitwise_count(words[:, place] ^ query[place])
+    for place in range(1, len(query)):
+        apart += np.bitwise_count(words[:, place] ^ query[place])
     if allowed is not None:
         apart[~allowed] = 64 * len(query) + 1
     return apart
+
+
+def _within(apart: np.ndarray, radius: int) -> int:
+    """How many differ in no more bits."""
+    return int(np.count_nonzero(apart <= radius))
