@@ -131,7 +131,7 @@ class TrainedAligner(Aligner):
             rows,
             partial(batches, joined, self.batch, rng),
             self._objective(views, forms),
-            None if held is None else self._scorer(held, found),
+            None if held is None else self._scorer(held, found, views),
             schedule=Schedule(self.epochs, self.rate, self.decay),
             stop=stop,
             seed=self.seed,
@@ -153,7 +153,8 @@ class TrainedAligner(Aligner):
         maps = None if start is None else {name: start.weights_.get(name) for name in axes}
         return started(self._head(), axes, maps, self.k, rng)
 
-    def _scorer(self, held: Views, found: Mapping[str, Axes]) -> Callable[[dict[str, Params]], float]:
+    def _scorer(self, held: Views, found: Mapping[str, Axes], views: Views) -> Callable[[dict[str, Params]], float]:
+        """How good heads are for held-out rows; `views`: what is learned from."""
         rows = turn(held, found)
         return lambda params: reciprocal_rank(held, {name: self._forward(params[name], rows[name]) for name in rows})
 
@@ -210,19 +211,22 @@ def over_links(
     *,
     dropout: float = 0.0,
     change: Callable[[Any], Any] | None = None,
+    scaled: bool = True,
 ) -> Any:
     """The mean over every two views that pair up of a loss of their pairs.
 
     Args:
         dropout: in the head. change: of rows `(n, r)` of either view before the head, alike for both (mixing).
+        scaled: the loss gets mapped rows of length 1, else as the head gives them.
     """
     total: Any = 0
     for (a, b), link in batch.items():
         x, y = rows[a][link.left], rows[b][link.right]
         if change is not None:
             x, y = change(x), change(y)
-        left = unit(head.forward(params[a], x, step.ops, dropout))
-        right = unit(head.forward(params[b], y, step.ops, dropout))
+        left, right = (head.forward(params[v], r, step.ops, dropout) for v, r in ((a, x), (b, y)))
+        if scaled:
+            left, right = unit(left), unit(right)
         total = total + loss(Linked(left, right, x, y, link.same))
     return total / len(batch)
 

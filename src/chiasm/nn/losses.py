@@ -14,7 +14,7 @@ from torch import Tensor
 
 from chiasm.errors import ChiasmError, unknown
 
-__all__ = ["infonce", "klot", "sigmoid", "sinkhorn", "streamed_infonce", "structure", "triplet"]
+__all__ = ["infonce", "klot", "sigmoid", "sinkhorn", "streamed_infonce", "structure", "total_correlation", "triplet"]
 
 TILE = 4096
 """Rows and columns of the tile of `streamed_infonce`: 64 MiB in float32. Smaller ones are slower."""
@@ -184,6 +184,27 @@ def triplet(
             hardest = torch.where(softer.isfinite(), softer, torch.where(furthest.isfinite(), furthest, hardest))
         total = total + (margin + hardest - own).clamp_min(0).mean()
     return total
+
+
+def total_correlation(a: Tensor, b: Tensor, ridge: float) -> Tensor:
+    """The sum of the canonical correlations of rows `(n, k)` and `(n, k')`: singular values of S_a^-1/2 S_ab S_b^-1/2.
+
+    In float64; `ridge` x the mean variance stands on the diagonals of S_a and S_b. n is to be larger than k and k'.
+
+    Source: Andrew et al. 2013.
+    """
+    apart = [(rows - rows.mean(dim=0)).double() for rows in (a, b)]
+    n = max(len(a) - 1, 1)
+    roots = []
+    for rows in apart:
+        own = rows.T @ rows / n
+        own = own + (ridge * own.diagonal().mean() + 1e-12) * torch.eye(len(own), dtype=own.dtype, device=own.device)
+        roots.append(torch.linalg.cholesky(own))
+    crossed = apart[0].T @ apart[1] / n
+    half = torch.linalg.solve_triangular(roots[0], crossed, upper=False)
+    whole = torch.linalg.solve_triangular(roots[1], half.T, upper=False)
+    found: Tensor = torch.linalg.svdvals(whole).sum()
+    return found
 
 
 def structure(original: Tensor, aligned: Tensor, levels: int = 1, temperature: float = 0.1) -> Tensor:
