@@ -10,7 +10,7 @@ import numpy as np
 
 from chiasm.align._trained import Forms, Objective, TrainedAligner, over_links
 from chiasm.align.cca import CCA
-from chiasm.allowed import NOT_NEGATIVE
+from chiasm.allowed import COUNT, NOT_NEGATIVE
 from chiasm.errors import ChiasmError, ChiasmWarning
 from chiasm.graph import Symbol
 from chiasm.nn.blocks import Head, Params, head
@@ -49,8 +49,11 @@ class DCCA(TrainedAligner):
     Sources: Andrew et al. 2013 (DCCA); Wang et al. 2015 (batches); He et al. 2024 (NR-DCCA, the penalty).
     """
 
-    allowed: ClassVar = {"ridge": NOT_NEGATIVE, "noise": NOT_NEGATIVE}
+    _most = 256
 
+    allowed: ClassVar = {"k": COUNT, "ridge": NOT_NEGATIVE, "noise": NOT_NEGATIVE}
+
+    k: int
     last_: CCA
     width_: int
 

@@ -14,7 +14,18 @@ from torch import Tensor
 
 from chiasm.errors import ChiasmError, unknown
 
-__all__ = ["infonce", "klot", "sigmoid", "sinkhorn", "streamed_infonce", "structure", "total_correlation", "triplet"]
+__all__ = [
+    "barlow",
+    "infonce",
+    "klot",
+    "sigmoid",
+    "sinkhorn",
+    "streamed_infonce",
+    "structure",
+    "total_correlation",
+    "triplet",
+    "vicreg",
+]
 
 TILE = 4096
 """Rows and columns of the tile of `streamed_infonce`: 64 MiB in float32. Smaller ones are slower."""
@@ -205,6 +216,35 @@ def total_correlation(a: Tensor, b: Tensor, ridge: float) -> Tensor:
     whole = torch.linalg.solve_triangular(roots[1], half.T, upper=False)
     found: Tensor = torch.linalg.svdvals(whole).sum()
     return found
+
+
+def vicreg(a: Tensor, b: Tensor, invariance: float = 25.0, variance: float = 25.0, covariance: float = 1.0) -> Tensor:
+    """Pairs are near, every direction of a view varies, and no two say the same: no row is pushed from another.
+
+    invariance x mean (a - b)^2 + variance x mean_j max(0, 1 - sd_j) + covariance x sum_{i != j} C_ij^2 / k, the last
+    two summed over both views; sd and C are a batch's.
+
+    Source: Bardes et al. 2022 (VICReg).
+    """
+    loss = invariance * (a - b).square().mean()
+    for rows in (a, b):
+        apart = rows - rows.mean(dim=0)
+        spread = (apart.square().sum(dim=0) / max(len(rows) - 1, 1) + 1e-4).sqrt()
+        shared = apart.T @ apart / max(len(rows) - 1, 1)
+        crossed = shared.square().sum() - shared.diagonal().square().sum()
+        loss = loss + variance * (1 - spread).clamp(min=0).mean() + covariance * crossed / rows.shape[1]
+    return loss
+
+
+def barlow(a: Tensor, b: Tensor, redundancy: float = 0.005) -> Tensor:
+    """The views' cross correlation over a batch is to be the identity: mean (1 - C_jj)^2 + redundancy x the others'.
+
+    Source: Zbontar et al. 2021 (Barlow Twins).
+    """
+    units = [(rows - rows.mean(dim=0)) / (rows.std(dim=0) + 1e-4) for rows in (a, b)]
+    crossed = units[0].T @ units[1] / len(a)
+    own = crossed.diagonal()
+    return ((1 - own).square().sum() + redundancy * (crossed.square().sum() - own.square().sum())) / len(own)
 
 
 def structure(original: Tensor, aligned: Tensor, levels: int = 1, temperature: float = 0.1) -> Tensor:
