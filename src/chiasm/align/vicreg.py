@@ -22,8 +22,8 @@ class VICReg(TrainedAligner):
     of CCA). Without these terms all rows end in one point. It needs no large batch, and two rows that are much alike
     are no harm to each other.
 
-    Choose it where many rows say nearly the same (frames of one scene, copies of a product). On pairs in general see
-    docs/align.md.
+    Choose it for research, where many rows say nearly the same (frames of one scene, copies of a product). On
+    photographs and captions and on halves of digits no step was better than `cca`, from which it starts (docs/align.md).
 
     Args:
         head: "linear", "mlp", "gated" or "residual".
