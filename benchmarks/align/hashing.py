@@ -17,9 +17,9 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks._sets import encoded, pictures
+import chiasm
+from benchmarks._sets import encoded, pack, pictures
 from benchmarks._trials import Figure, Runs, apart, arguments, finish, redrawn, say
-from benchmarks.align.wikipedia import Data
 from chiasm.align.cca import CCA
 from chiasm.align.hashing import Hashing
 from chiasm.encoding import Encoding
@@ -57,10 +57,12 @@ FIGURES = [
 
 def wikipedia() -> tuple[Views, np.ndarray, np.ndarray]:
     """Views, classes and what has to stay on one side."""
-    data = Data()
-    columns = {"image": data.feature("image", "log1p(50 x)"), "text": data.feature("text", "square root")}
-    views = Views({name: Column("vector", rows.astype(np.float32)) for name, rows in columns.items()})
-    return views, data.label, Encoding().twins(views)
+    path = pack("wikipedia_crossmodal") / "data.parquet"
+    views = chiasm.read(path, vector=["image_sift", "text_lda"], id="id", label="label")
+    image, text = (np.asarray(column.items)[column.index] for column in views.columns.values())
+    columns = {"image": np.log1p(50 * image), "text": np.sqrt(text)}
+    views = views.replace({name: Column("vector", rows.astype(np.float32)) for name, rows in columns.items()})
+    return views, np.unique(views.label.astype(str), return_inverse=True)[1], Encoding().twins(views)
 
 
 def ikea() -> tuple[Views, np.ndarray, np.ndarray]:
