@@ -8,8 +8,9 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
+from chiasm import registry
+from chiasm.align._aligner import Linear
 from chiasm.align._trained import Forms, Objective, TrainedAligner, over_links
-from chiasm.align.cca import CCA
 from chiasm.allowed import COUNT, NOT_NEGATIVE
 from chiasm.errors import ChiasmError, ChiasmWarning
 from chiasm.graph import Symbol
@@ -55,7 +56,7 @@ class DCCA(TrainedAligner):
     allowed: ClassVar = {"k": COUNT, "ridge": NOT_NEGATIVE, "noise": NOT_NEGATIVE}
 
     k: int
-    last_: CCA
+    last_: Linear
     width_: int
 
     def __init__(
@@ -108,12 +109,13 @@ class DCCA(TrainedAligner):
         maps = None if start is None else {name: start.weights_.get(name) for name in axes}
         return started(self._head(), axes, maps, self.width_, rng)
 
-    def _canonical(self, params: Mapping[str, Params], rows: Mapping[str, np.ndarray], views: Views) -> CCA:
+    def _canonical(self, params: Mapping[str, Params], rows: Mapping[str, np.ndarray], views: Views) -> Linear:
         """Linear CCA of the outputs for the rows learned from."""
         outputs = {name: self._forward(params[name], mine) for name, mine in rows.items()}
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ChiasmWarning)  # that outputs vary together in fewer directions is no news
-            return CCA(k=self.width_, ridge=self.ridge).fit(_replaced(views, outputs))
+            made: Linear = registry.make("align", "cca", k=self.width_, ridge=self.ridge)
+            return made.fit(_replaced(views, outputs))
 
     def _scorer(self, held: Views, found: Mapping[str, Axes], views: Views) -> Callable[[dict[str, Params]], float]:
         learned, rows = turn(views, found), turn(held, found)
