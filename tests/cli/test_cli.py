@@ -19,7 +19,7 @@ import pytest
 from PIL import Image
 
 import chiasm
-from chiasm.cli import cli
+from chiasm.cli import cli, main
 from chiasm.data.toy import COLORS
 from chiasm.encode.pixel_image import PixelImage
 from conftest import CHEAP, Run, Toy, make_pictures, pack
@@ -489,3 +489,14 @@ def test_doctor_says_of_each_missing_part_what_brings_it(monkeypatch: pytest.Mon
     named = {check["what"]: check for check in info._checks()}
     assert {"pi-heif", "pocketsphinx", "pandas", "transformers"} <= named.keys()
     assert all("pip install" in check["found"] for check in named.values() if check["state"] == "missing")
+
+
+def test_who_stops_it_is_told_what_is_kept(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def interrupted(*_: Any, **__: Any) -> None:
+        raise click.Abort
+
+    monkeypatch.setattr(cli, "main", interrupted)
+    with pytest.raises(SystemExit) as end:
+        main(["doctor"])
+    assert end.value.code == 130
+    assert "stopped. What was encoded is kept" in capsys.readouterr().err

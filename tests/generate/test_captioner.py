@@ -175,7 +175,7 @@ def test_one_word_is_no_list_of_words():
 
 
 def test_a_beam_of_nothing_is_refused():
-    with pytest.raises(ChiasmError, match="wanted beam to be a whole number of at least 1, got 0"):
+    with pytest.raises(ChiasmError, match="wanted beam to be a whole number of at least 1 and at most 50, got 0"):
         Captioner(beam=0).fit({"v": np.eye(4)}, ["a b"] * 4)
 
 

@@ -104,6 +104,7 @@ def main(argv: list[str] | None = None) -> Any:
         (_quoted(error) or error).show()
         sys.exit(error.exit_code)
     except click.Abort:
+        click.echo("stopped. What was encoded is kept for the next run.", err=True)
         sys.exit(130)
     except ChiasmError as error:
         _fail(str(error), as_json)

@@ -7,10 +7,14 @@ from typing import NamedTuple
 
 import numpy as np
 
+from chiasm.allowed import number
 from chiasm.generate._pieces import END, START, Pieces
 from chiasm.stats.captions import words
 
-__all__ = ["Wishes", "Written", "search"]
+__all__ = ["BEAM", "Wishes", "Written", "search"]
+
+BEAM = number(1, 50, whole=True)
+"""Texts that are followed at a time: time and memory grow with it, and nothing is gained by hundreds."""
 
 NEVER = -1e9
 

@@ -8,9 +8,9 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from chiasm.allowed import COUNT, SIZE, TEXT
+from chiasm.allowed import SIZE, TEXT
 from chiasm.errors import ChiasmError, ChiasmWarning
-from chiasm.generate._beam import Wishes, search
+from chiasm.generate._beam import BEAM, Wishes, search
 from chiasm.generate._language import Language, perplexity
 from chiasm.generate._looks import Look, Looks, chosen, repeated
 from chiasm.generate._risk import Risk
@@ -60,7 +60,7 @@ class Captioner(Writer):
     Sources: prefix, Mokady et al. 2021 (ClipCap); candidates and their risk, Kumar & Byrne 2004.
     """
 
-    allowed: ClassVar = {"beam": COUNT, "axes": SIZE, "forced": TEXT.each(0), "forbidden": TEXT.each(0)}
+    allowed: ClassVar = {"beam": BEAM, "axes": SIZE, "forced": TEXT.each(0), "forbidden": TEXT.each(0)}
     local = ("device",)
 
     language_: Language

@@ -13,6 +13,7 @@ from chiasm import scale
 from chiasm.allowed import COUNT, SIZE, TEXT
 from chiasm.device import place
 from chiasm.errors import ChiasmError, ChiasmWarning
+from chiasm.generate._beam import BEAM
 from chiasm.generate._writer import Writer
 from chiasm.media.images import MediaError, decode_image
 from chiasm.nn.hub import in_words, network, one_thread, processor, quiet, tokenizer
@@ -73,7 +74,7 @@ class HfCaptioner(Writer):
     reads = "items"
     seed = 0
     local = ("device", "batch_size")
-    allowed: ClassVar = {"model": TEXT, "beam": COUNT, "longest": COUNT, "batch_size": SIZE}
+    allowed: ClassVar = {"model": TEXT, "beam": BEAM, "longest": COUNT, "batch_size": SIZE}
 
     view_: str
     checksum_: str

@@ -46,7 +46,10 @@ def out_of_fold(table: Table) -> str:
     """What the picture adds on rows that were learned from, in a sentence."""
     left = table.get("unlabeled")
     more = f" ({left} without an answer left out)" if left else ""
-    return f"out of fold on the {table['rows']} rows learned from{more}, pictures apart: {_less(table)}"
+    return (
+        f"out of fold on the {table['rows']} rows learned from{more}, pictures apart: {_less(table)} (where it is "
+        "looked at was chosen by these same answers: rows that were not learned from tell)"
+    )
 
 
 def _grid(table: Table) -> list[str]:

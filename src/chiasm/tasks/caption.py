@@ -91,6 +91,9 @@ class Caption(KnownRows):
         part = registry.make("generate", self.generate, seed=self.seed)
         if part.makes != "texts":
             raise ChiasmError(f"wanted a generator of texts, got {type(part).__name__}, which makes {part.makes}.")
+        check_params = getattr(part, "check_params", None)
+        if check_params is not None:  # before the work
+            check_params()
         knows = _reads_items(part)
         self.to_ = self._captions(views, knows)
         learn = np.ones(len(views), bool) if views.split is None else check_splits(views.split) != "test"
