@@ -3,7 +3,7 @@
 `python -m benchmarks.search.hamming [--rounds 41]`.
 
 Random codes of 64 and 128 bits; one query (ten in a row), and 64 at once, the 10 nearest. Beside `hamming`: `exact`
-(Chiasm's) and a plain NumPy product with `argpartition`, on the same codes as floats. Ratios are medians over rounds that
+(Chiasm's) and a plain NumPy product with `argpartition`, on the same codes as floats. Ratios are medians of rounds that
 alternate in one process, on one thread. Bytes are those of the rows alone, without keys.
 """
 
