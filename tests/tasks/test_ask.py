@@ -188,6 +188,13 @@ def test_unknown_answers_count_as_wrong_and_stand_apart(fitted, drawn):
     assert table["accuracy"]["value"] <= 76 / 80
 
 
+def test_a_choice_that_is_repeated_counts_once(fitted, drawn):
+    rows = drawn[0][drawn[0].split == "test"]
+    once, twice = fitted.answer(rows, ["red", "blue"]), fitted.answer(rows, ["red", " RED. ", "blue", "Blue"])
+    assert np.allclose(twice.outputs, once.outputs)
+    assert twice[0].tolist() == once[0].tolist()
+
+
 def test_a_list_without_a_choice_or_with_an_empty_one_is_refused(fitted, drawn):
     for wrong in ([], ["red", " "]):
         with pytest.raises(ChiasmError, match="wanted choices that are not empty"):

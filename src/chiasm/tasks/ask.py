@@ -129,7 +129,8 @@ class Ask(KnownRows):
 
         Args:
             choices: m answers to choose among, also such as no training row has: these are found by their likeness to
-                answers that were learned. Left out, the answers that were learned.
+                answers that were learned. Left out, the answers that were learned. What is one answer (`plain`) stands
+                in the list once, as it is written first.
 
         Raises a ChiasmError for choices where questions were given as vectors: there is no encoder for them.
         """
@@ -139,7 +140,10 @@ class Ask(KnownRows):
         warn_of_lost(report)
         names, outputs = self.heads_.names_, self.heads_.outputs(encoded)
         if choices is not None:
-            names = texts_of(choices, "choices", "choices=['red', 'blue']")
+            once: dict[str | None, str] = {}
+            for one in texts_of(choices, "choices", "choices=['red', 'blue']"):
+                once.setdefault(plain(one), one)
+            names = list(once.values())
             if self.listed_ is None:
                 raise ChiasmError(
                     "wanted questions as texts to choose from a list, got vectors: nothing reads answers."
