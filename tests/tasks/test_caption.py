@@ -61,6 +61,22 @@ def test_the_score_has_its_controls_and_bars_beside_it(fitted):
     json.loads(score.to_json())
 
 
+def test_of_one_thing_there_is_no_other_row_to_show_and_no_interval(fitted):
+    model, views, _ = fitted
+    one = model.score(views[[170]])
+    methods = one.table["methods"]
+    assert set(methods) == {"caption", "blank", "consensus", "nearest"}
+    assert methods["caption"]["CIDEr-D"]["low"] is None
+    assert methods["blank"]["above"]["high"] is None
+    assert "captions of 1 thing " in str(one)
+    assert "there is no interval" in str(one)
+    assert "there is no other row to show" in str(one)
+    assert "[" not in str(one)
+    two = model.score(views[[170, next(i for i in range(171, 240) if views.codes[i] != 170)]])
+    assert "shown another row" in str(two)
+    assert two.table["methods"]["caption"]["CIDEr-D"]["low"] is not None
+
+
 def test_rows_learned_from_are_not_scored(fitted):
     model, views, _ = fitted
     with pytest.raises(ChiasmError, match="rows that the model was fitted on"):

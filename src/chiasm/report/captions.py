@@ -22,9 +22,11 @@ _WIDE = 26
 
 def lines(table: Mapping[str, Any]) -> list[str]:
     """The lines that a person reads."""
+    sure = table["methods"]["caption"]["CIDEr-D"]["low"] is not None
+    alone = "of one thing, or one group of things, there is no interval"
     found = [
-        f"captions of {table['things']} things ({table['split']}) beside {table['references']} that people wrote; "
-        "points, with 95 % intervals",
+        f"captions of {table['things']} {'thing' if table['things'] == 1 else 'things'} ({table['split']}) beside {table['references']} that people "
+        f"wrote; points, {'with 95 % intervals' if sure else alone}",
         f"document frequencies of CIDEr-D: {table['document frequencies']} training things",
         *_lacking(table),
         "",
@@ -50,6 +52,8 @@ def _lacking(table: Mapping[str, Any]) -> list[str]:
     """What is left out, and what is scored though something of it is absent."""
     found = [f"{table['uncaptioned']} rows without a caption are left out"] if table["uncaptioned"] else []
     found += [f"{count} of the things have no {name}" for name, count in table["absent"].items()]
+    if "shuffled" not in table["methods"]:
+        found.append("there is no other row to show the model")
     if table["unseen"]:
         found.append(f"{table['unseen']} have nothing to see and get one caption: they count too")
     return found
@@ -58,8 +62,13 @@ def _lacking(table: Mapping[str, Any]) -> list[str]:
 def _methods(methods: Mapping[str, Any]) -> list[str]:
     head = f"{'':{_WIDE}s} {'CIDEr-D':20s} {'ROUGE-L':20s} {'BLEU-4':20s} the model above it"
     rows = [
-        f"{NAMES[name]:{_WIDE}s} {percent(one['CIDEr-D']):20s} {percent(one['ROUGE-L']):20s} "
-        f"{percent(one['BLEU-4']):20s} {percent(one['above']) if one['above'] else ''}".rstrip()
+        f"{NAMES[name]:{_WIDE}s} {_points(one['CIDEr-D']):20s} {_points(one['ROUGE-L']):20s} "
+        f"{_points(one['BLEU-4']):20s} {_points(one['above']) if one['above'] else ''}".rstrip()
         for name, one in methods.items()
     ]
     return [head, *rows]
+
+
+def _points(one: Mapping[str, float | None]) -> str:
+    """Points with their interval; alone where there is none."""
+    return f"{100 * one['value']:.1f}" if one["value"] is not None and one["low"] is None else percent(one)

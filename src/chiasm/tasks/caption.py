@@ -154,7 +154,7 @@ class Caption(KnownRows):
         """How like the captions are to those that people wrote: CIDEr-D (the float), ROUGE-L, BLEU-4, 95 % intervals.
 
         Beside it: the same model shown other rows' views (`shuffled`) and none (`blank`), `consensus` and `nearest`,
-        with paired differences. Document frequencies are those of the training captions. `consistency`: whether a
+        with paired differences; of one thing alone neither `shuffled` nor an interval. Document frequencies are those of the training captions. `consistency`: whether a
         thing is found by its caption among those scored, by an aligner that learned from other scored rows, in folds.
 
         Rows without a caption are left out and counted (`uncaptioned`); things that lack views (`absent`, by view) or
@@ -226,9 +226,11 @@ class Caption(KnownRows):
 
     def _told_all(self, whole: Views, shown: Views, progress: Progress | None) -> dict[str, list[str]]:
         """What each method says of the things, encoded and as the generator reads them."""
-        dealt = np.random.default_rng(self.seed).permutation(len(whole))
+        order = np.random.default_rng(self.seed).permutation(len(whole))
         told = {"caption": list(self._write(shown, progress))}
-        told["shuffled"] = [told["caption"][place] for place in dealt]  # as if shown another thing
+        if len(whole) > 1:  # as if shown another thing, of each the next in a random order
+            other = dict(zip(order.tolist(), np.roll(order, 1).tolist(), strict=True))
+            told["shuffled"] = [told["caption"][other[place]] for place in range(len(whole))]
         told["blank"] = [self.generator_.usual_] * len(whole)
         return told | {name: list(bar.generate(whole)) for name, bar in self.bars_.items()}
 
@@ -246,6 +248,9 @@ class Caption(KnownRows):
                 "BLEU-4": interval_of(*draws.repeated(_bleu(texts, references))),
                 "above": difference(sampled["caption"], sampled[name]) if name != "caption" else None,
             }
+            if draws.clusters < 2:  # nothing to draw
+                for one in filter(None, found[name].values()):
+                    one["low"] = one["high"] = None
         return found
 
     def _spoken(
