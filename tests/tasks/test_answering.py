@@ -38,6 +38,19 @@ def scored():
     return model, test, model.score(test)
 
 
+def test_a_class_that_no_row_has_and_none_is_given_is_not_in_the_mean(scored):
+    from sklearn.metrics import f1_score
+
+    model, test, _ = scored
+    answers = model.predict(test)
+    two = test[(test.label != "鸟") & (answers != "鸟")]
+    table = model.score(two).table
+    known = f1_score(two.label.astype(str), model.predict(two).astype(str), average="macro")
+    assert len(table["classes"]) == 3
+    assert table["f1_macro"]["value"] == pytest.approx(known, abs=1e-6)
+    assert table["report"]["macro"]["f1"] == pytest.approx(known, abs=1e-12)
+
+
 def test_the_metrics_of_a_score_equal_scikit_learns_to_the_digit(scored):
     from sklearn import metrics
 
