@@ -56,7 +56,8 @@ def test_a_name_carries_values_for_a_part_of_any_kind():
     assert registry.make("generate", "hf_captioner:a/b:beam=1").get_params()["model"] == "a/b"
     for wanted, match in (
         ("captioner:bean=2", "no parameter of captioner named 'bean'; did you mean 'beam'"),
-        ("captioner:beam=two", "wanted captioner:NUMBER, its beam, got captioner:two"),
+        ("captioner:beam=two", "wanted captioner:beam=NUMBER, got captioner:beam=two"),
+        ("hf_captioner:a/b:beam=x", "wanted hf_captioner:a/b:beam=NUMBER, got hf_captioner:a/b:beam=x"),
         ("caption:beam=2", "no generate named 'caption'"),
     ):
         with pytest.raises(ChiasmError, match=match):

@@ -294,7 +294,10 @@ def _settle(part: Any, name: str, values: str) -> None:
         try:
             part.set_params(**{first: type(known)(text)})
         except ValueError:
-            raise ChiasmError(f"wanted {name}:NUMBER, its {first}, got {name}:{text}.") from None
+            if not equals:
+                raise ChiasmError(f"wanted {name}:NUMBER, its {first}, got {name}:{text}.") from None
+            front = f"{name}:{given[0]}" if not given[0].startswith(f"{first}=") else name
+            raise ChiasmError(f"wanted {front}:{first}=NUMBER, got {front}:{first}={text}.") from None
 
 
 def _setting(value: str) -> str:

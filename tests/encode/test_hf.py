@@ -309,7 +309,7 @@ def test_nothing_is_fetched_and_an_unknown_hub_id_is_one_sentence(
 
     monkeypatch.setattr(socket.socket, "connect", refuse)
     monkeypatch.setattr(socket, "getaddrinfo", refuse)
-    for name in ("google-bert/bert-base-chinese", "nowhere", "./models/bert", "no such/folder, 一"):
+    for name in ("google-bert/bert-base-chinese", "nowhere", "no such/folder, 一"):
         with pytest.raises(ChiasmError) as caught:
             HfText(name).encode(["a"])
         assert str(caught.value) == (
@@ -317,6 +317,9 @@ def test_nothing_is_fetched_and_an_unknown_hub_id_is_one_sentence(
             f"local hub cache, and nothing is fetched by itself: run `hf download {name}` where there is a network, or "
             "copy the files here and name their folder."
         )
+    for name in ("./models/bert", "/models/bert", "~/bert"):
+        with pytest.raises(ChiasmError, match="no folder here: copy the files there, or name the folder that holds"):
+            HfText(name).encode(["a"])
     with pytest.raises(ChiasmError, match=r'got none: say hf_image_text:FOLDER, in Python HfImageText\("FOLDER"\)'):
         HfImageText().encode(pictures)
     for encoder, items in (

@@ -108,7 +108,8 @@ def test_progress_is_told_and_ctrl_c_keeps_what_is_there(views: Views) -> None:
 def test_what_no_captioner_can_use_is_refused_in_words(views: Views, tmp_path: Path) -> None:
     for wrong, match in (
         ("", "wanted a folder with a model's files, got none: say hf_captioner:FOLDER"),
-        (str(tmp_path / "nowhere"), "nothing is fetched by itself"),
+        (str(tmp_path / "nowhere"), "nowhere', which is no folder here: copy the files there"),
+        ("nobody/nothing", "run `hf download nobody/nothing`"),
         (str(_tiny.tiny("vit")), "hf_captioner: .* cannot be used"),
     ):
         with pytest.raises(ChiasmError, match=match):
@@ -175,6 +176,6 @@ def test_without_captions_it_answers_and_has_nothing_to_score(folder: Path, tmp_
     assert np.mean([color in text for (color, _), text in zip(KINDS * 4, answers, strict=True)]) > 0.9
     one = json.loads(run("answer", to, str(folder / "0.png"), "--json"))
     assert "red" in one[0]["answer"]
-    assert "fitted beside captions" in run("score", to, table, "--allow-train", code=1)
+    assert "name their column at fit (text='COL')" in run("score", to, table, "--allow-train", code=1)
     with pytest.raises(ChiasmError, match=r"no generate|hf_captioner"):
         Caption(generate="hf_captionist:x").fit(chiasm.read(table, image="path"))

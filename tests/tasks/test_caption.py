@@ -149,6 +149,30 @@ def test_which_view_is_made_must_be_plain():
         Caption().fit(views.replace({**views.columns, "said": Column.from_cells("text", [None] * len(views))}))
 
 
+def test_a_name_that_is_none_lists_the_generators_that_write():
+    with pytest.raises(ChiasmError, match=r"no generator of texts named 'nosuch'.*consensus.*mbr") as caught:
+        Caption(generate="nosuch").fit(rows()[0])
+    assert not any(name in str(caught.value) for name in ("cvae", "gan", "ridge"))
+    with pytest.raises(ChiasmError, match=r"which makes vectors: .*mbr, nearest write"):
+        Caption(generate="ridge").fit(rows()[0])
+
+
+def test_learned_from_are_things_with_a_caption_and_something_to_see():
+    views, texts = rows(120)
+    views, texts = views[:40], texts[:40]
+    index = np.arange(40)
+    index[:4] = -1
+    said = Column.from_cells(
+        "text", [None if i in (4, 5) else "!?" if i == 6 else text for i, text in enumerate(texts)]
+    )
+    model = Caption(encoders={"text": "hashed_text"}).fit(
+        Views({"scan": Column("vector", views["scan"].items[:40], index), "said": said})
+    )
+    assert model.captioned_ == 33
+    with pytest.raises(ChiasmError, match="got 40 rows without a word in them"):
+        Caption().fit(Views({"scan": views["scan"], "said": Column.from_cells("text", ["!"] * 40)}))
+
+
 def test_the_command_line_fits_scores_and_captions_a_photograph(tmp_path):
     names = make_pictures(tmp_path, 96)
     with (tmp_path / "photos.csv").open("w", newline="") as file:

@@ -149,7 +149,7 @@ def caption_command(data: str, **options: Any) -> None:
     fitted = fit("caption", data, options, own, parts=ANSWER_PARTS)
     model, folder, counts = fitted.model, fitted.folder, fitted.counts
     chosen = model.generator_.choices()
-    learned = len(model.generator_.references_)
+    learned = min(model.captioned_, len(model.generator_.references_))  # of very many some are drawn
     following = [["score", folder, data]] if counts["test"] and model.bars_ else []
     how = f"learned from the captions of {learned} of {fitted.shown} with {options['generate']}"
     if model.generator_.reads == "items":

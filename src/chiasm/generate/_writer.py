@@ -152,7 +152,9 @@ class Writer(Generator):
         self.uncaptioned_ = sum(text is None for text in texts)
         rows, references = captioned(views, texts)
         if len(rows) < LEAST:
-            raise ChiasmError(f"wanted at least {LEAST} things with a caption to learn from, got {len(rows)}.")
+            raise ChiasmError(
+                f"wanted at least {LEAST} things with a caption (a word in it) to learn from, got {len(rows)}."
+            )
         rng = np.random.default_rng(self.seed)
         if len(rows) > MOST:
             warnings.warn(

@@ -33,10 +33,12 @@ def find(name: str, model: str) -> Path:
 
         return Path(snapshot_download(model, local_files_only=True))
     except (ImportError, OSError, ValueError):  # no hub cache, not there, no possible id
+        lacks = f"{name}: wanted a folder with a model's files, got {str(model)!r}, which is no folder here"
+        if str(model).startswith(("/", ".", "~")):
+            raise ChiasmError(f"{lacks}: copy the files there, or name the folder that holds them.") from None
         raise ChiasmError(
-            f"{name}: wanted a folder with a model's files, got {str(model)!r}, which is no folder here and no model "
-            f"in the local hub cache, and nothing is fetched by itself: run `hf download {model}` where there is a "
-            "network, or copy the files here and name their folder."
+            f"{lacks} and no model in the local hub cache, and nothing is fetched by itself: run `hf download {model}` "
+            "where there is a network, or copy the files here and name their folder."
         ) from None
 
 

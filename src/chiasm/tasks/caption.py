@@ -49,7 +49,8 @@ class Caption(KnownRows):
             of the captions is what `score` judges by whether a picture is found by its caption.
         allow_leaks: go on when ids, groups or whole rows stand in train and test. seed: of everything drawn at random.
 
-    Learned: `generator_`, `bars_` (generators to compare with, by name), `to_` ("" where there were no captions).
+    Learned: `generator_`, `bars_` (generators to compare with, by name), `to_` ("" where there were no captions),
+    `captioned_` (training things that have a caption and something seen).
 
     >>> rng = np.random.default_rng(0)
     >>> words = np.array(["a red bus on a road", "two dogs in the snow", "a man on a wave"], dtype=object)
@@ -64,6 +65,7 @@ class Caption(KnownRows):
     generator_: Any
     bars_: dict[str, Any]
     to_: str
+    captioned_: int
 
     def __init__(
         self,
@@ -88,9 +90,15 @@ class Caption(KnownRows):
         is wanted by a generator that needs none), and when an id, a group or a whole row stands in train and test.
         """
         views = as_views(views)
+        named = self.generate.partition(":")[0] if isinstance(self.generate, str) else ""
+        if named and named not in registry.entries("generate"):
+            raise unknown("generator of texts", named, _writers())
         part = registry.make("generate", self.generate, seed=self.seed)
         if part.makes != "texts":
-            raise ChiasmError(f"wanted a generator of texts, got {type(part).__name__}, which makes {part.makes}.")
+            raise ChiasmError(
+                f"wanted a generator of texts, got {type(part).__name__}, which makes {part.makes}: "
+                f"{', '.join(_writers())} write."
+            )
         check_params = getattr(part, "check_params", None)
         if check_params is not None:  # before the work
             check_params()
@@ -100,7 +108,8 @@ class Caption(KnownRows):
         texts = captions_of(_told(views, self.to_), len(views)) if self.to_ else [None] * len(views)
         if not knows and not any(text is not None for text, mine in zip(texts, learn, strict=True) if mine):
             raise ChiasmError(
-                f"wanted captions to learn from, got {int(learn.sum())} rows without: look at {self.to_!r}."
+                f"wanted captions to learn from, got {int(learn.sum())} rows without a word in them: look at "
+                f"{self.to_!r}."
             )
         mine = [text for text, kept in zip(texts, learn, strict=True) if kept]
         if knows:  # before the work: a folder may not be there
@@ -111,6 +120,9 @@ class Caption(KnownRows):
         train = self._sources(learned.train)
         if not knows:
             self.generator_ = registry.fit(part, train, mine).slim()
+        seen = np.any([train.present(name) for name in train.names], axis=0)
+        told = np.array([text is not None for text in mine])
+        self.captioned_ = len(np.unique(train.codes[seen & told]))
         self.bars_ = {}
         if len({code for code, text in zip(train.codes.tolist(), mine, strict=True) if text}) > 1:
             bars = {name: registry.make("generate", name, seed=self.seed) for name in BARS}
@@ -165,14 +177,17 @@ class Caption(KnownRows):
         """
         self.check_fitted()
         if not self.bars_:
-            raise ChiasmError("wanted a model that was fitted beside captions to score, got one of pictures alone.")
+            raise ChiasmError(
+                "wanted a model that was fitted beside captions to score, got one of pictures alone: name their column "
+                "at fit (text='COL')."
+            )
         views = self._views(views)
         if self.to_ not in views.columns:
             raise ChiasmError(f"wanted captions to score by, got no view {self.to_!r}: name their column.")
         texts = captions_of(_told(views, self.to_), len(views))
         rows, references = captioned(views, texts)
         if not len(rows):
-            raise ChiasmError(f"wanted rows with captions to score, got {len(views)} without.")
+            raise ChiasmError(f"wanted rows with captions to score, got {len(views)} without a word in them.")
         encoded, report = self._encode(views, progress)
         mine = self._learned_from(encoded, allow_train)
         whole, clusters = things_of(self._sources(encoded), rows), views.clusters[rows]
@@ -297,6 +312,12 @@ class Caption(KnownRows):
     def _encoders(self) -> Mapping[str, Any]:
         """Captions are told apart by their words alone here: what they mean is asked in `score`."""
         return {**(self.encoders or {}), **({self.to_: "hashed_text"} if self.to_ else {})}
+
+
+def _writers() -> list[str]:
+    """The names of the generators of texts that can be imported here."""
+    names = [name for name, entry in registry.entries("generate").items() if not entry.missing and not entry.fault]
+    return [name for name in names if getattr(registry.get("generate", name), "makes", "") == "texts"]
 
 
 def _reads_items(generator: Any) -> bool:
