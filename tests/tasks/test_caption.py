@@ -192,6 +192,9 @@ def test_the_command_line_fits_scores_and_captions_a_photograph(tmp_path):
     one = run("answer", model, tmp_path / names[0][0])
     assert one.exit_code == 0
     assert any(caption in one.stdout for _, caption in names)
+    (tmp_path / "broken.png").write_bytes(b"no picture")
+    with pytest.raises(ChiasmError, match=r"got .*broken\.png, which cannot be used"):
+        run("answer", model, tmp_path / "broken.png")
     run("answer", model, data, "--to", tmp_path / "captions.csv")
     with (tmp_path / "captions.csv").open() as file:
         assert len(list(csv.DictReader(file))) == 96

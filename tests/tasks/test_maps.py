@@ -123,6 +123,10 @@ def test_the_command_tells_and_draws_where_the_words_are_met(painted, tmp_path, 
     files = _pictures(tmp_path)
     drawn = tmp_path / "map.png"
     asked = ["explain", "m", "a red square", *files]
+    for wrong, sentence in (("x.jpg", "wanted a PNG"), ("nowhere/x.png", "which is not there")):
+        refused = CliRunner().invoke(cli, [*asked, "--map", str(tmp_path / wrong)])
+        assert sentence in str(refused.exception)
+    assert not (tmp_path / "nowhere").exists()
     told = CliRunner().invoke(cli, [*asked, "--map", str(drawn), "--json"])
     assert told.exit_code == 0, told.output
     one, other = json.loads(told.stdout)["results"]

@@ -14,6 +14,8 @@ from chiasm.cli._words import typed
 from chiasm.data.source import Source
 from chiasm.errors import ChiasmError
 from chiasm.files import write_atomic
+from chiasm.media.clips import AUDIO_SUFFIXES, VIDEO_SUFFIXES
+from chiasm.media.images import IMAGE_SUFFIXES
 from chiasm.tasks import Answering
 from chiasm.tasks.ask import Ask
 from chiasm.tasks.caption import Caption
@@ -68,6 +70,14 @@ def answer_command(
     more = {"choices": choice} if choice else {}
     answers = part.answer(views, progress=progress(), **more)
     say_skipped(answers.report)
+    lone = len(views) == 1 and not question and not answers.columns["views"][0]
+    if (
+        lone
+        and data
+        and data.lower().endswith((*IMAGE_SUFFIXES, *AUDIO_SUFFIXES, *VIDEO_SUFFIXES))
+        and (lost := answers.report.skipped)
+    ):
+        raise ChiasmError(f"wanted something to answer, got {data}, which cannot be used: {lost[0][2].message}.")
     rows = (
         part.rows(answers.ids, answers.outputs, answers.columns["views"])
         if isinstance(part, Answering)

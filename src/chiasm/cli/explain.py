@@ -33,6 +33,12 @@ def explain_command(
     MODEL is a retrieve model, or an index. `chiasm search --why` says which words and what region a hit rests on, and
     withholds both where chance does as well; a map withholds nothing.
     """
+    if map_file and Path(map_file).suffix.lower() != ".png":
+        raise ChiasmError(f"wanted a PNG for the map, got --map {map_file}: name a file that ends in .png.")
+    if map_file and not Path(map_file).parent.is_dir():
+        raise ChiasmError(
+            f"wanted a folder for the map, got {Path(map_file).parent}, which is not there: make it first."
+        )
     held = load(model)
     part = getattr(held, "model", held)
     if not hasattr(part, "maps"):
@@ -56,7 +62,7 @@ def explain_command(
     if map_file:
         from chiasm.report.heat import heat
 
-        named = [f"{words}   ({score:.2f}, {Path(file).name})" for file, score in zip(pictures, scores, strict=True)]
+        named = [f"{words}   ({score:z.2f}, {Path(file).name})" for file, score in zip(pictures, scores, strict=True)]
         heat(list(zip(pictures, named, maps, strict=True)), Path(map_file))
         click.echo(f"wrote {map_file}", err=True)
     if as_json:
@@ -68,7 +74,7 @@ def explain_command(
         else:
             left, top = (round(100 * end) for end in told["place"])
             said = f"most at {left} % from the left, {top} % from the top"
-        click.echo(f"{told['score']:.3f}  {one_line(told['file'])}  {said}")
+        click.echo(f"{told['score']:z.3f}  {one_line(told['file'])}  {said}")
 
 
 def _told(file: str, score: float, grid: Any) -> dict[str, Any]:
