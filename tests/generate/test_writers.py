@@ -45,7 +45,7 @@ def test_rows_of_one_id_are_one_thing_with_several_captions(name):
 def test_what_teaches_nothing_is_refused(name):
     x, texts, _ = planted(10)
     part = registry.make("generate", name)
-    with pytest.raises(ChiasmError, match="at least 2 things with a caption .* to learn from, got 1"):
+    with pytest.raises(ChiasmError, match=r"at least 2 things with a caption .* to learn from, got 1"):
         part.fit({"v": x}, [*texts[:1], *[None] * 9])
     with pytest.raises(ChiasmError, match="row 2: wanted a text or None, got int 7"):
         part.fit({"v": x}, [texts[0], 7, *texts[2:]])

@@ -24,8 +24,9 @@ def lines(table: Mapping[str, Any]) -> list[str]:
     """The lines that a person reads."""
     sure = table["methods"]["caption"]["CIDEr-D"]["low"] is not None
     alone = "of one thing, or one group of things, there is no interval"
+    things = "1 thing" if table["things"] == 1 else f"{table['things']} things"
     found = [
-        f"captions of {table['things']} {'thing' if table['things'] == 1 else 'things'} ({table['split']}) beside {table['references']} that people "
+        f"captions of {things} ({table['split']}) beside {table['references']} that people "
         f"wrote; points, {'with 95 % intervals' if sure else alone}",
         f"document frequencies of CIDEr-D: {table['document frequencies']} training things",
         *_lacking(table),

@@ -166,8 +166,9 @@ class Caption(KnownRows):
         """How like the captions are to those that people wrote: CIDEr-D (the float), ROUGE-L, BLEU-4, 95 % intervals.
 
         Beside it: the same model shown other rows' views (`shuffled`) and none (`blank`), `consensus` and `nearest`,
-        with paired differences; of one thing alone neither `shuffled` nor an interval. Document frequencies are those of the training captions. `consistency`: whether a
-        thing is found by its caption among those scored, by an aligner that learned from other scored rows, in folds.
+        with paired differences; of one thing alone neither `shuffled` nor an interval. Document frequencies are those
+        of the training captions. `consistency`: whether a thing is found by its caption among those scored, by an
+        aligner that learned from other scored rows, in folds.
 
         Rows without a caption are left out and counted (`uncaptioned`); things that lack views (`absent`, by view) or
         have none (`unseen`) are among those scored.
