@@ -2,7 +2,7 @@
 
 >>> import chiasm
 >>> chiasm.names("index")
-['exact', 'faiss', 'postgres', 'signs']
+['exact', 'faiss', 'hamming', 'postgres', 'signs']
 >>> chiasm.align.CCA(k=2)
 CCA(k=2)
 """

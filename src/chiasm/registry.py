@@ -139,7 +139,7 @@ def names(kind: str | None = None) -> list[str] | dict[str, list[str]]:
     """The names of a kind's parts, in order; without a kind, by kind the names of all.
 
     >>> names("index")
-    ['exact', 'faiss', 'postgres', 'signs']
+    ['exact', 'faiss', 'hamming', 'postgres', 'signs']
     >>> list(names())
     ['encode', 'align', 'fuse', 'distill', 'generate', 'explain', 'index', 'tasks']
     """

@@ -410,8 +410,12 @@ def test_a_very_narrow_picture_is_skipped(pictures: list[Any]) -> None:
 
 
 def test_an_unknown_name_is_one_sentence_and_nothing_is_fetched() -> None:
-    for name in ("Xenova/all-MiniLM-L6-v2", "./models/minilm.onnx", "没有/这个"):
-        with pytest.raises(ChiasmError, match=r"wanted a folder with a model's files, got .* nothing is fetched"):
+    for name, told in (
+        ("Xenova/all-MiniLM-L6-v2", "nothing is fetched"),
+        ("./models/minilm.onnx", "no folder here: copy the files there"),
+        ("没有/这个", "nothing is fetched"),
+    ):
+        with pytest.raises(ChiasmError, match=rf"wanted a folder with a model's files, got .* {told}"):
             OnnxText(name).encode(["a"])
     with pytest.raises(ChiasmError, match=r'got none: say onnx_text:FOLDER, in Python OnnxText\("FOLDER"\)'):
         OnnxText().encode(["a"])

@@ -20,7 +20,7 @@ RECALL = 0.95
 
 
 def agrees_with_sorting(on: Probe) -> None:
-    """It finds what sorting all cosines finds, nearest first; of equally near ones any."""
+    """It finds what sorting all cosines finds, nearest first."""
     vectors, queries = _data(on)
     keys, scores = _filled(on).search(queries, K)
     hold(np.shape(keys) == np.shape(scores) == (QUERIES, K), f"{QUERIES} queries, k = {K}: {np.shape(keys)} keys")
