@@ -35,9 +35,9 @@ class DCCA(TrainedAligner):
     penalty holds them back besides: a batch of pure noise is to correlate with what a network makes of it as much as
     data with what it makes of them.
 
-    Choose it where views are related in no linear way and there are thousands of pairs. On halves of digits (1,200
-    pairs) it finds far more than `cca` and less than `kcca`; on frozen features of photographs it loses to `cca`
-    (docs/align.md).
+    Choose it for research, where views are related in no linear way. On halves of digits (1,200 pairs) it finds far
+    more than `cca` and less than `kcca`; on frozen features of photographs it loses to `cca` (docs/align.md). More
+    pairs were not tried.
 
     Args:
         head: "mlp", "linear", "gated" or "residual".
