@@ -7,8 +7,8 @@ others scored. *Correlation*: the sum of the correlations of the first 20 direct
 *Wrong*: the share of left halves whose digit a logistic regression on the mapped left halves gets wrong, learned on the
 rows learned from. R@1 is the mean of both directions. Published figures are of MNIST's 28 x 28 pixels and 50 directions
 (28.0 CCA, 33.0 KCCA, 39.7 DCCA; Wang et al. 2015) and not comparable. `coco2k`: R@1 of 400, default encoders. Every
-method chooses on rows learned from, at its defaults;
-those of `dcca` (rate, batch) were set after one split of digits. Differences are paired over splits (Nadeau & Bengio 2003).
+method chooses on rows learned from, at its defaults; those of `dcca` (rate, batch) were set after one split of digits.
+Differences are paired over splits (Nadeau & Bengio 2003).
 """
 
 from __future__ import annotations
