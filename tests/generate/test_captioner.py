@@ -122,7 +122,10 @@ def test_an_interrupt_gives_what_is_there(fitted, monkeypatch):
     with pytest.warns(ChiasmWarning, match="stopped after 20 of 40 rows"):
         told = part.generate({"v": x[:40]})
     assert told[:20].tolist() == whole[:20].tolist()
-    assert all(told)
+    assert told[20:].tolist() == [None] * 20
+    calls.clear()
+    with pytest.warns(ChiasmWarning, match="stopped after"), pytest.raises(KeyboardInterrupt):
+        part.score({"v": x[:40]}, ["a word"] * 40)
 
 
 @pytest.mark.parametrize("where", ["two blocks", "three blocks", "judging", "learning from all"])

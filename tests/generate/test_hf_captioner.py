@@ -91,7 +91,8 @@ def test_what_cannot_be_read_or_is_absent_gets_the_caption_of_a_gray_picture(vie
     assert mine.generate(gray).tolist() == [mine.usual_]
 
 
-def test_progress_is_told_and_ctrl_c_keeps_what_is_there(views: Views) -> None:
+def test_progress_is_told_and_ctrl_c_keeps_what_is_there(views: Views, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("chiasm.scale.cores", lambda: 1)
     mine, seen = part(batch_size=4).fit(views), []
     whole = mine.generate(views, progress=lambda *one: seen.append(one))
     assert seen == [("photo", done, 16) for done in (4, 8, 12, 16)]
@@ -102,7 +103,51 @@ def test_progress_is_told_and_ctrl_c_keeps_what_is_there(views: Views) -> None:
 
     with pytest.warns(ChiasmWarning, match="stopped after 8 of 16 pictures"):
         cut = mine.generate(views, progress=stop)
-    assert cut.tolist() == [*whole[:8], *[mine.usual_] * 8]
+    assert cut.tolist() == [*whole[:8], *[None] * 8]
+
+
+def test_ctrl_c_keeps_what_other_threads_had_written(views: Views, monkeypatch: pytest.MonkeyPatch) -> None:
+    mine = part(batch_size=4).fit(views)
+    whole = mine.generate(views)
+
+    def ahead(function: Any, items: Any, workers: Any) -> Any:  # two groups are done, none was taken
+        for item in items[:2]:
+            function(item)
+        raise KeyboardInterrupt
+        yield
+
+    monkeypatch.setattr("chiasm.scale.threads", ahead)
+    with pytest.warns(ChiasmWarning, match="stopped after 8 of 16 pictures: the others have no caption"):
+        assert mine.generate(views).tolist() == [*whole[:8], *[None] * 8]
+
+
+def test_answer_after_ctrl_c_writes_what_is_there_and_names_the_rest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for i, picture in enumerate(PICTURES):
+        picture.save(tmp_path / f"{i}.png")
+    (tmp_path / "t.csv").write_text("\n".join(["path", *(f"{i}.png" for i in range(16))]) + "\n")
+    views = chiasm.read(tmp_path / "t.csv", image="path")
+    model = Caption(generate=part(beam=1, longest=4), encoders={"image": "pixel_image"}).fit(views)
+    model.save(tmp_path / "m")
+    inside, calls = HfCaptioner._told, []
+
+    def pressed(self: Any, *given: Any) -> Any:
+        calls.append(1)
+        if len(calls) > 2:  # a gray picture when the folder is opened, then eight
+            raise KeyboardInterrupt
+        return inside(self, *given)
+
+    monkeypatch.setattr(HfCaptioner, "_told", pressed)
+    monkeypatch.setattr("chiasm.scale.cores", lambda: 1)
+    with pytest.warns(ChiasmWarning) as told:
+        words = ["answer", str(tmp_path / "m"), str(tmp_path / "t.csv"), "--to", str(tmp_path / "out.csv")]
+        done = CliRunner().invoke(cli, words, standalone_mode=False)
+    held = list(csv.DictReader((tmp_path / "out.csv").open()))
+    assert [bool(row["answer"]) for row in held] == [True] * 8 + [False] * 8
+    assert any("8 of 16 rows are not answered (8.png, " in str(one.message) for one in told)
+    assert "wrote 8 answers" in done.stderr
+    assert done.return_value == 130
 
 
 def test_what_no_captioner_can_use_is_refused_in_words(views: Views, tmp_path: Path) -> None:

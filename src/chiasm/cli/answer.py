@@ -39,11 +39,12 @@ def answer_command(
     to: str | None,
     as_json: bool,
     **options: Any,
-) -> None:
+) -> int:
     """What MODEL says of every row of DATA: a class and its probability, a number, tags, a caption, an answer.
 
     Columns are read as the model was told at fit; those that DATA lacks are absent, and the others answer. An ask model
-    answers a --question without DATA too, by what the question alone tells.
+    answers a --question without DATA too, by what the question alone tells. Ctrl-C while captions are written keeps
+    those that are there (exit code 130); the other rows have none.
     """
     part = recipe.load(model)
     task = type(part).__name__.lower()
@@ -83,9 +84,10 @@ def answer_command(
         if isinstance(part, Answering)
         else answers.as_rows()
     )
+    left = sum(row["answer"] is None for row in rows)
     if to:
         write_atomic(Path(to), [answers_csv(answers)])
-        click.echo(f"wrote {len(rows)} answers to {to}", err=True)
+        click.echo(f"wrote {len(rows) - left} answers to {to}", err=True)
     if as_json:
         echo_rows(rows, answers.report, views)
     elif not to:
@@ -94,10 +96,13 @@ def answer_command(
             click.echo(f"{one_line(str(row['id']))[:60]}  {sure}{_shown(row['answer'])}")
         if len(rows) > SHOWN:
             click.echo(f"and {len(rows) - SHOWN} more rows: --to FILE.csv writes them all, --json prints them")
+    return 130 if left else 0
 
 
 def _shown(answer: Any) -> str:
     """An answer on one line; a tag that holds what stands between tags is in quotes."""
+    if answer is None:
+        return "(not answered)"
     if isinstance(answer, list):
         odd = [json.dumps(tag, ensure_ascii=False) if set(tag) & set(';"') else tag for tag in answer]
         return one_line("; ".join(odd))

@@ -78,12 +78,15 @@ class Writer(Generator):
         """Learn from things with captions."""
         raise NotImplementedError
 
-    def _write(self, held: Blocks, n: int) -> Sequence[str]:
-        """n captions; views may be absent in rows, or missing from `held` altogether."""
+    def _write(self, held: Blocks, n: int) -> Sequence[str | None]:
+        """n captions; views may be absent in rows, or missing from `held` altogether. None: stopped before (Ctrl-C)."""
         raise NotImplementedError
 
     def generate(self, views: Any) -> np.ndarray:
-        """`(n,)` captions. Views that were not fitted are not looked at; a ChiasmError where none is there."""
+        """`(n,)` captions. Views that were not fitted are not looked at; a ChiasmError where none is there.
+
+        Ctrl-C ends what takes long: the rows that are left have None, and a warning says how many were written.
+        """
         self.check_fitted()
         self.check_params()
         views = self._door(views)
@@ -130,6 +133,8 @@ class Writer(Generator):
             raise ChiasmError(f"wanted rows with captions to score, got {len(views)} without.")
         whole = things_of(views, rows)
         told, seen = list(self.generate(whole)), self._there(whole)
+        if None in told:  # a score of some would not say so
+            raise KeyboardInterrupt
         draws = Draws(views.clusters[rows], seed=self.seed)
         counts = bleu_counts(told, references)
         found = cider(told, references, frequencies(self.references_))

@@ -208,22 +208,18 @@ class Captioner(Writer):
                 written = np.arange(len(texts)) < len(found)
                 yield texts, pool.expected(vote, pool.space.of(texts)), likely / counts, written
 
-    def _write(self, held: Blocks, n: int) -> Sequence[str]:
+    def _write(self, held: Blocks, n: int) -> Sequence[str | None]:
         votes = self.risk_.votes(held, n)
         rows, look = self.risk_.seen_.rows(held, n), self.looks_.of(held, np.arange(n))
-        found: list[str] = []
+        found: list[str | None] = []
         try:
             for texts, expected, likely, written in self._candidates_of(rows, votes, look):
                 place = _best(self.chosen_["pool"], self.chosen_["likelihood"], expected, likely, written)
                 found.append(texts[place])
         except KeyboardInterrupt:
-            warnings.warn(
-                f"stopped after {len(found)} of {n} rows: the others have a training caption (as mbr gives it)",
-                ChiasmWarning,
-                stacklevel=4,
-            )
-            pool = self._candidates()
-            found += [pool.texts[pool.best(vote, 1)[0][0]] for vote in votes[len(found) :]]
+            told = f"stopped after {len(found)} of {n} rows: the others have no caption"
+            warnings.warn(told, ChiasmWarning, stacklevel=4)
+            found += [None] * (n - len(found))
         return found
 
     def perplexity(self, views: Any, y: Any) -> float:

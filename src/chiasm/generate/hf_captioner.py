@@ -113,7 +113,7 @@ class HfCaptioner(Writer):
         return self
 
     def generate(self, views: Any, *, progress: Progress | None = None) -> np.ndarray:
-        """`(n,)` captions of raw pictures. Ctrl-C ends it: the rows that are left get `usual_`, with a warning.
+        """`(n,)` captions of raw pictures. Ctrl-C ends it: the rows that are left have None, with a warning.
 
         Raises a ChiasmError where the view is missing or holds no pictures, and where the folder has changed since
         `fit`.
@@ -123,23 +123,25 @@ class HfCaptioner(Writer):
         views = self._door(views)
         column = views[self.view_]
         items, opened = column.used, self._open()
-        told = np.full(len(column.items), self.usual_, dtype=object)
+        told = np.full(len(column.items), None, dtype=object)
         size = self.batch_size or CALL[opened.place.partition(":")[0]]
         groups = [items[at : at + size] for at in range(0, len(items), size)]
 
-        def write(group: np.ndarray) -> tuple[np.ndarray, list[str]]:
-            return group, self._told(opened, [column.items[one] for one in group.tolist()])
+        def write(group: np.ndarray) -> int:
+            told[group] = self._told(opened, [column.items[one] for one in group.tolist()])  # kept, whoever waits
+            return len(group)
 
         done = 0
         try:
             with one_thread(), quiet():
-                for group, texts in scale.threads(write, groups, None if opened.place == "cpu" else 1):
-                    told[group] = texts
-                    done += len(group)
+                for count in scale.threads(write, groups, None if opened.place == "cpu" else 1):
+                    done += count
                     scale.tell(progress, self.view_, done, len(items), 0)
         except KeyboardInterrupt:
-            said = f"stopped after {done} of {len(items)} pictures: the others have the caption {self.usual_!r}"
-            warnings.warn(said, ChiasmWarning, stacklevel=2)
+            done = sum(told[one] is not None for one in items.tolist())
+            if done < len(items):
+                said = f"stopped after {done} of {len(items)} pictures: the others have no caption"
+                warnings.warn(said, ChiasmWarning, stacklevel=2)
         found = np.full(len(views), self.usual_, dtype=object)
         found[column.present] = told[column.index[column.present]]
         return found

@@ -133,7 +133,8 @@ class Caption(KnownRows):
     def answer(self, views: Any, *, progress: Progress | None = None) -> Answers:
         """A caption of each row `(n,)`. Views may be absent; a row without any gets the most usual training caption.
 
-        Of a generator that reads pictures themselves, it gets what is said of a gray one.
+        Of a generator that reads pictures themselves, it gets what is said of a gray one. Ctrl-C while captions are
+        written ends it: rows that are left have None, and a warning names them.
         """
         self.check_fitted()
         given = self._views(views)
@@ -148,6 +149,10 @@ class Caption(KnownRows):
                 stacklevel=2,
             )
         texts = self._write(shown, progress)
+        if len(left := np.flatnonzero([text is None for text in texts])):
+            told = some([str(i) for i in given.ids[left].tolist()])
+            said = f"stopped: {len(left)} of {len(given)} rows are not answered ({told}): ask again for these"
+            warnings.warn(said, ChiasmWarning, stacklevel=2)
         return Answers((texts,), report, ids=given.ids, columns={"id": given.ids, "answer": texts, "views": there})
 
     def predict(self, views: Any) -> np.ndarray:
@@ -244,6 +249,8 @@ class Caption(KnownRows):
         """What each method says of the things, encoded and as the generator reads them."""
         order = np.random.default_rng(self.seed).permutation(len(whole))
         told = {"caption": list(self._write(shown, progress))}
+        if None in told["caption"]:  # a score of some would not say so
+            raise KeyboardInterrupt
         if len(whole) > 1:  # as if shown another thing, of each the next in a random order
             other = dict(zip(order.tolist(), np.roll(order, 1).tolist(), strict=True))
             told["shuffled"] = [told["caption"][other[place]] for place in range(len(whole))]
