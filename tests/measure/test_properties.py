@@ -7,8 +7,9 @@ import pytest
 
 from chiasm.align.cca import CCA
 from chiasm.errors import ChiasmError
-from chiasm.measure.adaptability import _counts, _nmi
+from chiasm.measure.adaptability import _counts, _nmi, classify
 from chiasm.measure.properties import properties, statistics_space
+from chiasm.measure.sample import Sample, half
 from chiasm.report.properties import lines
 from chiasm.stats.ranking import average_precision
 from chiasm.views import Column, Views, normalize
@@ -52,6 +53,14 @@ def test_where_both_views_coincide_the_modality_is_a_coin_and_the_gap_is_none():
         assert found[how]["linear"]["value"] == found[how]["neighbors"]["value"] == 0.5
         assert inside(found[how]["linear"], 0.5)
     assert found["gap"][0]["distance"] == pytest.approx(0, abs=1e-6)
+
+
+def test_a_class_without_a_scored_row_does_not_count_in_macro_f1():
+    things = np.arange(60)
+    label = np.where(things == things[half(things, 0)][0], 2, things % 2)  # one thing, and it is learned from
+    vectors = normalize(np.eye(3)[label] + 0.01 * np.random.default_rng(0).normal(size=(60, 3)))
+    found = classify(Sample(vectors, np.zeros(60, int), things, label, things, ["photo"]), 0)
+    assert found["directions"][0]["accuracy"]["value"] == found["directions"][0]["macro_f1"] == 1.0
 
 
 def test_two_shifted_clouds_are_told_apart_until_they_are_centered():

@@ -38,14 +38,16 @@ def retrieve(space: Views, seed: int) -> dict[str, Any] | str:
 
 
 def classify(known: Sample, seed: int) -> dict[str, Any] | str:
-    """A linear probe learned on each view of one half of the things, scored on each view of the other half."""
+    """A linear probe learned on each view of one half of the things, scored on each view of the other half.
+
+    Macro F1 is the mean over the classes that the scored rows have.
+    """
     from sklearn.metrics import f1_score
 
     if not len(known.row):
         return NO_LABELS
     learn = half(known.thing, seed)
     classes = np.unique(known.label)
-    macro = {"labels": classes, "average": "macro", "zero_division": 0}
     directions = []
     for a, name in enumerate(known.views):
         mine = known.where(learn).of(a)
@@ -57,6 +59,7 @@ def classify(known: Sample, seed: int) -> dict[str, Any] | str:
             if not len(held.row):
                 continue
             guess = probe.predict(held.vectors)
+            macro = {"labels": np.unique(held.label), "average": "macro", "zero_division": 0}
             common = np.full(len(guess), np.bincount(mine.label).argmax())
             directions.append(
                 {
