@@ -34,7 +34,8 @@ ODD = {
     "a file out of the folder": ("/etc/passwd", "out of the data's folder"),
     "a place above": ("..", "out of the data's folder"),
     "a file of another machine": ("/home/me/pic/1.png", "no such file: were the files moved?"),
-    "nothing above": ("../../../../../../../nowhere.png", "no such file: were the files moved?"),
+    "nothing above": ("../../../../../../../nowhere.png", "and no file is there: were the files moved?"),
+    "nothing above, which is out of the folder": ("..\\..\\nowhere.png", "out of the data's folder"),
     "a zero character": ("a\0b.png", "no path of a file"),
     "a name too long for any path": (LONG, "no path of a file"),
     "half a character": ("a\ud800.png", "no path of a file"),
@@ -69,7 +70,7 @@ def test_odd_paths_are_counted_by_reason(tmp_path: Path) -> None:
 
 def test_nothing_left_is_refused_with_the_row_and_how_many(tmp_path: Path) -> None:
     table = rows(tmp_path, {i: f"https://example.org/{i}.png" for i in range(5)}, 5)
-    with pytest.raises(ChiasmError, match=r"column '图', row 1: .*the URL .*4 more cells of it name no file"):
+    with pytest.raises(ChiasmError, match=r"column '图', row 1: .*the URL .*4 more of its cells cannot be used either"):
         chiasm.read(table, text="words", image="图")
 
 

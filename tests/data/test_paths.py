@@ -106,6 +106,12 @@ def test_a_wider_root_is_still_a_root(tmp_path: Path) -> None:
     table = lines(tmp_path / "wide" / "data", "0000.png", "../../out/0000.png")
     with pytest.warns(ChiasmWarning, match=r"row 2: '\.\./\.\./out/0000\.png'\): out of the data's folder"):
         assert found(table, tmp_path / "wide") == [str(tmp_path / "wide" / "data" / "0000.png")]
+    table = lines(tmp_path / "wide" / "data", "0000.png", r"..\..\out\0000.png")
+    with pytest.warns(ChiasmWarning, match=r"out of the data's folder .*/wide: move the file there, or name a wider"):
+        assert found(table, tmp_path / "wide") == [str(tmp_path / "wide" / "data" / "0000.png")]
+    table = lines(tmp_path / "wide" / "data", "../../out/0000.png", "../../out/../out/0000.png")
+    with pytest.raises(ChiasmError, match=r"leaves the data's folder .* 1 more of its cells cannot be used either"):
+        found(table, tmp_path / "wide" / "data")
     table = lines(tmp_path / "wide" / "data", "0000.png", "link.png")
     (tmp_path / "wide" / "data" / "link.png").symlink_to(tmp_path / "out" / "0000.png")
     with pytest.warns(ChiasmWarning, match=r"row 2: 'link\.png'\): out of the data's folder"):

@@ -64,7 +64,7 @@ def _nothing(cells: list[Any], odd: dict[int, OddPathError], name: str, places: 
     lost = [cell for i, cell in enumerate(cells) if i not in odd or odd[i].note.code == NOWHERE]
     if lost:
         return places.nowhere(lost, name)
-    more = f" {len(odd) - 1} more cells of it name no file either." if len(odd) > 1 else ""
+    more = f" {len(odd) - 1} more of its cells cannot be used either." if len(odd) > 1 else ""
     return EmptyError(f"column {name!r}, row {row + 1}: {next(iter(odd.values()))}{more}")
 
 

@@ -88,6 +88,8 @@ class Places:
                     return str(path), True
                 if (other := self._respelled(spelled, start)) is not None:
                     return str(check_path(other, self.root, start)), True
+                if _climbs(spelled):  # with backslashes, which are letters here
+                    check_path(spelled.replace("\\", "/"), self.root, start)
             except ChiasmError as error:
                 trouble = trouble or error
         if (held := embedded(cell)) is not None:  # base64 has slashes, and may begin with one
@@ -105,14 +107,17 @@ class Places:
             return Note("url", "a URL: download the media first", skipped=True)
         if "\0" in cell or len(cell.encode("utf-8", "surrogatepass")) > _MOST or _LONE.search(cell):
             return Note("no_path", "no path of a file", skipped=True)
+        led = cell.replace("\\", "/") if _climbs(cell) else cell
         if isinstance(error, OutsideError) and (
-            error.linked or any(os.path.lexists(start / cell) for start in self.starts)
+            error.linked or any(os.path.lexists(start / led) for start in self.starts)
         ):
             message = (
                 f"out of the data's folder {self.root}: move the file there, or name a wider root='DIR' ({error.both} "
                 "holds both)"
             )
             return Note("outside", message, skipped=True)
+        if isinstance(error, OutsideError) and _climbs(cell):
+            return Note(NOWHERE, f"out of the data's folder {self.root}, and no file is there: {_MOVED}", skipped=True)
         return Note(NOWHERE, f"no such file: {_MOVED}", skipped=True)
 
     def _respelled(self, cell: str, start: Path) -> str | None:
@@ -177,6 +182,11 @@ class Places:
                         return f"{start} has {lies!r}: write the paths as they lie there, or move the files"
         back = " (their backslashes were tried as separators too)" if "\\" in cell else ""
         return f"name the folder that they lie below with root='DIR', or put back what was moved{back}"
+
+
+def _climbs(cell: str) -> bool:
+    """Whether a path goes up (..), by slashes or backslashes."""
+    return ".." in re.split(r"[\\/]", cell)
 
 
 def _is_foreign(name: str) -> bool:
