@@ -34,7 +34,8 @@ from chiasm.views import Column, Views
 WORDS = {"image": "pictures", "text": "words"}
 SETTINGS = {f"{pack}.{student}": (pack, student) for student in ("image", "text") for pack in PACKS}
 METHODS: dict[str, Any] = {"soft_labels": SoftLabels, "features": Features, "relations": Relations}
-COMPARED = (*METHODS, "shuffled", "own modality")
+CONTROLS = ("shuffled", "own modality")
+COMPARED = (*METHODS, *CONTROLS)
 FORETOLD = "forecasts and truths"
 HALF = 0.5
 """Points from which on a forecast says yes."""
@@ -53,6 +54,20 @@ FIGURES = [
         for setting, (pack, student) in SETTINGS.items()
         for share in SHARES
         for name in COMPARED
+    ),
+    *(
+        Figure(
+            f"{setting}.{share}.over_{name.replace(' ', '_')}",
+            (setting, f"{share} %", "soft_labels less", name),
+            f"{pack}, {WORDS[student]} taught by {'words' if student == 'image' else 'pictures'}, {share} % of the "
+            f"labels: soft_labels less {name}",
+            "points",
+            "+.1f",
+            "{splits} splits",
+        )
+        for setting, (pack, student) in SETTINGS.items()
+        for share in SHARES
+        for name in CONTROLS
     ),
     *(
         Figure(
@@ -149,11 +164,12 @@ def run(setting: str, splits: int) -> dict[str, Any]:
             shuffled = Column("vector", whole["teacher"].items, whole["teacher"].index[dealt])
             scores.add("shuffled", right(taught(SoftLabels(**make()), shuffled), rest))
             scores.add("own modality", right(taught(SoftLabels(**make()), whole["own"]), rest))
-        alone = scores["alone"]["accuracy"]
+        alone, ours = scores["alone"]["accuracy"], scores["soft_labels"]["accuracy"]
         result[f"{share} %"] = {
             "splits": splits,
             "accuracy": {name: one["accuracy"] for name, one in scores.spreads().items()},
             "less alone": {name: apart(scores[name]["accuracy"], alone, *sizes) for name in COMPARED},
+            "soft_labels less": {name: apart(ours, scores[name]["accuracy"], *sizes) for name in CONTROLS},
             "forecast": float(np.mean(forecasts)),
         }
         say(
