@@ -140,8 +140,8 @@ def test_answer_after_ctrl_c_writes_what_is_there_and_names_the_rest(
 
     monkeypatch.setattr(HfCaptioner, "_told", pressed)
     monkeypatch.setattr("chiasm.scale.cores", lambda: 1)
+    words = ["answer", str(tmp_path / "m"), str(tmp_path / "t.csv"), "--to", str(tmp_path / "out.csv")]
     with pytest.warns(ChiasmWarning) as told:
-        words = ["answer", str(tmp_path / "m"), str(tmp_path / "t.csv"), "--to", str(tmp_path / "out.csv")]
         done = CliRunner().invoke(cli, words, standalone_mode=False)
     held = list(csv.DictReader((tmp_path / "out.csv").open()))
     assert [bool(row["answer"]) for row in held] == [True] * 8 + [False] * 8

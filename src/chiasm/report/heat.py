@@ -13,9 +13,9 @@ from PIL import Image, ImageDraw
 
 from chiasm.files import write_atomic
 from chiasm.media.images import MediaError, decode_image
-from chiasm.report.sheet import fitted, font
+from chiasm.report.sheet import fitted, font, sheet
 
-__all__ = ["heat"]
+__all__ = ["heat", "looked"]
 
 _HOT = np.array([214, 36, 110], dtype=np.float64)
 """The color of the largest cell; what says nothing is gray."""
@@ -48,6 +48,22 @@ def heat(rows: Sequence[tuple[Any, str, np.ndarray | None]], path: str | Path, *
     canvas.save(buffer, "PNG")
     write_atomic(Path(path), [buffer.getvalue()])
     return Path(path)
+
+
+def looked(
+    rows: Sequence[tuple[Any, str, str, Sequence[tuple[str, np.ndarray]]]], path: str | Path, *, note: str
+) -> Path:
+    """Draw what was looked at for each word as a PNG, a line a picture; returns the path.
+
+    Args:
+        rows: (picture item, its name, the caption, which stands above, and of its words each the map `(g, g)`).
+        note: what the maps are, on top.
+    """
+    lines = []
+    for item, name, caption, words in rows:
+        picture = decode_image(item, 288)[0]
+        lines.append((caption, [(picture, name), *((laid_over(picture, grid), word) for word, grid in words)]))
+    return sheet(lines, path, title=note)
 
 
 def laid_over(picture: Image.Image, grid: np.ndarray) -> Image.Image:

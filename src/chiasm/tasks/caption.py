@@ -155,6 +155,33 @@ class Caption(KnownRows):
             warnings.warn(said, ChiasmWarning, stacklevel=2)
         return Answers((texts,), report, ids=given.ids, columns={"id": given.ids, "answer": texts, "views": there})
 
+    def attention(self, views: Any) -> list[tuple[str, list[tuple[str, np.ndarray]]]]:
+        """Of each row its caption, and of each of its words how much each patch `(g, g)` of the picture was looked at.
+
+        The weights of a word sum to 1. They are not shown to be what a word rests on (docs/generate.md).
+
+        Raises a ChiasmError where the generator looks at no patches of a picture, or they make no square.
+        """
+        self.check_fitted()
+        part = self.generator_
+        if self.views_.get(getattr(vars(part).get("looks_"), "view_", "")) != "image":
+            raise ChiasmError(
+                f"wanted a captioner that looks at patches of pictures, got {type(part).__name__}, which was given "
+                "none: fit with generate='captioner' and encoders={'image': 'effnet_image:pooled=False'}."
+            )
+        encoded = self._sources(self._encode(self._sources(self._views(views)), None)[0])
+        texts = part.generate(encoded).tolist()
+        found = []
+        for text, words in zip(texts, part.attention(encoded, texts), strict=True):
+            side = round(len(words[0][1]) ** 0.5) if words else 0
+            if any(len(weights) != side * side for _, weights in words):
+                raise ChiasmError(
+                    f"wanted patches that make a square, got {len(words[0][1])}: encode pictures with "
+                    "effnet_image:pooled=False."
+                )
+            found.append((text, [(word, weights.reshape(side, side)) for word, weights in words]))
+        return found
+
     def predict(self, views: Any) -> np.ndarray:
         """The captions alone, as scikit-learn calls answers."""
         return np.asarray(self.answer(views)[0])
