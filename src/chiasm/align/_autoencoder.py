@@ -1,4 +1,4 @@
-"""What autoencoders of several views share: decoders beside encoders, rows without a partner, and views made of views."""
+"""What autoencoders of several views share: decoders beside encoders, rows without a partner, views made of views."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from chiasm.nn.pairs import Axes, Batch, PairRows, links, turn
 from chiasm.nn.start import started
 from chiasm.views import Views
 
-__all__ = ["Autoencoder", "Latents", "decoder"]
+__all__ = ["Autoencoder", "Latents", "back", "decoder", "mean_of_views"]
 
 Latents = dict[str, Any]
 """By view, tensors `(n, k)`."""
@@ -60,26 +60,18 @@ class Autoencoder(TrainedAligner):
         self.check_fitted()
         if to not in self.centers_:
             raise unknown("fitted view", to, self.centers_)
-        latent, there = self._joined(self._each(views, self._latent))
-        decoded = self._decoded(self.decoders_[to], latent) * there[:, None]
-        basis = self.bases_[to]
-        made: np.ndarray = decoded @ (basis.T / np.square(basis[:, 0]).sum()) + self.centers_[to].astype(np.float32)
-        return made
+        latent, there = self._joined(views)
+        on_axes = self._decoded(to, self.decoders_[to], latent) * there[:, None]
+        return back(on_axes, Axes(self.centers_[to], self.bases_[to]))
 
-    def _joined(self, latents: Views) -> tuple[np.ndarray, np.ndarray]:
-        """`(n, k)` the latent of every row, the mean over its views, and `(n,)` which rows have any."""
-        total = np.zeros((len(latents), self.k), np.float32)
-        count = np.zeros(len(latents), np.float32)
-        for column in latents.columns.values():
-            here = column.present
-            total[here] += column.items[column.index[here]]
-            count[here] += 1
-        return total / np.maximum(count, 1)[:, None], count > 0
+    def _joined(self, views: Any) -> tuple[np.ndarray, np.ndarray]:
+        """`(n, k)` the latent of every row, and `(n,)` which rows have any view."""
+        return mean_of_views(self._each(views, self._latent))
 
     def _latent(self, name: str, rows: np.ndarray) -> np.ndarray:
         return self._forward(self.params_[name], Axes(self.centers_[name], self.bases_[name])(rows))
 
-    def _decoded(self, params: Params, latent: np.ndarray) -> np.ndarray:
+    def _decoded(self, name: str, params: Params, latent: np.ndarray) -> np.ndarray:
         """`(n, r)` on the axes of a view."""
         made: np.ndarray = self._head().forward(params, latent, ArrayOps(), 0.0)
         return made
@@ -122,7 +114,7 @@ class Autoencoder(TrainedAligner):
             for (a, b), link in joined.items():
                 for one, to, left, right in ((a, b, link.left, link.right), (b, a, link.right, link.left)):
                     latent, truth = self._forward(params[one], rows[one][left]), rows[to][right]
-                    missed = np.square(truth - self._decoded(params[decoder(to)], latent)).sum()
+                    missed = np.square(truth - self._decoded(to, params[decoder(to)], latent)).sum()
                     told.append(1 - float(missed) / max(float(np.square(truth).sum()), 1e-30))
             return float(np.mean(told)) if told else 0.0
 
@@ -151,6 +143,24 @@ class Autoencoder(TrainedAligner):
     def _missed(self, params: dict[str, Params], latent: Any, to: str, truth: Latents, step: Any) -> Any:
         """The mean squared error of a view decoded from a latent; about 1 is the mean's."""
         return (self._head().forward(params[decoder(to)], latent, step.ops, 0.0) - truth[to]).square().mean()
+
+
+def mean_of_views(latents: Views) -> tuple[np.ndarray, np.ndarray]:
+    """`(n, k)` of every row the mean over its views, 0 where it has none, and `(n,)` which rows have any."""
+    (width,) = {column.width for column in latents.columns.values()}
+    total, count = np.zeros((len(latents), width), np.float32), np.zeros(len(latents), np.float32)
+    for column in latents.columns.values():
+        here = column.present
+        total[here] += column.items[column.index[here]]
+        count[here] += 1
+    return total / np.maximum(count, 1)[:, None], count > 0
+
+
+def back(on_axes: np.ndarray, axes: Axes) -> np.ndarray:
+    """`(n, r)` on the axes of a view -> `(n, d)` float32 in its own numbers."""
+    center, basis = axes
+    made: np.ndarray = on_axes @ (basis.T / np.square(basis[:, 0]).sum()) + center.astype(np.float32)
+    return made
 
 
 def _own(views: Views, name: str) -> PairRows:
