@@ -100,7 +100,9 @@ class Autoencoder(TrainedAligner):
         """The pairs of two views, and every view beside itself, so that a row without a partner counts too."""
         return links(views) | {(name, name): _own(views, name) for name in views.columns}
 
-    def _params(self, axes: Mapping[str, Axes], start: Any, rng: np.random.Generator) -> dict[str, Params]:
+    def _params(
+        self, axes: Mapping[str, Axes], start: Any, rng: np.random.Generator, rows: Mapping[str, np.ndarray]
+    ) -> dict[str, Params]:
         params = started(self._head(), axes, None, self.k, rng)
         for name, (_, basis) in axes.items():
             params[decoder(name)] = self._head().init(self.k, basis.shape[1], rng, None)

@@ -59,7 +59,9 @@ class Deep(TrainedAligner):
         self.last_ = self._canonical(self.params_, turn(views, found), views)
         return self
 
-    def _params(self, axes: Mapping[str, Axes], start: Any, rng: np.random.Generator) -> dict[str, Params]:
+    def _params(
+        self, axes: Mapping[str, Axes], start: Any, rng: np.random.Generator, rows: Mapping[str, np.ndarray]
+    ) -> dict[str, Params]:
         maps = None if start is None else {name: start.weights_.get(name) for name in axes}
         return started(self._head(), axes, maps, self.width_, rng)
 

@@ -125,7 +125,7 @@ class TrainedAligner(Aligner):
         from chiasm.nn.train import train
 
         rows, joined, rng = turn(views, found), self._links(views), np.random.default_rng(self.seed)
-        params = self._params(found, forms.get("start"), rng)
+        params = self._params(found, forms.get("start"), rng, rows)
         trained = train(
             params | {LOSS: self._loss_params()},
             rows,
@@ -148,7 +148,13 @@ class TrainedAligner(Aligner):
             self.chosen_["score"] = max(look["score"] for look in trained.history)
         return self
 
-    def _params(self, axes: Mapping[str, Axes], start: Linear | None, rng: np.random.Generator) -> dict[str, Params]:
+    def _params(
+        self,
+        axes: Mapping[str, Axes],
+        start: Linear | None,
+        rng: np.random.Generator,
+        rows: Mapping[str, np.ndarray],
+    ) -> dict[str, Params]:
         """The heads before the first step: as the maps of a closed form, or at random."""
         maps = None if start is None else {name: start.weights_.get(name) for name in axes}
         return started(self._head(), axes, maps, self.k, rng)

@@ -101,8 +101,10 @@ class DCCAE(Deep):
             self.bridges_[name] = np.linalg.lstsq(told, own, rcond=1e-6)[0].astype(np.float32)
         return self
 
-    def _params(self, axes: Mapping[str, Axes], start: Any, rng: np.random.Generator) -> dict[str, Params]:
-        params = super()._params(axes, start, rng)
+    def _params(
+        self, axes: Mapping[str, Axes], start: Any, rng: np.random.Generator, rows: Mapping[str, np.ndarray]
+    ) -> dict[str, Params]:
+        params = super()._params(axes, start, rng, rows)
         for name, (_, basis) in axes.items():
             width = params[name]["weight"].shape[1]
             params[decoder(name)] = self._head().init(width, basis.shape[1], rng, None)

@@ -35,8 +35,8 @@ class MVAE(Autoencoder):
     """p(a, b) = integral of p(a | z) p(b | z) p(z) dz, z ~ N(0, 1), views normal around what decoders make of z.
 
     Every view's encoder says a normal of z. What several views say is their product with p(z) ("product": each view
-    narrows z, so two views say more than one) or their mixture ("mixture": z is from one view, taken in turn, and has
-    to tell all of them). An absent view says nothing, in learning and in answers alike.
+    narrows z, so two views say more than one) or their mixture ("mixture": z is from one of them and has to
+    tell all). An absent view says nothing, in learning and in answers alike.
 
     Minimized: minus the evidence lower bound of every two views of a row, and of every view alone, the divergence of z
     from p(z) growing to its whole over the first half. How long is chosen by the likelihood of held-out rows.
@@ -64,7 +64,7 @@ class MVAE(Autoencoder):
         head: str = "residual",
         k: int = 32,
         epochs: int = 60,
-        batch: int = 64,
+        batch: int = 128,
         rate: float = 1e-2,
         decay: float = 1e-4,
         seed: int = 0,
@@ -108,7 +108,7 @@ class MVAE(Autoencoder):
             raise unknown("fitted view", to, self.centers_)
         parts, rows, rng = self._parts(), self._rows(views), np.random.default_rng(self.seed)
         said, axes = self._said(parts, rows), Axes(self.centers_[to], self.bases_[to])
-        latents = [self._drawn(said, i, rng)[0] for i in range(count)]
+        latents = [self._drawn(said, rng)[0] for _ in range(count)]
         return np.stack([back(self._decoded(to, parts[decoder(to)], z), axes) for z in latents], axis=1)
 
     # ---- answers ----
@@ -137,12 +137,12 @@ class MVAE(Autoencoder):
         return [(mean, variance, np.ones(len(mean), np.float32))]
 
     def _drawn(
-        self, said: list[tuple[np.ndarray, np.ndarray, np.ndarray]], turn_: int, rng: np.random.Generator
+        self, said: list[tuple[np.ndarray, np.ndarray, np.ndarray]], rng: np.random.Generator
     ) -> tuple[np.ndarray, np.ndarray]:
-        """`(n, k)` a draw of z, of a mixture from the row's views in turn, and `(n,)` its log density."""
+        """`(n, k)` a draw of z, of a mixture from one of the row's views, and `(n,)` its log density."""
         here = np.stack([weight for _, _, weight in said], axis=1) > 0
         places = np.argsort(~here, axis=1, kind="stable")  # those that are there come first
-        chosen = places[np.arange(len(here)), turn_ % here.sum(axis=1)]
+        chosen = places[np.arange(len(here)), (rng.random() * here.sum(axis=1)).astype(int)]
         mean, variance = (np.stack([one[i] for one in said])[chosen, np.arange(len(here))] for i in (0, 1))
         latent = mean + np.sqrt(variance) * rng.standard_normal(mean.shape[1]).astype(np.float32)
         logs = [np.where(w > 0, normal(latent, m, v), -np.inf) for m, v, w in said]
@@ -152,8 +152,8 @@ class MVAE(Autoencoder):
         """`(n,)` as `log_likelihood`, of rows on their axes."""
         said, rng = self._said(parts, rows), np.random.default_rng(self.seed)
         found = []
-        for i in range(draws):
-            latent, density = self._drawn(said, i, rng)
+        for _ in range(draws):
+            latent, density = self._drawn(said, rng)
             log = normal(latent, 0, 1) - density
             for name, (values, here) in rows.items():
                 own, size = parts[decoder(name)], self.sizes_[name]
@@ -213,8 +213,10 @@ class MVAE(Autoencoder):
         }
         return self
 
-    def _params(self, axes: Mapping[str, Axes], start: Any, rng: np.random.Generator) -> dict[str, Params]:
-        params = super()._params(axes, start, rng)
+    def _params(
+        self, axes: Mapping[str, Axes], start: Any, rng: np.random.Generator, rows: Mapping[str, np.ndarray]
+    ) -> dict[str, Params]:
+        params = super()._params(axes, start, rng, rows)
         for name, (_, basis) in axes.items():
             r = basis.shape[1]
             params[spread(name)] = self._head().init(r, self.k, rng, np.zeros((r, self.k)))
