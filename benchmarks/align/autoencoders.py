@@ -101,7 +101,7 @@ def _figures() -> list[Figure]:
                     Figure(
                         f"wikipedia.{view}.{depth.replace(' ', '')}{end}",
                         ("wikipedia", kind, view, depth),
-                        f"wikipedia: classes told by {depth} of a {view}{what}",
+                        f"wikipedia, {view}: classes told by {depth}{what}",
                         "points" if end else "%",
                         "+.1f" if end else ".1f",
                         "{n} splits",

@@ -41,6 +41,10 @@ class MVAE(Autoencoder):
     Minimized: minus the evidence lower bound of every two views of a row, and of every view alone, the divergence of z
     from p(z) growing to its whole over the first half. How long is chosen by the likelihood of held-out rows.
 
+    Choose it where views may be absent and how likely a row is counts, or what else it might have been. In trials on
+    halves of digits and on photographs with captions its R@1 was below that of `dcca` and `cca` (docs/log.md); re-drawn
+    splits, and whether its likelihood is above that of one normal there, were not measured.
+
     Args:
         experts: "product" or "mixture".
         head: of encoders and decoders: "residual", "mlp", "linear" or "gated".
