@@ -24,9 +24,8 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks._sets import encoded, pictures
+from benchmarks import _sets
 from benchmarks._trials import Figure, Runs, apart, arguments, finish, redrawn, say
-from benchmarks.align import deep, hashing
 from chiasm.align.cca import CCA
 from chiasm.align.collaborative_autoencoder import CollaborativeAutoencoder
 from chiasm.align.dccae import DCCAE
@@ -46,6 +45,7 @@ METHODS: dict[str, Any] = {
 }
 PRODUCT = "mvae, product"
 SHARES = {"train": 0.8, "test": 0.2}
+HALVES = {"train": 1200 / 1797, "test": 597 / 1797}
 DRAWS = 1000
 LAYERS = (64, 32)
 LATENT = 16
@@ -112,11 +112,6 @@ def _figures() -> list[Figure]:
 
 
 FIGURES = _figures()
-
-
-def web_news_zh() -> tuple[Views, np.ndarray | None]:
-    """Photographs and Chinese texts in default features."""
-    return encoded(pictures("web_news_zh")), None
 
 
 def paired(views: Views) -> dict[str, np.ndarray]:
@@ -193,8 +188,8 @@ class Trial:
 
 def part(name: str, splits: int) -> dict[str, Any]:
     """All methods over re-drawn splits."""
-    views, label = {"coco2k": deep.coco2k, "digits": deep.digits, "web_news_zh": web_news_zh}[name]()
-    shares = deep.SHARES["digits"] if name == "digits" else SHARES
+    views, label = _sets.halves() if name == "digits" else (_sets.encoded(_sets.pictures(name)), None)
+    shares = HALVES if name == "digits" else SHARES
     methods = METHODS | ({PRODUCT: lambda seed: MVAE("product", seed=seed)} if name == "digits" else {})
     runs, beyond = Runs(), Runs()
     for seed, split in redrawn(views, shares, splits, Encoding().twins(views), label):
@@ -233,7 +228,7 @@ def wikipedia(splits: int) -> dict[str, Any]:
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
-    views, label, twins = hashing.wikipedia()
+    views, label, twins = _sets.wikipedia()
     views = Views({name: Column("vector", np.asarray(c.items)[c.index]) for name, c in views.columns.items()})
     runs: dict[str, Runs] = {"layers": Runs(), "axes": Runs()}
     for seed, split in redrawn(views, SHARES, splits, twins, label):
