@@ -18,10 +18,10 @@ from chiasm.views import Column, Views, normalize
 pytestmark = pytest.mark.filterwarnings("ignore::chiasm.errors.ChiasmWarning")
 
 MAKE = {
-    "joint": lambda **how: JointAutoencoder(k=8, batch=64, rate=1e-2, epochs=30, **how),
-    "collaborative": lambda **how: CollaborativeAutoencoder(k=8, batch=64, rate=1e-2, epochs=30, **how),
-    "dccae": lambda **how: DCCAE(head="residual", k=8, batch=64, epochs=30, **how),
-    "mvae": lambda **how: MVAE(k=8, batch=64, rate=2e-2, epochs=30, **how),
+    "joint": lambda **how: JointAutoencoder(k=8, batch=64, rate=1e-2, epochs=16, **how),
+    "collaborative": lambda **how: CollaborativeAutoencoder(k=8, batch=64, rate=1e-2, epochs=16, **how),
+    "dccae": lambda **how: DCCAE(head="residual", k=8, batch=64, epochs=16, **how),
+    "mvae": lambda **how: MVAE(k=8, batch=64, rate=2e-2, epochs=20, **how),
     "stacked": lambda **how: StackedAutoencoder(layers=(32, 16), k=8, before=10, batch=64, epochs=30, **how),
 }
 LEARN = 300
