@@ -27,6 +27,7 @@ __all__ = [
     "encoded",
     "fights",
     "files",
+    "halves",
     "lower_face",
     "only",
     "pack",
@@ -34,6 +35,7 @@ __all__ = [
     "simulated",
     "table",
     "texts",
+    "wikipedia",
     "without_test",
 ]
 
@@ -200,6 +202,26 @@ def _mel(sound: np.ndarray, rate: int, bands: int = 40, parts: int = 8) -> np.nd
     fall = (edges[2:, None] - hertz) / np.diff(edges[1:])[:, None]
     mel = np.log(np.maximum(np.minimum(rise, fall), 0) @ power + 1e-8)
     return np.concatenate([part.mean(axis=1) for part in np.array_split(mel, parts, axis=1)]).astype(np.float32)
+
+
+def halves() -> tuple[Views, np.ndarray | None]:
+    """Left and right halves of scikit-learn's 1,797 digits, and which digits."""
+    from sklearn.datasets import load_digits
+
+    pixels, label = load_digits(return_X_y=True)
+    whole = (pixels / 16).reshape(-1, 8, 8).astype(np.float32)
+    columns = {"left": whole[:, :, :4], "right": whole[:, :, 4:]}
+    return Views({name: Column("vector", half.reshape(-1, 32)) for name, half in columns.items()}), label
+
+
+def wikipedia() -> tuple[Views, np.ndarray, np.ndarray]:
+    """Published features as they suit `cca` (log1p(50 x), square root), classes and what has to stay on one side."""
+    path = pack("wikipedia_crossmodal") / "data.parquet"
+    views = chiasm.read(path, vector=["image_sift", "text_lda"], id="id", label="label")
+    image, text = (np.asarray(column.items)[column.index] for column in views.columns.values())
+    columns = {"image": np.log1p(50 * image), "text": np.sqrt(text)}
+    views = views.replace({name: Column("vector", rows.astype(np.float32)) for name, rows in columns.items()})
+    return views, np.unique(views.label.astype(str), return_inverse=True)[1], Encoding().twins(views)
 
 
 def digits() -> Views:

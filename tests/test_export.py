@@ -134,7 +134,9 @@ def test_vectors_are_answered_as_by_the_model(align, tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("align", ["contrastive", "sail", "structure", "fusemix", "sotalign"])
+@pytest.mark.parametrize(
+    "align", ["contrastive", "sail", "structure", "fusemix", "sotalign", "joint_autoencoder", "mvae"]
+)
 def test_trained_heads_are_answered_as_by_the_model(align, tmp_path):
     model = Retrieve(align=align).fit(vectors())
     done = export(model, tmp_path / "out")

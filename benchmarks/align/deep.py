@@ -18,14 +18,14 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks._sets import encoded, pictures
+from benchmarks._sets import encoded, halves, pictures
 from benchmarks._trials import Figure, Runs, apart, arguments, finish, redrawn, say
 from chiasm.align.cca import CCA
 from chiasm.align.dcca import DCCA
 from chiasm.align.kcca import KCCA
 from chiasm.align.vicreg import VICReg
 from chiasm.encoding import Encoding
-from chiasm.views import Column, Views
+from chiasm.views import Views
 
 FIRST = 20
 VICREG = {loss: (lambda seed, loss=loss: VICReg(loss=loss, seed=seed)) for loss in ("vicreg", "barlow")}
@@ -81,16 +81,6 @@ FIGURES = [
 ]
 
 
-def digits() -> tuple[Views, np.ndarray | None]:
-    """Halves of digits, and which digits."""
-    from sklearn.datasets import load_digits
-
-    pixels, label = load_digits(return_X_y=True)
-    whole = (pixels / 16).reshape(-1, 8, 8).astype(np.float32)
-    halves = {"left": whole[:, :, :4], "right": whole[:, :, 4:]}
-    return Views({name: Column("vector", half.reshape(-1, 32)) for name, half in halves.items()}), label
-
-
 def coco2k() -> tuple[Views, np.ndarray | None]:
     """Photographs and captions in default features."""
     return encoded(pictures("coco2k")), None
@@ -120,7 +110,7 @@ def scores(
 
 def part(name: str, splits: int) -> dict[str, Any]:
     """All methods over re-drawn splits."""
-    views, label = {"digits": digits, "coco2k": coco2k}[name]()
+    views, label = {"digits": halves, "coco2k": coco2k}[name]()
     shares, runs = SHARES[name], Runs()
     for seed, split in redrawn(views, shares, splits, Encoding().twins(views), label):
         marks = np.flatnonzero(split == "train"), np.flatnonzero(split == "test")

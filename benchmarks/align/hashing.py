@@ -18,14 +18,13 @@ from typing import Any
 
 import numpy as np
 
-import chiasm
-from benchmarks._sets import encoded, pack, pictures
+from benchmarks._sets import encoded, pictures, wikipedia
 from benchmarks._trials import Figure, Runs, apart, arguments, finish, redrawn, say
 from chiasm.align.cca import CCA
 from chiasm.align.hashing import Hashing
 from chiasm.encoding import Encoding
 from chiasm.stats.ranking import average_precision
-from chiasm.views import Column, Views, normalize
+from chiasm.views import Views, normalize
 
 PARTS = ("wikipedia", "ikea", "coco2k")
 BITS = (16, 32, 64, 128)
@@ -56,18 +55,8 @@ FIGURES = [
 ]
 
 
-def wikipedia() -> tuple[Views, np.ndarray, np.ndarray]:
-    """Views, classes and what has to stay on one side."""
-    path = pack("wikipedia_crossmodal") / "data.parquet"
-    views = chiasm.read(path, vector=["image_sift", "text_lda"], id="id", label="label")
-    image, text = (np.asarray(column.items)[column.index] for column in views.columns.values())
-    columns = {"image": np.log1p(50 * image), "text": np.sqrt(text)}
-    views = views.replace({name: Column("vector", rows.astype(np.float32)) for name, rows in columns.items()})
-    return views, np.unique(views.label.astype(str), return_inverse=True)[1], Encoding().twins(views)
-
-
 def ikea() -> tuple[Views, np.ndarray, np.ndarray]:
-    """As `wikipedia`."""
+    """Views, classes and what has to stay on one side."""
     views = pictures("ikea", label="type")
     _, label, counts = np.unique(views.label.astype(str), return_inverse=True, return_counts=True)
     views = views[np.flatnonzero(counts[label] >= LEAST)]
@@ -76,7 +65,7 @@ def ikea() -> tuple[Views, np.ndarray, np.ndarray]:
 
 
 def coco2k() -> tuple[Views, np.ndarray, np.ndarray]:
-    """As `wikipedia`; every row is a class of its own."""
+    """As `ikea`; every row is a class of its own."""
     views = pictures("coco2k")
     return encoded(views), np.arange(len(views)), Encoding().twins(views)
 

@@ -16,7 +16,7 @@ from chiasm.allowed import COUNT, DEVICE, NOT_NEGATIVE, PART, POSITIVE, SEED, SI
 from chiasm.errors import ChiasmError
 from chiasm.graph import Symbol, SymbolOps
 from chiasm.nn.blocks import HEADS, ArrayOps, Head, Params
-from chiasm.nn.pairs import Axes, Batch, axes, batches, links, turn
+from chiasm.nn.pairs import Axes, Batch, PairRows, axes, batches, links, turn
 from chiasm.nn.schedule import Schedule
 from chiasm.nn.start import started
 from chiasm.stats.relevance import check_pairs, reciprocal_rank
@@ -124,8 +124,8 @@ class TrainedAligner(Aligner):
         """One run on all rows of `views`, looked at on `held`."""
         from chiasm.nn.train import train
 
-        rows, joined, rng = turn(views, found), links(views), np.random.default_rng(self.seed)
-        params = self._params(found, forms.get("start"), rng)
+        rows, joined, rng = turn(views, found), self._links(views), np.random.default_rng(self.seed)
+        params = self._params(found, forms.get("start"), rng, rows)
         trained = train(
             params | {LOSS: self._loss_params()},
             rows,
@@ -148,10 +148,20 @@ class TrainedAligner(Aligner):
             self.chosen_["score"] = max(look["score"] for look in trained.history)
         return self
 
-    def _params(self, axes: Mapping[str, Axes], start: Linear | None, rng: np.random.Generator) -> dict[str, Params]:
+    def _params(
+        self,
+        axes: Mapping[str, Axes],
+        start: Linear | None,
+        rng: np.random.Generator,
+        rows: Mapping[str, np.ndarray],
+    ) -> dict[str, Params]:
         """The heads before the first step: as the maps of a closed form, or at random."""
         maps = None if start is None else {name: start.weights_.get(name) for name in axes}
         return started(self._head(), axes, maps, self.k, rng)
+
+    def _links(self, views: Views) -> dict[tuple[str, str], PairRows]:
+        """The pairs that batches are drawn from, by two views."""
+        return links(views)
 
     def _scorer(self, held: Views, found: Mapping[str, Axes], views: Views) -> Callable[[dict[str, Params]], float]:
         """How good heads are for held-out rows; `views`: what is learned from."""

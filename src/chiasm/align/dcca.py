@@ -2,28 +2,18 @@
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Callable, Mapping
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
-import numpy as np
-
-from chiasm import registry
-from chiasm.align._aligner import Linear
-from chiasm.align._trained import Forms, Objective, TrainedAligner, over_links
-from chiasm.allowed import COUNT, NOT_NEGATIVE
-from chiasm.errors import ChiasmError, ChiasmWarning
-from chiasm.graph import Symbol
-from chiasm.nn.blocks import Head, Params, head
-from chiasm.nn.pairs import Axes, links, turn
-from chiasm.nn.start import started
-from chiasm.stats.relevance import check_pairs, reciprocal_rank
-from chiasm.views import Column, Views, as_views
+from chiasm.align._deep import Deep
+from chiasm.align._trained import Forms, Objective
+from chiasm.allowed import NOT_NEGATIVE
+from chiasm.nn.blocks import Params
+from chiasm.views import Views
 
 __all__ = ["DCCA"]
 
 
-class DCCA(TrainedAligner):
+class DCCA(Deep):
     """One network a view, trained so that `k` outputs of one correlate with those of the other, direction by direction.
 
     The objective is the sum of the canonical correlations of a batch's outputs: of S_a^-1/2 S_ab S_b^-1/2 the sum of
@@ -51,13 +41,7 @@ class DCCA(TrainedAligner):
     Sources: Andrew et al. 2013 (DCCA); Wang et al. 2015 (batches); He et al. 2024 (NR-DCCA, the penalty).
     """
 
-    _most = 256
-
-    allowed: ClassVar = {"k": COUNT, "ridge": NOT_NEGATIVE, "noise": NOT_NEGATIVE}
-
-    k: int
-    last_: Linear
-    width_: int
+    allowed: ClassVar = {"noise": NOT_NEGATIVE}
 
     def __init__(
         self,
@@ -85,75 +69,13 @@ class DCCA(TrainedAligner):
         self.seed = seed
         self.device = device
 
-    def fit(self, views: Any, y: None = None, *, val: Any = None) -> Self:
-        """Learn from the pairs of `views`, as `Contrastive` does."""
-        views = as_views(views)
-        check_pairs(views)
-        if self.batch < 2 * self.k:
-            raise ChiasmError(
-                f"wanted batches of at least twice as many pairs as outputs, got batch={self.batch} and k={self.k}: in "
-                "fewer everything correlates."
-            )
-        return super().fit(views, val=val)
-
-    def _learn(
-        self, views: Views, held: Views | None, forms: Forms, found: Mapping[str, Axes], stop: int | None = None
-    ) -> Self:
-        pairs = min(len(np.unique(link.ids)) for link in links(views).values())
-        self.width_ = max(1, min(self.k, pairs // 2))
-        super()._learn(views, held, forms, found, stop)
-        self.last_ = self._canonical(self.params_, turn(views, found), views)
-        return self
-
-    def _params(self, axes: Mapping[str, Axes], start: Any, rng: np.random.Generator) -> dict[str, Params]:
-        maps = None if start is None else {name: start.weights_.get(name) for name in axes}
-        return started(self._head(), axes, maps, self.width_, rng)
-
-    def _canonical(self, params: Mapping[str, Params], rows: Mapping[str, np.ndarray], views: Views) -> Linear:
-        """Linear CCA of the outputs for the rows learned from."""
-        outputs = {name: self._forward(params[name], mine) for name, mine in rows.items()}
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ChiasmWarning)  # that outputs vary together in fewer directions is no news
-            made: Linear = registry.make("align", "cca", k=self.width_, ridge=self.ridge)
-            return made.fit(_replaced(views, outputs))
-
-    def _scorer(self, held: Views, found: Mapping[str, Axes], views: Views) -> Callable[[dict[str, Params]], float]:
-        learned, rows = turn(views, found), turn(held, found)
-
-        def score(params: dict[str, Params]) -> float:
-            last = self._canonical(params, learned, views)
-            outputs = {name: self._forward(params[name], mine) for name, mine in rows.items()}
-            mapped = last.transform(_replaced(held, outputs))
-            return reciprocal_rank(held, {name: np.asarray(mapped[name].items) for name in outputs})
-
-        return score
-
-    def _head(self) -> Head:
-        return head(self.head)
-
-    def _map(self, name: str, rows: np.ndarray) -> np.ndarray:
-        outputs = super()._map(name, rows)
-        return np.asarray(self.last_.transform({name: outputs})[name].items)
-
-    def traced(self, name: str, rows: Symbol) -> Symbol:
-        """As `Aligner.traced`."""
-        return self.last_.traced(name, super().traced(name, rows))
-
     def _objective(self, views: Views, forms: Forms) -> Objective:
         import torch
 
         from chiasm.nn.losses import total_correlation
 
         def objective(params: dict[str, Params], rows: dict[str, Any], batch: dict[Any, Any], step: Any) -> Any:
-            loss = over_links(
-                lambda one: -total_correlation(one.left, one.right, self.ridge),
-                self._head(),
-                params,
-                rows,
-                batch,
-                step,
-                scaled=False,
-            )
+            loss = self._correlated(params, rows, batch, step)
             if not self.noise:
                 return loss
             kept: Any = 0
@@ -169,13 +91,3 @@ class DCCA(TrainedAligner):
             return loss + self.noise * kept / (2 * len(batch))
 
         return objective
-
-
-def _replaced(views: Views, outputs: Mapping[str, np.ndarray]) -> Views:
-    """The same rows with outputs for their used items."""
-    columns = {}
-    for name, mine in outputs.items():
-        column = views[name]
-        index = np.where(column.present, np.searchsorted(column.used, column.index), -1)
-        columns[name] = Column("vector", mine, index)
-    return views.replace(columns)
