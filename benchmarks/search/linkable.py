@@ -6,7 +6,7 @@ captions and photographs (coco2k), descriptions and pictures (ikea), photographs
 (`effnet_image`, `effnet2_image`), captions as two encoders read them (`e5_text`, `tfidf_text`). Two copies of one cloud
 of 300 points in 20 dimensions, each rotated, the second with noise. Without any true pair, 40 draws: captions of 300
 photographs beside 300 other photographs; two clouds that were drawn apart; two drawn apart from eight common clusters.
-Nothing is learned and nothing chosen here; the test's level of 5 % is its own.
+Nothing is learned here. How the test draws its collections was chosen on other draws of the planted clouds.
 """
 
 from __future__ import annotations
@@ -25,6 +25,8 @@ from chiasm.tasks._link.common_shape import linkable
 from chiasm.views import Views
 
 HELD, DRAWS, APART = 300, 10, 40
+FIRST = 100
+"""The first seed: earlier ones were looked at in design."""
 NOISES = (0.1, 0.2, 0.3, 0.4, 0.5)
 PAIRED = {
     "coco2k": "coco2k, captions and photographs",
@@ -65,7 +67,7 @@ Draw = Callable[[np.random.Generator], tuple[np.ndarray, np.ndarray]]
 
 def drawn(name: str, draw: Draw, draws: int, paired: bool) -> dict[str, Any]:
     right, linked = [], []
-    for seed in range(draws):
+    for seed in range(FIRST, FIRST + draws):
         rng = np.random.default_rng(seed)
         x, y = draw(rng)
         order = rng.permutation(len(y))
