@@ -2,9 +2,9 @@
 
 `python -m benchmarks.search.link`. coco2k (caption <-> photo, the given train + val rows) and ikea (description <->
 picture), default encoders and settings, 5 random draws of the 300 and of the 100. Share of the 300 linked right: ours,
-greedy (nearest pair first, by plain cosine, same features and aligner) and chance; mean and standard deviation over the draws. Items of equal content (ikea has 940 descriptions for
-2,187 products) count as right for one another. "without rounds": no learning from its own links.
-`benchmarks/search/linkable.py` has collections of which no pair is known.
+greedy (nearest pair first, by plain cosine, same features and aligner) and chance; mean and standard deviation over the
+draws. Items of equal content (ikea has 940 descriptions for 2,187 products) count as right for one another. "without
+rounds": no learning from its own links. `benchmarks/search/linkable.py` has collections of which no pair is known.
 """
 
 from __future__ import annotations
