@@ -59,7 +59,8 @@ def test_a_cosine_ranks_as_similarity_less_how_near_an_item_is_to_known_queries(
     table = clustered(360, views)
     train, test = part(table, slice(300)), part(table, slice(300, None))
     model = Auto(shares=(1.0,), kernels=kernels).fit(train)
-    assert (model.chosen_["share"], model.chosen_["kernel"]) == (1.0, *kernels, 0.0)[:2]
+    assert model.chosen_["share"] == 1.0
+    assert model.chosen_["kernel"] == (kernels or (0.0,))[0]
     mapped, t = model.transform(test), model.chosen_["temperature"]
     for a, b in permutations(views, 2):
         known, queries, gallery = (slow_unit(model, *of) for of in ((a, train[a]), (a, test[a]), (b, test[b])))
@@ -67,7 +68,8 @@ def test_a_cosine_ranks_as_similarity_less_how_near_an_item_is_to_known_queries(
         slow = queries @ gallery.T - bias
         x, y = (np.asarray(mapped[v].items, np.float64) for v in (a, b))
         cosine = x @ y.T / np.linalg.norm(x, axis=1)[:, None] / np.linalg.norm(y, axis=1)
-        np.testing.assert_array_equal(np.argsort(-cosine, axis=1), np.argsort(-slow, axis=1))
+        ranked = np.take_along_axis(slow, np.argsort(-cosine, axis=1), axis=1)
+        assert np.diff(ranked, axis=1).max() < 1e-6  # but for what float32 rounds
         assert not np.array_equal(np.argsort(-cosine, axis=1), np.argsort(-queries @ gallery.T, axis=1))
         given_back = cosine + model.owed(a, b, mapped[a].items)[:, None]  # comparable between queries too
         scale = np.ptp(given_back) / np.ptp(slow)
@@ -258,7 +260,7 @@ def test_a_number_that_is_not_finite_is_one_sentence(where):
 
 def test_a_saved_model_maps_to_the_same_bits_and_needs_neither_torch_nor_sklearn(tmp_path):
     table = clustered(300, "abc")
-    model = Auto().fit(table)
+    model = Auto(shares=(1.0,), kernels=(0.5,)).fit(table)
     assert model.chosen_["share"]
     assert model.chosen_["kernel"]
     np.savez(tmp_path / "rows.npz", **table)

@@ -82,7 +82,9 @@ class Fold:
         }
         return {(a, b): near[a][queries] @ near[b].T for (a, b), (queries, *_) in self.answers.items()}
 
-    def chosen(self, ridge: Mapping[str, float], share: float, power: float) -> list[tuple[np.ndarray, ...]]:
+    def chosen(
+        self, ridge: Mapping[str, float], share: float, power: float
+    ) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
         """Each pair of views: similarities by canonical directions and anchors, and what is right."""
         near = self.local(power) if share else {}
         return [
