@@ -6,7 +6,7 @@
 - raw concat: `early` on the features as they are;
 - aligned concat: `early` on the views mapped by CCA alone; raw + aligned concat: on both (the default of `aligned`);
 - aligned attention, raw + aligned attention: the same two with `attention`;
-- attention, gated: on the features as they are.
+- attention, gated, factorization, tensor: on the features as they are.
 
 Accuracy and macro F1 in %, log loss in nats, seconds of a fit on one thread; accuracy of the same model where only one
 view is there. Differences to raw concat, split by split, with Nadeau & Bengio's (2003) interval.
@@ -25,7 +25,9 @@ from benchmarks._trials import SHARES, Figure, Runs, apart, arguments, finish, p
 from chiasm.fuse.aligned import Aligned
 from chiasm.fuse.attention import Attention
 from chiasm.fuse.early import Early
+from chiasm.fuse.factorization import Factorization
 from chiasm.fuse.gated import Gated
+from chiasm.fuse.tensor import Tensor
 from chiasm.stats.answers import class_report, confusion
 from chiasm.views import Views
 
@@ -37,6 +39,8 @@ METHODS: dict[str, Callable[[], Any]] = {
     "raw + aligned attention": lambda: Aligned(fuse="attention"),
     "attention": Attention,
     "gated": Gated,
+    "factorization": Factorization,
+    "tensor": Tensor,
 }
 BASE = "raw concat"
 SHORT = {
@@ -47,6 +51,8 @@ SHORT = {
     "aligned_attention": "raw + aligned attention",
     "attention": "attention",
     "gated": "gated",
+    "factorization": "factorization",
+    "tensor": "tensor",
 }
 """By figure: the method."""
 

@@ -36,25 +36,31 @@ def part(views, rows):
 
 
 def slow_unit(model, name, rows):
-    """The definition: canonical directions beside powers of cosines to anchors, each of length 1."""
+    """The definition: canonical directions, powers of cosines to anchors, kernel directions, each of length 1."""
     centered = rows - model.means_[name].astype(np.float64)
     u = centered @ model.weights_[name].astype(np.float64)
     u /= np.linalg.norm(u, axis=1)[:, None]
-    w = model.chosen_["share"]
+    w, g = model.chosen_["share"], model.chosen_["kernel"]
+    if g:
+        k = np.asarray(model.curved_.transform({name: rows})[name].items, np.float64)
+        k *= np.sqrt(g) / np.linalg.norm(k, axis=1)[:, None]
     if not w:
-        return u
+        return np.concatenate([np.sqrt(1 - g) * u, k], axis=1) if g else u
     cosines = centered / np.linalg.norm(centered, axis=1)[:, None] @ model.anchors_[name].astype(np.float64).T
     r = np.where(cosines > 0, cosines, 0) ** model.chosen_["power"]
     r /= np.linalg.norm(r, axis=1)[:, None]
-    return np.concatenate([u, np.sqrt(w) * r], axis=1) / np.sqrt(1 + w)
+    own = np.concatenate([u, np.sqrt(w) * r], axis=1) / np.sqrt(1 + w)
+    return np.concatenate([np.sqrt(1 - g) * own, k], axis=1) if g else own
 
 
+@pytest.mark.parametrize("kernels", [(), (0.5,)])
 @pytest.mark.parametrize("views", [("a", "b"), ("a", "b", "c"), ("a b", "c", "a", "b c")])
-def test_a_cosine_ranks_as_similarity_less_how_near_an_item_is_to_known_queries(views):
-    table = clustered(260, views)
-    train, test = part(table, slice(200)), part(table, slice(200, None))
-    model = Auto(shares=(1.0,)).fit(train)
+def test_a_cosine_ranks_as_similarity_less_how_near_an_item_is_to_known_queries(views, kernels):
+    table = clustered(360, views)
+    train, test = part(table, slice(300)), part(table, slice(300, None))
+    model = Auto(shares=(1.0,), kernels=kernels).fit(train)
     assert model.chosen_["share"] == 1.0
+    assert model.chosen_["kernel"] == (kernels or (0.0,))[0]
     mapped, t = model.transform(test), model.chosen_["temperature"]
     for a, b in permutations(views, 2):
         known, queries, gallery = (slow_unit(model, *of) for of in ((a, train[a]), (a, test[a]), (b, test[b])))
@@ -62,7 +68,8 @@ def test_a_cosine_ranks_as_similarity_less_how_near_an_item_is_to_known_queries(
         slow = queries @ gallery.T - bias
         x, y = (np.asarray(mapped[v].items, np.float64) for v in (a, b))
         cosine = x @ y.T / np.linalg.norm(x, axis=1)[:, None] / np.linalg.norm(y, axis=1)
-        np.testing.assert_array_equal(np.argsort(-cosine, axis=1), np.argsort(-slow, axis=1))
+        ranked = np.take_along_axis(slow, np.argsort(-cosine, axis=1), axis=1)
+        assert np.diff(ranked, axis=1).max() < 1e-6  # but for what float32 rounds
         assert not np.array_equal(np.argsort(-cosine, axis=1), np.argsort(-queries @ gallery.T, axis=1))
         given_back = cosine + model.owed(a, b, mapped[a].items)[:, None]  # comparable between queries too
         scale = np.ptp(given_back) / np.ptp(slow)
@@ -209,7 +216,8 @@ def test_what_is_chosen_makes_the_given_validation_pairs_likeliest():
     for way in (scores, scores.T):
         chances = np.exp(t * way) / np.exp(t * way).sum(axis=1, keepdims=True)
         losses.append(-np.log(np.diag(chances)).mean())
-    best = min(model.trials_, key=lambda trial: trial["loss"])
+    kept = [trial for trial in model.trials_ if trial.get("kernel", 0.0) == model.chosen_["kernel"]]
+    best = min(kept, key=lambda trial: trial["loss"])
     assert np.mean(losses) == pytest.approx(best["loss"], abs=1e-4)
     assert {k: model.chosen_[k] for k in ("ridge", "share", "power")} == {
         k: best[k] for k in ("ridge", "share", "power")
@@ -251,9 +259,10 @@ def test_a_number_that_is_not_finite_is_one_sentence(where):
 
 
 def test_a_saved_model_maps_to_the_same_bits_and_needs_neither_torch_nor_sklearn(tmp_path):
-    table = clustered(200, "abc")
-    model = Auto().fit(table)
+    table = clustered(300, "abc")
+    model = Auto(shares=(1.0,), kernels=(0.5,)).fit(table)
     assert model.chosen_["share"]
+    assert model.chosen_["kernel"]
     np.savez(tmp_path / "rows.npz", **table)
     np.savez(tmp_path / "known.npz", **{v: c.items for v, c in model.transform(table).columns.items()})
     chiasm.save(model, tmp_path / "m")
@@ -272,7 +281,34 @@ def test_what_is_chosen_is_plain_data():
     model = Auto().fit(clustered(200))
     for values in (model.chosen_, model.trials_):
         assert json.loads(json.dumps(values)) == values
-    assert set(model.chosen_) == {"ridge", "share", "power", "temperature", "bridge"}
+    assert set(model.chosen_) - {"curved"} == {"ridge", "share", "power", "temperature", "bridge", "kernel"}
+
+
+def curved(n, seed=0):
+    """Two views that share nothing linear: numbers, and their squares."""
+    z = np.random.default_rng(seed).normal(size=(n, 4))
+    return {"a": z, "b": z**2 - 1}
+
+
+def test_kernel_directions_count_where_nothing_is_linear():
+    table = curved(900)
+    train, test = part(table, slice(600)), part(table, slice(600, None))
+    model = Auto().fit(train)
+    assert model.chosen_["kernel"] > 0
+    assert float(model.score(test)) > float(Auto(kernels=()).fit(train).score(test)) + 0.1
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_kernel_directions_count_only_where_they_help_and_change_nothing_elsewhere(seed):
+    table = linear(1600, {"a": 12, "b": 9}, noise=1.0, seed=seed)
+    train, test = part(table, slice(600)), part(table, slice(600, None))
+    model, without = Auto().fit(train), Auto(kernels=()).fit(train)
+    assert (model.chosen_["kernel"] > 0) == (seed == 2)
+    if not model.chosen_["kernel"]:
+        assert model.chosen_ == without.chosen_
+        np.testing.assert_array_equal(model.transform(test)["a"].items, without.transform(test)["a"].items)
+    else:
+        assert float(model.score(test)) > float(without.score(test)) + 0.01
 
 
 @pytest.mark.parametrize(

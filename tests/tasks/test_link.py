@@ -12,6 +12,7 @@ from chiasm.align.cca import CCA
 from chiasm.data.toy import planted_pair
 from chiasm.errors import ChiasmError
 from chiasm.tasks._link import assigning as _linking
+from chiasm.tasks._link import common_shape
 from chiasm.tasks._link.assigning import assign, by_shape, hide, likeness, nearest_first, objective, similarities
 from chiasm.tasks.link import Link
 from chiasm.views import ABSENT, Column, Views, normalize
@@ -138,8 +139,7 @@ def test_confidences_say_how_often_links_are_right(rho, known):
 
 
 def test_with_few_known_pairs_nothing_is_called_a_confidence():
-    views = paired(120, rho=0.9)
-    for known in (0, 12):
+    for views, known in ((clouds(), 0), (paired(120, rho=0.9), 12)):
         pool = partly(views, known) if known else hide(views, np.ones(120, bool))
         model = Link().fit(pool)
         found = model.links(views[known:])
@@ -193,10 +193,24 @@ def test_two_rotated_copies_of_a_cloud_are_linked_without_any_known_pair():
     assert float(model.score(views)) > 0.95
 
 
-def test_without_known_pairs_and_without_a_common_shape_links_are_chance():
-    rng = np.random.default_rng(0)
-    views = Views({"a": Column("vector", rng.normal(size=(80, 6))), "b": Column("vector", rng.normal(size=(80, 9)))})
-    assert float(Link().fit(hide(views, np.ones(80, bool))).score(views)) < 0.1
+def clustered(seed, n=80):
+    """Three clusters, drawn alike under every seed: two of them are roughly alike, item by item they are not."""
+    rng = np.random.default_rng(seed)
+    return 4 * np.eye(6)[:3][np.arange(n) % 3] + rng.normal(size=(n, 6))
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("draw", [lambda seed: np.random.default_rng(seed).normal(size=(80, 6)), clustered])
+def test_collections_without_a_common_shape_are_called_not_linkable(draw, seed):
+    views = Views({"a": Column("vector", draw(seed)), "b": Column("vector", draw(seed + 100))})
+    with pytest.raises(ChiasmError, match=r"not linkable.*'a' and 'b'.*at least 8 known pairs.*got 0"):
+        Link().fit(hide(views, np.ones(80, bool)))
+
+
+def test_a_rough_likeness_of_clusters_would_pass_as_a_common_shape_without_the_test(monkeypatch):
+    views = Views({"a": Column("vector", clustered(0)), "b": Column("vector", clustered(100))})
+    monkeypatch.setattr(common_shape, "DRAWN", 0)
+    assert float(Link().fit(hide(views, np.ones(80, bool))).score(views)) < 0.15
 
 
 def test_unequal_collections_are_matched_by_shape_too():
@@ -350,11 +364,11 @@ def test_the_command_hides_pairs_on_request_and_scores_them(run, table, tmp_path
     assert (found["links"], found["known"], found["start"]) == (100, 60, "pairs")
     assert found["score"]["scored"] == 60
     assert found["score"]["accuracy"]["value"] > 0.5 > found["score"]["chance"]
-    none = json.loads(run("link", *shared, "--pairs", 0).stdout)
-    assert (none["links"], none["known"], none["start"]) == (160, 0, "shape")
-    assert (found["confidences"], none["confidences"]) == (True, False)
-    told = run("link", *shared[:-1], "--pairs", 0)
-    assert "no confidences: with 0 known pairs nothing tells how often links are right" in told.stderr
+    few = json.loads(run("link", *shared, "--pairs", 12).stdout)
+    assert (few["links"], few["known"], few["start"]) == (148, 12, "pairs")
+    assert (found["confidences"], few["confidences"]) == (True, False)
+    told = run("link", *shared[:-1], "--pairs", 12)
+    assert "no confidences: with 12 known pairs nothing tells how often links are right" in told.stderr
     with open(tmp_path / "l.csv", newline="", encoding="utf-8") as opened:
         assert next(csv.reader(opened)) == ["left", "right", "likeness"]
 
@@ -381,3 +395,20 @@ def test_a_table_with_nothing_to_link_says_how_to_try(run, tmp_path):
     done = run("link", tmp_path / "t.jsonl", "--vector", "a", "--vector", "b", "--to", tmp_path / "l.csv")
     assert done.returncode == 1
     assert "hide some: --pairs N" in done.stderr
+
+
+@pytest.mark.slow
+def test_the_command_links_without_pairs_what_has_one_shape_and_refuses_the_rest(run, table, tmp_path):
+    views = clouds(60)
+    rows = [{"a": views["a"].items[i].tolist(), "b": None} for i in range(60)]
+    rows += [{"a": None, "b": views["b"].items[i].tolist()} for i in range(60)]
+    path = tmp_path / "alike.jsonl"
+    path.write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+    shared = ("--vector", "a", "--vector", "b", "--to", tmp_path / "l.csv", "--pairs", 0)
+    done = run("link", path, *shared)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("linked 60 a to b from shape and 0 known pairs")
+    assert "no confidences: with 0 known pairs" in done.stderr
+    refused = run("link", table[0], *shared)
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert "not linkable" in refused.stderr

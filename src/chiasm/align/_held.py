@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import permutations
+from typing import Any
 
 import numpy as np
 from scipy.linalg import eigh
 from scipy.optimize import minimize_scalar
 
-from chiasm.align._aligner import centered
+from chiasm.align._aligner import Aligner, centered
 from chiasm.align._bridge import bridged, made
 from chiasm.align._canonical import canonical
 from chiasm.align._moments import means_by_id
@@ -30,7 +31,9 @@ __all__ = [
     "few",
     "likeliest",
     "likeness",
+    "mixed",
     "principal",
+    "shown",
     "trace_likeness",
     "unlikely",
 ]
@@ -78,6 +81,22 @@ class Fold:
             for n, rows in self.items.items()
         }
         return {(a, b): near[a][queries] @ near[b].T for (a, b), (queries, *_) in self.answers.items()}
+
+    def chosen(
+        self, ridge: Mapping[str, float], share: float, power: float
+    ) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+        """Each pair of views: similarities by canonical directions and anchors, and what is right."""
+        near = self.local(power) if share else {}
+        return [
+            ((far + share * near[pair]) / (1 + share) if share else far, *right)
+            for pair, far, right in self.linear(ridge)
+        ]
+
+    def mapped(self, aligner: Aligner, held: Views) -> list[np.ndarray]:
+        """Each pair of views: the cosines under an aligner. held: the same rows in the coordinates that it reads."""
+        unit = {name: normalize(column.items) for name, column in aligner.transform(held).columns.items()}
+        unit = {name: rows[held[name].used] for name, rows in unit.items()}
+        return [unit[a][queries] @ unit[b].T for (a, b), (queries, *_) in self.answers.items()]
 
     def beside(
         self,
@@ -177,3 +196,21 @@ def unlikely(sims: Sims, t: float) -> np.ndarray:
         right = np.add.reduceat(np.exp(scaled[row, hits]), starts)
         found.append(np.log(np.exp(scaled).sum(axis=1)) - np.log(np.maximum(right, 1e-30)))
     return np.concatenate(found)
+
+
+def mixed(sims: Sequence[tuple[np.ndarray, ...]], share: float) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """Of two similarities beside each other the second with this share, the first with the rest."""
+    return [((1 - share) * own + share * over, hits, starts) for own, over, hits, starts in sims]
+
+
+def shown(
+    sims: Sequence[tuple[np.ndarray, ...]], plain: Mapping[str, Any], best: Mapping[str, Any], errors: float, part: str
+) -> bool:
+    """Whether held-out pairs are likelier with the best weight of a part than with a plain one, by luck's measure.
+
+    Args:
+        errors: by so many standard errors. part: "bridge" or "kernel".
+    """
+    each = [unlikely(mixed(sims, trial[part]), trial["temperature"]) for trial in (plain, best)]
+    gain = each[0] - each[1]
+    return bool(gain.mean() > errors * gain.std(ddof=1) / np.sqrt(len(gain)))

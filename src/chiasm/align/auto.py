@@ -7,7 +7,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from chiasm.align._aligner import centered
+from chiasm import registry
+from chiasm.align._aligner import Aligner, centered
 from chiasm.align._bridge import bridged, made, trace_bridged
 from chiasm.align._folded import Folded, trace_inverted_softmax
 from chiasm.align._held import (
@@ -18,19 +19,20 @@ from chiasm.align._held import (
     few,
     likeliest,
     likeness,
+    mixed,
     principal,
+    shown,
     trace_likeness,
-    unlikely,
 )
 from chiasm.align._moments import spans, turned, widths
 from chiasm.align._select import folds, views_each
-from chiasm.allowed import COUNT, NOT_NEGATIVE, POSITIVE, SEED
+from chiasm.allowed import COUNT, NOT_NEGATIVE, POSITIVE, SEED, SHARE
 from chiasm.graph import Symbol, join
 from chiasm.known import KnownPairs, Names
 from chiasm.stats.covariance import Covariance
 from chiasm.stats.hubness import inverted_softmax
 from chiasm.stats.relevance import check_pairs
-from chiasm.views import Views, as_views, normalize
+from chiasm.views import Column, Views, as_views, normalize
 
 __all__ = ["Auto"]
 
@@ -49,7 +51,7 @@ FURTHEST = 4
 BRIDGES = (0.25, 0.5, 1.0, 2.0, 3.0, 4.0, 6.0, 8.0, 12.0, 16.0, 24.0)
 """What the bridges may count beside the rest, besides nothing and alone."""
 
-ALONE = {"bridge": 1.0, "temperature": 14.0}
+ALONE = {"bridge": 1.0, "kernel": 0.0, "temperature": 14.0}
 """Of the bridges alone, where there are fewer than `FEWEST` pairs."""
 
 FEWEST = 10
@@ -64,8 +66,17 @@ of a space that encoders share all."""
 SHOWN = 1.645
 """By so many standard errors must held-out pairs be likelier with the bridges than without: 5 % by luck."""
 
+CLEARLY = 3.0
+"""The same of kernel canonical directions."""
+
 BETTER = 1.0
 """The same of a space that encoders share: by so many must they be likelier with what pairs say beside it."""
+
+CURVED_FROM = 200
+"""Pairs from which on what no linear map finds is looked for."""
+
+CURVED = tuple({"bandwidth": width, "ridge": ridge, "k": 64} for width in (1.0, 2.0) for ridge in (0.1, 0.01))
+"""Candidates of kernel canonical directions; the others are tried where the first gains a little already."""
 
 NAMES = 100.0
 """What all names together count among the known queries."""
@@ -90,6 +101,10 @@ class Auto(Folded):
        likelier by a standard error with 1 and 2 beside it. Of 3 it takes n / (n + 100), where n queries are known: all
        of what a few say would do harm.
 
+    6. *Kernel canonical directions* (see `kcca`) beside 1 to 3, for what no linear map finds: from 200 pairs on, where
+       nothing is known as in 4 and 5, and only where held-out pairs are likelier with them by more than three standard
+       errors: on digits, not on photographs with captions (docs/align.md).
+
     One ridge a view (where one view tells the other exactly, the best ones differ a hundredfold), the weight w, the
     power of the likeness and the temperature t are chosen by the likelihood of held-out pairs, softmax(t s), which
     still tells candidates apart when ten pairs are held out; t is then taken at 2/3 of its likeliest value.
@@ -100,20 +115,27 @@ class Auto(Folded):
         shares: candidates of w, besides 0, which leaves the anchors out. powers: candidates of the cosines' power.
         anchors: the most known pairs, and the most known queries, that are kept; drawn at random where there are more.
         seed: of that draw and of the folds.
+        kernels: candidates of what kernel canonical directions count, rising, up to 1; none leaves them out.
 
     Learned: `means_`, `weights_` `(d, k)`, `anchors_` `(n, d)`, `banks_` by view; `basis_` `(n, 512)`; `bridges_`;
-    `chosen_` (ridge by view, share, power, temperature; bridge, the share of the names, 0..1), `trials_` (with the mean
-    -log likelihood of held-out pairs).
+    `curved_` (a `KCCA`, or None); `chosen_` (ridge by view, share, power, temperature; bridge, the share of the names,
+    0..1; kernel, that of `curved_`), `trials_` (with the mean -log likelihood of held-out pairs).
 
     >>> z = np.random.default_rng(0).normal(size=(200, 3))
     >>> model = Auto().fit({"a": z @ [[1, 2, 0], [0, 1, 1], [1, 0, 1]], "b": z @ [[3, 1, 0], [1, 1, 0], [0, 0, 1]]})
     >>> sorted(model.chosen_)
-    ['bridge', 'power', 'ridge', 'share', 'temperature']
+    ['bridge', 'kernel', 'power', 'ridge', 'share', 'temperature']
 
     Sources: Hotelling 1936; Norelli et al. 2022 (2); Smith et al. 2017, arXiv 1702.03859 (3).
     """
 
-    allowed: ClassVar = {"shares": NOT_NEGATIVE.each(0), "powers": POSITIVE.each(), "anchors": COUNT, "seed": SEED}
+    allowed: ClassVar = {
+        "shares": NOT_NEGATIVE.each(0),
+        "powers": POSITIVE.each(),
+        "anchors": COUNT,
+        "seed": SEED,
+        "kernels": SHARE.each(0),
+    }
 
     def __init__(
         self,
@@ -121,9 +143,11 @@ class Auto(Folded):
         powers: Sequence[float] = (2.0, 4.0, 8.0),
         anchors: int = 2000,
         seed: int = 0,
+        kernels: Sequence[float] = (0.25, 0.5, 0.75, 1.0),
     ):
         self.shares = shares
         self.powers = powers
+        self.kernels = kernels
         self.anchors = anchors
         self.seed = seed
 
@@ -132,6 +156,7 @@ class Auto(Folded):
     weights_: dict[str, np.ndarray]
     anchors_: dict[str, np.ndarray]
     basis_: np.ndarray
+    curved_: Any
     chosen_: dict[str, Any]
     trials_: list[dict[str, Any]]
 
@@ -153,7 +178,7 @@ class Auto(Folded):
         if not alone:
             check_pairs(views)
         self.trials_ = []
-        self.anchors_, self.basis_ = {}, np.zeros((0, 0), np.float32)
+        self.anchors_, self.basis_, self.curved_ = {}, np.zeros((0, 0), np.float32), None
         if alone:
             self.chosen_ = dict(ALONE)
             self.means_ = {name: np.zeros(column.width) for name, column in views.columns.items()}
@@ -191,6 +216,8 @@ class Auto(Folded):
             if name in bases:
                 mean, matrix = bases[name].center + bases[name].basis @ mean, bases[name].basis @ matrix
             self.means_[name], self.weights_[name] = mean, matrix.astype(np.float32)
+        if self.chosen_["kernel"]:
+            self.curved_ = self._curved(views, self.chosen_["curved"])
         if self.chosen_["share"]:
             self.anchors_ = anchored(few(views, len(views.names), self.anchors, self.seed), self.means_)
             self.basis_ = principal([likeness(rows, rows, self.chosen_["power"]) for rows in self.anchors_.values()])
@@ -211,6 +238,7 @@ class Auto(Folded):
             "share": 0.0,
             "power": 2.0,
             "bridge": 0.0,
+            "kernel": 0.0,
         }
         if not cuts:
             self.chosen_["bridge"] = 1.0 if self.bridges_ else 0.0
@@ -228,11 +256,38 @@ class Auto(Folded):
                 ]
                 self._try(both, {"ridge": best["ridge"], "share": share, "power": power})
         best = min(self.trials_, key=lambda trial: trial["loss"])
-        self.chosen_ = {**best, "temperature": STRENGTH * best["temperature"], "bridge": 0.0}
+        self.chosen_ = {**best, "temperature": STRENGTH * best["temperature"], "bridge": 0.0, "kernel": 0.0}
         del self.chosen_["loss"]
+        paired = int((views_each(plain) > 1).sum())
+        if self.kernels and paired >= CURVED_FROM and not self.bridges_:
+            self._curve([(cut, *self._raw(plain, plain_val, mask)) for cut, mask in found])
         if self.bridges_:
-            paired = int((views_each(plain) > 1).sum())
             self._weigh([(cut, *self._raw(plain, plain_val, mask)) for cut, mask in found], paired)
+
+    def _curve(self, cuts: Sequence[tuple[Fold, Views, Views]]) -> None:
+        """What kernel canonical directions count: nothing, unless held-out pairs are shown to be likelier with them."""
+        chosen = {key: self.chosen_[key] for key in ("ridge", "share", "power")}
+        own = [one for cut, _, _ in cuts for one in cut.chosen(**chosen)]
+        plain = self._try(own, {**chosen, "kernel": 0.0})
+        best: dict[str, Any] = {}
+        for place, candidate in enumerate(CURVED):
+            far = [one for cut, train, held in cuts for one in cut.mapped(self._curved(train, candidate), held)]
+            sims = [(mine, theirs, *right) for (mine, *right), theirs in zip(own, far, strict=True)]
+            for share in self.kernels:
+                tried = self._try(mixed(sims, share), {**chosen, "kernel": share, "curved": candidate})
+                if not place and share == self.kernels[0] and not shown(sims, plain, tried, SHOWN, "kernel"):
+                    return
+                if tried["loss"] < best.get("loss", np.inf):
+                    best, clear = tried, shown(sims, plain, tried, CLEARLY, "kernel")
+                elif share > best["kernel"]:
+                    break
+        if clear:
+            self.chosen_ |= {key: best[key] for key in ("kernel", "curved")}
+            self.chosen_["temperature"] = STRENGTH * best["temperature"]
+
+    def _curved(self, views: Views, candidate: Mapping[str, Any]) -> Aligner:
+        made: Aligner = registry.make("align", "kcca", seed=self.seed, **candidate)
+        return made.fit(few(views, 2, self.anchors, self.seed))
 
     def _weigh(self, cuts: Sequence[tuple[Fold, Views, Views]], paired: int) -> None:
         """What the bridges count: the weight under which held-out pairs are likeliest among many candidates."""
@@ -242,12 +297,12 @@ class Auto(Folded):
         tried = []
         for weight in (0.0, *BRIDGES, np.inf):
             share = weight / (1 + weight) if np.isfinite(weight) else 1.0
-            tried.append(self._try(_mixed(sims, share), {**chosen, "bridge": share}))
+            tried.append(self._try(mixed(sims, share), {**chosen, "bridge": share}))
         best = min(tried, key=lambda trial: trial["loss"])
         if self._shared:
-            sure = paired >= SURE_FROM and best is not tried[-1] and _shown(sims, tried[-1], best, BETTER)
+            sure = paired >= SURE_FROM and best is not tried[-1] and shown(sims, tried[-1], best, BETTER, "bridge")
             best = best if sure else tried[-1]
-        if best["bridge"] and (self._shared or paired < SURE_FROM or _shown(sims, tried[0], best, SHOWN)):
+        if best["bridge"] and (self._shared or paired < SURE_FROM or shown(sims, tried[0], best, SHOWN, "bridge")):
             self.chosen_ |= {"bridge": best["bridge"], "temperature": STRENGTH * best["temperature"]}
 
     def _fold(self, views: Views, mask: np.ndarray | None, held: Views, widths: Mapping[str, int]) -> Fold:
@@ -312,6 +367,9 @@ class Auto(Folded):
         if share := self.chosen_["share"]:
             local = likeness(normalize(near), self.anchors_[name], self.chosen_["power"]) @ self.basis_
             own = np.concatenate([own, np.sqrt(share) * local], axis=1) / np.float32(np.sqrt(1 + share))
+        if kernel := self.chosen_.get("kernel", 0.0):
+            curved = normalize(self.curved_.transform(Views({name: Column("vector", rows)}))[name].items)
+            own = np.concatenate([own * np.float32(np.sqrt(1 - kernel)), curved * np.float32(np.sqrt(kernel))], axis=1)
         return np.concatenate([own * np.float32(np.sqrt(1 - bridge)), *over], axis=1) if over else own
 
     def _widths(self) -> dict[str, int]:
@@ -330,24 +388,9 @@ class Auto(Folded):
         if share := self.chosen_["share"]:
             local = trace_likeness(near.unit(), self.anchors_[name], self.chosen_["power"]) @ self.basis_
             own = join([own, local * np.sqrt(share)]) * (1 / np.sqrt(1 + share))
+        if kernel := self.chosen_.get("kernel", 0.0):
+            own = join([own * np.sqrt(1 - kernel), self.curved_.traced(name, rows).unit() * np.sqrt(kernel)])
         return join([own * np.sqrt(1 - bridge), *over]) if over else own
 
     def _trace_bias(self, rows: Symbol, bank: np.ndarray, counts: np.ndarray | None) -> Symbol:
         return trace_inverted_softmax(rows, bank, self.chosen_["temperature"], counts)
-
-
-def _mixed(sims: Sequence[tuple[np.ndarray, ...]], share: float) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-    return [((1 - share) * own + share * over, hits, starts) for own, over, hits, starts in sims]
-
-
-def _shown(
-    sims: Sequence[tuple[np.ndarray, ...]], plain: Mapping[str, Any], best: Mapping[str, Any], errors: float
-) -> bool:
-    """Whether held-out pairs are likelier with the best weight of the bridges than with a plain one, by luck's measure.
-
-    Args:
-        errors: by so many standard errors.
-    """
-    each = [unlikely(_mixed(sims, trial["bridge"]), trial["temperature"]) for trial in (plain, best)]
-    gain = each[0] - each[1]
-    return bool(gain.mean() > errors * gain.std(ddof=1) / np.sqrt(len(gain)))

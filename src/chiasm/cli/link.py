@@ -38,8 +38,8 @@ def link_command(data: str, pairs: str, target: str, as_json: bool, seed: int, *
 
     Rows of DATA that have both columns are known pairs; items of rows that have one are linked. The csv has the columns
     left, right, confidence (the probability that a link is right, learned from known pairs; absent with fewer than 20)
-    and likeness (which orders links and is no probability), the surest first. Without known pairs links are rarely
-    better than chance, unless both collections have nearly the same geometry.
+    and likeness (which orders links and is no probability), the surest first. With fewer than 8 known pairs collections
+    are refused as not linkable unless both have nearly the same geometry.
     """
     registry.make("align", options["align"])  # a wrong name or number is told before the work, not after
     wanted = _number(pairs)

@@ -46,7 +46,8 @@ class Link(Part):
     Choose it to join two tables that lack a common key. Each item is used once, which makes links right more often
     where every item has one partner; where many items are alike (one description for many products) it gains nothing
     over taking the nearest pair first. Without any known pair it works only where both collections have nearly one
-    geometry; photos and captions do not (1 % right where chance is 0.3 %).
+    geometry. Photos and captions do not, and `fit` says that they are not linkable (a Monte Carlo test at the level of
+    5 %, against collections of the same density whose items do not belong together).
 
     Args:
         encoders: by view's name or modality, an encoder or its name, or several (a list, names joined by +);
@@ -89,7 +90,8 @@ class Link(Part):
         count as unlinked. Without validation rows some known pairs are set aside for the choice and learned from
         afterwards.
 
-        Raises a ChiasmError for other than two views, or too little to learn from.
+        Raises a ChiasmError for other than two views, too little to learn from, or fewer than 8 known pairs between
+        collections that their shapes do not tell how to link.
         """
         views = as_views(views)
         if len(views.columns) != 2:

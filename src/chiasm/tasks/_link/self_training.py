@@ -13,6 +13,7 @@ from chiasm.stats.calibration import Platt
 from chiasm.stats.filtering import Pairs
 from chiasm.stats.relevance import recall_sum
 from chiasm.tasks._link.assigning import assign, by_shape, likeness, objective, similarities
+from chiasm.tasks._link.common_shape import linkable
 from chiasm.views import Column, Views
 
 __all__ = ["FEW", "Known", "Learner", "place"]
@@ -128,7 +129,10 @@ class Learner:
         return Platt().fit(*told) if len(told[0]) else None
 
     def from_shape(self, known: Known, val: Known, sides: Sides) -> Any:
-        """The aligner of the number of rounds under whose links the two sides are most alike in shape."""
+        """The aligner of the number of rounds under whose links the two sides are most alike in shape.
+
+        Raises a ChiasmError where the shapes have too little in common to link by; see `linkable`.
+        """
         if known.things + min(map(len, sides)) < FEW:
             raise ChiasmError(
                 f"wanted at least {FEW} known pairs (rows that have both views) or {FEW} unlinked items a side, got "
@@ -140,6 +144,13 @@ class Learner:
             for column, seeds, part in zip(self.columns.values(), one[:2], sides, strict=True)
         )
         found = by_shape(x, y, one.things, self.seed)
+        if not linkable(x, y, found, one.things, self.seed):
+            a, b = self.columns
+            raise ChiasmError(
+                f"not linkable: by their shapes alone {a!r} and {b!r} fit each other no better than collections would "
+                f"whose items do not belong together; wanted at least {FEW} known pairs (rows that have both views), "
+                f"got {one.things}."
+            )
         found = found.keep(found.left >= one.things)
         first = Pairs(found.left - one.things, found.right - one.things, found.score)
         tried = []
