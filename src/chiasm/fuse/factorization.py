@@ -21,6 +21,10 @@ class Factorization(TrainedFuser):
     three, count together is the product of their factors, weighed by H. A machine of order 2 sees no product of three.
     A view that is absent takes part in no product.
 
+    Choose it for research, where three views say something only together, and rows are some hundred or more: a planted
+    product of three is found by order 3 and by nothing of order 2. On words and pictures neither a gain nor a loss is
+    shown: less `early` -0.0 points of accuracy [-1.4, 1.4] on tweets, -1.6 [-6.6, 3.3] on news (docs/fuse.md).
+
     Args:
         order: 2, or 3 for products of three views as well. rank: factors a column.
         kind: "classes", "tags" or "numbers". device: to train on, "auto" (a GPU where torch sees one), "cpu"
