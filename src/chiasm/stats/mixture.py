@@ -26,7 +26,14 @@ Mixture = dict[str, Any]
 components; `rest` `(d - r,)`, the variances along the other axes; `fixed`, what all densities have added, in nats."""
 
 
-def learn(values: np.ndarray, k: int | None = None, *, folds: np.ndarray | None = None, seed: int = 0) -> Mixture:
+def learn(
+    values: np.ndarray,
+    k: int | None = None,
+    *,
+    forms: tuple[str, ...] = FORMS,
+    folds: np.ndarray | None = None,
+    seed: int = 0,
+) -> Mixture:
     """A mixture of Gaussians of vectors, a density of the whole space; `density` and `shares` answer by arrays alone.
 
     Components differ on the leading principal axes (90 % of the variance, at most 64); along the others all share one
@@ -36,7 +43,8 @@ def learn(values: np.ndarray, k: int | None = None, *, folds: np.ndarray | None 
 
     Args:
         values: `(n, d)`. k: how many components; None: chosen with the form by `held_out`, among 1, 2, 4 .. 32 as far
-            as there are ten rows for each. folds: `(n,)` integers that cut no id; None: three at random.
+            as there are ten rows for each. forms: those to choose among. folds: `(n,)` integers that cut no id; None:
+            three at random.
         seed: of folds and starts.
 
     Never more components than rows, nor axes than rows less one; what does not vary at all is one point.
@@ -51,10 +59,10 @@ def learn(values: np.ndarray, k: int | None = None, *, folds: np.ndarray | None 
     known = values[np.isfinite(values).all(axis=1)]
     counts = (min(k, len(known)),) if k else tuple(c for c in COUNTS if c == 1 or c * LEAST <= len(known) * 2 / 3)
     trials: list[dict[str, Any]] = []
-    if len(known) >= FOLDS * 2:
+    if len(known) >= FOLDS * 2 and len(counts) * len(forms) > 1:
         given = None if folds is None else folds[np.isfinite(values).all(axis=1)]
-        trials = held_out(known, counts, folds=given, seed=seed)
-    start: dict[str, Any] = {"form": FORMS[0], "components": counts[0]}
+        trials = held_out(known, counts, forms=forms, folds=given, seed=seed)
+    start: dict[str, Any] = {"form": forms[0], "components": counts[0]}
     best = max(trials, key=lambda one: one["nats"], default=start)
     form, count = str(best["form"]), int(best["components"])
     chosen = {"form": form, "components": count}
@@ -62,7 +70,12 @@ def learn(values: np.ndarray, k: int | None = None, *, folds: np.ndarray | None 
 
 
 def held_out(
-    values: np.ndarray, counts: tuple[int, ...] = COUNTS, *, folds: np.ndarray | None = None, seed: int = 0
+    values: np.ndarray,
+    counts: tuple[int, ...] = COUNTS,
+    *,
+    forms: tuple[str, ...] = FORMS,
+    folds: np.ndarray | None = None,
+    seed: int = 0,
 ) -> list[dict[str, Any]]:
     """By form and count, `nats`: the mean log density of rows by what was learned without their fold.
 
@@ -72,8 +85,8 @@ def held_out(
     if folds is None:
         folds = np.random.default_rng(seed).permutation(len(values)) % FOLDS
     found = []
-    for form, count in product(FORMS, counts):
-        if form == FORMS[1] and count == 1 and len(counts) > 1:  # the tied one, whose covariance is full, is as wide
+    for form, count in product(forms, counts):
+        if count == 1 and form != forms[0]:  # one Gaussian is the same in both
             continue
         nats = np.empty(len(values))
         for fold in np.unique(folds):

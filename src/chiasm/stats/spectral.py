@@ -24,26 +24,34 @@ Embedded = dict[str, Any]
 near it; `values` `(k,)` the eigenvalues, falling; `drawn` `(n,)` the things of the graph; `vectors` `(n, k)` theirs."""
 
 
-def learn(held: Mapping[str, Block], k: int, *, neighbors: int = NEIGHBORS, seed: int = 0) -> Embedded:
+def learn(
+    held: Mapping[str, Block],
+    k: int,
+    *,
+    weights: Mapping[str, float] | None = None,
+    neighbors: int = NEIGHBORS,
+    seed: int = 0,
+) -> Embedded:
     """The k leading eigenvectors of the views' joint graph, and what places new rows by any view alone.
 
     In each view a thing is tied to its nearest neighbors, and to those whose neighbor it is, by
 
         w(x, y) = exp(-|x - y|^2 / (r_x r_y)),   r_x the distance of x to its last neighbor
 
-    S_v = D^-1/2 W D^-1/2, and the joint graph has the mean of S_v over the views that a thing has: two things without a
-    view in common meet by way of those that have both. A new row of view v is placed by its ties there (Nystroem):
-    f_v(x) = sum_y s_v(x, y) u_y / lambda. The mean over the views of a thing that was learned from gives its own
-    eigenvector back (up to length).
+    S_v = D^-1/2 W D^-1/2, and the joint graph has the mean of S_v over the views that a thing has, by their weights:
+    two things without a view in common meet by way of those that have both. A new row of view v is placed by its ties
+    there (Nystroem): f_v(x) = weight_v sum_y s_v(x, y) u_y / lambda. The sum over the views of a thing that was learned
+    from gives its own eigenvector back (up to length).
 
     Args:
         held: blocks of n things, values finite; things without any view are left out. k: at most n - 1.
-        neighbors: of each thing, in each view. seed: of the draw.
+        weights: of the views, above 0; None: 1. neighbors: of each thing, in each view. seed: of the draw.
 
     Sources: Shi & Malik 2000, Ng, Jordan & Weiss 2002; Zelnik-Manor & Perona 2004 (widths by neighbors); Zhou & Burges
     2007 (several views); Bengio et al. 2004 (new rows).
     """
-    counts = np.sum([block.present for block in held.values()], axis=0)
+    weights = dict.fromkeys(held, 1.0) if weights is None else weights
+    counts = np.sum([weights[name] * block.present for name, block in held.items()], axis=0)
     drawn = np.flatnonzero(counts)
     if len(drawn) > MOST:
         drawn = np.sort(np.random.default_rng(seed).permutation(drawn)[:MOST])
@@ -61,12 +69,12 @@ def learn(held: Mapping[str, Block], k: int, *, neighbors: int = NEIGHBORS, seed
             degree = np.asarray(ties.sum(axis=1)).ravel()
             lengths = 1 / np.sqrt(degree)
             spread = _placed(here, lengths * share[here], n)
-            joint = joint + spread.T @ ties @ spread
+            joint = joint + weights[name] * (spread.T @ ties @ spread)
             views[name] = {"rows": rows, "radius": radius, "degree": degree, "here": here}
         values, vectors = _leading(joint, k)
-    for view in views.values():
+    for name, view in views.items():
         here = view.pop("here")
-        view["part"] = vectors[here] * (share[here] / np.sqrt(view["degree"]))[:, None] / values
+        view["part"] = weights[name] * vectors[here] * (share[here] / np.sqrt(view["degree"]))[:, None] / values
     return {"views": views, "values": values, "drawn": drawn, "vectors": vectors, "neighbors": neighbors}
 
 

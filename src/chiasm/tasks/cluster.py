@@ -38,8 +38,9 @@ MEASURES: dict[str, Measure] = {"ari": adjusted_rand, "nmi": mutual_information}
 class Cluster(KnownRows):
     """Rows in, the group of each out, 0 for the largest; no label is learned from.
 
-    The views' vectors, side by side and of equal weight (`_cluster.space`), are grouped, by "kmeans"; by "mixture",
-    Gaussians of one shared or each its own covariance (`stats.mixture`); or by "spectral", k-means on the leading
+    The views' vectors, side by side (`_cluster.space`) and weighed by how steady the groups of each view alone are
+    when its rows are re-drawn (`_cluster.stability`), are grouped, by "kmeans"; by "mixture",
+    Gaussians of one shared covariance (`stats.mixture`); or by "spectral", k-means on the leading
     eigenvectors of the views' joint graph of neighbors (`stats.spectral`). A row without some views is judged by the
     others. Where rows hold texts, a group's name is what its texts say and others do not.
 
@@ -55,8 +56,8 @@ class Cluster(KnownRows):
         allow_leaks: go on when ids, groups or whole rows stand in train and test.
         seed: of everything drawn at random.
 
-    Learned: `space_`, `groups_`, `alone_` (groups of each view by itself), `stability_`, `words_` and `names_` of the
-    groups, `sizes_`.
+    Learned: `space_`, `weights_` by view, `groups_`, `alone_` (groups of each view by itself), `stability_`, `words_`
+    and `names_` of the groups, `sizes_`.
 
     >>> rng = np.random.default_rng(0)
     >>> truth = rng.integers(0, 3, 300)
@@ -74,6 +75,7 @@ class Cluster(KnownRows):
     allowed: ClassVar = {"k": COUNT.or_none(), "learn": choice(*groups.METHODS)}
 
     space_: space.Space
+    weights_: dict[str, float]
     groups_: groups.Groups
     alone_: dict[str, groups.Groups]
     stability_: list[dict[str, Any]]
@@ -114,9 +116,10 @@ class Cluster(KnownRows):
         if not self.space_:
             raise ChiasmError("wanted a view whose items differ, got none: there is nothing to tell groups by.")
         placed = space.place(self.space_, held)
-        self.stability_ = stability.curve(self.learn, placed, self.seed) if self.k is None else []
+        self.weights_ = stability.weights(self.learn, placed, self.k, self.seed)
+        self.stability_ = stability.curve(self.learn, placed, self.seed, self.weights_) if self.k is None else []
         k = stability.steady(self.stability_) if self.k is None else self.k
-        self.groups_ = groups.learn(self.learn, placed, k, self.seed)
+        self.groups_ = groups.learn(self.learn, placed, k, self.seed, self.weights_)
         self.alone_ = {v: groups.learn(self.learn, {v: b}, k, self.seed) for v, b in placed.items()}
         self.sizes_ = self.groups_["sizes"]
         self._name(views[mine], learned.train)

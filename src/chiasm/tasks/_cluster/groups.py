@@ -19,23 +19,32 @@ ROUNDS = 4
 """How often absent views are filled in by what the group of a thing looks like, and groups made again."""
 
 Groups = dict[str, Any]
-"""`how`, `centers` `(k, r)`, `sizes` `(k,)`, `names` and `widths` of the views; `graph` or `mixture`."""
+"""`how`, `centers` `(k, r)`, `sizes` `(k,)`, `names`, `widths` and `weights` of the views; `graph` or `mixture`."""
 
 
-def learn(how: str, held: Mapping[str, Block], k: int, seed: int, graph: spectral.Embedded | None = None) -> Groups:
+def learn(
+    how: str,
+    held: Mapping[str, Block],
+    k: int,
+    seed: int,
+    weights: Mapping[str, float] | None = None,
+    graph: spectral.Embedded | None = None,
+) -> Groups:
     """k groups, or as many as there are different things, in the order of their sizes, the largest first.
 
     A thing without a view is judged by those that it has; for "kmeans" and "mixture" what is absent is filled in by its
     group (k-POD), "spectral" needs no filling.
 
     Args:
-        how: one of `METHODS`. held: placed blocks. graph: of "spectral", what `embedded` gave for these blocks.
+        how: one of `METHODS`. held: placed blocks. weights: of the views; None: equal. graph: of "spectral", what
+            `embedded` gave for these blocks.
 
     Sources: Lloyd 1982; Chi, Chi & Baraniuk 2016 (k-POD); Ng, Jordan & Weiss 2002 (spectral).
     """
     known: Groups = {"how": how, "names": list(held), "widths": [block.values.shape[1] for block in held.values()]}
+    known["weights"] = [1.0 if weights is None else weights[name] for name in held]
     if how == "spectral":
-        graph = embedded(held, k, seed) if graph is None else graph
+        graph = embedded(held, k, seed, weights) if graph is None else graph
         known["graph"] = {**graph, "values": graph["values"][:k], "vectors": graph["vectors"][:, :k]}
         known["graph"]["views"] = {n: {**v, "part": v["part"][:, :k]} for n, v in graph["views"].items()}
     rows, mask = _side(known, held)
@@ -47,7 +56,7 @@ def learn(how: str, held: Mapping[str, Block], k: int, seed: int, graph: spectra
             some = np.where(mask, some, centers[labels])
             centers, labels = _kmeans(some, k, seed, centers)
         if how == "mixture":
-            known["mixture"] = mixture.learn(some, len(centers), seed=seed)
+            known["mixture"] = mixture.learn(some, len(centers), forms=("tied",), seed=seed)
             labels = mixture.shares(known["mixture"], some).argmax(axis=1)
             sizes = np.bincount(labels, minlength=len(known["mixture"]["shares"]))
             order = np.argsort(-sizes, kind="stable")
@@ -59,9 +68,11 @@ def learn(how: str, held: Mapping[str, Block], k: int, seed: int, graph: spectra
     return {**known, "centers": centers[order], "sizes": sizes[order]}
 
 
-def embedded(held: Mapping[str, Block], k: int, seed: int) -> spectral.Embedded:
+def embedded(
+    held: Mapping[str, Block], k: int, seed: int, weights: Mapping[str, float] | None = None
+) -> spectral.Embedded:
     """The graph of placed blocks, for up to k groups."""
-    return spectral.learn(held, k, seed=seed)
+    return spectral.learn(held, k, weights=weights, seed=seed)
 
 
 def assign(known: Groups, held: Mapping[str, Block], n: int) -> tuple[np.ndarray, np.ndarray]:
@@ -108,9 +119,9 @@ def _side(known: Groups, held: Mapping[str, Block]) -> tuple[np.ndarray, np.ndar
         lengths = np.linalg.norm(total, axis=1, keepdims=True)
         return total / np.where(lengths > 0, lengths, 1), np.repeat(counts[:, None] > 0, total.shape[1], axis=1)
     rows, mask = [], []
-    for name, width in zip(known["names"], known["widths"], strict=True):
+    for name, width, weight in zip(known["names"], known["widths"], known["weights"], strict=True):
         one = held.get(name)
-        rows.append(np.zeros((n, width)) if one is None else np.asarray(one.values))
+        rows.append(np.zeros((n, width)) if one is None else np.sqrt(weight) * np.asarray(one.values))
         mask.append(np.repeat(np.zeros((n, 1), bool) if one is None else one.present[:, None], width, axis=1))
     return np.concatenate(rows, axis=1), np.concatenate(mask, axis=1)
 
