@@ -112,7 +112,7 @@ class Cluster(KnownRows):
         n = learned.train.things
         if n < max(LEAST, self.k or 0):
             raise ChiasmError(f"wanted at least {max(LEAST, self.k or 0)} things to group, got {n}.")
-        self.space_ = space.learn(held)
+        self.space_ = space.learn(held, directions=self.learn != "spectral")
         if not self.space_:
             raise ChiasmError("wanted a view whose items differ, got none: there is nothing to tell groups by.")
         placed = space.place(self.space_, held)

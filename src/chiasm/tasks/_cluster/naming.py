@@ -16,6 +16,8 @@ STRENGTH = 100.0
 """How much the usual share of a word weighs against what a group's texts say, in texts."""
 LONGEST = 4
 """Characters of a word of a script without spaces."""
+WITHIN = 0.7
+"""The share of a run's texts that hold a longer one, from which the run is but a part of it."""
 SURE = 2.0
 """Standard errors by which a word is more usual in a group than elsewhere, to be called particular."""
 
@@ -49,7 +51,7 @@ def particular(texts: Sequence[str], labels: np.ndarray, groups: int, most: int 
                 continue
             usual = STRENGTH * whole[word] / n
             here, there = count + usual, whole[word] - count + usual
-            odds = np.log(here / (size + STRENGTH - here)) - np.log(there / (n - size + STRENGTH - there))
+            odds = np.log(here / (size + STRENGTH - here + 1)) - np.log(there / (n - size + STRENGTH - there + 1))
             if (score := odds / np.sqrt(1 / here + 1 / there)) > SURE:
                 scores[word] = float(score)
         found.append(_best(scores, mine, most))
@@ -63,7 +65,8 @@ def _best(scores: dict[str, float], counts: Counter[str], most: int) -> list[str
         if len(chosen) == most:
             break
         if _unspaced(word):
-            word = max((r for r in runs if word in r and counts[r] >= 0.7 * counts[word]), key=len, default=word)
+            longer = [run for run in runs if word in run and counts[run] >= WITHIN * counts[word]]
+            word = max(longer, key=lambda run: (len(run), counts[run], run))
             if any(_overlap(word, other) for other in chosen):
                 continue
         chosen.append(word)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
@@ -14,8 +15,8 @@ __all__ = ["Space", "learn", "place", "things"]
 AXES = 64
 """The most principal axes of a view."""
 
-Space = dict[str, dict[str, np.ndarray]]
-"""By view `mean` and `scale` `(d,)`, `middle` `(d,)` and `axes` `(d, r)`."""
+Space = dict[str, dict[str, Any]]
+"""By view `mean` and `scale` `(d,)`, `middle` `(d,)`, `axes` `(d, r)`, and whether rows are `directions`."""
 
 
 def things(views: Views) -> Blocks:
@@ -30,13 +31,16 @@ def things(views: Views) -> Blocks:
     return found
 
 
-def learn(held: Mapping[str, Block]) -> Space:
-    """What makes views comparable: what varies more than most is tamed, rows have length 1, views weigh the same.
+def learn(held: Mapping[str, Block], *, directions: bool = True) -> Space:
+    """What makes views comparable: what varies more than most is tamed, and views vary as much as each other.
 
     Each number less its mean is divided by its standard deviation, or by the median one where that is larger: what
-    varies little is not blown up to noise, as it is by standardizing. Then rows of length 1 on at most 64 principal
-    axes, over their root mean square. A view that does not vary is left out. (Set on ikea and on scikit-learn's wine,
-    iris, breast cancer and digits: benchmarks.fuse.cluster has other rows.)
+    varies little is not blown up to noise, as it is by standardizing. Rows then lie on at most 64 principal axes, over
+    their root mean square. A view that does not vary is left out. (Set on ikea and on scikit-learn's wine, iris, breast
+    cancer and digits: `benchmarks.fuse.cluster` has other rows.)
+
+    Args:
+        directions: rows of length 1, which suits groups around means; without, shapes stay what they are (rings).
     """
     found: Space = {}
     for name, block in held.items():
@@ -48,12 +52,19 @@ def learn(held: Mapping[str, Block]) -> Space:
         if not varied.any():
             continue
         scale = np.where(varied, np.maximum(spread, np.median(spread[varied])), np.inf)
-        unit = _unit((rows - mean) / scale)
+        unit = (rows - mean) / scale
+        unit = _unit(unit) if directions else unit
         middle = unit.mean(axis=0)
         _, lengths, turn = np.linalg.svd(unit - middle, full_matrices=False)
         kept = max(1, min(AXES, int((lengths > 1e-9 * lengths[0]).sum())))
         size = np.sqrt(np.square(lengths[:kept]).sum() / len(rows)) or 1.0
-        found[name] = {"mean": mean, "scale": 1 / scale, "middle": middle, "axes": turn[:kept].T / size}
+        found[name] = {
+            "mean": mean,
+            "scale": 1 / scale,
+            "middle": middle,
+            "axes": turn[:kept].T / size,
+            "directions": directions,
+        }
     return found
 
 
@@ -63,7 +74,8 @@ def place(space: Space, held: Mapping[str, Block]) -> Blocks:
     for name, one in space.items():
         if name in held:
             block = held[name]
-            unit = _unit((np.asarray(block.values, dtype=np.float64) - one["mean"]) * one["scale"])
+            unit = (np.asarray(block.values, dtype=np.float64) - one["mean"]) * one["scale"]
+            unit = _unit(unit) if one["directions"] else unit
             found[name] = Block(
                 np.where(block.present[:, None], (unit - one["middle"]) @ one["axes"], 0), block.present
             )
