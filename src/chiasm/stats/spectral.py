@@ -16,7 +16,7 @@ __all__ = ["NEIGHBORS", "Embedded", "learn", "place"]
 NEIGHBORS = 10
 MOST = 4000
 """Things that the graph is drawn among; of more so many are drawn at random, and the others are placed beside them."""
-_DENSE = 1500
+_DENSE = 400
 """Up to so many things all eigenvectors are solved for."""
 
 Embedded = dict[str, Any]
