@@ -1,6 +1,6 @@
 """Groups against classes: all views at once beside each view alone, by three methods; no label is learned from.
 
-`python -m benchmarks.fuse.cluster [web_news_zh|six_digits ...] [--splits 5]`.
+`python -m benchmarks.fuse.cluster [web_news_zh|six_digits ...] [--method NAME ...] [--splits 5]`.
 
 `web_news_zh`: Chinese news, text and picture in default features, 10 classes. `six_digits`: handwritten digits by six
 feature sets (UCI), 10 classes. Groups are learned from two thirds of the rows, as many as there are classes, and the
@@ -96,8 +96,8 @@ def plain(learned: Views, held: Views, k: int, seed: int) -> np.ndarray:
     return found
 
 
-def part(name: str, splits: int) -> dict[str, Any]:
-    """All methods over re-drawn splits."""
+def part(name: str, splits: int, methods: tuple[str, ...]) -> dict[str, Any]:
+    """Methods over re-drawn splits."""
     views, runs = sets(name), Runs()
     truth = np.unique(views.label.astype(str), return_inverse=True)[1]
     k, weights = int(truth.max()) + 1, {}
@@ -108,7 +108,7 @@ def part(name: str, splits: int) -> dict[str, Any]:
         def add(method: str, labels: np.ndarray, answer: np.ndarray = answer) -> None:
             runs.add(method, {measure: of(answer, labels) for measure, of in MEASURES.items()})
 
-        for method in METHODS:
+        for method in methods:
             started = time.perf_counter()
             model = Cluster(k=k, learn=method, seed=seed).fit(learned)
             add(f"{method}, joint", model.answer(held)[0])
@@ -123,7 +123,7 @@ def part(name: str, splits: int) -> dict[str, Any]:
         add("dealt", np.random.default_rng(seed).permutation(model.answer(held)[0]))
         say(name, seed, runs.last("ari", 3))
     less: dict[str, Any] = {}
-    for method in METHODS:
+    for method in methods:
         for kind in ("equal", *PARTS[name], "plain"):
             peer = runs["plain" if kind == "plain" else f"{method}, {kind}"]
             less[f"{method}, {kind}"] = {
@@ -136,8 +136,10 @@ def part(name: str, splits: int) -> dict[str, Any]:
 def main() -> None:
     parser = arguments(__doc__, PARTS)
     parser.add_argument("--splits", type=int, default=5)
+    parser.add_argument("--method", action="append", choices=METHODS)
     args = parser.parse_args()
-    finish({name: part(name, args.splits) for name in args.parts or PARTS}, FIGURES, args)
+    methods = tuple(args.method or METHODS)
+    finish({name: part(name, args.splits, methods) for name in args.parts or PARTS}, FIGURES, args)
 
 
 if __name__ == "__main__":
