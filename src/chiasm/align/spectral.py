@@ -25,8 +25,9 @@ class Spectral(Aligner):
     partner are in the graph too, and meet by way of the pairs.
 
     Choose it for shapes that no linear map takes apart: two rings within each other, told apart by which things hang
-    together (tested; `cca` does not). To find captions and photographs it loses to `cca` at every number of pairs tried
-    (docs/align.md): neighbors say what kind of thing it is, not which one.
+    together (tested; `cca` does not). To find captions by photographs it loses to `cca` at 50, 100 and 500 pairs; on
+    news with pictures it is below at all three, which is not shown there (docs/align.md): neighbors say what kind of
+    thing it is, not which one.
 
     Args:
         k: the shared width; None: chosen by retrieval on held-out pairs among 8, 16, 32, 64.

@@ -25,8 +25,8 @@ class SUE(Aligner):
     learn from pairs is how the k directions of one view turn into those of another. The paper's third step, a network
     that brings the two clouds nearer (MMD), is not here.
 
-    Choose it, if ever, for some dozens of pairs and many rows without a partner; measured on photographs and captions,
-    it is level with `cca` at 50 pairs and loses to it from there on (docs/align.md).
+    Choose it, if ever, for some dozens of pairs and many rows without a partner. Measured on photographs and captions
+    and on news, it is not shown to differ from `cca` at 50 and 100 pairs and loses to it at 500 (docs/align.md).
 
     Args:
         k: eigenvectors of each view; None: chosen by retrieval on held-out pairs among 32, 64, 128.

@@ -44,9 +44,10 @@ class Cluster(KnownRows):
     eigenvectors of the views' joint graph of neighbors (`stats.spectral`). A row without some views is judged by the
     others. Where rows hold texts, a group's name is what its texts say and others do not.
 
-    Choose "spectral" first: on products with descriptions and on digits of six feature sets it is the nearest to the
-    classes (docs/cluster.md); "kmeans" for more than some 4,000 things, which its graph would be drawn from; "mixture"
-    for probabilities. A view beside a better one can do harm: the score shows each alone.
+    Choose "spectral" for groups of any shape among some thousand things (of more, the graph is drawn from 4,000),
+    "kmeans" for very many, "mixture" for probabilities; which is nearest to classes differs by data (docs/cluster.md).
+    All views together are not always better than one: on news with pictures no method is shown to gain over the texts
+    alone, and "spectral" loses to them. The score shows each view alone.
 
     Args:
         encoders: by view's name or modality, an encoder or its name, or several joined by +; None: the defaults.
