@@ -144,6 +144,8 @@ def _principal(values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     from sklearn.covariance import ledoit_wolf
 
     mean = values.mean(axis=0)
+    if len(values) < 2:
+        return mean, np.full(len(mean), 1e-300), np.eye(len(mean))
     scale = max(float(np.abs(values - mean).max(initial=0)), 1e-150)
     covariance = ledoit_wolf((values - mean) / scale, assume_centered=True)[0] * scale**2
     spread, axes = np.linalg.eigh(covariance)
