@@ -166,3 +166,11 @@ def test_more_groups_than_things_are_refused_and_labels_are_wanted():
         Cluster(k=40).fit(views)
     with pytest.raises(ChiasmError, match="labels"):
         Cluster(k=2, learn="kmeans").fit(views).score(views)
+
+
+def test_rows_that_are_drawn_twice_do_not_raise_an_interval():
+    rng = np.random.default_rng(0)
+    truth = np.repeat(np.arange(10), 8)
+    views = {"a": 3 * np.eye(10)[truth] + rng.normal(size=(80, 10))}
+    found = Cluster(k=10, learn="kmeans").fit(views).score(views, truth).table["ari"]
+    assert (found["low"] + found["high"]) / 2 == pytest.approx(found["value"], abs=0.02)
