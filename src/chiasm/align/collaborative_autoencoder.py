@@ -18,8 +18,8 @@ class CollaborativeAutoencoder(Autoencoder):
     of each other.
 
     Choose it over `joint_autoencoder` where the views are made of each other more than searched: it tells more of the
-    other view. On a cut of coco2k's training pairs it loses to `cca` in R@1 and to ridge regression in what it tells
-    (docs/log.md); re-drawn splits were not measured.
+    other view. On photographs with captions it loses to `cca` in R@1 and to ridge regression in what it tells;
+    on halves of digits it tells more (docs/align.md).
 
     Args:
         head: of encoders and decoders: "residual", "mlp", "linear" or "gated".

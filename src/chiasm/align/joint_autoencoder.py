@@ -17,9 +17,9 @@ class JointAutoencoder(Autoencoder):
     both decoded from z_a alone and from z_b alone, and `agreement` x (1 - cos(z_a, z_b)), latents less their batch's
     mean.
 
-    Choose it to have one view made of another by what also finds it, for research. On a cut of coco2k's training
-    pairs it loses to `cca` in R@1 and to ridge regression in what it tells of the other view (docs/log.md); re-drawn
-    splits were not measured.
+    Choose it to have one view made of another by what also finds it, for research. On photographs with
+    captions it loses to `cca` in R@1 and to ridge regression in what it tells of the other view; on halves of
+    digits it tells more (docs/align.md).
 
     Args:
         head: of encoders and decoders: "residual", "mlp", "linear" or "gated".

@@ -19,6 +19,7 @@ from chiasm.media.images import IMAGE_SUFFIXES
 from chiasm.tasks import Answering
 from chiasm.tasks.ask import Ask
 from chiasm.tasks.caption import Caption
+from chiasm.tasks.cluster import Cluster
 
 SHOWN = 20
 
@@ -40,7 +41,7 @@ def answer_command(
     as_json: bool,
     **options: Any,
 ) -> int:
-    """What MODEL says of every row of DATA: a class and its probability, a number, tags, a caption, an answer.
+    """What MODEL says of every row of DATA: a class and its probability, a number, tags, a caption, a group, an answer.
 
     Columns are read as the model was told at fit; those that DATA lacks are absent, and the others answer. An ask model
     answers a --question without DATA too, by what the question alone tells. Ctrl-C while captions are written keeps
@@ -50,7 +51,7 @@ def answer_command(
     task = type(part).__name__.lower()
     if (question or choice) and not isinstance(part, Ask):
         raise ChiasmError(f"--question and --choice are for ask models; {model} is a {task} model: leave them out.")
-    if not isinstance(part, Answering | Ask | Caption):
+    if not isinstance(part, Answering | Ask | Caption | Cluster):
         asks = {"retrieve": "search"}.get(task, task)
         raise ChiasmError(
             f"{model} is a {task} model, it does not answer rows: chiasm {asks} {typed(model)} ... asks it."
@@ -93,7 +94,7 @@ def answer_command(
     elif not to:
         for row in rows[:SHOWN]:
             sure = f"{100 * row['confidence']:5.1f} %  " if "confidence" in row else ""
-            click.echo(f"{one_line(str(row['id']))[:60]}  {sure}{_shown(row['answer'])}")
+            click.echo(f"{one_line(str(row['id']))[:60]}  {sure}{_shown(row.get('name', row['answer']))}")
         if len(rows) > SHOWN:
             click.echo(f"and {len(rows) - SHOWN} more rows: --to FILE.csv writes them all, --json prints them")
     return 130 if left else 0

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import click
 
 from chiasm.cli._fitting import fit, options_of_fit
-from chiasm.cli._shared import counted, label_of
+from chiasm.cli._shared import counted, label_of, one_line
 from chiasm.cli._words import flags
 from chiasm.encoding.cutting import ANSWER_PARTS, PARTS
 from chiasm.measure.coverage import told
@@ -214,6 +215,46 @@ def detect_command(data: str, **options: Any) -> None:
             *told(fitted.model.counts_),
         ],
         [["detect", fitted.folder, data]],
+    )
+
+
+@fit_command.command("cluster")
+@click.argument("data")
+@options_of_fit
+@click.option("--label", metavar="COL", help="A column of classes, for chiasm score alone: nothing is learned from it.")
+@click.option(
+    "--groups", "k", type=click.IntRange(min=1), help="How many; default: as many as re-drawn halves agree on."
+)
+@click.option(
+    "--learn",
+    type=click.Choice(["spectral", "kmeans", "mixture"]),
+    default="spectral",
+    show_default=True,
+    help="How groups are made: by near neighbors, around means, or as Gaussians.",
+)
+@click.option("--sheet", type=click.Path(), metavar="FILE", help="Draw the pictures nearest to each group as a PNG.")
+def cluster_command(data: str, **options: Any) -> None:
+    """Find groups among the rows of DATA, by all of its views at once, and name them by their words.
+
+    Rows that lack a view are grouped by the others. No label is learned from.
+    """
+    fitted = fit("cluster", data, options, {name: options[name] for name in ("k", "learn")})
+    model = fitted.model
+    topics = model.topics(fitted.views)
+    how = f"{len(topics)} groups" if options["k"] else f"{len(topics)} groups, as many as re-drawn halves agree on"
+    lines = [f"{how}, of {fitted.shown}; saved {fitted.folder}", *told(model.counts_)]
+    lines += ["halves agree, adjusted Rand: " + ", ".join(f"{c['k']}: {c['agreement']:.2f}" for c in model.stability_)]
+    lines += [f"{topic['rows']:6}  {one_line(topic['name'])}" for topic in topics]
+    if options["sheet"]:
+        from chiasm.report.sheet import groups_sheet
+
+        groups_sheet(topics, fitted.views, Path(options["sheet"]))
+        click.echo(f"wrote {options['sheet']}", err=True)
+    following = [["score", fitted.folder, data]] if options["label"] else []
+    fitted.say(
+        {"groups": topics, "stability": model.stability_},
+        lines if model.stability_ else [line for line in lines if not line.startswith("halves agree")],
+        [*following, ["answer", fitted.folder, data, "--to", "groups.csv"]],
     )
 
 

@@ -46,7 +46,7 @@ def score_command(
     """How right MODEL is on DATA, with 95 % intervals, beside chance and a simple baseline.
 
     Of a search: R@1, 5, 10, median rank and mAP. Of answers: accuracy, F1, AUC or R2, and what each view adds.
-    Of captions: CIDEr-D, ROUGE-L, BLEU-4, beside other captions.
+    Of captions: CIDEr-D, ROUGE-L, BLEU-4, beside other captions. Of groups: how alike they and labels are, on all rows.
     Columns are read as the model was told at fit. Without --where: the rows recorded as test, and all that the model
     has never seen.
     """

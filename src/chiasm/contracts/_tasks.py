@@ -8,7 +8,7 @@ import numpy as np
 
 from chiasm.contracts._probe import BrokenError, Probe, Promise, SkippedError, hold, pair, printed, reloaded
 from chiasm.errors import ChiasmError
-from chiasm.views import Views
+from chiasm.views import Column, Views
 
 __all__ = ["BASE", "PROMISES"]
 
@@ -60,7 +60,8 @@ def comes_back_from_disk(on: Probe) -> None:
 
 
 def _views(on: Probe) -> Views:
-    """The pairs, with a split and with labels of the kind that the task asks for."""
+    """The pairs, with a split and with labels of the kind that the task asks for; two groups where it seeks groups."""
+    columns = dict(pair().columns)
     label = np.asarray(pair()["a"].items)[:, 0]
     kind = getattr(on.given, "kind", "classes")
     held: Any = np.where(label > 0, "p", "q")
@@ -68,9 +69,12 @@ def _views(on: Probe) -> Views:
         held = [["p"] if v > 0 else ["q"] for v in label]
     elif kind == "numbers":
         held = label
+    elif kind == "clusters":
+        apart = 4 * np.sign(label)[:, None]
+        columns = {name: Column("vector", np.asarray(column.items) + apart) for name, column in columns.items()}
     split = np.array(["train"] * LEARN + ["test"] * (len(label) - LEARN), dtype=object)
     facts = {"split": split, "label": np.fromiter(held, dtype=object, count=len(label))}
-    return Views(dict(pair().columns), pair().ids, facts)
+    return Views(columns, pair().ids, facts)
 
 
 def _fitted(on: Probe) -> Any:

@@ -1,4 +1,4 @@
-"""The scores of tasks as lines that a person reads: retrieve, match, link, detect, talk."""
+"""The scores of tasks as lines that a person reads: retrieve, match, link, detect, cluster, talk."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 from chiasm.score import percent
 
-__all__ = ["detected", "linked", "matched", "retrieved", "talked"]
+__all__ = ["clustered", "detected", "linked", "matched", "retrieved", "talked"]
 
 Table = Mapping[str, Any]
 
@@ -107,6 +107,21 @@ def detected(table: Table) -> list[str]:
         f"{100 * alarms['false']:.1f} % of the normal ones called unusual",
         *(f"  {name} alone: AUROC % {percent(one)}" for name, one in table["signs"].items()),
     ]
+
+
+def clustered(table: Table) -> list[str]:
+    """How alike groups and labels are, beside each view alone and chance."""
+    lines = [
+        f"cluster: {table['rows']} rows of split {table['split']}, {table['groups']} groups and {table['classes']} "
+        "classes; 95 % intervals, resampled by id and group",
+    ]
+    for name, title in (("ari", "adjusted Rand index %    "), ("nmi", "mutual information, NMI %")):
+        lines.append(f"{title}  {percent(table[name])}   at random {100 * table[f'chance_{name}']:.1f}")
+        lines += [
+            f"  {view} alone  {percent(one[name])}   difference {percent(one[f'{name}_difference'])}"
+            for view, one in table["views_alone"].items()
+        ]
+    return lines
 
 
 def talked(table: Table) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -17,9 +17,9 @@ from chiasm.errors import ChiasmError
 from chiasm.files import write_atomic
 from chiasm.media.clips import Wants, decode
 from chiasm.media.images import MediaError, decode_image
-from chiasm.views import Column
+from chiasm.views import Column, Views
 
-__all__ = ["drawable", "fitted", "font", "font_file", "sheet"]
+__all__ = ["drawable", "fitted", "font", "font_file", "groups_sheet", "sheet"]
 
 _SIZE = 288
 """Pixels a side at which a video's picture is decoded."""
@@ -74,6 +74,28 @@ def sheet(
     canvas.save(buffer, "PNG")
     write_atomic(Path(path), [buffer.getvalue()])
     return Path(path)
+
+
+def groups_sheet(topics: Sequence[Mapping[str, Any]], views: Views, path: str | Path) -> Path:
+    """Draw the pictures nearest to each group, its name and how many rows it has above them; returns the path.
+
+    Args:
+        topics: as `Cluster.topics` gives them for these rows. views: raw rows, one view of pictures or videos.
+
+    Raises a ChiasmError where none does.
+    """
+    seen = [name for name, column in views.columns.items() if column.modality in ("image", "video")]
+    if not seen:
+        raise ChiasmError(f"a sheet draws pictures and videos, the views are {', '.join(views.names)}: leave it out.")
+    column = views[seen[0]]
+    texts = [c for c in views.columns.values() if c.modality == "text" and isinstance(c.items, list)]
+    rows = []
+    for topic in topics:
+        there = [row for row in topic["nearest"] if column.index[row] >= 0]
+        items = drawable([column.label(column.index[r]) for r in there], seen[0], column.modality, within=column)
+        below = [next((str(c.items[c.index[r]]) for c in texts if c.index[r] >= 0), str(views.ids[r])) for r in there]
+        rows.append((f"{topic['name']}  ({topic['rows']})", list(zip(items, below, strict=True))))
+    return sheet(rows, path)
 
 
 def drawable(

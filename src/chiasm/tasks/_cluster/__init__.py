@@ -1,0 +1,1 @@
+"""What `cluster` needs beside itself."""
