@@ -244,3 +244,10 @@ def test_a_row_digest_is_of_all_views_and_empty_where_one_is_absent(cache):
     digests = row_digests(views)
     assert digests[0] == digests[3] != digests[1]
     assert digests[2] == b""
+
+
+@pytest.mark.parametrize("seed", [-1, 0.5, 2**32])
+def test_a_seed_that_there_is_not_is_refused_by_a_sentence(seed):
+    views = Views({"a": Column("vector", np.zeros((4, 1)))})
+    with pytest.raises(ChiasmError, match=r"wanted seed to be a whole number of at least 0 .*, got"):
+        cut(views, {"train": 0.5, "test": 0.5}, seed)

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from chiasm.allowed import SEED
 from chiasm.errors import ChiasmError, unknown
 from chiasm.views import Views, connected, normalize
 
@@ -45,6 +46,7 @@ def cut(
     Args:
         parts: shares by name, of any sum. twins: `(n,)` integers; ids that have a row of equal number stay together
             too (`Encoding.twins`: rows that are equal in every view).
+        seed: of the draw, 0 or more.
         stratify: `(n,)` classes, one a row: each part gets its share of the things of every class, as nearly as whole
             clusters allow (to one thing, where clusters are single things), and of a class with as many clusters as
             there are parts at least one cluster. Source: Sechidis et al. 2011 (rarest class first).
@@ -57,6 +59,8 @@ def cut(
     >>> sorted(names[8:].tolist())
     ['test', 'train']
     """
+    if not SEED.holds(seed):
+        raise ChiasmError(f"wanted seed to be {SEED.words}, got {seed!r}.")
     codes = views.clusters if twins is None else connected(views.clusters, twins)
     things = int(codes.max()) + 1
     total = sum(parts.values())
