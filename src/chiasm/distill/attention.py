@@ -38,7 +38,7 @@ class Attention(Distiller):
         seed: of folds, and of the tokens that are learned from.
 
     It finds a planted patch. On pictures of news, with a quarter of the labels, it was above the student alone over
-    three splits, on the setting that methods here were designed on and not compared with patches alone; with a
+    five splits, on the setting that methods here were designed on and not compared with patches alone; with a
     twentieth, and on X-rays, no gain is shown (docs/distill.md): take `features` or `soft_labels` first.
 
     Learned: `means_` `(d,)`, `spreads_` `(d,)` and `queries_` `(d,)` by view of tokens.

@@ -46,8 +46,8 @@ class Link(Part):
     Choose it to join two tables that lack a common key. Each item is used once, which makes links right more often
     where every item has one partner; where many items are alike (one description for many products) it gains nothing
     over taking the nearest pair first. Without any known pair it works only where both collections have nearly one
-    geometry. Photos and captions do not, and `fit` says that they are not linkable (a Monte Carlo test at the level of
-    5 %, against collections of the same density whose items do not belong together).
+    geometry. Photos and captions do not, and `fit` says so in nine draws of ten (*not linkable*: a Monte Carlo test at
+    the level of 5 % against collections of the same density whose items do not belong together; docs/align.md).
 
     Args:
         encoders: by view's name or modality, an encoder or its name, or several (a list, names joined by +);
