@@ -33,14 +33,30 @@ def _ways(method: str) -> list[str]:
 
 
 FIGURES = [
-    Figure(f"coco2k.{m}.{way}", ("coco2k", "found", f"{m} {way}", "R@1"), f"coco2k: {m}, {WAYS[way]}, R@1", "%", ".1f", "{n} splits", 100)
-    for m in METHODS
-    for way in _ways(m)
+    Figure(
+        f"coco2k.{method}.{way}",
+        ("coco2k", "found", f"{method} {way}", "R@1"),
+        f"coco2k: {method}, {WAYS[way]}, R@1",
+        "%",
+        ".1f",
+        "{n} splits",
+        100,
+    )
+    for method in METHODS
+    for way in _ways(method)
 ] + [
-    Figure(f"coco2k.{m}.merged.less_{way}", ("coco2k", "merged less", f"{m} {way}"), f"coco2k: {m}, merged less {WAYS[way]}, R@1", "points", "+.1f", "{n} splits", 100)
-    for m in METHODS
+    Figure(
+        f"coco2k.{method}.merged.less_{way}",
+        ("coco2k", "merged less", f"{method} {way}"),
+        f"coco2k: {method}, merged less {WAYS[way]}, R@1",
+        "points",
+        "+.1f",
+        "{n} splits",
+        100,
+    )
+    for method in METHODS
     for way in ("node", "shard")
-]  # fmt: skip
+]
 
 
 def found(method: str, learned: Views, held: Views, seed: int) -> dict[str, float]:

@@ -11,6 +11,7 @@ from chiasm import registry
 from chiasm.align._aligner import Aligner
 from chiasm.allowed import COUNT, PART, SEED
 from chiasm.errors import ChiasmError
+from chiasm.graph import Symbol, join
 from chiasm.views import Column, Views, as_views, normalize
 
 __all__ = ["Merged"]
@@ -94,8 +95,43 @@ class Merged(Aligner):
 
     def _map(self, name: str, rows: np.ndarray) -> np.ndarray:
         view = Views({name: Column("vector", rows)})
-        mapped = [normalize(part.transform(view)[name].items) for part in self.parts_]
-        return np.concatenate(mapped, axis=1) / np.float32(np.sqrt(len(mapped)))
+        return _beside([normalize(part.transform(view)[name].items) for part in self.parts_])
+
+    def uncorrected(self, views: Any) -> Views:
+        """As the base has it, of every part."""
+
+        def bare(name: str, rows: np.ndarray) -> np.ndarray:
+            view = Views({name: Column("vector", rows)})
+            return _beside([normalize(part.uncorrected(view)[name].items) for part in self.parts_])
+
+        return self._each(views, bare)
+
+    def without_correction(self, vectors: np.ndarray) -> np.ndarray:
+        """As the base has it, of every part."""
+        pairs = zip(self.parts_, self._apart(vectors), strict=True)
+        return _beside([part.without_correction(own) for part, own in pairs])
+
+    def owed(self, name: str, to: str, vectors: np.ndarray) -> np.ndarray:
+        """As the base has it: the mean of what the parts' vectors owe."""
+        pairs = zip(self.parts_, self._apart(vectors), strict=True)
+        mean: np.ndarray = np.mean([part.owed(name, to, own) for part, own in pairs], axis=0)
+        return mean
+
+    def traced(self, name: str, rows: Symbol) -> Symbol:
+        """As `Aligner.traced`; a ChiasmError where a part does not tell."""
+        return join([part.traced(name, rows).unit() for part in self.parts_]) * (1 / np.sqrt(len(self.parts_)))
+
+    def _apart(self, vectors: np.ndarray) -> list[np.ndarray]:
+        """Mapped vectors -> those of each part, of length 1."""
+        view = next(iter(self._widths()))
+        ends = np.cumsum([part._mapped_width(view) for part in self.parts_])[:-1]
+        return np.split(vectors * np.float32(np.sqrt(len(self.parts_))), ends, axis=1)
+
+
+def _beside(mapped: list[np.ndarray]) -> np.ndarray:
+    """Rows of length 1 of every part -> rows whose product is the mean of the parts' products."""
+    beside: np.ndarray = np.concatenate(mapped, axis=1) / np.float32(np.sqrt(len(mapped)))
+    return beside
 
 
 def _check_equal(parts: list[Aligner]) -> None:
@@ -103,6 +139,6 @@ def _check_equal(parts: list[Aligner]) -> None:
     for place, part in enumerate(parts):
         if part.reads != parts[0].reads:
             raise ChiasmError(
-                f"wanted aligners of the same views, got {parts[0].reads} at place 0 and {part.reads} at place {place}: "
-                "fit all on the same encoders' features."
+                f"wanted aligners of the same views, got {parts[0].reads} at place 0 and {part.reads} at place "
+                f"{place}: fit all on the same encoders' features."
             )
