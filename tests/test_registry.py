@@ -54,7 +54,9 @@ def test_a_name_carries_values_for_a_part_of_any_kind():
         registry.make("generate", "captioner", seed=3).set_params(beam=2, axes=8).get_params()
     )
     assert registry.make("generate", "hf_captioner:a/b:beam=1").get_params()["model"] == "a/b"
+    assert registry.make("generate", "consensus:k=5").get_params()["k"] == 5  # left open by default
     for wanted, match in (
+        ("consensus:k=x", "wanted consensus alone, got consensus:k=x: it takes no such value here"),
         ("captioner:bean=2", "no parameter of captioner named 'bean'; did you mean 'beam'"),
         ("captioner:beam=two", "wanted captioner:beam=NUMBER, got captioner:beam=two"),
         ("hf_captioner:a/b:beam=x", "wanted hf_captioner:a/b:beam=NUMBER, got hf_captioner:a/b:beam=x"),

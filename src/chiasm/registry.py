@@ -273,8 +273,9 @@ def _settle(part: Any, name: str, values: str) -> None:
     while (split := values.rpartition(":"))[1] and split[2].partition("=")[0] in settings and "=" in split[2]:
         values = split[0]
         given[:1] = [values, split[2]]
-    for text in given:
+    for whole in given:
         first, known = next(iter(settings.items()), ("", None))
+        text = whole
         parameter, equals, rest = text.partition("=")
         if equals and parameter in settings:
             first, known, text = parameter, settings[parameter], rest
@@ -284,8 +285,13 @@ def _settle(part: Any, name: str, values: str) -> None:
             raise unknown(f"parameter of {name}", parameter, settings)
         elif isinstance(known, str) and (other := _setting(text)):
             raise unknown(f"parameter of {name}", other, settings)
+        if known is None and equals and text.isdecimal():  # what is left open, a count
+            part.set_params(**{first: int(text)})
+            continue
         if not isinstance(known, str | int | float):
-            raise ChiasmError(f"wanted {name} alone, got {name}:{text}: it takes no value here; set it in Python.")
+            raise ChiasmError(
+                f"wanted {name} alone, got {name}:{whole}: it takes no such value here; set it in Python."
+            )
         if isinstance(known, bool):
             if text not in ("True", "False"):
                 raise ChiasmError(f"wanted {name}:{first}=True or False, got {name}:{first}={text}.")
