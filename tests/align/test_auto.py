@@ -290,6 +290,14 @@ def curved(n, seed=0):
     return {"a": z, "b": z**2 - 1}
 
 
+@pytest.mark.filterwarnings("error")
+def test_a_kernel_that_finds_few_directions_is_no_matter_of_the_users():
+    table = curved(400) | {
+        "c": np.where(np.arange(400)[:, None] < 395, np.nan, np.ones((400, 3)) * np.arange(400)[:, None])
+    }
+    assert Auto().fit(table).curved_ is not None
+
+
 def test_kernel_directions_count_where_nothing_is_linear():
     table = curved(900)
     train, test = part(table, slice(600)), part(table, slice(600, None))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
@@ -27,6 +28,7 @@ from chiasm.align._held import (
 from chiasm.align._moments import spans, turned, widths
 from chiasm.align._select import folds, views_each
 from chiasm.allowed import COUNT, NOT_NEGATIVE, POSITIVE, SEED, SHARE
+from chiasm.errors import ChiasmWarning
 from chiasm.graph import Symbol, join
 from chiasm.known import KnownPairs, Names
 from chiasm.stats.covariance import Covariance
@@ -287,7 +289,9 @@ class Auto(Folded):
 
     def _curved(self, views: Views, candidate: Mapping[str, Any]) -> Aligner:
         made: Aligner = registry.make("align", "kcca", seed=self.seed, **candidate)
-        return made.fit(few(views, 2, self.anchors, self.seed))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ChiasmWarning)  # of a k that nobody asked for
+            return made.fit(few(views, 2, self.anchors, self.seed))
 
     def _weigh(self, cuts: Sequence[tuple[Fold, Views, Views]], paired: int) -> None:
         """What the bridges count: the weight under which held-out pairs are likeliest among many candidates."""
