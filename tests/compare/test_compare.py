@@ -327,10 +327,15 @@ def test_a_changed_file_or_a_changed_file_that_it_imports_is_another_method(tmp_
     seen.append(turn())
     (tmp_path / "sibling.py").write_text("'changed'")
     seen.append(turn())
-    first, same, imported, own, sibling, asks, held = seen
+    (tmp_path / "turn.py").write_text("from chiasm import registry\n" + body.replace("by=1", "by='sibling'"))
+    seen.append(turn())
+    (tmp_path / "sibling.py").write_text("'changed again'")
+    seen.append(turn())
+    first, same, imported, own, sibling, asks, other, named, held = seen
     assert first == same
     assert own == sibling
-    assert len({first, imported, own, asks, held}) == 5
+    assert asks == other  # a part of the folder that it does not name
+    assert len({first, imported, own, asks, named, held}) == 6
     cells._imports.cache_clear()
 
 

@@ -104,8 +104,9 @@ def fingerprint(*pieces: Any) -> str:
 def code_of(part: Any) -> str:
     """A fingerprint of the source that decides what a part does: its file and all of Chiasm that it imports in turn.
 
-    A part whose file asks the registry may hold any other of its folder, so the folder counts whole. A class that was
-    typed in at a prompt has no file: its cells are never found again. Parts among its parameters count too.
+    Where one of these files asks the registry, the parts of its folder count that stand by name as a string in one of
+    them or among the parameters. A class that was typed in at a prompt has no file: its cells are never found again.
+    Parts among its parameters count too.
     """
     try:
         own = Path(inspect.getfile(type(part)))
@@ -113,19 +114,25 @@ def code_of(part: Any) -> str:
         own = Path()
     if not own.is_file():  # typed in at a prompt: nothing on disk tells one version from another
         return fingerprint(os.urandom(16))
-    seen: dict[Path, bytes] = {}
-    waiting = [own]
-    while waiting:
-        path = waiting.pop()
-        if path in seen or not path.is_file():
-            continue
-        seen[path] = path.read_bytes()
-        waiting += _imports(seen[path])
-        if path == own and _ROOT / "registry.py" in _imports(seen[path]):
-            waiting += own.parent.glob("*.py")
     values = [
         v for value in part.get_params().values() for v in (value if isinstance(value, list | tuple) else [value])
     ]
+    seen: dict[Path, bytes] = {}
+    names = {name for value in values if isinstance(value, str) for name in re.findall(r"\w+", value)}
+    folders: set[Path] = set()
+    waiting = [own]
+    while waiting:
+        path = waiting.pop()
+        if path not in seen and path.is_file():
+            seen[path] = path.read_bytes()
+            waiting += _imports(seen[path])
+            names |= _strings(seen[path])
+            if _ROOT / "registry.py" in _imports(seen[path]):
+                folders.add(path.parent)
+        if not waiting:
+            waiting += [
+                one for folder in folders for one in folder.glob("*.py") if one.stem in names and one not in seen
+            ]
     inner = [code_of(value) for value in values if hasattr(value, "get_params") and not isinstance(value, type)]
     return fingerprint(*(seen[path] for path in sorted(seen)), *inner)
 
@@ -142,3 +149,10 @@ def _imports(source: bytes) -> tuple[Path, ...]:
     ours = [name.split(".")[1:] for name in found if name.startswith("chiasm.")]
     places = [_ROOT.joinpath(*parts) for parts in ours]
     return tuple(path for place in places for path in (place.with_suffix(".py"), place / "__init__.py"))
+
+
+@cache
+def _strings(source: bytes) -> frozenset[str]:
+    """The strings that a source file holds."""
+    nodes = (node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Constant))
+    return frozenset(node.value for node in nodes if isinstance(node.value, str))
