@@ -123,7 +123,7 @@ def test_pictures_without_captions_are_found_by_names(pictures, tmp_path):
     check_equal(model, done.folder, [(words, "text", "path") for words in WORDS])
 
 
-@pytest.mark.parametrize("align", ["auto", "cca", "ridge", "pls", "procrustes", "kcca", "asif", "corrected"])
+@pytest.mark.parametrize("align", ["auto", "cca", "ridge", "pls", "procrustes", "kcca", "asif", "corrected", "merged"])
 def test_vectors_are_answered_as_by_the_model(align, tmp_path):
     known, asked = vectors(), vectors(5, seed=1)
     model = Retrieve(align=align).fit(known)

@@ -5,7 +5,7 @@
 coco2k in default features, 80 % learned from, R@1 of the others (mean of both directions). The things learned from are
 cut into four shards by chance. *One node* learns from all; *shard* is the one of the four that finds best among
 the things of the other three (not those scored); *merged* is `Merged` of all four, *exact* is `merge`, where there is
-one. Everything at its defaults, nothing chosen. Differences are paired over splits (Nadeau & Bengio 2003).
+one, *equal* one node's codes of as many bits as all shards' together. Everything at its defaults, nothing chosen. Differences are paired over splits (Nadeau & Bengio 2003).
 """
 
 from __future__ import annotations
@@ -23,13 +23,25 @@ from chiasm.views import Views
 
 PARTS = ("coco2k",)
 METHODS = ("cca", "vicreg", "hashing", "auto")
-WAYS = {"node": "one node", "shard": "the best shard", "merged": "merged", "exact": "merged exactly"}
+WAYS = {
+    "node": "one node",
+    "shard": "the best shard",
+    "merged": "merged",
+    "exact": "merged exactly",
+    "equal": "one node, equal bits",
+}
+ONLY = {"exact": "cca", "equal": "hashing"}
+"""Ways that one method alone has."""
 SHARDS = 4
 SHARES = {"train": 0.8, "test": 0.2}
 
 
 def _ways(method: str) -> list[str]:
-    return [way for way in WAYS if way != "exact" or method == "cca"]
+    return [way for way in WAYS if ONLY.get(way, method) == method]
+
+
+def _less(method: str) -> list[str]:
+    return [way for way in _ways(method) if way not in ("merged", "exact")]
 
 
 FIGURES = [
@@ -55,7 +67,7 @@ FIGURES = [
         100,
     )
     for method in METHODS
-    for way in ("node", "shard")
+    for way in _less(method)
 ]
 
 
@@ -73,6 +85,9 @@ def found(method: str, learned: Views, held: Views, seed: int) -> dict[str, floa
         for other in others:
             first.merge(other)
         scored["exact"] = float(first.score(held))
+    if method == "hashing":
+        bits = sum(len(one.weights_["image"][0]) for one in parts)
+        scored["equal"] = float(registry.make("align", method, seed=seed, k=bits).fit(learned).score(held))
     return scored
 
 
@@ -87,7 +102,7 @@ def part(splits: int) -> dict[str, Any]:
     less = {
         f"{m} {way}": apart(runs[f"{m} merged"]["R@1"], runs[f"{m} {way}"]["R@1"], SHARES["test"], SHARES["train"])
         for m in METHODS
-        for way in ("node", "shard")
+        for way in _less(m)
     }
     return {"found": runs.spreads(), "merged less": less}
 
