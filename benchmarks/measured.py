@@ -177,7 +177,33 @@ def pairs_needed(figures: Figures) -> str:
     return "\n".join(lines) + "\n"
 
 
-BLOCKS = {None: ten_lines, "pairs_needed": pairs_needed}
+def side_by_side(figures: Figures) -> str:
+    """docs/align.md: aligners by what `auto` has more of, with R@1 by set and pairs; the best of a column is bold."""
+    start = "side_by_side."
+    sets, sizes = ("coco2k", "web_news_zh", "ikea", "digits"), ("100", "300", "all")
+    columns = [(name, pairs) for name in sets for pairs in sizes]
+    methods = [one[len(start) : -len(".less")] for one in figures if one.startswith(start) and one.endswith(".less")]
+    methods.sort(key=lambda one: float(figures[f"{start}{one}.less"]["value"]))
+    found = {
+        method: [figures.get(f"{start}{name}.{pairs}.{method}") for name, pairs in columns]
+        for method in ("auto", *methods)
+    }
+    best = [
+        max((number(cell["value"], cell) for cell in column if cell), key=float)
+        for column in zip(*found.values(), strict=True)
+    ]
+    head = (f"{name}, {pairs}" if pairs == "100" else pairs for name, pairs in columns)
+    lines = ["| | " + " | ".join(head) + " | `auto` less it |", "|---|" + "---|" * (len(columns) + 1)]
+    for method, cells in found.items():
+        texts = [number(cell["value"], cell) if cell else "-" for cell in cells]
+        texts = [f"**{text}**" if text == top else text for text, top in zip(texts, best, strict=True)]
+        less = shown(figures, f"{start}{method}.less", "[]") if method != "auto" else ""
+        name = f"`{method.removesuffix('.corrected')}`" + (", corrected" if method.endswith(".corrected") else "")
+        lines.append(f"| {name} | " + " | ".join(texts) + f" | {less} |")
+    return "\n".join(lines) + "\n"
+
+
+BLOCKS = {None: ten_lines, "pairs_needed": pairs_needed, "side_by_side": side_by_side}
 
 
 def fill(text: str, figures: Figures) -> str:

@@ -54,6 +54,12 @@ ALONE = tuple(name for name in registry.names("align") if name not in ELSEWHERE)
 METHODS = (*ALONE, *(f"{name}, corrected" for name in ALONE if name != "hashing"))
 LIMIT = -1.0
 """Points of R@1: how much `auto` may lose."""
+
+
+def dotted(name: str) -> str:
+    return name.replace(", ", ".")
+
+
 FIGURES = [
     Figure(
         "cells", ("cells",), "comparisons of `auto` with another aligner on a set with a number of pairs", "", ".0f"
@@ -62,13 +68,16 @@ FIGURES = [
     Figure("below", ("clearly below",), "of these where `auto` loses more than a point, after Holm", "", ".0f"),
     *(
         Figure(
-            f"{name}.less", ("auto less", name), f"R@1 of `auto` less `{name}`, four sets, three sizes", format="+.1f"
+            f"{dotted(name)}.less",
+            ("auto less", name),
+            f"R@1 of `auto` less `{name}`, four sets, three sizes",
+            format="+.1f",
         )
         for name in METHODS
     ),
     *(
         Figure(
-            f"{pack}.{pairs}.{name}",
+            f"{pack}.{pairs}.{dotted(name)}",
             ("R@1", pack, str(pairs), name),
             f"R@1 both ways of `{name}` on {pack}, {pairs} pairs",
             "%",
@@ -81,7 +90,11 @@ FIGURES = [
     ),
     *(
         Figure(
-            f"{name}.seconds", ("seconds", name), f"median seconds of a fit of `{name}` on all of coco2k", "s", ".0f"
+            f"{dotted(name)}.seconds",
+            ("seconds", name),
+            f"median seconds of a fit of `{name}` on all of coco2k",
+            "s",
+            ".0f",
         )
         for name in ("auto", *METHODS)
     ),
