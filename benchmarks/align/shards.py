@@ -5,7 +5,8 @@
 coco2k in default features, 80 % learned from, R@1 of the others (mean of both directions). The things learned from are
 cut into four shards by chance. *One node* learns from all; *shard* is the one of the four that finds best among
 the things of the other three (not those scored); *merged* is `Merged` of all four, *exact* is `merge`, where there is
-one, *equal* one node's codes of as many bits as all shards' together. Everything at its defaults, nothing chosen. Differences are paired over splits (Nadeau & Bengio 2003).
+one, *equal* one node's codes of as many bits as all shards' together. Everything at its defaults, nothing chosen.
+Differences are paired over splits (Nadeau & Bengio 2003).
 """
 
 from __future__ import annotations
