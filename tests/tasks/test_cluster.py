@@ -5,6 +5,7 @@ import pytest
 
 import chiasm
 from chiasm.errors import ChiasmError, ChiasmWarning
+from chiasm.stats.partitions import adjusted_rand
 from chiasm.tasks._cluster import groups, space, stability
 from chiasm.tasks._cluster.naming import particular
 from chiasm.tasks.cluster import Cluster
@@ -89,6 +90,34 @@ def test_a_view_that_shows_no_groups_weighs_less():
     assert weights["a"] > 10 * weights["noise"]
 
 
+@pytest.mark.parametrize("learn", groups.METHODS)
+def test_a_view_on_three_rows_and_rows_without_any_change_nothing_for_the_others(learn):
+    views, label = planted(120)
+    bare = np.concatenate([views["a"], np.full((120, 5), np.nan)])
+    few = np.full((240, 2), np.nan)
+    few[:3] = np.eye(3)[:, :2]
+    model = Cluster(learn=learn).fit({"a": bare, "few": few})
+    found = model.predict({"a": views["a"]})
+    assert len(model.names_) == 3
+    assert adjusted_rand(found, label) > 0.9
+    assert model.weights_["few"] < 0.01 * model.weights_["a"]
+
+
+def test_a_mixture_is_no_surer_of_a_row_by_noise_than_its_shares_say():
+    views, _ = planted()
+    noise = np.random.default_rng(1).normal(size=(300, 4))
+    model = Cluster(k=3, learn="mixture").fit({"a": views["a"], "noise": noise})
+    _, sure = model.answer({"noise": noise})
+    assert sure.mean() < 0.55
+    assert model.answer({"a": views["a"]})[1].mean() > 0.95
+
+
+def test_noise_is_told_to_have_no_groups_and_planted_ones_are_not():
+    with pytest.warns(ChiasmWarning, match="may be none"):
+        Cluster(learn="kmeans").fit({"a": np.random.default_rng(0).normal(size=(300, 20))})
+    assert max(one["agreement"] for one in Cluster(learn="kmeans").fit(planted()[0]).stability_) > stability.FAINT
+
+
 def test_the_score_holds_each_view_alone_and_chance():
     views, label = planted()
     noise = np.random.default_rng(1).normal(size=(300, 20))
@@ -135,7 +164,7 @@ def test_absent_parts_are_filled_by_the_group():
     held = space.things(Views.of({"a": views["a"], "b": np.where(label[:, None] == 0, np.nan, views["b"])}))
     placed = space.place(space.learn(held), held)
     known = groups.learn("kmeans", placed, 3, 0)
-    assert stability.adjusted_rand(groups.assign(known, placed, 300)[0], label) > 0.9
+    assert adjusted_rand(groups.assign(known, placed, 300)[0], label) > 0.9
 
 
 @pytest.mark.parametrize(

@@ -120,6 +120,13 @@ class Cluster(KnownRows):
         self.weights_ = stability.weights(self.learn, placed, self.k, self.seed)
         self.stability_ = stability.curve(self.learn, placed, self.seed, self.weights_) if self.k is None else []
         k = stability.steady(self.stability_) if self.k is None else self.k
+        if (most := max((one["agreement"] for one in self.stability_), default=1.0)) < stability.FAINT:
+            warnings.warn(
+                f"halves of the rows hardly agree on any number of groups (adjusted Rand at most {most:.2f}, and noise "
+                f"alone was seen to reach .18): there may be none, and {k} is little more than a guess",
+                ChiasmWarning,
+                stacklevel=2,
+            )
         self.groups_ = groups.learn(self.learn, placed, k, self.seed, self.weights_)
         self.alone_ = {v: groups.learn(self.learn, {v: b}, k, self.seed) for v, b in placed.items()}
         self.sizes_ = self.groups_["sizes"]
@@ -169,6 +176,8 @@ class Cluster(KnownRows):
     def topics(self, views: Any, most: int = 8, *, progress: Progress | None = None) -> list[dict[str, Any]]:
         """Each group as a dict: `group`, `name`, `words`, its `rows` among these (a count), and the `nearest` of them.
 
+        Rows without any view are counted in no group.
+
         Args:
             views: raw or encoded. most: at most so many of the nearest, by number of row, the nearest first.
         """
@@ -176,10 +185,11 @@ class Cluster(KnownRows):
         encoded = self._encode(self._views(views), progress)[0]
         held = self._placed(encoded)
         labels = self._assign(self.groups_, encoded)[0]
+        there = np.any([encoded.present(name) for name in encoded.names], axis=0)
         far = groups.nearness(self.groups_, held) if held else np.zeros((len(encoded), len(self.names_)))
         found = []
         for group, (name, words) in enumerate(zip(self.names_, self.words_, strict=True)):
-            mine = np.flatnonzero(labels == group)
+            mine = np.flatnonzero((labels == group) & there)
             nearest = mine[np.argsort(far[mine, group], kind="stable")][:most].tolist()
             found.append({"group": group, "name": name, "words": words, "rows": len(mine), "nearest": nearest})
         return found
