@@ -1,4 +1,4 @@
-"""Three views at once by their covariance tensor, beside what goes by pairs: retrieval, and classes of the joint vector.
+"""Three views at once by their covariance tensor, beside what goes by pairs: retrieval, and classes of them together.
 
 `python -m benchmarks.align.tensors [six_digits|ikea ...] [--splits 10]`.
 

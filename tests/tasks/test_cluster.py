@@ -150,6 +150,16 @@ def test_a_word_that_all_use_names_no_group():
     assert set(found[0]) == {"dog", "runs"}
 
 
+def test_a_name_without_spaces_is_cut_where_words_are():
+    people, verbs, places = ("演员", "队员", "船员", "教员"), ("看", "进", "建", "用", "爱"), ("北京", "上海", "成都")
+    plain = [f"{places[i % 3]}今天{verbs[i % 5]}花，天气很好。" for i in range(70)]
+    told = [f"{verbs[i % 5]}{people[i % 4]}在{places[i % 3]}{verbs[i % 5]}人工智能实验室，很久。" for i in range(70)]
+    found = particular(plain + told, np.repeat([0, 1], 70), 2)
+    assert {"今天", "天气很好"} & {*found[0]}
+    assert "人工智能实验室" in found[1]  # whole, though runs of four characters are counted
+    assert not any("员在" in word for word in found[1])  # begins and ends no phrase: no word
+
+
 def test_a_saved_model_answers_the_same(tmp_path):
     views, _ = planted()
     for learn in groups.METHODS:

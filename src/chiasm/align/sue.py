@@ -66,9 +66,7 @@ class SUE(Aligner):
         }
         placed = _placed(graphs, views)
         held = None if val is None else _placed(graphs, as_views(val))
-        self.chosen_, self.trials_ = chosen(
-            placed, held, "neighbors", {self.neighbors: self._learn}, widths, self.seed
-        )
+        self.chosen_, self.trials_ = chosen(placed, held, "neighbors", {self.neighbors: self._learn}, widths, self.seed)
         self.last_ = self._joined(placed, self.chosen_["k"])
         self.graphs_ = graphs
         return self

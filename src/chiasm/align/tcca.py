@@ -54,7 +54,7 @@ class TCCA(Linear):
         ridge: in units of the mean eigenvalue; None: chosen likewise among 1, 10, 0.1.
         seed: of the choice.
 
-    Learned: `means_`, `weights_` by view, `comoments_` `(k,)` (lambda with its sign; of two views the correlations),
+    Learned: `means_`, `weights_` by view, `comoments_` `(k,)` (lambda, with its sign of an even number of views; of two the correlations),
     `chosen_`, `trials_`.
 
     `fit` raises a ChiasmError for fewer than two views, and for fewer than two things that have all of them.
@@ -126,6 +126,8 @@ class TCCA(Linear):
             rows = _whitened(views, means, turns)
             strength, factors = cp(_tensor(rows), min(k, *(turn.shape[1] for turn in turns.values())), seed=self.seed)
         signs = _signs([values @ factor for values, factor in zip(rows, factors, strict=True)])
+        if len(rows) % 2:  # all signs turned at once change nothing but that of the product
+            signs = signs * signs.prod(axis=0)
         scale = strength ** (1 / len(rows))
         weights = {
             name: turn @ factor * sign * scale

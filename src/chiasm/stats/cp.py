@@ -47,7 +47,7 @@ def cp(tensor: np.ndarray, k: int, *, seed: int = 0) -> tuple[np.ndarray, list[n
             damped = gram + DAMP * np.eye(k) * np.trace(gram) / k
             found = np.linalg.solve(damped, crossed.T).T
             weights = np.linalg.norm(found, axis=0)
-            factors[axis] = found / np.where(weights > 0, weights, 1)
+            factors[axis] = np.where(weights > 0, found / np.where(weights > 0, weights, 1), factors[axis])
         last, explained = explained, float(2 * (found * crossed).sum() - (found @ gram * found).sum())
         if abs(explained - last) <= STILL * whole:
             break
