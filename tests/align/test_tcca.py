@@ -1,4 +1,4 @@
-"""Tensor CCA: of two views it is CCA; planted directions, and what no two of three views show; absent views; bad input."""
+"""Tensor CCA: of two views it is CCA; planted directions; what no two of three views show; absent views; bad input."""
 
 import numpy as np
 import pytest

@@ -31,7 +31,9 @@ def test_planted_terms_are_found(shape, noise):
 
 def test_terms_composed_are_the_sum_of_outer_products():
     weights, factors = planted((3, 4, 5), 2)
-    known = sum(w * np.einsum("i,j,k->ijk", *columns) for w, columns in zip(weights, zip(*(f.T for f in factors))))
+    known = sum(
+        w * np.einsum("i,j,k->ijk", *columns) for w, *columns in zip(weights, *(f.T for f in factors), strict=True)
+    )
     np.testing.assert_allclose(composed(weights, factors), known, atol=1e-12)
 
 

@@ -251,18 +251,20 @@ def cluster_command(data: str, **options: Any) -> None:
     if len(model.weights_) > 1:
         steady = ", ".join(f"{view} {weight:.2g}" for view, weight in model.weights_.items())
         lines += [f"views weigh, by how steady the groups of each alone are: {steady}"]
+    lines += [f"group {topic['group']}: {topic['rows']} rows  {one_line(topic['name'])}" for topic in topics]
     if model.stability_:
         curve = ", ".join(f"{one['k']}: {one['agreement']:.2f}" for one in model.stability_)
-        lines += [f"halves agree, adjusted Rand: {curve}"]
-    lines += [f"{topic['rows']:6}  {one_line(topic['name'])}" for topic in topics]
+        lines += [f"halves agree by number of groups (adjusted Rand, 1 wholly): {curve}; say --groups for another"]
     if options["sheet"]:
         from chiasm.report.sheet import groups_sheet
 
         groups_sheet(topics, fitted.views, Path(options["sheet"]))
         click.echo(f"wrote {options['sheet']}", err=True)
     following = [["score", fitted.folder, data]] if options["label"] else []
+    ids = fitted.views.ids.tolist()
+    shown = [{**topic, "nearest": [ids[row] for row in topic["nearest"]]} for topic in topics]
     fitted.say(
-        {"groups": topics, "weights": model.weights_, "stability": model.stability_},
+        {"groups": shown, "weights": model.weights_, "stability": model.stability_},
         lines,
         [*following, ["answer", fitted.folder, data, "--to", "groups.csv"]],
     )

@@ -112,7 +112,10 @@ class Cluster(KnownRows):
         held = space.things(learned.train)
         n = learned.train.things
         if n < max(LEAST, self.k or 0):
-            raise ChiasmError(f"wanted at least {max(LEAST, self.k or 0)} things to group, got {n}.")
+            raise ChiasmError(
+                f"wanted at least {max(LEAST, self.k or 0)} things to group, got {n}: give more rows"
+                f"{', or ask for fewer groups' if (self.k or 0) > LEAST else ''}."
+            )
         self.space_ = space.learn(held, directions=self.learn != "spectral")
         if not self.space_:
             raise ChiasmError("wanted a view whose items differ, got none: there is nothing to tell groups by.")
