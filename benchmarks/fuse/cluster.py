@@ -75,6 +75,20 @@ FIGURES += [
 ]
 FIGURES += [
     Figure(
+        f"{part}.{method}.less_spectral.{measure}",
+        (part, "joint less", f"{method}, spectral", measure),
+        f"{part}: `{method}` less `spectral`, all views: {measure.upper()}",
+        "points",
+        "+.1f",
+        "{n} splits",
+        100,
+    )
+    for part in PARTS
+    for method in METHODS[1:]
+    for measure in MEASURES
+]
+FIGURES += [
+    Figure(
         f"{part}.{kind}.{measure}",
         (part, "found", kind, measure),
         f"{part}: {words}: {measure.upper()} with the classes",
@@ -180,10 +194,12 @@ def part(name: str, splits: int, methods: tuple[str, ...]) -> dict[str, Any]:
         say(name, seed, runs.last("ari", 3))
     less: dict[str, Any] = {}
     for method in methods:
-        for kind in ("equal", *views.names, "plain"):
-            peer = runs["plain" if kind == "plain" else f"{method}, {kind}"]
+        peers = {kind: f"{method}, {kind}" for kind in ("equal", *views.names)} | {"plain": "plain"}
+        if "spectral" in methods and method != "spectral":
+            peers["spectral"] = "spectral, joint"
+        for kind, peer in peers.items():
             less[f"{method}, {kind}"] = {
-                measure: apart(runs[f"{method}, joint"][measure], peer[measure], SHARES["held"], SHARES["train"])
+                measure: apart(runs[f"{method}, joint"][measure], runs[peer][measure], SHARES["held"], SHARES["train"])
                 for measure in MEASURES
             }
     return {"weights of the last": weights, "found": runs.spreads(), "joint less": less}
