@@ -154,10 +154,13 @@ def _whitening(covariance: np.ndarray, ridge: float, most: int) -> np.ndarray:
 
 def _whitened(views: Views, means: Mapping[str, np.ndarray], turns: Mapping[str, np.ndarray]) -> list[np.ndarray]:
     """By view `(things, r)`, of the things that have every view, centered among them."""
-    found = {name: means_by_id(views, name) for name in turns}
-    complete = np.all([mask for _, mask in found.values()], axis=0)
-    rows = [(values[complete] - means[name]) @ turns[name] for name, (values, _) in found.items()]
-    return [values - values.mean(axis=0) for values in rows]
+    found: list[list[np.ndarray]] = []
+    for part in views.chunks(_CHUNK):
+        held = {name: means_by_id(part, name) for name in turns}
+        complete = np.all([mask for _, mask in held.values()], axis=0)
+        found.append([(values[complete] - means[name]) @ turns[name] for name, (values, _) in held.items()])
+    whole = [np.concatenate(parts) for parts in zip(*found, strict=True)]
+    return [values - values.mean(axis=0) for values in whole]
 
 
 def _tensor(rows: Sequence[np.ndarray]) -> np.ndarray:
