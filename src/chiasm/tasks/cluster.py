@@ -45,7 +45,8 @@ class Cluster(KnownRows):
     others. Where rows hold texts, a group's name is what its texts say and others do not.
 
     Choose "spectral" for groups of any shape among some thousand things (of more, the graph is drawn from 4,000),
-    "kmeans" for very many, "mixture" for probabilities; which is nearest to classes differs by data (docs/cluster.md).
+    "kmeans" for very many, "mixture" for probabilities. "spectral" is the default as it was nearest to classes in the
+    mean of five sets; which is differs by data (docs/cluster.md).
     All views together are not always better than one: on news with pictures no method is shown to gain over the texts
     alone, and "spectral" loses to them. The score shows each view alone.
 
