@@ -44,3 +44,12 @@ def test_the_outline_of_a_region_is_drawn_around_its_cells_and_nowhere_else(tmp_
     assert right - left == pytest.approx(30, abs=6)
     assert bottom - top == pytest.approx(60, abs=6)
     assert not (drawn[0] != drawn[1])[top + 8 : bottom - 8, left + 8 : right - 8].any()
+
+
+def test_a_wide_picture_keeps_its_shape_and_a_sheet_is_a_png(tmp_path: Path) -> None:
+    wide = np.zeros((30, 60, 3), dtype=np.uint8)
+    black = (np.asarray(Image.open(sheet([("", [(wide, "")])], tmp_path / "s.png", side=90))) == 0).all(axis=-1)
+    rows, columns = (np.flatnonzero(black.any(axis=axis)) for axis in (1, 0))
+    assert np.ptp(columns) == pytest.approx(2 * np.ptp(rows), abs=2)  # the frame lies on its edge
+    with pytest.raises(ChiasmError, match=r"ends in \.png"):
+        sheet([("", [(wide, "")])], tmp_path / "s.txt")

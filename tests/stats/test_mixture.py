@@ -69,3 +69,25 @@ def test_odd_rows_have_a_finite_density(rows):
     whole = rows[np.isfinite(rows).all(axis=1)]
     assert np.isfinite(mixture.density(known, whole)).all()
     assert len(known["shares"]) <= max(1, len(whole))
+
+
+@pytest.mark.parametrize("form", mixture.FORMS)
+def test_shares_by_some_numbers_are_those_of_the_marginal_densities(form):
+    rows = planted()[0]
+    known = mixture.learn(rows, 3, forms=(form,))
+    held = known["centers"].shape[1]
+    some, values = np.array([0, 2, 3]), rows[:20].copy()
+    there = np.zeros(values.shape, bool)
+    there[:, some] = True
+    there[0], there[1] = True, False
+    values[~there] = 1e3  # not looked at
+    expected = np.empty((20, 3))
+    for g, (share, center, spread) in enumerate(
+        zip(known["shares"], known["centers"], known["variances"], strict=True)
+    ):
+        at = known["mean"] + known["axes"][:, :held] @ center
+        whole = known["axes"] @ np.diag(np.concatenate([spread, known["rest"]])) @ known["axes"].T
+        expected[:, g] = share * multivariate_normal(at[some], whole[np.ix_(some, some)]).pdf(rows[:20][:, some])
+    expected /= expected.sum(axis=1, keepdims=True)
+    expected[0], expected[1] = mixture.shares(known, rows[:1])[0], known["shares"]
+    np.testing.assert_allclose(mixture.shares(known, values, there), expected, atol=1e-8)

@@ -5,6 +5,7 @@ import pytest
 
 import chiasm
 from chiasm.errors import ChiasmError, ChiasmWarning
+from chiasm.stats.partitions import adjusted_rand
 from chiasm.tasks._cluster import groups, space, stability
 from chiasm.tasks._cluster.naming import particular
 from chiasm.tasks.cluster import Cluster
@@ -89,6 +90,34 @@ def test_a_view_that_shows_no_groups_weighs_less():
     assert weights["a"] > 10 * weights["noise"]
 
 
+@pytest.mark.parametrize("learn", groups.METHODS)
+def test_a_view_on_three_rows_and_rows_without_any_change_nothing_for_the_others(learn):
+    views, label = planted(120)
+    bare = np.concatenate([views["a"], np.full((120, 5), np.nan)])
+    few = np.full((240, 2), np.nan)
+    few[:3] = np.eye(3)[:, :2]
+    model = Cluster(learn=learn).fit({"a": bare, "few": few})
+    found = model.predict({"a": views["a"]})
+    assert len(model.names_) == 3
+    assert adjusted_rand(found, label) > 0.9
+    assert model.weights_["few"] < 0.01 * model.weights_["a"]
+
+
+def test_a_mixture_is_no_surer_of_a_row_by_noise_than_its_shares_say():
+    views, _ = planted()
+    noise = np.random.default_rng(1).normal(size=(300, 4))
+    model = Cluster(k=3, learn="mixture").fit({"a": views["a"], "noise": noise})
+    _, sure = model.answer({"noise": noise})
+    assert sure.mean() < 0.55
+    assert model.answer({"a": views["a"]})[1].mean() > 0.95
+
+
+def test_noise_is_told_to_have_no_groups_and_planted_ones_are_not():
+    with pytest.warns(ChiasmWarning, match="may be none"):
+        Cluster(learn="kmeans").fit({"a": np.random.default_rng(0).normal(size=(300, 20))})
+    assert max(one["agreement"] for one in Cluster(learn="kmeans").fit(planted()[0]).stability_) > stability.FAINT
+
+
 def test_the_score_holds_each_view_alone_and_chance():
     views, label = planted()
     noise = np.random.default_rng(1).normal(size=(300, 20))
@@ -121,6 +150,16 @@ def test_a_word_that_all_use_names_no_group():
     assert set(found[0]) == {"dog", "runs"}
 
 
+def test_a_name_without_spaces_is_cut_where_words_are():
+    people, verbs, places = ("演员", "队员", "船员", "教员"), ("看", "进", "建", "用", "爱"), ("北京", "上海", "成都")
+    plain = [f"{places[i % 3]}今天{verbs[i % 5]}花，天气很好。" for i in range(70)]
+    told = [f"{verbs[i % 5]}{people[i % 4]}在{places[i % 3]}{verbs[i % 5]}人工智能实验室，很久。" for i in range(70)]
+    found = particular(plain + told, np.repeat([0, 1], 70), 2)
+    assert {"今天", "天气很好"} & {*found[0]}
+    assert "人工智能实验室" in found[1]  # whole, though runs of four characters are counted
+    assert not any("员在" in word for word in found[1])  # begins and ends no phrase: no word
+
+
 def test_a_saved_model_answers_the_same(tmp_path):
     views, _ = planted()
     for learn in groups.METHODS:
@@ -135,7 +174,7 @@ def test_absent_parts_are_filled_by_the_group():
     held = space.things(Views.of({"a": views["a"], "b": np.where(label[:, None] == 0, np.nan, views["b"])}))
     placed = space.place(space.learn(held), held)
     known = groups.learn("kmeans", placed, 3, 0)
-    assert stability.adjusted_rand(groups.assign(known, placed, 300)[0], label) > 0.9
+    assert adjusted_rand(groups.assign(known, placed, 300)[0], label) > 0.9
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""What the closed-form aligners share: choosing among candidates by retrieval on validation rows."""
+"""What aligners share: choosing among candidates by retrieval on validation rows."""
 
 from __future__ import annotations
 
@@ -14,12 +14,14 @@ from chiasm.stats.covariance import Covariance
 from chiasm.stats.relevance import check_pairs, reciprocal_rank
 from chiasm.views import Views, as_views
 
-__all__ = ["Candidate", "Maps", "fit_moments", "folds", "views_each"]
+__all__ = ["Candidate", "Map", "Maps", "chosen", "fit_moments", "folds", "views_each"]
 
 log = logging.getLogger(__name__)
 
 Candidate = Mapping[str, Any]
 Maps = Mapping[str, Callable[[np.ndarray], np.ndarray]]
+Map = Callable[[str, np.ndarray, int], np.ndarray]
+"""Maps rows `(m, d)` of a view to `(m, k)`, for any k."""
 
 MOST_HELD = 2000
 
@@ -96,6 +98,37 @@ def fit_moments(
     best = max(table, key=lambda row: row["score"])  # the first of equals
     log.info("chose %s among %d candidates on %d folds", best, len(table), len(cuts))
     return moments, {k: v for k, v in best.items() if k != "score"}, table
+
+
+def chosen(
+    views: Views,
+    val: Any,
+    name: str,
+    makers: Mapping[Any, Callable[[Views], Map]],
+    widths: Sequence[int],
+    seed: int,
+) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """The hyperparameter of this name and the k under which held-out items find each other best, and every trial.
+
+    Args:
+        makers: by value of the hyperparameter, what learns a map from views. widths: the candidates for k.
+    """
+    pairs = [(value, k) for value in makers for k in widths]
+    if len(pairs) == 1:
+        return {name: pairs[0][0], "k": pairs[0][1]}, []
+    scores = np.zeros(len(pairs))
+    cuts = folds(views, val, seed)
+    for mask, held in cuts:
+        maps = {value: make(views if mask is None else views[~mask]) for value, make in makers.items()}
+        items = {view: np.asarray(column.items[column.used]) for view, column in held.columns.items()}
+        for place, (value, k) in enumerate(pairs):
+            scores[place] += reciprocal_rank(held, {view: maps[value](view, rows, k) for view, rows in items.items()})
+    trials = [
+        {name: value, "k": k, "score": float(score) / max(len(cuts), 1)}
+        for (value, k), score in zip(pairs, scores, strict=True)
+    ]
+    value, k = pairs[int(scores.argmax())]
+    return {name: value, "k": k}, trials
 
 
 def _pairs(views: Views) -> bool:

@@ -8,7 +8,8 @@ from typing import Any, ClassVar
 import numpy as np
 
 from chiasm.align._aligner import Aligner
-from chiasm.align._graphs import Map, chosen, things
+from chiasm.align._graphs import things
+from chiasm.align._select import Map, chosen
 from chiasm.allowed import COUNT, SEED
 from chiasm.stats import spectral
 from chiasm.stats.relevance import check_pairs
@@ -72,7 +73,7 @@ class Spectral(Aligner):
         nears = (10, 40) if self.neighbors is None else (self.neighbors,)
         widths = (8, 16, 32, 64) if self.k is None else (self.k,)
         self.chosen_, self.trials_ = chosen(
-            views, val, {n: self._maker(n, widths[-1]) for n in nears}, widths, self.seed
+            views, val, "neighbors", {n: self._maker(n, widths[-1]) for n in nears}, widths, self.seed
         )
         self.graph_ = spectral.learn(
             things(views), self.chosen_["k"], neighbors=self.chosen_["neighbors"], seed=self.seed

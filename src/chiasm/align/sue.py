@@ -8,8 +8,8 @@ import numpy as np
 
 from chiasm import registry
 from chiasm.align._aligner import Aligner
-from chiasm.align._graphs import Map, chosen, things
-from chiasm.align._select import views_each
+from chiasm.align._graphs import things
+from chiasm.align._select import Map, chosen, views_each
 from chiasm.allowed import COUNT, PART, SEED
 from chiasm.stats import spectral
 from chiasm.stats.relevance import check_pairs
@@ -66,7 +66,7 @@ class SUE(Aligner):
         }
         placed = _placed(graphs, views)
         held = None if val is None else _placed(graphs, as_views(val))
-        self.chosen_, self.trials_ = chosen(placed, held, {self.neighbors: self._learn}, widths, self.seed)
+        self.chosen_, self.trials_ = chosen(placed, held, "neighbors", {self.neighbors: self._learn}, widths, self.seed)
         self.last_ = self._joined(placed, self.chosen_["k"])
         self.graphs_ = graphs
         return self

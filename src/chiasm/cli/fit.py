@@ -241,19 +241,31 @@ def cluster_command(data: str, **options: Any) -> None:
     fitted = fit("cluster", data, options, {name: options[name] for name in ("k", "learn")})
     model = fitted.model
     topics = model.topics(fitted.views)
-    how = f"{len(topics)} groups" if options["k"] else f"{len(topics)} groups, as many as re-drawn halves agree on"
+    how = f"{len(topics)} groups"
+    if tried := [one["k"] for one in model.stability_]:
+        most = f" (and the most that was tried on {model.sizes_.sum()} things)" if len(topics) == tried[-1] else ""
+        how += f", as many as re-drawn halves agree on{most}"
     lines = [f"{how}, of {fitted.shown}; saved {fitted.folder}", *told(model.counts_)]
-    lines += ["halves agree, adjusted Rand: " + ", ".join(f"{c['k']}: {c['agreement']:.2f}" for c in model.stability_)]
-    lines += [f"{topic['rows']:6}  {one_line(topic['name'])}" for topic in topics]
+    if bare := len(fitted.views) - sum(topic["rows"] for topic in topics):
+        lines += [f"{bare} rows hold none of the views and are counted in no group"]
+    if len(model.weights_) > 1:
+        steady = ", ".join(f"{view} {weight:.2g}" for view, weight in model.weights_.items())
+        lines += [f"views weigh, by how steady the groups of each alone are: {steady}"]
+    lines += [f"group {topic['group']}: {topic['rows']} rows  {one_line(topic['name'])}" for topic in topics]
+    if model.stability_:
+        curve = ", ".join(f"{one['k']}: {one['agreement']:.2f}" for one in model.stability_)
+        lines += [f"halves agree by number of groups (adjusted Rand, 1 wholly): {curve}; say --groups for another"]
     if options["sheet"]:
         from chiasm.report.sheet import groups_sheet
 
         groups_sheet(topics, fitted.views, Path(options["sheet"]))
         click.echo(f"wrote {options['sheet']}", err=True)
     following = [["score", fitted.folder, data]] if options["label"] else []
+    ids = fitted.views.ids.tolist()
+    shown = [{**topic, "nearest": [ids[row] for row in topic["nearest"]]} for topic in topics]
     fitted.say(
-        {"groups": topics, "stability": model.stability_},
-        lines if model.stability_ else [line for line in lines if not line.startswith("halves agree")],
+        {"groups": shown, "weights": model.weights_, "stability": model.stability_},
+        lines,
         [*following, ["answer", fitted.folder, data, "--to", "groups.csv"]],
     )
 

@@ -11,7 +11,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 from chiasm.errors import ChiasmError
 from chiasm.files import write_atomic
@@ -46,7 +46,11 @@ def sheet(
         rows: (query, [(image item, caption below it), ...]). An unreadable picture is drawn as an empty frame.
         side: the pictures' side, in pixels.
         outlines: for each picture the mask of a region to outline, a line of 0 and 1 a row of a grid, or None.
+
+    Raises a ChiasmError for a path that does not end in .png.
     """
+    if Path(path).suffix.lower() != ".png":
+        raise ChiasmError(f"a sheet is a PNG: wanted a file that ends in .png, got {path}.")
     wide = max((len(found) for _, found in rows), default=1)
     query_font, small = font(20), font(13)
     gap, line, foot, top = 12, 34, 22, 44 if title else 8
@@ -61,11 +65,14 @@ def sheet(
         y += line
         for i, ((item, caption), mask) in enumerate(zip(found, masks, strict=True)):
             x = gap + i * (side + gap)
+            box = (x, y, side, side)
             with contextlib.suppress(MediaError):
-                canvas.paste(decode_image(item, side)[0], (x, y))
+                whole = ImageOps.contain(decode_image(item, None)[0], (side, side))
+                box = (x + (side - whole.width) // 2, y + (side - whole.height) // 2, *whole.size)
+                canvas.paste(whole, box[:2])
             draw.rectangle((x, y, x + side, y + side), outline="#dddddd")
             for edge in _edges(mask or []):
-                ends = [(x + side * a, y + side * b) for a, b in edge]
+                ends = [(box[0] + box[2] * a, box[1] + box[3] * b) for a, b in edge]
                 draw.line(ends, "white", 5)
                 draw.line(ends, "#d6246e", 3)
             draw.text((x, y + side + 3), fitted(draw, caption, small, side), "#444444", font=small)
@@ -93,7 +100,10 @@ def groups_sheet(topics: Sequence[Mapping[str, Any]], views: Views, path: str | 
     for topic in topics:
         there = [row for row in topic["nearest"] if column.index[row] >= 0]
         items = drawable([column.label(column.index[r]) for r in there], seen[0], column.modality, within=column)
-        below = [next((str(c.items[c.index[r]]) for c in texts if c.index[r] >= 0), str(views.ids[r])) for r in there]
+        below = [
+            next((str(c.items[c.index[r]]) for c in texts if c.index[r] >= 0), Path(str(views.ids[r])).name)
+            for r in there
+        ]
         rows.append((f"{topic['name']}  ({topic['rows']})", list(zip(items, below, strict=True))))
     return sheet(rows, path)
 

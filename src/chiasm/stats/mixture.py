@@ -6,6 +6,7 @@ from itertools import product
 from typing import Any
 
 import numpy as np
+from scipy.linalg import solve_triangular
 from scipy.special import logsumexp
 
 __all__ = ["Mixture", "density", "held_out", "learn", "one_gaussian", "shares"]
@@ -102,9 +103,13 @@ def density(known: Mixture, values: np.ndarray) -> np.ndarray:
     return found
 
 
-def shares(known: Mixture, values: np.ndarray) -> np.ndarray:
-    """`(n, k)` how probably each component made a row; rows sum to 1."""
-    parts = _parts(known, values)
+def shares(known: Mixture, values: np.ndarray, there: np.ndarray | None = None) -> np.ndarray:
+    """`(n, k)` how probably each component made a row; rows sum to 1.
+
+    Args:
+        there: `(n, d)` boolean, which numbers of `values` are known; the others are integrated out. None: all.
+    """
+    parts = _parts(known, values) if there is None or there.all() else _known_parts(known, values, there)
     found: np.ndarray = np.exp(parts - logsumexp(parts, axis=1, keepdims=True))
     return found
 
@@ -184,4 +189,20 @@ def _parts(known: Mixture, values: np.ndarray) -> np.ndarray:
     with np.errstate(divide="ignore"):
         log = np.log(known["shares"]) - 0.5 * np.log(known["variances"]).sum(axis=1)
     found: np.ndarray = log - 0.5 * far + (known["fixed"] - 0.5 * off)[:, None]
+    return found
+
+
+def _known_parts(known: Mixture, values: np.ndarray, there: np.ndarray) -> np.ndarray:
+    """As `_parts`, of those numbers of each row that are there."""
+    held = known["centers"].shape[1]
+    centers = known["mean"] + known["centers"] @ known["axes"][:, :held].T
+    found = np.tile(np.log(np.maximum(known["shares"], 1e-300)), (len(values), 1))
+    kinds, which = np.unique(there, axis=0, return_inverse=True)
+    for kind, seen in enumerate(kinds):
+        rows = np.flatnonzero(which.ravel() == kind)
+        for component, variances in enumerate(known["variances"] if seen.any() else ()):
+            spread = known["axes"][seen] * np.concatenate([variances, known["rest"]])
+            root = np.linalg.cholesky(spread @ known["axes"][seen].T)
+            off = solve_triangular(root, (values[rows][:, seen] - centers[component, seen]).T, lower=True)
+            found[rows, component] -= np.log(root.diagonal()).sum() + 0.5 * np.square(off).sum(axis=0)
     return found

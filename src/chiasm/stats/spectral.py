@@ -62,7 +62,7 @@ def learn(
     with one_thread(n):
         for name, block in held.items():
             here = np.flatnonzero(block.present[drawn])
-            if len(here) < 2:
+            if not len(here):
                 continue
             rows = np.asarray(block.values[drawn[here]], dtype=np.float64)
             radius, ties = _ties(rows, neighbors)

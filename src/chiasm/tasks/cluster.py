@@ -45,7 +45,8 @@ class Cluster(KnownRows):
     others. Where rows hold texts, a group's name is what its texts say and others do not.
 
     Choose "spectral" for groups of any shape among some thousand things (of more, the graph is drawn from 4,000),
-    "kmeans" for very many, "mixture" for probabilities; which is nearest to classes differs by data (docs/cluster.md).
+    "kmeans" for very many, "mixture" for probabilities. "spectral" is the default as it was nearest to classes in the
+    mean of five sets; which is differs by data (docs/cluster.md).
     All views together are not always better than one: on news with pictures no method is shown to gain over the texts
     alone, and "spectral" loses to them. The score shows each view alone.
 
@@ -112,7 +113,10 @@ class Cluster(KnownRows):
         held = space.things(learned.train)
         n = learned.train.things
         if n < max(LEAST, self.k or 0):
-            raise ChiasmError(f"wanted at least {max(LEAST, self.k or 0)} things to group, got {n}.")
+            raise ChiasmError(
+                f"wanted at least {max(LEAST, self.k or 0)} things to group, got {n}: give more rows"
+                f"{', or ask for fewer groups' if (self.k or 0) > LEAST else ''}."
+            )
         self.space_ = space.learn(held, directions=self.learn != "spectral")
         if not self.space_:
             raise ChiasmError("wanted a view whose items differ, got none: there is nothing to tell groups by.")
@@ -120,6 +124,13 @@ class Cluster(KnownRows):
         self.weights_ = stability.weights(self.learn, placed, self.k, self.seed)
         self.stability_ = stability.curve(self.learn, placed, self.seed, self.weights_) if self.k is None else []
         k = stability.steady(self.stability_) if self.k is None else self.k
+        if (most := max((one["agreement"] for one in self.stability_), default=1.0)) < stability.FAINT:
+            warnings.warn(
+                f"halves of the rows hardly agree on any number of groups (adjusted Rand at most {most:.2f}, and noise "
+                f"alone was seen to reach .18): there may be none, and {k} is little more than a guess",
+                ChiasmWarning,
+                stacklevel=2,
+            )
         self.groups_ = groups.learn(self.learn, placed, k, self.seed, self.weights_)
         self.alone_ = {v: groups.learn(self.learn, {v: b}, k, self.seed) for v, b in placed.items()}
         self.sizes_ = self.groups_["sizes"]
@@ -169,6 +180,8 @@ class Cluster(KnownRows):
     def topics(self, views: Any, most: int = 8, *, progress: Progress | None = None) -> list[dict[str, Any]]:
         """Each group as a dict: `group`, `name`, `words`, its `rows` among these (a count), and the `nearest` of them.
 
+        Rows without any view are counted in no group.
+
         Args:
             views: raw or encoded. most: at most so many of the nearest, by number of row, the nearest first.
         """
@@ -176,10 +189,11 @@ class Cluster(KnownRows):
         encoded = self._encode(self._views(views), progress)[0]
         held = self._placed(encoded)
         labels = self._assign(self.groups_, encoded)[0]
+        there = np.any([encoded.present(name) for name in encoded.names], axis=0)
         far = groups.nearness(self.groups_, held) if held else np.zeros((len(encoded), len(self.names_)))
         found = []
         for group, (name, words) in enumerate(zip(self.names_, self.words_, strict=True)):
-            mine = np.flatnonzero(labels == group)
+            mine = np.flatnonzero((labels == group) & there)
             nearest = mine[np.argsort(far[mine, group], kind="stable")][:most].tolist()
             found.append({"group": group, "name": name, "words": words, "rows": len(mine), "nearest": nearest})
         return found

@@ -78,8 +78,8 @@ def embedded(
 def assign(known: Groups, held: Mapping[str, Block], n: int) -> tuple[np.ndarray, np.ndarray]:
     """The group of each row `(n,)`, and how sure that is `(n,)`, 0 to 1.
 
-    Of a mixture the probability; else 1 - distance to its center / distance to the next one's. A row without any view
-    is of the largest group, at 0.
+    Of a mixture the probability; else 1 - distance to its center / distance to the next one's. A row without any view,
+    or so far from all others that the graph has no tie to it, is of the largest group, at 0.
     """
     if not held:
         return np.zeros(n, np.int64), np.zeros(n)
@@ -87,7 +87,7 @@ def assign(known: Groups, held: Mapping[str, Block], n: int) -> tuple[np.ndarray
     far = _distances(rows, mask, known["centers"])
     labels = far.argmin(axis=1)
     if "mixture" in known:
-        shares = mixture.shares(known["mixture"], np.where(mask, rows, known["centers"][labels]))
+        shares = mixture.shares(known["mixture"], rows, mask)
         labels, sure = shares.argmax(axis=1), shares.max(axis=1)
     elif far.shape[1] > 1:
         near = np.sort(far, axis=1)[:, :2]
@@ -108,16 +108,15 @@ def _side(known: Groups, held: Mapping[str, Block]) -> tuple[np.ndarray, np.ndar
     n = len(next(iter(held.values())).present)
     if "graph" in known:
         graph = known["graph"]
-        total, counts = np.zeros((n, len(graph["values"]))), np.zeros(n)
+        total = np.zeros((n, len(graph["values"])))
         for name, block in held.items():
             if name in graph["views"]:
                 there = np.flatnonzero(block.present)
                 for start in range(0, len(there), 1000):
                     part = there[start : start + 1000]
                     total[part] += spectral.place(graph, name, block.values[part])
-                counts[there] += 1
         lengths = np.linalg.norm(total, axis=1, keepdims=True)
-        return total / np.where(lengths > 0, lengths, 1), np.repeat(counts[:, None] > 0, total.shape[1], axis=1)
+        return total / np.where(lengths > 0, lengths, 1), np.repeat(lengths > 0, total.shape[1], axis=1)
     rows, mask = [], []
     for name, width, weight in zip(known["names"], known["widths"], known["weights"], strict=True):
         one = held.get(name)
