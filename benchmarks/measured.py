@@ -182,8 +182,10 @@ def side_by_side(figures: Figures) -> str:
     start = "side_by_side."
     sets, sizes = ("coco2k", "web_news_zh", "ikea", "digits"), ("100", "300", "all")
     columns = [(name, pairs) for name in sets for pairs in sizes]
-    methods = [one[len(start) : -len(".less")] for one in figures if one.startswith(start) and one.endswith(".less")]
-    methods.sort(key=lambda one: float(figures[f"{start}{one}.less"]["value"]))
+    less = {one[len(start) : -len(".less")]: one for one in figures if one.startswith(start) and one.endswith(".less")}
+    methods = sorted(less, key=lambda one: float(figures[less[one]]["value"]))
+    known = {one.split(".", 3)[3] for one in figures if one.startswith(start) and one.split(".")[1] in sets}
+    methods += sorted(known - {"auto", *methods})
     found = {
         method: [figures.get(f"{start}{name}.{pairs}.{method}") for name, pairs in columns]
         for method in ("auto", *methods)
@@ -197,9 +199,9 @@ def side_by_side(figures: Figures) -> str:
     for method, cells in found.items():
         texts = [number(cell["value"], cell) if cell else "-" for cell in cells]
         texts = [f"**{text}**" if text == top else text for text, top in zip(texts, best, strict=True)]
-        less = shown(figures, f"{start}{method}.less", "[]") if method != "auto" else ""
+        last = shown(figures, less[method], "[]") if method in less else ""
         name = f"`{method.removesuffix('.corrected')}`" + (", corrected" if method.endswith(".corrected") else "")
-        lines.append(f"| {name} | " + " | ".join(texts) + f" | {less} |")
+        lines.append(f"| {name} | " + " | ".join(texts) + f" | {last} |")
     return "\n".join(lines) + "\n"
 
 
