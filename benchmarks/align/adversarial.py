@@ -3,13 +3,14 @@
 `python -m benchmarks.align.adversarial [--splits 5]`.
 
 coco2k, default encoders; re-drawn splits, 80 % learned from, 400 rows scored. *Told*: how often the view of a row of
-length 1 that nobody learned from is told right, by a logistic regression and by 10 neighbors as `--properties` has them,
+length 1 that nobody learned from is told right, by a logistic regression and by 10 neighbors as in `--properties`,
 and by a support vector machine of a Gaussian kernel (C = 3, scikit-learn's width); each learns from half of the scored
 things, 50 % is chance. *Matched*: the closed form: each view's rows of length 1 centered, then moved by the optimal map
 between normals (Monge's) so that both views have one covariance, learned on the rows learned from. *Normal*: rows drawn
 from two normals with the covariances of `cca`'s views, as many as there are, matched alike: what of the views is told
 where the second moments are all that there is, because they are learned from so few. `strength` 0 is the same aligner
-without a discriminator. The defaults of `adversarial` were set on the first split of this set and on web_news_zh.
+without a discriminator. The defaults of `adversarial` were set by trials on one other split of this set and one
+of web_news_zh.
 Differences are paired over splits (Nadeau & Bengio 2003).
 """
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import torch
 from torch import Tensor
 from torch.nn.functional import softplus
@@ -71,7 +73,7 @@ def _network(width: int) -> torch.nn.Module:
     from torch.nn.utils.parametrizations import spectral_norm
 
     sizes = (width, _HIDDEN, _HIDDEN, 1)
-    layers = [spectral_norm(Linear(d, k)) for d, k in zip(sizes[:-1], sizes[1:], strict=True)]
+    layers = [spectral_norm(Linear(d, k)) for d, k in pairwise(sizes)]
     return Sequential(layers[0], LeakyReLU(0.2), layers[1], LeakyReLU(0.2), layers[2])
 
 
