@@ -10,7 +10,10 @@ from chiasm.align.cca import CCA
 from chiasm.align.dcca import DCCA
 from chiasm.data.toy import planted_pair
 from chiasm.errors import ChiasmError, ChiasmWarning
+from chiasm.nn.blocks import TensorOps
 from chiasm.nn.losses import total_correlation
+from chiasm.nn.pairs import Batch
+from chiasm.nn.train import Step
 
 pytestmark = pytest.mark.filterwarnings("ignore::chiasm.errors.ChiasmWarning")
 
@@ -71,6 +74,28 @@ def test_the_penalty_of_noise_keeps_networks_from_correlating_what_is_unrelated(
     (free, epochs), (kept, same) = told(0.0), told(10.0)
     assert epochs == same > 20
     assert kept < 0.7 * free
+
+
+def test_the_penalty_is_what_a_network_changes_of_the_correlation_of_data_with_noise():
+    rng = np.random.default_rng(0)
+    x = {name: torch.tensor(rows) for name, rows in folded(400).items()}
+    at = torch.arange(400)
+
+    def penalty(weight):
+        step = Step(TensorOps(None), torch.Generator().manual_seed(0), 0.0)
+        params = {name: {"weight": torch.tensor(weight, dtype=torch.float32)} for name in x}
+        with_, without = (
+            DCCA(head="linear", ridge=1e-6, noise=noise)._objective(None, {})(
+                params, x, {("a", "b"): Batch(at, at, None)}, step
+            )
+            for noise in (1.0, 0.0)
+        )
+        return float(with_ - without)
+
+    square = rng.normal(size=(6, 6))
+    assert penalty(square) < 0.01  # of full rank: nothing changes
+    square[:, 3:] = square[:, :3]
+    assert penalty(square) > 0.1  # half of what was there is gone
 
 
 def test_batches_of_few_pairs_are_refused_and_few_pairs_have_few_outputs():

@@ -42,4 +42,5 @@ def test_repeated_directions_cost_and_independent_ones_of_variance_one_do_not():
     assert float(vicreg(twice, twice)) > float(vicreg(rows, rows)) + 1
     assert float(vicreg(0 * rows, 0 * rows)) > 40  # 25 a view, less what stands under the root
     assert float(barlow(rows, rows)) < 0.05
+    assert float(barlow(10 * rows[:4], 10 * rows[:4], redundancy=0.0)) < 1e-6  # equal views cost nothing
     assert float(barlow(rows, rows.flip(0))) > 0.5
