@@ -83,9 +83,9 @@ class DCCA(Deep):
                 for name, places in ((a, link.left), (b, link.right)):
                     x = rows[name][places]
                     drawn = torch.randn(x.shape, generator=step.generator, device=x.device)
-                    mapped = (self._head().forward(params[name], some, step.ops, 0.0) for some in (x, drawn))
-                    behind, before = total_correlation(*mapped, self.ridge), total_correlation(x, drawn, self.ridge)
-                    kept = kept + (behind - before).abs()
+                    own, other = (self._head().forward(params[name], some, step.ops, 0.0) for some in (x, drawn))
+                    before = total_correlation(x, drawn, self.ridge)
+                    kept = kept + (total_correlation(own, other, self.ridge) - before).abs()
             return loss + self.noise * kept / (2 * len(batch))
 
         return objective
