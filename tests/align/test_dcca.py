@@ -8,6 +8,7 @@ import torch
 
 from chiasm.align.cca import CCA
 from chiasm.align.dcca import DCCA
+from chiasm.align.dccae import DCCAE
 from chiasm.data.toy import planted_pair
 from chiasm.errors import ChiasmError, ChiasmWarning
 from chiasm.nn.blocks import TensorOps
@@ -103,6 +104,24 @@ def test_batches_of_few_pairs_are_refused_and_few_pairs_have_few_outputs():
         DCCA(batch=100).fit(folded(300))
     model = DCCA(epochs=3).fit(folded(20))
     assert model.width_ == 10
+
+
+@pytest.mark.parametrize("make", [DCCA, DCCAE])
+def test_two_things_however_often_are_told_to_vary_in_one_direction(make):
+    two = {name: rows[:2] for name, rows in folded(20).items()}
+    for views in (two, {name: np.repeat(rows, 40, axis=0) for name, rows in two.items()}):
+        with pytest.raises(ChiasmError, match="varies in one direction alone"):
+            make(epochs=1).fit(views)
+        assert make(head="linear", epochs=1).fit(views).width_ >= 1
+
+
+def test_a_space_cut_to_half_of_the_pairs_is_told_so():
+    a, b = planted_pair(60, widths=(40, 40), correlations=(0.9,) * 40)
+    with pytest.warns(
+        ChiasmWarning, match="wanted k=64, got 30: there are at most half as many outputs as pairs"
+    ) as told:
+        DCCA(epochs=2).fit({"a": a, "b": b})
+    assert sum("wanted k=64" in str(one.message) for one in told) == 1
 
 
 def test_narrow_spaces_are_told_once():
