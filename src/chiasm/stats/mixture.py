@@ -149,7 +149,7 @@ def _whole_rows(values: Any) -> tuple[np.ndarray, np.ndarray]:
         raise ChiasmError("wanted numbers (n, d) to learn a mixture from, got something else.") from None
     if found.ndim != 2 or not found.shape[1]:
         raise ChiasmError(f"wanted numbers (n, d) to learn a mixture from, got an array of shape {found.shape}.")
-    whole: np.ndarray = np.isfinite(found).all(axis=1)
+    whole = np.asarray(np.isfinite(found).all(axis=1))
     if not whole.any():
         raise ChiasmError(
             f"wanted at least one row of finite numbers to learn a mixture from, got none of {len(found)}."
