@@ -1,6 +1,6 @@
 """Deep CCA, VICReg and Barlow Twins beside CCA and kernel CCA: halves of digits, and photographs with captions.
 
-`python -m benchmarks.align.deep [PART ...] [--splits 5]`.
+`python -m benchmarks.align.deep [PART ...] [--splits 5] [--method NAME ...]`.
 
 `digits`: the 1,797 digits of scikit-learn, 8 x 8 pixels, of each the left and the right half; 1,200 learned from, the
 others scored. *Correlation*: the sum of the correlations of the first 20 directions on rows that were not learned from.
@@ -14,6 +14,7 @@ Differences are paired over splits (Nadeau & Bengio 2003).
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -108,15 +109,15 @@ def scores(
     }
 
 
-def part(name: str, splits: int) -> dict[str, Any]:
-    """All methods over re-drawn splits."""
+def part(name: str, splits: int, methods: Sequence[str]) -> dict[str, Any]:
+    """These methods over re-drawn splits."""
     views, label = {"digits": halves, "coco2k": coco2k}[name]()
     shares, runs = SHARES[name], Runs()
     for seed, split in redrawn(views, shares, splits, Encoding().twins(views), label):
         marks = np.flatnonzero(split == "train"), np.flatnonzero(split == "test")
-        for method, make in METHODS.items():
+        for method in methods:
             started = time.perf_counter()
-            model = make(seed).fit(views[marks[0]])
+            model = METHODS[method](seed).fit(views[marks[0]])
             seconds = time.perf_counter() - started
             runs.add(method, {**scores(model, views[marks[0]], views[marks[1]], label, marks), "seconds": seconds})
         say(name, seed, {measure: runs.last(measure, 3) for measure in KEPT[name]})
@@ -126,6 +127,7 @@ def part(name: str, splits: int) -> dict[str, Any]:
             for measure in KEPT[name][:-1]
         }
         for peer in ("cca", "kcca", *VICREG)
+        if {"dcca", peer} <= {*methods}
     }
     return {"found": runs.spreads(), "dcca less": less}
 
@@ -133,8 +135,10 @@ def part(name: str, splits: int) -> dict[str, Any]:
 def main() -> None:
     parser = arguments(__doc__, KEPT)
     parser.add_argument("--splits", type=int, default=5)
+    parser.add_argument("--method", action="append", choices=METHODS, help="these alone; repeat it")
     args = parser.parse_args()
-    finish({name: part(name, args.splits) for name in args.parts or KEPT}, FIGURES, args)
+    methods = args.method or [*METHODS]
+    finish({name: part(name, args.splits, methods) for name in args.parts or KEPT}, FIGURES, args)
 
 
 if __name__ == "__main__":

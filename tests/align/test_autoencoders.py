@@ -160,8 +160,9 @@ def test_a_layer_learned_by_itself_keeps_what_varies_most_and_a_random_one_does_
         left = views["a"] - said @ np.linalg.lstsq(said, views["a"], rcond=None)[0]
         kept.append(1 - np.square(left).sum() / np.square(views["a"] - views["a"].mean(axis=0)).sum())
     assert kept[1] > kept[0] + 0.1
-    with pytest.raises(ChiasmError, match="wanted a depth from 0 to 1, got 2"):
-        model.at(views, 2)
+    for depth in (2, -1, 1.5, "x"):
+        with pytest.raises(ChiasmError, match=f"wanted a depth from 0 to 1, got {depth!r}"):
+            model.at(views, depth)
 
 
 @pytest.mark.parametrize("name", MAKE)
@@ -177,6 +178,31 @@ def test_a_layer_learned_by_itself_keeps_what_varies_most_and_a_random_one_does_
 def test_what_cannot_be_learned_from_is_one_sentence(name, change, sentence, data):
     with pytest.raises(ChiasmError, match=sentence):
         MAKE[name]().fit(change(data[0]))
+
+
+@pytest.mark.parametrize("wrong", [0, 1.5, "x", None])
+def test_draws_are_whole_numbers_of_at_least_one(wrong, data, fitted):
+    _, test = data
+    with pytest.raises(ChiasmError, match=f"wanted draws to be a whole number of at least 1, got {wrong!r}"):
+        fitted["mvae"].log_likelihood(test, draws=wrong)
+    with pytest.raises(ChiasmError, match=f"wanted count to be a whole number of at least 1, got {wrong!r}"):
+        fitted["mvae"].draw(test, "b", wrong)
+
+
+def test_a_layer_whose_whole_input_is_set_to_0_is_refused(data):
+    with pytest.raises(ChiasmError, match="wanted corruption to be a number of at least 0 and below 1, got 1"):
+        StackedAutoencoder(corruption=1).fit(data[0])
+
+
+def test_an_mlp_on_a_view_of_one_direction_is_refused_and_other_heads_learn(data):
+    views = {"a": data[0]["a"][:, :1], "b": data[0]["b"]}
+    with pytest.raises(
+        ChiasmError, match="view 'a' varies in one direction alone, of which an mlp head makes one point"
+    ):
+        JointAutoencoder(head="mlp", epochs=1).fit(views)
+    for head in ("linear", "gated", "residual"):
+        mapped = JointAutoencoder(head=head, k=4, epochs=1).fit(views).transform(views)
+        assert np.ptp(mapped["a"].items, axis=0).min() > 0
 
 
 @pytest.mark.parametrize("name", MAKE)

@@ -8,9 +8,13 @@ import torch
 
 from chiasm.align.cca import CCA
 from chiasm.align.dcca import DCCA
+from chiasm.align.dccae import DCCAE
 from chiasm.data.toy import planted_pair
 from chiasm.errors import ChiasmError, ChiasmWarning
+from chiasm.nn.blocks import TensorOps
 from chiasm.nn.losses import total_correlation
+from chiasm.nn.pairs import Batch
+from chiasm.nn.train import Step
 
 pytestmark = pytest.mark.filterwarnings("ignore::chiasm.errors.ChiasmWarning")
 
@@ -73,11 +77,51 @@ def test_the_penalty_of_noise_keeps_networks_from_correlating_what_is_unrelated(
     assert kept < 0.7 * free
 
 
+def test_the_penalty_is_what_a_network_changes_of_the_correlation_of_data_with_noise():
+    rng = np.random.default_rng(0)
+    x = {name: torch.tensor(rows) for name, rows in folded(400).items()}
+    at = torch.arange(400)
+
+    def penalty(weight):
+        step = Step(TensorOps(None), torch.Generator().manual_seed(0), 0.0)
+        params = {name: {"weight": torch.tensor(weight, dtype=torch.float32)} for name in x}
+        with_, without = (
+            DCCA(head="linear", ridge=1e-6, noise=noise)._objective(None, {})(
+                params, x, {("a", "b"): Batch(at, at, None)}, step
+            )
+            for noise in (1.0, 0.0)
+        )
+        return float(with_ - without)
+
+    square = rng.normal(size=(6, 6))
+    assert penalty(square) < 0.01  # of full rank: nothing changes
+    square[:, 3:] = square[:, :3]
+    assert penalty(square) > 0.1  # half of what was there is gone
+
+
 def test_batches_of_few_pairs_are_refused_and_few_pairs_have_few_outputs():
     with pytest.raises(ChiasmError, match="at least twice as many pairs as outputs, got batch=100 and k=64"):
         DCCA(batch=100).fit(folded(300))
     model = DCCA(epochs=3).fit(folded(20))
     assert model.width_ == 10
+
+
+@pytest.mark.parametrize("make", [DCCA, DCCAE])
+def test_two_things_however_often_are_told_to_vary_in_one_direction(make):
+    two = {name: rows[:2] for name, rows in folded(20).items()}
+    for views in (two, {name: np.repeat(rows, 40, axis=0) for name, rows in two.items()}):
+        with pytest.raises(ChiasmError, match="varies in one direction alone"):
+            make(epochs=1).fit(views)
+        assert make(head="linear", epochs=1).fit(views).width_ >= 1
+
+
+def test_a_space_cut_to_half_of_the_pairs_is_told_so():
+    a, b = planted_pair(60, widths=(40, 40), correlations=(0.9,) * 40)
+    with pytest.warns(
+        ChiasmWarning, match="wanted k=64, got 30: there are at most half as many outputs as pairs"
+    ) as told:
+        DCCA(epochs=2).fit({"a": a, "b": b})
+    assert sum("wanted k=64" in str(one.message) for one in told) == 1
 
 
 def test_narrow_spaces_are_told_once():

@@ -85,3 +85,8 @@ def test_more_width_than_rows_and_few_pairs_have_a_space(method):
     mapped = method().fit(views).transform(views)
     assert np.isfinite(mapped["a"].items).all()
     assert mapped["a"].width == mapped["b"].width > 0
+
+
+def test_things_that_share_one_place_in_the_graph_are_told_to():
+    with pytest.raises(ChiasmError, match="the 2 items of view 'a' have one place in the graph"):
+        SUE().fit({"a": np.eye(2, 5), "b": np.eye(2, 4)})

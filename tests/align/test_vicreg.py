@@ -6,6 +6,7 @@ import torch
 
 from chiasm.align.vicreg import VICReg
 from chiasm.data.toy import planted_pair
+from chiasm.errors import ChiasmError
 from chiasm.nn.losses import barlow, vicreg
 
 
@@ -42,4 +43,19 @@ def test_repeated_directions_cost_and_independent_ones_of_variance_one_do_not():
     assert float(vicreg(twice, twice)) > float(vicreg(rows, rows)) + 1
     assert float(vicreg(0 * rows, 0 * rows)) > 40  # 25 a view, less what stands under the root
     assert float(barlow(rows, rows)) < 0.05
+    assert float(barlow(10 * rows[:4], 10 * rows[:4], redundancy=0.0)) < 1e-6  # equal views cost nothing
     assert float(barlow(rows, rows.flip(0))) > 0.5
+
+
+def test_batches_of_one_pair_which_does_not_vary_are_refused_and_a_last_one_does_no_harm():
+    train = {name: rows[:3] for name, rows in views()[0].items()}
+    with pytest.raises(ChiasmError, match="wanted batch to be a whole number of at least 2, got 1"):
+        VICReg(loss="barlow", batch=1).fit(train)
+    model = VICReg(loss="barlow", start=None, batch=2, epochs=3).fit(train)
+    assert np.isfinite(model.transform(train)["a"].items).all()
+
+
+def test_an_mlp_on_a_view_of_one_column_is_refused():
+    train = views()[0]
+    with pytest.raises(ChiasmError, match="view 'a' varies in one direction alone"):
+        VICReg(head="mlp").fit({"a": train["a"][:, :1], "b": train["b"]})

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import multivariate_normal
 
+from chiasm.errors import ChiasmError
 from chiasm.stats import mixture
 
 
@@ -91,3 +92,29 @@ def test_shares_by_some_numbers_are_those_of_the_marginal_densities(form):
     expected /= expected.sum(axis=1, keepdims=True)
     expected[0], expected[1] = mixture.shares(known, rows[:1])[0], known["shares"]
     np.testing.assert_allclose(mixture.shares(known, values, there), expected, atol=1e-8)
+
+
+@pytest.mark.parametrize(
+    ("rows", "how", "sentence"),
+    [
+        (np.ones((0, 4)), {}, "at least one row of finite numbers .* got none of 0"),
+        (np.full((5, 3), np.nan), {}, "at least one row of finite numbers .* got none of 5"),
+        (np.full((5, 3), 1e200), {}, "wanted numbers within"),
+        (np.ones(8), {}, r"wanted numbers \(n, d\)"),
+        (np.full((5, 3), "x"), {}, r"wanted numbers \(n, d\)"),
+        *(
+            (planted(60)[0], {"k": k}, f"wanted k to be a whole number of at least 1, or None, got {k}")
+            for k in (0, -1, 1.5)
+        ),
+        (planted(60)[0], {"forms": ("full",)}, "no form named 'full'"),
+        (planted(60)[0], {"folds": np.arange(10)}, "one for each of 60 rows"),
+        (planted(60)[0], {"folds": np.zeros(60, int)}, "at least two folds"),
+    ],
+)
+def test_what_no_mixture_is_learned_from_is_one_sentence(rows, how, sentence):
+    with pytest.raises(ChiasmError, match=sentence):
+        mixture.learn(rows, **how)
+
+
+def test_what_is_chosen_is_what_was_fitted():
+    assert mixture.learn(np.ones((20, 3)), 3)["chosen"]["components"] == 1

@@ -17,8 +17,8 @@ from chiasm.graph import Symbol
 from chiasm.nn.blocks import Head, Params, head
 from chiasm.nn.pairs import Axes, links, turn
 from chiasm.nn.start import started
-from chiasm.stats.relevance import check_pairs, reciprocal_rank
-from chiasm.views import Column, Views, as_views
+from chiasm.stats.relevance import reciprocal_rank
+from chiasm.views import Column, Views
 
 __all__ = ["Deep"]
 
@@ -39,20 +39,14 @@ class Deep(TrainedAligner):
     last_: Linear
     width_: int
 
-    def fit(self, views: Any, y: None = None, *, val: Any = None) -> Self:
-        """Learn from the pairs of `views`, as `Contrastive` does."""
-        views = as_views(views)
-        check_pairs(views)
+    def _learn(
+        self, views: Views, held: Views | None, forms: Forms, found: Mapping[str, Axes], stop: int | None = None
+    ) -> Self:
         if self.batch < 2 * self.k:
             raise ChiasmError(
                 f"wanted batches of at least twice as many pairs as outputs, got batch={self.batch} and k={self.k}: in "
                 "fewer everything correlates."
             )
-        return super().fit(views, val=val)
-
-    def _learn(
-        self, views: Views, held: Views | None, forms: Forms, found: Mapping[str, Axes], stop: int | None = None
-    ) -> Self:
         pairs = min(len(np.unique(link.ids)) for link in links(views).values())
         self.width_ = max(1, min(self.k, pairs // 2))
         super()._learn(views, held, forms, found, stop)
@@ -68,6 +62,12 @@ class Deep(TrainedAligner):
     def _canonical(self, params: Mapping[str, Params], rows: Mapping[str, np.ndarray], views: Views) -> Linear:
         """Linear CCA of the outputs for the rows learned from."""
         outputs = {name: self._forward(params[name], mine) for name, mine in rows.items()}
+        for name, mine in outputs.items():
+            if len(mine) > 1 and np.ptp(mine, axis=0).max() <= 1e-15 * max(1.0, float(np.abs(mine).max())):
+                raise ChiasmError(
+                    f"the network of view {name!r} maps its {len(mine)} items to one point: wanted outputs that "
+                    f"differ; a learning rate below {self.rate:g} or another head may help."
+                )
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ChiasmWarning)  # that outputs vary together in fewer directions is no news
             made: Linear = registry.make("align", "cca", k=self.width_, ridge=self.ridge)
@@ -83,6 +83,14 @@ class Deep(TrainedAligner):
             return reciprocal_rank(held, {name: np.asarray(mapped[name].items) for name in outputs})
 
         return score
+
+    def _tell_narrow(self) -> None:
+        got = self._mapped_width(next(iter(self._widths())))
+        if got < self.k:
+            lack = "there are at most half as many outputs as pairs"
+            why = lack if got == self.width_ else "the views vary together in no more directions"
+            message = f"{type(self).__name__}: wanted k={self.k}, got {got}: {why}."
+            warnings.warn(message, ChiasmWarning, stacklevel=3)
 
     def _head(self) -> Head:
         return head(self.head)

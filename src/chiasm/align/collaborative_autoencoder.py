@@ -19,7 +19,7 @@ class CollaborativeAutoencoder(Autoencoder):
 
     Choose it over `joint_autoencoder` where the views are made of each other more than searched: it tells more of the
     other view. On photographs with captions it loses to `cca` in R@1 and to ridge regression in what it tells;
-    on halves of digits it tells more (docs/align.md).
+    on halves of digits it tells more than that and less than kernel ridge regression (docs/align.md).
 
     Args:
         head: of encoders and decoders: "residual", "mlp", "linear" or "gated".

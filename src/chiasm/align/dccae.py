@@ -25,8 +25,9 @@ class DCCAE(Deep):
     Minimized: weight x (|a - p(f(a))|^2 + |b - q(g(b))|^2) - corr(f(a), g(b)), squared errors in units of the mean's.
     The decoders hold the networks back from outputs that correlate and say nothing.
 
-    Choose it instead of `dcca` where outputs are also to be turned back. On photographs with captions no gain
-    over `cca` in R@1 or over ridge regression is shown; on halves of digits it is above both (docs/align.md).
+    Choose it instead of `dcca` where outputs are also to be turned back. On photographs with captions no gain over
+    `cca` in R@1 or over ridge regression is shown; on halves of digits it is above these two, and in what it tells of
+    the other view it loses to kernel ridge regression (docs/align.md).
 
     Args:
         weight: of the squared errors; 0: `dcca`.

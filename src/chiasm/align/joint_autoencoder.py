@@ -19,7 +19,7 @@ class JointAutoencoder(Autoencoder):
 
     Choose it to have one view made of another by what also finds it, for research. On photographs with
     captions it loses to `cca` in R@1 and to ridge regression in what it tells of the other view; on halves of
-    digits it tells more (docs/align.md).
+    digits it tells more than that and less than kernel ridge regression (docs/align.md).
 
     Args:
         head: of encoders and decoders: "residual", "mlp", "linear" or "gated".

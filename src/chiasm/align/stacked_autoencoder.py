@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from chiasm.align._autoencoder import Autoencoder, Latents, decoder
-from chiasm.allowed import COUNT, SHARE, SIZE
+from chiasm.allowed import COUNT, SHARE, SIZE, Allowed
 from chiasm.errors import ChiasmError
 from chiasm.nn.blocks import ArrayOps, Head, Ops, Params
 from chiasm.nn.pairs import Axes
@@ -30,19 +30,23 @@ class StackedAutoencoder(Autoencoder):
 
     Choose it for research. On Wikipedia's published features no depth is shown to tell more of a class than as many
     principal axes; on photographs with captions it loses to `cca` in R@1, and to ridge regression; of
-    halves of digits it tells more than the latter (docs/align.md).
+    halves of digits it tells more than the latter and less than kernel ridge regression (docs/align.md).
 
     Args:
         layers: the widths of the layers, from the view on.
         k: numbers of the latent, at most 256.
         before: epochs a layer before all are learned together; 0: the stack begins at random.
-        corruption: the share of a layer's input that is set to 0 in these.
+        corruption: the share of a layer's input that is set to 0 in these, less than 1.
         epochs, batch, rate, decay, seed, device: as in `Contrastive`.
 
     `at` gives the outputs of the layers. Sources: Vincent et al. 2010 (stacked denoising); Ngiam et al. 2011.
     """
 
-    allowed: ClassVar = {"layers": COUNT.each(), "before": SIZE, "corruption": SHARE}
+    allowed: ClassVar = {
+        "layers": COUNT.each(),
+        "before": SIZE,
+        "corruption": Allowed("a number of at least 0 and below 1", lambda value: SHARE.holds(value) and value < 1),
+    }
 
     def __init__(
         self,
@@ -71,11 +75,12 @@ class StackedAutoencoder(Autoencoder):
     def at(self, views: Any, depth: int) -> Views:
         """The views that were fitted, as the first `depth` layers say them: 0 their principal axes, 1 the first layer.
 
-        Raises a ChiasmError for a depth beyond the layers.
+        Raises a ChiasmError for a depth beyond the layers, or one that is no whole number.
         """
         self.check_fitted()
-        if not 0 <= depth <= len(self.layers):
-            raise ChiasmError(f"wanted a depth from 0 to {len(self.layers)}, got {depth}: transform gives the latent.")
+        if not SIZE.holds(depth) or depth > len(self.layers):
+            wanted = f"wanted a depth from 0 to {len(self.layers)}"
+            raise ChiasmError(f"{wanted}, got {depth!r}: transform gives the latent.")
 
         def said(name: str, rows: np.ndarray) -> np.ndarray:
             on_axes = Axes(self.centers_[name], self.bases_[name])(rows)

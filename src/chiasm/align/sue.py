@@ -11,6 +11,7 @@ from chiasm.align._aligner import Aligner
 from chiasm.align._graphs import things
 from chiasm.align._select import Map, chosen, views_each
 from chiasm.allowed import COUNT, PART, SEED
+from chiasm.errors import ChiasmError
 from chiasm.stats import spectral
 from chiasm.stats.relevance import check_pairs
 from chiasm.views import Column, Views, as_views
@@ -25,8 +26,8 @@ class SUE(Aligner):
     learn from pairs is how the k directions of one view turn into those of another. The paper's third step, a network
     that brings the two clouds nearer (MMD), is not here.
 
-    Choose it, if ever, for some dozens of pairs and many rows without a partner. Measured on photographs and captions
-    and on news, it is not shown to differ from `cca` at 50 and 100 pairs and loses to it at 500 (docs/align.md).
+    It loses, and stays for comparison. On photographs with captions and on news no gain over `cca` is shown at 50 and
+    100 pairs, and at 500 it loses to it; to `sotalign` it loses from 100 pairs of photographs on (docs/align.md).
 
     Args:
         k: eigenvectors of each view; None: chosen by retrieval on held-out pairs among 32, 64, 128.
@@ -55,7 +56,7 @@ class SUE(Aligner):
     def fit(self, views: Any, y: None = None, *, val: Any = None) -> SUE:
         """Learn from all rows of `views` (Views, dict of arrays `(n, d_v)`, DataFrame), with a partner or without.
 
-        Raises a ChiasmError for fewer than two views or fewer than two pairs.
+        Raises a ChiasmError for fewer than two views, fewer than two pairs, or items that a graph does not tell apart.
         """
         views = as_views(views)
         check_pairs(views)
@@ -85,6 +86,12 @@ class SUE(Aligner):
     def _joined(self, placed: Views, k: int) -> Any:
         """The last step, learned from the pairs alone."""
         columns = {name: Column("vector", c.items[:, :k], c.index) for name, c in placed.columns.items()}
+        for name, column in columns.items():
+            if not np.ptp(column.items, axis=0).any():
+                raise ChiasmError(
+                    f"the {len(column.items)} items of view {name!r} have one place in the graph of their neighbors: "
+                    "wanted items that it tells apart; there are too few that differ."
+                )
         paired = views_each(placed)[placed.codes] > 1
         return registry.fit(registry.make("align", self.last, seed=self.seed), placed.replace(columns)[paired])
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from chiasm.align._trained import Forms, Objective, TrainedAligner, over_links
-from chiasm.allowed import NOT_NEGATIVE, choice
+from chiasm.allowed import NOT_NEGATIVE, choice, number
 from chiasm.nn.blocks import Head, Params, head
 from chiasm.views import Views
 
@@ -31,13 +31,14 @@ class VICReg(TrainedAligner):
         loss: "vicreg" or "barlow".
         invariance, variance, covariance: the weights of "vicreg", as published.
         redundancy: the weight of "barlow", as published.
-        k, start, epochs, batch, rate, decay, seed, device: as in `Contrastive`.
+        k, start, epochs, batch, rate, decay, seed, device: as in `Contrastive`; one pair a batch does not vary.
 
     Sources: Bardes et al. 2022 (VICReg); Zbontar et al. 2021 (Barlow Twins).
     """
 
     allowed: ClassVar = {
         "loss": choice(*LOSSES),
+        "batch": number(2, whole=True),
         "invariance": NOT_NEGATIVE,
         "variance": NOT_NEGATIVE,
         "covariance": NOT_NEGATIVE,

@@ -241,7 +241,7 @@ def barlow(a: Tensor, b: Tensor, redundancy: float = 0.005) -> Tensor:
 
     Source: Zbontar et al. 2021 (Barlow Twins).
     """
-    units = [(rows - rows.mean(dim=0)) / (rows.std(dim=0) + 1e-4) for rows in (a, b)]
+    units = [(rows - rows.mean(dim=0)) / (rows.std(dim=0, correction=0) + 1e-4) for rows in (a, b)]
     crossed = units[0].T @ units[1] / len(a)
     own = crossed.diagonal()
     return ((1 - own).square().sum() + redundancy * (crossed.square().sum() - own.square().sum())) / len(own)

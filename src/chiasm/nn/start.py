@@ -6,7 +6,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from chiasm.nn.blocks import Head, Params
+from chiasm.errors import ChiasmError
+from chiasm.nn.blocks import ArrayOps, Head, Params
 from chiasm.nn.pairs import Axes
 
 __all__ = ["started"]
@@ -27,6 +28,9 @@ def started(
         axes: by view, what its rows stand on. maps: by view `(d, k)` a linear map that its head begins as (None: the
             identity); left out, heads begin at random.
         width: k of heads that begin at random; None: 4 x the most axes of a view, at most 512.
+
+    Raises a ChiasmError for a head that takes a norm over the axes of a view which has but one: it would map all rows
+    to one point.
     """
     widest = max(basis.shape[1] for _, basis in axes.values())
     params = {}
@@ -38,4 +42,11 @@ def started(
             matrix = matrix / max(np.linalg.norm(matrix) / np.sqrt(matrix.shape[1]), 1e-30)
         k = (width or min(_WIDEST, 4 * widest)) if matrix is None else matrix.shape[1]
         params[name] = head.init(basis.shape[1], k, rng, matrix)
+        if basis.shape[1] == 1:
+            low, high = head.forward(params[name], np.array([[-1], [1]], np.float32), ArrayOps(), 0.0)
+            if np.array_equal(low, high):
+                raise ChiasmError(
+                    f"view {name!r} varies in one direction alone, of which an mlp head makes one point: wanted "
+                    'head="linear" or "residual" where the aligner has them, or items that differ in more.'
+                )
     return params

@@ -9,6 +9,10 @@ import numpy as np
 from scipy.linalg import solve_triangular
 from scipy.special import logsumexp
 
+from chiasm.allowed import COUNT, SEED, check
+from chiasm.errors import ChiasmError, unknown
+from chiasm.finite import check_array
+
 __all__ = ["Mixture", "density", "held_out", "learn", "one_gaussian", "shares"]
 
 AXES = 64
@@ -48,7 +52,11 @@ def learn(
             three at random.
         seed: of folds and starts.
 
-    Never more components than rows, nor axes than rows less one; what does not vary at all is one point.
+    Never more components than distinct rows, nor axes than rows less one; what does not vary at all is one point. Rows
+    with NaN are left out.
+
+    Raises a ChiasmError where no row is left, for numbers beyond `finite.LARGEST`, another k, form or seed than these,
+    and folds that are not two at least, one an entry of `values`.
 
     >>> values = np.random.default_rng(0).normal(size=(300, 3)) + 8 * (np.arange(300) % 2)[:, None]
     >>> learn(values)["chosen"]["components"]
@@ -56,18 +64,23 @@ def learn(
 
     Sources: Dempster, Laird & Rubin 1977; Ledoit & Wolf 2004 (the axes' variances).
     """
-    values = np.asarray(values, dtype=np.float64)
-    known = values[np.isfinite(values).all(axis=1)]
-    counts = (min(k, len(known)),) if k else tuple(c for c in COUNTS if c == 1 or c * LEAST <= len(known) * 2 / 3)
+    check("mixture.learn", {"k": k, "seed": seed}, {"k": COUNT.or_none(), "seed": SEED})
+    values, whole = _whole_rows(values)
+    known = values[whole]
+    folds = None if folds is None else _folds(folds, len(values))
+    _check_forms(forms)
+    few = tuple(c for c in COUNTS if c == 1 or c * LEAST <= len(known) * 2 / 3)
+    counts = few if k is None else (min(k, len(known)),)
     trials: list[dict[str, Any]] = []
     if len(known) >= FOLDS * 2 and len(counts) * len(forms) > 1:
-        given = None if folds is None else folds[np.isfinite(values).all(axis=1)]
+        given = None if folds is None else folds[whole]
         trials = held_out(known, counts, forms=forms, folds=given, seed=seed)
     start: dict[str, Any] = {"form": forms[0], "components": counts[0]}
     best = max(trials, key=lambda one: one["nats"], default=start)
     form, count = str(best["form"]), int(best["components"])
-    chosen = {"form": form, "components": count}
-    return {**_fitted(known, count, form, seed), "chosen": chosen, "trials": trials}
+    fitted = _fitted(known, count, form, seed)
+    chosen = {"form": form, "components": len(fitted["shares"])}
+    return {**fitted, "chosen": chosen, "trials": trials}
 
 
 def held_out(
@@ -82,9 +95,12 @@ def held_out(
 
     Args:
         values: `(n, d)`. counts: of components. folds: `(n,)` integers; None: three at random.
+
+    Raises a ChiasmError for folds that are fewer than two.
     """
     if folds is None:
         folds = np.random.default_rng(seed).permutation(len(values)) % FOLDS
+    folds = _folds(folds, len(values))
     found = []
     for form, count in product(forms, counts):
         if count == 1 and form != forms[0]:  # one Gaussian is the same in both
@@ -119,9 +135,45 @@ def one_gaussian(values: np.ndarray) -> Mixture:
 
     Source: Ledoit & Wolf 2004.
     """
-    mean, spread, axes = _principal(np.asarray(values, dtype=np.float64))
+    values, whole = _whole_rows(values)
+    mean, spread, axes = _principal(values[whole])
     one = np.ones((1, 1))
     return _whole(mean, axes, spread, one[:, :0], one[:, :0], one[0])
+
+
+def _whole_rows(values: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Values `(n, d)` in float64 and `(n,)` which rows are finite; a ChiasmError where none is."""
+    try:
+        found = np.asarray(values, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise ChiasmError("wanted numbers (n, d) to learn a mixture from, got something else.") from None
+    if found.ndim != 2 or not found.shape[1]:
+        raise ChiasmError(f"wanted numbers (n, d) to learn a mixture from, got an array of shape {found.shape}.")
+    whole = np.asarray(np.isfinite(found).all(axis=1))
+    if not whole.any():
+        raise ChiasmError(
+            f"wanted at least one row of finite numbers to learn a mixture from, got none of {len(found)}."
+        )
+    check_array(found[whole], "values")
+    return found, whole
+
+
+def _folds(folds: Any, n: int) -> np.ndarray:
+    """`(n,)`; a ChiasmError where they are not, or where one fold holds all rows."""
+    found = np.asarray(folds)
+    if found.shape != (n,):
+        raise ChiasmError(f"wanted folds (n,), one for each of {n} rows, got an array of shape {found.shape}.")
+    if len(np.unique(found)) < 2:
+        raise ChiasmError("wanted at least two folds, got one: nothing is left to learn from beside it.")
+    return found
+
+
+def _check_forms(forms: tuple[str, ...]) -> None:
+    if not forms:
+        raise ChiasmError(f"wanted at least one form of {', '.join(FORMS)}, got none.")
+    for form in forms:
+        if form not in FORMS:
+            raise unknown("form", form, FORMS)
 
 
 def _fitted(values: np.ndarray, count: int, form: str, seed: int) -> Mixture:
