@@ -123,3 +123,12 @@ def test_more_width_than_rows_has_a_space(ridge):
     views = {name: rng.normal(size=(12, d)) for name, d in (("a", 40), ("b", 30), ("c", 20))}
     mapped = TCCA(ridge=ridge).fit(views).transform(views)
     assert all(np.isfinite(column.items).all() for column in mapped.columns.values())
+
+
+def test_what_has_no_third_moment_is_refused_by_name():
+    rows = np.random.default_rng(0).normal(size=(40, 3))
+    with pytest.raises(ChiasmError, match="at least 3 things"):
+        TCCA().fit({name: rows[:2] * scale for name, scale in (("a", 1), ("b", 2), ("c", 3))})
+    even = np.concatenate([rows, -rows])
+    with pytest.raises(ChiasmError, match="symmetrically"):
+        TCCA(k=1, ridge=0.1).fit({"a": even, "b": even, "c": even})

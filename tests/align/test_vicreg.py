@@ -55,7 +55,9 @@ def test_batches_of_one_pair_which_does_not_vary_are_refused_and_a_last_one_does
     assert np.isfinite(model.transform(train)["a"].items).all()
 
 
-def test_an_mlp_on_a_view_of_one_column_is_refused():
+def test_an_mlp_on_a_view_of_one_column_or_two_is_refused():
     train = views()[0]
+    with pytest.raises(ChiasmError, match="'a' varies in two directions alone, of which an mlp head makes two points"):
+        VICReg(head="mlp").fit({"a": train["a"][:, :2], "b": train["b"]})
     with pytest.raises(ChiasmError, match="view 'a' varies in one direction alone"):
         VICReg(head="mlp").fit({"a": train["a"][:, :1], "b": train["b"]})

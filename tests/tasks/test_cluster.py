@@ -118,6 +118,24 @@ def test_noise_is_told_to_have_no_groups_and_planted_ones_are_not():
     assert max(one["agreement"] for one in Cluster(learn="kmeans").fit(planted()[0]).stability_) > stability.FAINT
 
 
+def test_the_nearest_rows_of_a_group_are_not_those_that_lack_a_view():
+    views, _ = planted(200)
+    lacks = np.arange(200) % 4 == 0
+    views["b"][lacks] = np.nan
+    topics = Cluster(k=3, learn="kmeans").fit(views).topics(views)
+    assert np.mean([lacks[row] for topic in topics for row in topic["nearest"]]) < 0.6
+
+
+def test_views_that_no_thing_has_both_of_and_wider_vectors_are_told():
+    views, _ = planted(60)
+    apart = {name: rows.copy() for name, rows in views.items()}
+    apart["a"][:30], apart["b"][30:] = np.nan, np.nan
+    with pytest.warns(ChiasmWarning, match="no thing has two of the views a, b"):
+        model = Cluster(k=3, learn="kmeans").fit(apart)
+    with pytest.raises(ChiasmError, match="wanted vectors of 5 numbers, got 6"):
+        model.answer({"a": np.ones((3, 6))})
+
+
 def test_the_score_holds_each_view_alone_and_chance():
     views, label = planted()
     noise = np.random.default_rng(1).normal(size=(300, 20))

@@ -28,6 +28,8 @@ _SIZE = 2**18
 _LEAST = 1e-9
 """The variance along an axis, in units of the largest, below which it is rounding."""
 _CHUNK = 1024
+_FEWEST = 3
+"""Things of three views and more: centered rows of two things have no third moment."""
 
 Solution = tuple[dict[str, np.ndarray], dict[str, np.ndarray], np.ndarray]
 """By view mean `(d,)` and weights `(d, k)`; the comoments `(k,)`."""
@@ -97,6 +99,11 @@ class TCCA(Linear):
         most = min(_axes(len(views.names)), *widths(views).values()) if len(views.names) > 2 else 64
         ks = [self.k] if self.k is not None else [k for k in (8, 16, 32) if k < most] + [most]
         ridges = (1.0, 10.0, 0.1) if self.ridge is None else (self.ridge,)
+        if len(views.names) > 2 and complete.sum() < _FEWEST:
+            raise ChiasmError(
+                f"wanted at least {_FEWEST} things that have all {len(views.names)} views, got {complete.sum()}: the "
+                "mean product of fewer says nothing; fit with cca, which goes by pairs."
+            )
         self.chosen_, self.trials_ = chosen(
             views[complete[views.codes]],
             val,
@@ -107,6 +114,11 @@ class TCCA(Linear):
         )
         self.means_, self.weights_, self.comoments_ = self._learn(views, self.chosen_["ridge"], self.chosen_["k"])
         self.chosen_["k"] = len(self.comoments_)
+        if not np.abs(self.comoments_).max() > _LEAST:
+            raise ChiasmError(
+                "wanted views whose product is not 0 on average, got such as lie symmetrically about their means: tcca "
+                "finds nothing there; fit with cca."
+            )
         return self
 
     def _maker(self, ridge: float, k: int) -> Callable[[Views], Map]:

@@ -29,8 +29,8 @@ def started(
             identity); left out, heads begin at random.
         width: k of heads that begin at random; None: 4 x the most axes of a view, at most 512.
 
-    Raises a ChiasmError for a head that takes a norm over the axes of a view which has but one: it would map all rows
-    to one point.
+    Raises a ChiasmError for a head that takes a norm over the axes of a view which has but one or two: it would map all
+    rows to as many points.
     """
     widest = max(basis.shape[1] for _, basis in axes.values())
     params = {}
@@ -42,11 +42,13 @@ def started(
             matrix = matrix / max(np.linalg.norm(matrix) / np.sqrt(matrix.shape[1]), 1e-30)
         k = (width or min(_WIDEST, 4 * widest)) if matrix is None else matrix.shape[1]
         params[name] = head.init(basis.shape[1], k, rng, matrix)
-        if basis.shape[1] == 1:
-            low, high = head.forward(params[name], np.array([[-1], [1]], np.float32), ArrayOps(), 0.0)
-            if np.array_equal(low, high):
+        if (few := basis.shape[1]) < 3:
+            tried = 100 * np.random.default_rng(0).normal(size=(64, few)).astype(np.float32)
+            found = head.forward(params[name], tried, ArrayOps(), 0.0)
+            if len(np.unique((found / max(np.abs(found).max(), 1e-30)).round(2), axis=0)) <= few:
                 raise ChiasmError(
-                    f"view {name!r} varies in one direction alone, of which an mlp head makes one point: wanted "
+                    f"view {name!r} varies in {('one direction', 'two directions')[few - 1]} alone, of which an mlp "
+                    f"head makes {('one point', 'two points')[few - 1]}: wanted "
                     'head="linear" or "residual" where the aligner has them, or items that differ in more.'
                 )
     return params

@@ -125,6 +125,7 @@ def shares(known: Mixture, values: np.ndarray, there: np.ndarray | None = None) 
     Args:
         there: `(n, d)` boolean, which numbers of `values` are known; the others are integrated out. None: all.
     """
+    there = None if there is None else np.broadcast_to(np.asarray(there, dtype=bool), values.shape)
     parts = _parts(known, values) if there is None or there.all() else _known_parts(known, values, there)
     found: np.ndarray = np.exp(parts - logsumexp(parts, axis=1, keepdims=True))
     return found

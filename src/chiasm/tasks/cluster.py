@@ -10,6 +10,7 @@ import numpy as np
 
 from chiasm import recipe
 from chiasm.allowed import COUNT, choice
+from chiasm.asked import check_width
 from chiasm.checks import some
 from chiasm.encoding import Progress
 from chiasm.errors import ChiasmError, ChiasmWarning
@@ -121,6 +122,14 @@ class Cluster(KnownRows):
         if not self.space_:
             raise ChiasmError("wanted a view whose items differ, got none: there is nothing to tell groups by.")
         placed = space.place(self.space_, held)
+        seen = np.sum([block.present for block in placed.values()], axis=0)
+        if len(placed) > 1 and seen.max() < 2:
+            warnings.warn(
+                f"no thing has two of the views {', '.join(placed)}: nothing tells which groups of one belong to which "
+                "of another, so that groups may be of views",
+                ChiasmWarning,
+                stacklevel=2,
+            )
         self.weights_ = stability.weights(self.learn, placed, self.k, self.seed)
         self.stability_ = stability.curve(self.learn, placed, self.seed, self.weights_) if self.k is None else []
         k = stability.steady(self.stability_) if self.k is None else self.k
@@ -153,8 +162,9 @@ class Cluster(KnownRows):
     def answer(self, views: Any, *, progress: Progress | None = None) -> Answers:
         """The group of each row, integers `(n,)`, and how sure it is `(n,)`, 0 to 1.
 
-        Of "mixture" that is a probability; else 1 - its distance to the center over that to the next one's. Views may
-        be absent in any row, or altogether; a row without any view gets the largest group, at 0.
+        Of "mixture" that is the component's probability, which is not calibrated and with few rows near 1; else 1 - its
+        distance to the center over that to the next one's. Views may be absent in any row, or altogether; a row without
+        any view gets the largest group, at 0.
         """
         self.check_fitted()
         given = self._views(views)
@@ -259,6 +269,9 @@ class Cluster(KnownRows):
         return Score(table["ari"]["value"], table, clustered, report=report)
 
     def _placed(self, encoded: Views) -> Blocks:
+        for name, one in self.space_.items():
+            if name in encoded.columns and encoded.present(name).any():
+                check_width(name, encoded[name], len(one["mean"]))
         return space.place(self.space_, blocks(encoded))
 
     def _assign(self, known: groups.Groups, encoded: Views) -> tuple[np.ndarray, np.ndarray]:

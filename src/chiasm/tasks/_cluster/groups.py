@@ -99,8 +99,9 @@ def assign(known: Groups, held: Mapping[str, Block], n: int) -> tuple[np.ndarray
 
 
 def nearness(known: Groups, held: Mapping[str, Block]) -> np.ndarray:
-    """`(n, k)` distances to the centers, over the views that are there."""
-    return _distances(*_side(known, held), known["centers"])
+    """`(n, k)` distances to the centers, a number's share being the same whichever views are there."""
+    rows, mask = _side(known, held)
+    return _distances(rows, mask, known["centers"]) / np.sqrt(np.maximum(mask.mean(axis=1, keepdims=True), 1e-12))
 
 
 def _side(known: Groups, held: Mapping[str, Block]) -> tuple[np.ndarray, np.ndarray]:
