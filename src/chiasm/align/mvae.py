@@ -43,8 +43,9 @@ class MVAE(Autoencoder):
 
     Choose it where views may be absent and what else a row might have been counts. Photographs with captions are
     likelier under it than under a mixture of Gaussians (`stats.mixture`, which learns in seconds) by 14.5 nats [12.7,
-    16.4]; of halves of digits that is not shown. With 300 pairs of photographs and fewer it finds nothing. In what it tells of the other view it loses to kernel ridge regression on
-    digits and to ridge regression on photographs with captions, and there to `cca` in R@1 (docs/align.md).
+    16.4]; of halves of digits that is not shown. With 300 pairs of photographs and fewer it finds nothing. In what it
+    tells of the other view it loses to kernel ridge regression on both, to ridge regression on photographs, and there
+    to `cca` in R@1 (docs/align.md).
 
     Args:
         experts: "product" or "mixture".

@@ -29,8 +29,9 @@ class StackedAutoencoder(Autoencoder):
     mean of their latents and from each alone.
 
     Choose it for research. On Wikipedia's published features no depth is shown to tell more of a class than as many
-    principal axes; on photographs with captions it loses to `cca` in R@1 (with 100 pairs it finds nothing), and to ridge regression; of
-    halves of digits it tells more than the latter and less than kernel ridge regression (docs/align.md).
+    principal axes; on photographs with captions it loses to `cca` in R@1 (with 100 pairs it finds nothing), and to
+    ridge regression; of halves of digits it tells more than the latter and less than kernel ridge regression
+    (docs/align.md).
 
     Args:
         layers: the widths of the layers, from the view on.
