@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from chiasm import registry
 from chiasm.allowed import DEVICE, SEED, choice
 from chiasm.asked import check_width, features_of, in_order
 from chiasm.errors import ChiasmError
@@ -114,6 +115,13 @@ class Fuser(Part):
             f"wanted a fuser whose answers can be written as ONNX, got {type(self).__name__}, which does not tell its "
             "own (no method traced): fit with auto, early or bilinear."
         )
+
+    def _inside(self, part: Any, held: Blocks, truth: np.ndarray, folds: np.ndarray) -> tuple[Fuser, np.ndarray]:
+        """Another fuser, or its name, learned from the same rows to answer the same; its out-of-fold answers."""
+        fuser: Fuser = registry.make("fuse", part, seed=self.seed).set_params(kind=self.kind)
+        fuser.target_, fuser.widths_, fuser.prior_ = self.target_, self.widths_, self.prior_
+        crossed = fuser._learn(held, truth, folds)
+        return fuser, fuser._again(held, truth, folds) if crossed is None else crossed
 
     def _again(self, held: Blocks, truth: np.ndarray, folds: np.ndarray) -> np.ndarray:
         """`(n, c)` the answer to every row by what is learned without its fold, learning again for every fold."""

@@ -8,7 +8,6 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from chiasm import registry
 from chiasm.allowed import PART
 from chiasm.errors import ChiasmError
 from chiasm.fuse._fuser import Fuser
@@ -72,11 +71,8 @@ class Auto(Fuser):
         if len(held) > 1:
             fusers = {}
             for candidate in self.candidates:
-                fuser: Fuser = registry.make("fuse", candidate, seed=self.seed).set_params(kind=self.kind)
                 name = candidate if isinstance(candidate, str) else repr(candidate)
-                fuser.target_, fuser.widths_, fuser.prior_ = self.target_, self.widths_, self.prior_
-                crossed = fuser._learn(held, truth, folds)
-                fusers[name] = fuser, fuser._again(held, truth, folds) if crossed is None else crossed
+                fusers[name] = self._inside(candidate, held, truth, folds)
                 gains[name] = self.target_.gain(fusers[name][1], truth)
             best = next(iter(fusers))
             for name in fusers:
