@@ -65,6 +65,19 @@ class RidgeHead(Part):
 
         Returns `(n, c)` the answer to every row by what was learned, and calibrated, without its fold.
         """
+        return self.cross_fit_subsets(held, truth, folds, [])[()]
+
+    def cross_fit_subsets(
+        self, held: Blocks, truth: np.ndarray, folds: np.ndarray, asked: Sequence[tuple[int, ...]]
+    ) -> dict[tuple[int, ...], np.ndarray]:
+        """As `cross_fit`, also for rows of which only some views are looked at.
+
+        Args:
+            asked: the places of the views looked at, as `subsets` has them.
+
+        Returns answers `(n, c)` by places, (): by all views of each row. A row that lacks one of the places is answered
+        by the others, or by the training mean.
+        """
         n = len(truth)
         self.views_ = list(held)
         groups = [g for size in range(1, self.order + 1) for g in combinations(self.views_, size)]
@@ -77,9 +90,10 @@ class RidgeHead(Part):
         with one_thread():
             scores = self._choose(space, truth, presence(held, self.views_, n), self._gaps(truth, folds))
         here = presence(held, self.views_, n)
-        asked = {key for columns, _ in patterns(here) for key in self._used(columns)}
-        answers = {key: Calibrated(self.kind).crossed(scores[key], truth, folds) for key in asked}
-        return self._by_pattern(here, answers, n)
+        looked = {(): here} | {subset: here & np.isin(np.arange(len(self.views_)), subset) for subset in asked}
+        needed = {key for seen in looked.values() for columns, _ in patterns(seen) for key in self._used(columns)}
+        answers = {key: Calibrated(self.kind).crossed(scores[key], truth, folds) for key in needed}
+        return {subset: self._by_pattern(seen, answers, n) for subset, seen in looked.items()}
 
     def _gaps(self, truth: np.ndarray, folds: np.ndarray) -> np.ndarray:
         """`(n, c)` by how much the mean without a row's fold differs from the whole mean; 0 for numbers.
