@@ -221,6 +221,7 @@ def test_the_command_line_keeps_the_state_from_line_to_line(tmp_path, run):
     assert {slot: s["value"] for slot, s in one["state"].items()} == {"color": "red", "place": "left"}
     assert one["answer"] == "Understood: color red, place left."
     assert "not from audio" in run("talk", str(folder), "--wav", "x.wav").stderr
+    assert "not from video" in run("talk", str(folder), "--video", "x.mp4").stderr
     done = run("talk", str(folder), input="green left\nblue right\n\nred left\n")
     answers = [line for line in done.stdout.splitlines() if line.startswith("Understood")]
     assert answers == ["Understood: color green, place left.", "Understood: color blue, place right."]
