@@ -205,7 +205,45 @@ def side_by_side(figures: Figures) -> str:
     return "\n".join(lines) + "\n"
 
 
-BLOCKS = {None: ten_lines, "pairs_needed": pairs_needed, "side_by_side": side_by_side}
+def every_fuser(figures: Figures) -> str:
+    """docs/fuse.md: fusers by what they have more of than `early`, with their score by set; the best of one is bold."""
+    start, bars = "every_fuser.", ("auto", "early", "views_averaged", "late_transformer")
+    sets = ("mvsa_single", "web_news_zh", "covid_cxr", "ikea", "grid_s1", "esc")
+    known = {one.split(".")[2] for one in figures if one.startswith(start) and one.count(".") == 2}
+    known -= {one for one in known if one.startswith("less_") or one == "seconds"}
+
+    def over(method: str, bar: str) -> str:
+        name = f"{start}{method}.less_{bar}"
+        return shown(figures, name, "[]") if name in figures else "-" if method == bar else "not run"
+
+    def rank(method: str) -> float:
+        name = f"{start}{method}.less_early"
+        return float(figures[name]["value"]) if name in figures else 0.0
+
+    found = {
+        method: [figures.get(f"{start}{name}.{method}") for name in sets]
+        for method in sorted(known, key=rank, reverse=True)
+    }
+    best = [
+        max((number(cell["value"], cell) for cell in column if cell), key=float)
+        for column in zip(*found.values(), strict=True)
+    ]
+    heads = ["", *sets, "less `auto`", "less `early`", "less views averaged", "less late transformer"]
+    lines = [f"| {' | '.join(heads)} |", "|---" * len(heads) + "|"]
+    for method, cells in found.items():
+        texts = [number(cell["value"], cell) if cell else "-" for cell in cells]
+        texts = [f"**{text}**" if text == top else text for text, top in zip(texts, best, strict=True)]
+        plain = method.replace("_", " ") if method in (*bars[2:], "concat_logistic") else f"`{method}`"
+        lines.append(f"| {plain} | {' | '.join([*texts, *(over(method, bar) for bar in bars)])} |")
+    return "\n".join(lines) + "\n"
+
+
+BLOCKS = {
+    None: ten_lines,
+    "pairs_needed": pairs_needed,
+    "side_by_side": side_by_side,
+    "every_fuser": every_fuser,
+}
 
 
 def fill(text: str, figures: Figures) -> str:

@@ -1,12 +1,10 @@
-"""Align, then fuse; and weights by row: against plain early fusion, on tweets (3 classes) and Chinese news (10).
+"""Align, then fuse: against plain early fusion, on tweets (3 classes) and Chinese news (10).
 
 `python -m benchmarks.fuse.aligned [--splits 10] [--method NAME ...]`: mvsa_single and web_news_zh, by the protocol of
 `benchmarks/fuse/classes.py`: each method learns from training and validation rows and is scored on the others:
 
 - raw concat: `early` on the features as they are;
-- aligned concat: `early` on the views mapped by CCA alone; raw + aligned concat: on both (the default of `aligned`);
-- aligned attention, raw + aligned attention: the same two with `attention`;
-- attention, gated, factorization, tensor: on the features as they are.
+- aligned concat: `early` on the views mapped by CCA alone; raw + aligned concat: on both (the default of `aligned`).
 
 Accuracy and macro F1 in %, log loss in nats, seconds of a fit on one thread; accuracy of the same model where only one
 view is there. Differences to raw concat, split by split, with Nadeau & Bengio's (2003) interval.
@@ -23,11 +21,7 @@ from threadpoolctl import threadpool_limits
 from benchmarks._sets import encoded, only, pictures
 from benchmarks._trials import SHARES, Figure, Runs, apart, arguments, finish, protocol, say
 from chiasm.fuse.aligned import Aligned
-from chiasm.fuse.attention import Attention
 from chiasm.fuse.early import Early
-from chiasm.fuse.factorization import Factorization
-from chiasm.fuse.gated import Gated
-from chiasm.fuse.tensor import Tensor
 from chiasm.stats.answers import class_report, confusion
 from chiasm.views import Views
 
@@ -35,24 +29,12 @@ METHODS: dict[str, Callable[[], Any]] = {
     "raw concat": Early,
     "aligned concat": lambda: Aligned(keep="aligned"),
     "raw + aligned concat": Aligned,
-    "aligned attention": lambda: Aligned(fuse="attention", keep="aligned"),
-    "raw + aligned attention": lambda: Aligned(fuse="attention"),
-    "attention": Attention,
-    "gated": Gated,
-    "factorization": Factorization,
-    "tensor": Tensor,
 }
 BASE = "raw concat"
 SHORT = {
     "early": BASE,
     "aligned_alone": "aligned concat",
     "aligned": "raw + aligned concat",
-    "aligned_alone_attention": "aligned attention",
-    "aligned_attention": "raw + aligned attention",
-    "attention": "attention",
-    "gated": "gated",
-    "factorization": "factorization",
-    "tensor": "tensor",
 }
 """By figure: the method."""
 

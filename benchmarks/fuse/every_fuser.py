@@ -1,6 +1,6 @@
 """Every fuser on six packs, beside `auto` and the three that have to be beaten, on the same five re-drawn splits.
 
-`python -m benchmarks.fuse.side_by_side [SET ...] [--method NAME ...]`. Resumable. Each seed cuts the rows anew, by id
+`python -m benchmarks.fuse.every_fuser [SET ...] [--method NAME ...]`. Resumable. Each seed cuts the rows anew, by id
 and group: seven eighths to learn from, an eighth to score, on which nothing is chosen. Everything at its defaults; what
 a method tunes, it tunes inside its rows. With some sets or methods alone, cells are computed and nothing is saved.
 
