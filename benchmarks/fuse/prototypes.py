@@ -23,8 +23,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from benchmarks._sets import encoded, pictures
-from benchmarks._trials import Figure, Runs, arguments, finish, say
-from benchmarks.fuse.rows_a_class import drawn, gap
+from benchmarks._trials import Figure, Runs, arguments, drawn, finish, gap, say
 from chiasm.compare.baselines import Concat
 from chiasm.fuse.early import Early
 from chiasm.stats.blocks import blocks
@@ -33,7 +32,7 @@ from chiasm.views import Views, normalize
 PARTS = {"mvsa_single": "tweets", "web_news_zh": "Chinese news", "ikea": "types of product"}
 SIZES = (1, 5, 20)
 METHODS = ("prototypes", "logistic", "early")
-MORE = 3
+MORE, TEST = 3, 1000
 
 FIGURES = [
     Figure(
@@ -101,7 +100,7 @@ def run(name: str, splits: int) -> dict[str, Any]:
         counts, scores = Counter(whole.label), Runs()
         views = whole[np.isin(whole.label, [one for one, count in counts.items() if count >= m + MORE])]
         for seed in range(splits):
-            learned, test = (views[rows] for rows in drawn(views, m, seed))
+            learned, test = (views[rows] for rows in drawn(views, m, seed, TEST))
             said = {"prototypes": prototypes(learned, test)}
             if m > 1:
                 said |= {"logistic": Concat(seed=seed).fit(learned).predict(test)}
