@@ -7,8 +7,8 @@ default features; nothing is chosen on the rows that are scored.
 
 - prototypes: every view less its mean, each row of length 1; the class whose mean has the highest cosine, summed over
   views (Snell et al. 2017; centered and normalized as by Wang et al. 2019). It chooses nothing.
-- logistic: regression on the standardized views side by side, its C by cross-validation; with one row a class, which
-  cannot be held out, C = 1.
+- logistic: regression on the standardized views side by side, its C by cross-validation; "logistic, same rows" on what
+  prototypes see, side by side, with C = 1, which works with one row a class, too.
 - early: as it is; it wants two rows of some class, so it has no figure at one.
 
 Differences draw by draw; their intervals are Student's t over the draws, which share many of the rows scored.
@@ -31,12 +31,14 @@ from chiasm.views import Views, normalize
 
 PARTS = {"mvsa_single": "tweets", "web_news_zh": "Chinese news", "ikea": "types of product"}
 SIZES = (1, 5, 20)
-METHODS = ("prototypes", "logistic", "early")
+SAME = "logistic, same rows"
+METHODS = {"prototypes": "prototypes", "logistic_same": SAME, "logistic": "logistic", "early": "early"}
+"""By figure: the method."""
 MORE, TEST = 3, 1000
 
 FIGURES = [
     Figure(
-        f"{name}.{m}.{method}",
+        f"{name}.{m}.{short}",
         (name, f"{m} rows a class", "accuracy %", method),
         f"{what}, {m} rows a class: {method}",
         "%",
@@ -44,11 +46,11 @@ FIGURES = [
     )
     for name, what in PARTS.items()
     for m in SIZES
-    for method in METHODS
+    for short, method in METHODS.items()
 ]
 FIGURES += [
     Figure(
-        f"{name}.{m}.less_{other}",
+        f"{name}.{m}.less_{short}",
         (name, f"{m} rows a class", "prototypes less", other),
         f"{what}, {m} rows a class: prototypes less {other}",
         "points",
@@ -58,7 +60,8 @@ FIGURES += [
     )
     for name, what in PARTS.items()
     for m in SIZES
-    for other in METHODS[1:]
+    for short, other in METHODS.items()
+    if other != "prototypes"
 ]
 FIGURES += [
     Figure(f"ikea.{m}.classes", ("ikea", f"{m} rows a class", "classes"), f"types of product with {m} rows each")
@@ -66,29 +69,32 @@ FIGURES += [
 ]
 
 
+def unit(learned: Views, test: Views) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """By view rows less the mean of those learned from, of length 1, `(n, d)`; zero where absent."""
+    seen, asked = blocks(learned), blocks(test)
+    found: tuple[list[np.ndarray], list[np.ndarray]] = ([], [])
+    for name, block in seen.items():
+        mean = block.values[block.present].mean(axis=0)
+        for one, rows in zip((block, asked[name]), found, strict=True):
+            rows.append(normalize(one.values - mean) * one.present[:, None])
+    return found
+
+
 def prototypes(learned: Views, test: Views) -> np.ndarray:
     """`(n,)` the class whose mean is nearest."""
     classes = np.unique(learned.label)
     alike = np.zeros((len(test), len(classes)))
-    seen, asked = blocks(learned), blocks(test)
-    for name, block in seen.items():
-        mean = block.values[block.present].mean(axis=0)
-        rows, new = (normalize(one.values - mean) * one.present[:, None] for one in (block, asked[name]))
+    for rows, new in zip(*unit(learned, test), strict=True):
         alike += new @ normalize(np.stack([rows[learned.label == one].sum(axis=0) for one in classes])).T
     return classes[alike.argmax(axis=1)]
 
 
 def logistic(learned: Views, test: Views) -> np.ndarray:
-    """`(n,)` classes by logistic regression, C = 1, on the standardized views side by side."""
+    """`(n,)` classes by logistic regression, C = 1, on the same rows side by side."""
     from sklearn.linear_model import LogisticRegression
 
-    wide = []
-    for name, block in blocks(learned).items():
-        mean, spread = block.values.mean(axis=0), block.values.std(axis=0)
-        spread = np.where(spread > 1e-6, spread, np.inf)
-        wide.append([(values - mean) / spread for values in (block.values, blocks(test)[name].values)])
-    known, asked = (np.concatenate(parts, axis=1) for parts in zip(*wide, strict=True))
-    found: np.ndarray = LogisticRegression(max_iter=1000).fit(known, learned.label).predict(asked)
+    rows, new = (np.concatenate(parts, axis=1) for parts in unit(learned, test))
+    found: np.ndarray = LogisticRegression(max_iter=1000).fit(rows, learned.label).predict(new)
     return found
 
 
@@ -101,12 +107,10 @@ def run(name: str, splits: int) -> dict[str, Any]:
         views = whole[np.isin(whole.label, [one for one, count in counts.items() if count >= m + MORE])]
         for seed in range(splits):
             learned, test = (views[rows] for rows in drawn(views, m, seed, TEST))
-            said = {"prototypes": prototypes(learned, test)}
+            said = {"prototypes": prototypes(learned, test), SAME: logistic(learned, test)}
             if m > 1:
-                said |= {"logistic": Concat(seed=seed).fit(learned).predict(test)}
-                said |= {"early": Early(seed=seed).fit(learned).predict(test)}
-            else:
-                said |= {"logistic": logistic(learned, test)}
+                said["logistic"] = Concat(seed=seed).fit(learned).predict(test)
+                said["early"] = Early(seed=seed).fit(learned).predict(test)
             for method, found in said.items():
                 scores.add(method, {"accuracy": 100 * float((found == test.label).mean())})
         say(name, m, {method: round(float(np.mean(of["accuracy"])), 1) for method, of in scores.items()})
