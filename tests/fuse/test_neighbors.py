@@ -9,6 +9,7 @@ from chiasm.errors import ChiasmError
 from chiasm.fuse.early import Early
 from chiasm.fuse.graph import Graph
 from chiasm.stats.blocks import blocks
+from chiasm.tasks import Classify
 from chiasm.views import as_views
 
 
@@ -26,10 +27,10 @@ def some(views, rows):
 
 @pytest.fixture(scope="module")
 def planted():
-    """140 couples, of 40 of which the second is new."""
-    views, y = couples(140)
-    new = np.arange(1, 80, 2)
-    old = np.setdiff1d(np.arange(280), new)
+    """100 couples, of 30 of which the second is new."""
+    views, y = couples(100)
+    new = np.arange(1, 60, 2)
+    old = np.setdiff1d(np.arange(200), new)
     return some(views, old), y[old], some(views, new), y[new]
 
 
@@ -40,12 +41,12 @@ def fitted(planted):
 
 def test_new_rows_are_told_by_their_neighbors_alone(planted, fitted):
     train, y, new, truth = planted
-    assert fitted.chosen_["share"] == 1
+    assert fitted.chosen_["share"] > 0.5
     assert float(fitted.score(new, truth)) > 0.85
     assert float(Early().fit(train, y).score(new, truth)) < 0.65
     assert fitted.weights_["shown (near)"] > 0.4
     assert sum(fitted.weights_.values()) == pytest.approx(1)
-    second = np.arange(81, 240, 2)  # of the couples that are whole
+    second = np.arange(31, 170, 2)  # of the couples that are whole
     right = np.array(fitted.classes_)[fitted.crossed(train).argmax(axis=1)] == y
     assert 0.65 < right[second].mean() < float(fitted.score(new, truth))  # some couples stand in one fold
 
@@ -53,7 +54,7 @@ def test_new_rows_are_told_by_their_neighbors_alone(planted, fitted):
 def test_neighbors_dealt_to_other_rows_tell_nothing(planted, fitted):
     new, truth = planted[2:]
     dealt = copy.copy(fitted)
-    order = np.random.default_rng(1).permutation(240)
+    order = np.random.default_rng(1).permutation(170)
     dealt.nodes_ = {**fitted.nodes_, "shown": fitted.nodes_["shown"][order]}
     assert float(dealt.score(new, truth)) < float(fitted.score(new, truth)) - 0.2
 
@@ -119,14 +120,16 @@ def test_equal_values_link_and_others_do_not():
         assert sorted(links.places[i][links.alike[i] > 0]) == list(range(i % 3, 60, 3))
 
 
-def test_out_of_fold_answers_know_nothing_of_their_own_labels():
-    rates = []
+def test_out_of_fold_answers_know_no_more_of_their_own_labels_than_those_of_early():
+    """Few rows look right out of fold, since choices are made on them: neighbors may add nothing to that."""
+    gained = []
     for seed in range(3):
-        views, _ = couples(50, seed)
-        dealt = np.random.default_rng(seed + 9).permutation(np.arange(100) % 2)
-        model = Graph(by="couple", seed=seed).fit(views, dealt)
-        rates.append((model.crossed(views).argmax(axis=1) == dealt).mean())
-    assert np.mean(rates) < 0.5 + 3 * np.sqrt(0.25 / 300)
+        views, _ = couples(40, seed)
+        dealt = np.random.default_rng(seed + 9).permutation(np.arange(80) % 2)
+        graph, early = Graph(by="couple", seed=seed).fit(views, dealt), Early(seed=seed).fit(views, dealt)
+        right = [(model.crossed(views).argmax(axis=1) == dealt).mean() for model in (graph, early)]
+        gained.append(right[0] - right[1])
+    assert np.mean(gained) < 0.03
 
 
 def test_an_unknown_view_of_links_and_one_class_are_refused(planted):
@@ -135,3 +138,12 @@ def test_an_unknown_view_of_links_and_one_class_are_refused(planted):
         Graph(by="friends").fit(train, y)
     with pytest.raises(ChiasmError):
         Graph(by="couple").fit(train, ["x"] * len(y))
+
+
+def test_a_task_asks_for_links_by_name_and_learns_the_views_alone_without_them(planted):
+    train, y, new, truth = planted
+    task = Classify(fuse="graph:by=couple").fit(train, y)
+    assert task.fuser_.by_ == ["couple"]
+    assert task.alone_["shown"].by_ == []
+    assert task.fuser_.score(new, truth) > 0.85
+    assert task.answer(new)[0].tolist() == task.fuser_.predict(new).tolist()

@@ -50,8 +50,8 @@ class Graph(Fuser):
     already, by its kernel on the views that link. So no out-of-fold answer has seen its row's label.
 
     Args:
-        kind: "classes", "tags" or "numbers". by: the views that link, or one; left open, all of them.
-        k: neighbors of a row, at most; 0: none. least: the cosine above which two rows are linked.
+        kind: "classes", "tags" or "numbers". by: the views that link, or one; left open, all of them; an empty list:
+            none. k: neighbors of a row, at most; 0: none. least: the cosine above which two rows are linked.
         seed: of folds and landmarks.
 
     Learned: `nodes_`, `there_` by view (the training rows); `by_`; `alone_`, `head_`, the heads without neighbors and
@@ -59,12 +59,12 @@ class Graph(Fuser):
     unknown view in `by`.
 
     >>> rng = np.random.default_rng(0)
-    >>> y, friends = rng.integers(0, 2, 200), np.eye(20)[rng.integers(0, 20, 200)]
-    >>> circle = rng.normal(size=(20, 3))
-    >>> said = circle[friends.argmax(axis=1)] + rng.normal(size=(200, 3))
-    >>> model = Graph(by="friends").fit({"said": said, "friends": friends}, circle[friends.argmax(axis=1), 0])
-    >>> model.predict({"said": said[:2]}).shape, model.chosen_["linked"]
-    ((2,), 1.0)
+    >>> pair = np.repeat(np.eye(80), 2, axis=0)  # the rows in pairs
+    >>> shown, y = rng.normal(size=(160, 2)), rng.integers(0, 2, 160)
+    >>> y[1::2] = shown[::2, 0] > 0  # what the first of a pair shows is the class of the second
+    >>> model = Graph(by="pair").fit({"shown": shown, "pair": pair}, y)
+    >>> model.chosen_["share"] > 0, "shown (near)" in model.weights_
+    (True, True)
 
     Sources: Wu et al. 2019 (simple graph convolution); Hamilton, Ying & Leskovec 2017 (means of neighbors, new nodes);
     Wei et al. 2019 (a graph over several forms).
@@ -78,7 +78,7 @@ class Graph(Fuser):
     there_: dict[str, np.ndarray]
 
     def __init__(
-        self, kind: str = "classes", by: str | Sequence[str] = (), k: int = 10, least: float = 0.0, seed: int = 0
+        self, kind: str = "classes", by: str | Sequence[str] = "", k: int = 10, least: float = 0.0, seed: int = 0
     ):
         self.kind = kind
         self.by = by
@@ -87,11 +87,11 @@ class Graph(Fuser):
         self.seed = seed
 
     def _learn(self, held: Blocks, truth: np.ndarray, folds: np.ndarray) -> np.ndarray:
-        by, n = [self.by] if isinstance(self.by, str) else list(self.by), len(truth)
-        for name in by:
+        n = len(truth)
+        self.by_ = list(held) if self.by == "" else [self.by] if isinstance(self.by, str) else list(self.by)
+        for name in self.by_:
             if name not in held:
                 raise unknown("view in by", name, held)
-        self.by_ = by or list(held)
         self.nodes_ = {name: np.asarray(block.values[np.arange(n)]) for name, block in held.items()}
         self.there_ = {name: block.present for name, block in held.items()}
         self.alone_ = RidgeHead(self.kind, seed=self.seed)

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from chiasm.allowed import TEXT, choice
+from chiasm.allowed import VIEWS, choice
 from chiasm.errors import ChiasmError
 from chiasm.fuse._trained import JOINT, TrainedFuser, beside, matrix
 from chiasm.nn.blocks import Ops, Params
@@ -53,7 +53,7 @@ class Subnetwork(TrainedFuser):
     what earlier ones say); Neverova et al. 2016 (dropping views in training).
     """
 
-    allowed: ClassVar = {"join": choice(*JOINS), "order": TEXT.each().or_none()}
+    allowed: ClassVar = {"join": choice(*JOINS), "order": VIEWS}
 
     order_: list[str]
 
@@ -61,7 +61,7 @@ class Subnetwork(TrainedFuser):
         self,
         kind: str = "classes",
         join: str = "parallel",
-        order: Sequence[str] | None = None,
+        order: str | Sequence[str] = (),
         device: str = "auto",
         seed: int = 0,
     ):
@@ -72,7 +72,7 @@ class Subnetwork(TrainedFuser):
         self.seed = seed
 
     def _learn(self, held: Blocks, truth: np.ndarray, folds: np.ndarray) -> np.ndarray:
-        self.order_ = list(held) if self.order is None else list(self.order)
+        self.order_ = ([self.order] if isinstance(self.order, str) else list(self.order)) or list(held)
         if sorted(self.order_) != sorted(held):
             raise ChiasmError(f"wanted order to be each of {', '.join(held)} once, got {', '.join(self.order_)}.")
         return super()._learn(held, truth, folds)
