@@ -44,7 +44,8 @@ class Graph(Fuser):
     A row without links is answered as `early` answers it, and so is every row with k=0. Where there are links, the
     answer is a mean of the head with neighbors and of `early`, by a share that out-of-fold answers choose: nothing,
     unless linked rows gain by more than a standard error. New rows are answered by their links to training rows, which
-    are kept in the model; among themselves they are not linked.
+    are kept in the model; among themselves they are not linked. Every row is compared with every training row: that is
+    for some ten thousands of them, not more.
 
     Neighbors are heard by what they are like, and not by their labels: what linked rows were called is in the head
     already, by its kernel on the views that link. So no out-of-fold answer has seen its row's label.
