@@ -64,7 +64,12 @@ FIGURES += [
     if other != "prototypes"
 ]
 FIGURES += [
-    Figure(f"ikea.{m}.classes", ("ikea", f"{m} rows a class", "classes"), f"types of product with {m} rows each")
+    Figure(
+        f"ikea.{m}.classes",
+        ("ikea", f"{m} rows a class", "classes"),
+        f"types of product with {m} rows each",
+        format=".0f",
+    )
     for m in SIZES
 ]
 
