@@ -46,7 +46,9 @@ __all__ = [
     "against",
     "apart",
     "arguments",
+    "drawn",
     "finish",
+    "gap",
     "peak",
     "plain_torch",
     "protocol",
@@ -88,6 +90,14 @@ def protocol(views: Views, splits: int = 10) -> Iterator[tuple[int, np.ndarray]]
     yield from redrawn(views, SHARES, splits, Encoding().twins(views), views.label)
 
 
+def drawn(views: Views, m: int, seed: int, most: int) -> tuple[np.ndarray, np.ndarray]:
+    """m rows of each class to learn from, and at most so many rows of other clusters to score."""
+    order = np.random.default_rng(seed).permutation(len(views))
+    learned = np.concatenate([order[views.label[order] == one][:m] for one in np.unique(views.label)])
+    rest = order[~np.isin(views.clusters[order], views.clusters[learned])]
+    return np.sort(learned), np.sort(rest[:most])
+
+
 def spread(values: Any) -> dict[str, float]:
     """Mean, standard deviation, least and most, and of how many."""
     values = np.asarray(values, dtype=float)
@@ -111,6 +121,16 @@ def apart(ours: Any, theirs: Any, test: float, learned: float) -> dict[str, floa
     """Mean of ours - theirs over the same re-drawn splits, with Nadeau & Bengio's (2003) interval."""
     gap = np.asarray(ours, dtype=float) - np.asarray(theirs, dtype=float)
     return {**redrawn_interval(gap, test, learned), "n": gap.size}
+
+
+def gap(ours: Any, theirs: Any) -> dict[str, float]:
+    """Mean of ours - theirs over the draws, with Student's interval."""
+    from scipy.stats import t
+
+    values = np.subtract(ours, theirs)
+    wide = float(t.ppf(0.975, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values)))
+    mean = float(values.mean())
+    return {"value": mean, "low": mean - wide, "high": mean + wide, "n": len(values)}
 
 
 class Runs(dict[str, dict[str, list[float]]]):

@@ -18,10 +18,9 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from scipy.stats import t
 
 from benchmarks._sets import emoji_groups, encoded, only, pictures
-from benchmarks._trials import Figure, Runs, arguments, finish, say
+from benchmarks._trials import Figure, Runs, arguments, drawn, finish, gap, say
 from chiasm.fuse.aligned import Aligned
 from chiasm.fuse.attention import Attention
 from chiasm.fuse.bilinear import Bilinear
@@ -100,22 +99,6 @@ FIGURES += [
 ]
 
 
-def gap(ours: list[float], theirs: list[float]) -> dict[str, float]:
-    """Mean of ours - theirs over the draws, with Student's interval."""
-    values = np.subtract(ours, theirs)
-    wide = float(t.ppf(0.975, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values)))
-    mean = float(values.mean())
-    return {"value": mean, "low": mean - wide, "high": mean + wide, "n": len(values)}
-
-
-def drawn(views: Views, m: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """m rows of each class to learn from, and rows of other clusters to score."""
-    order = np.random.default_rng(seed).permutation(len(views))
-    learned = np.concatenate([order[views.label[order] == one][:m] for one in np.unique(views.label)])
-    rest = order[~np.isin(views.clusters[order], views.clusters[learned])]
-    return np.sort(learned), np.sort(rest[:TEST])
-
-
 def read(name: str) -> Views:
     """Words and pictures of a pack, encoded."""
     if name == "openmoji":
@@ -132,7 +115,7 @@ def run(name: str, splits: int) -> dict[str, Any]:
         enough = [one for one, count in Counter(every.label).items() if count >= m + MORE]
         views, scores = every[np.isin(every.label, enough)], Runs()
         for seed in range(splits):
-            learned, test = (views[rows] for rows in drawn(views, m, seed))
+            learned, test = (views[rows] for rows in drawn(views, m, seed, TEST))
             for method, names in {WORDS: [words], PICTURE: [picture]}.items():
                 fuser = Early(seed=seed).fit(only(learned, names))
                 scores.add(method, {"accuracy": 100 * float(fuser.score(only(test, names)))})

@@ -1,4 +1,4 @@
-"""What decision-level fusers share: a head a view, its out-of-fold outputs, and the evidence in them."""
+"""What decision-level fusers share: a head a view, its out-of-fold outputs, the evidence in them, means of answers."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ from chiasm.fuse._ridge_head import RidgeHead
 from chiasm.stats.blocks import Blocks, presence, restrict
 from chiasm.target import Target
 
-__all__ = ["Opinions", "answers", "evidence", "learn", "learn_one", "outputs", "scaled", "surprise"]
+__all__ = ["Opinions", "answers", "evidence", "learn", "learn_one", "outputs", "scaled", "share", "surprise"]
 
 _TINY = 1e-12
 _LEAST_ROWS = 10
+_SHARES = (0.25, 0.5, 0.75, 1.0)
 
 
 class Opinions(NamedTuple):
@@ -95,6 +96,20 @@ def surprise(values: np.ndarray, truth: np.ndarray, kind: str) -> float:
         left = np.square(values - truth).mean(axis=0) / np.maximum(truth.var(axis=0), _TINY)
         return float(np.log(np.maximum(left, _TINY)).sum() / 2)
     return float(-Target(kind).gain(values, truth).mean() * (c if kind == "tags" else 1))
+
+
+def share(said: np.ndarray, beside: np.ndarray, truth: np.ndarray, kind: str) -> float:
+    """What some answers `(n, c)` count beside others in a mean of both: nothing, unless rows gain by it for sure.
+
+    Args:
+        said, beside: both out of fold. truth: `(n, c)`.
+    """
+    target = Target(kind)
+    before = target.gain(beside, truth)
+    gained = {part: target.gain(part * said + (1 - part) * beside, truth) - before for part in _SHARES}
+    best = max(gained, key=lambda part: float(gained[part].mean()))
+    sure = gained[best].mean() > gained[best].std() / np.sqrt(len(truth))
+    return best if sure else 0.0
 
 
 def scaled(amounts: np.ndarray) -> np.ndarray:

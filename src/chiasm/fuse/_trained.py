@@ -11,6 +11,7 @@ import numpy as np
 from scipy.special import expit, softmax
 
 from chiasm.finite import checked
+from chiasm.fuse._alone import share
 from chiasm.fuse._calibrated import Calibrated
 from chiasm.fuse._fuser import Fuser
 from chiasm.fuse._kernel import Kernel
@@ -20,7 +21,7 @@ from chiasm.nn.schedule import Schedule
 from chiasm.stats.blocks import Blocks, blocks, patterns, presence, subsets
 from chiasm.target import Target
 
-__all__ = ["FAR", "HERE", "JOINT", "TRUTH", "Rows", "TrainedFuser", "epoch", "matrix", "one_of", "some"]
+__all__ = ["FAR", "HERE", "JOINT", "TRUTH", "Rows", "TrainedFuser", "beside", "epoch", "matrix", "one_of", "some"]
 
 log = logging.getLogger(__name__)
 
@@ -36,7 +37,6 @@ _HIDDEN = 0.9
 _STEPS, _LEAST_BATCH, _MOST_BATCH = 18, 16, 1024
 _AXES = 128
 _LEAST_ROWS = 10
-_SHARES = (0.25, 0.5, 0.75, 1.0)
 _CHUNK = 4096
 
 Rows = Mapping[str, np.ndarray]
@@ -126,21 +126,12 @@ class TrainedFuser(Fuser):
                 self.calibrations_[key] = calibrated.fit(found[rows], truth[rows])
                 said[key] = np.tile(truth.mean(axis=0), (n, 1))
                 said[key][rows] = calibrated.crossed(found[rows], truth[rows], folds[rows])
-                self.shares_[key] = self._share(said[key][rows], closed[subset][rows], truth[rows])
+                self.shares_[key] = share(said[key][rows], closed[subset][rows], truth[rows], self.kind)
         crossed = closed[()]
         for subset, rows in patterns(here):
             key = self._known(subset)
             crossed[rows] += self.shares_[key] * (said[key][rows] - crossed[rows])
         return crossed
-
-    def _share(self, said: np.ndarray, closed: np.ndarray, truth: np.ndarray) -> float:
-        """What the networks count beside the closed head: nothing, unless held-out rows gain by it for sure."""
-        target = Target(self.kind)
-        before = target.gain(closed, truth)
-        gained = {share: target.gain(share * said + (1 - share) * closed, truth) - before for share in _SHARES}
-        best = max(gained, key=lambda share: float(gained[share].mean()))
-        sure = gained[best].mean() > gained[best].std() / np.sqrt(len(truth))
-        return best if sure else 0.0
 
     def _left_out(
         self, data: Rows, parts: list[np.ndarray], chosen: list[tuple[int, ...]]
@@ -256,8 +247,8 @@ class TrainedFuser(Fuser):
         raw = self._said(self.params_, self._turned(held, n), here)[0] if any(self.shares_.values()) else out
         for subset, rows in patterns(here):
             key = self._known(subset)
-            if share := self.shares_[key]:
-                out[rows] = share * self.calibrations_[key](raw[rows]) + (1 - share) * out[rows]
+            if counts := self.shares_[key]:
+                out[rows] = counts * self.calibrations_[key](raw[rows]) + (1 - counts) * out[rows]
         return out
 
     def row_weights(self, views: Any) -> np.ndarray:
@@ -269,6 +260,17 @@ class TrainedFuser(Fuser):
         views = checked(views, self.widths_)
         held, n = blocks(views, list(self.widths_)), len(views)
         return self._said(self.params_, self._turned(held, n), presence(held, list(self.kernels_), n))[1]
+
+
+def beside(joint: Params, each: list[Params], units: list[Any], there: list[Any]) -> tuple[Any, list[Any]]:
+    """W_fc [units of every view], a learned stand-in for an absent one; a view's weight is its share of the lengths."""
+    parts = [u @ params["join"] for u, params in zip(units, each, strict=True)]
+    fused = joint["inner"]
+    for part, params, mask in zip(parts, each, there, strict=True):
+        fused = fused + mask * part + (1 - mask) * params["absent"]
+    lengths = [mask * ((part * part).sum(-1)[..., None] + 1e-9) ** 0.5 for part, mask in zip(parts, there, strict=True)]
+    whole = sum(lengths) + 1e-9
+    return fused, [length / whole for length in lengths]
 
 
 def matrix(d: int, k: int, rng: np.random.Generator, size: float = 1.0) -> np.ndarray:

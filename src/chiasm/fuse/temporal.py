@@ -12,7 +12,7 @@ from scipy.linalg import eigh
 from chiasm.allowed import SIZE, TEXT, choice
 from chiasm.errors import ChiasmError, unknown
 from chiasm.fuse._kernel import Kernel
-from chiasm.fuse._trained import JOINT, TrainedFuser, matrix
+from chiasm.fuse._trained import JOINT, TrainedFuser, beside, matrix
 from chiasm.nn.blocks import Ops, Params
 from chiasm.nn.temporal import gru, reader, turn
 from chiasm.stats.blocks import Block, Blocks
@@ -189,7 +189,7 @@ class Temporal(TrainedFuser):
         if self.join == "gru":
             fused, weights = _turned(joint, units, there, ops)
         else:
-            fused, weights = _beside(joint, [params[name] for name in names], units, there)
+            fused, weights = beside(joint, [params[name] for name in names], units, there)
             fused = ops.gelu(ops.standardize(fused))
         return ops.dropout(fused, dropout) @ joint["head"] + joint["offset"], weights
 
@@ -200,17 +200,6 @@ class Temporal(TrainedFuser):
             mine = {key[5:]: values for key, values in params.items() if key.startswith("over_")}
             x = reader(self.heads_[name]).read(mine, x.reshape(*x.shape[:-1], steps, x.shape[-1] // steps), ops)
         return ops.tanh(x @ params["map"] + params["shift"])
-
-
-def _beside(joint: Params, each: list[Params], units: list[Any], there: list[Any]) -> tuple[Any, list[Any]]:
-    """W_fc [units of every view], a learned stand-in for an absent one; a view's weight is its share of the lengths."""
-    parts = [u @ params["join"] for u, params in zip(units, each, strict=True)]
-    fused = joint["inner"]
-    for part, params, mask in zip(parts, each, there, strict=True):
-        fused = fused + mask * part + (1 - mask) * params["absent"]
-    lengths = [mask * ((part * part).sum(-1)[..., None] + 1e-9) ** 0.5 for part, mask in zip(parts, there, strict=True)]
-    whole = sum(lengths) + 1e-9
-    return fused, [length / whole for length in lengths]
 
 
 def _turned(joint: Params, units: list[Any], there: list[Any], ops: Ops) -> tuple[Any, list[Any]]:

@@ -10,6 +10,7 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 
 from chiasm import recipe, registry
+from chiasm.allowed import VIEWS
 from chiasm.checks import check_indexes, odd_labels, some
 from chiasm.encoding import Progress, Report
 from chiasm.errors import ChiasmError, ChiasmWarning, unknown
@@ -254,10 +255,22 @@ class Answering(KnownRows):
     def _fuser(self, names: list[str]) -> Any:
         """A new, unfitted fuser of this task's kind, for these views."""
         part = registry.make("fuse", self.fuse, seed=self.seed).set_params(kind=self.kind)
-        by_view = {key: value for key, value in part.get_params(deep=False).items() if isinstance(value, dict)}
-        return part.set_params(
-            **{key: {v: one for v, one in held.items() if v in names} for key, held in by_view.items()}
-        )
+        params = part.get_params(deep=False)
+        kept: dict[str, Any] = {
+            key: {v: one for v, one in held.items() if v in names}
+            for key, held in params.items()
+            if isinstance(held, dict)
+        }
+        for key in _of_views(part):
+            listed = [params[key]] if isinstance(params[key], str) else list(params[key])
+            if missing := [v for v in listed if v and v in vars(self).get("views_", {}) and v not in names]:
+                kept[key] = [v for v in listed if v not in missing]
+        return part.set_params(**kept)
+
+
+def _of_views(part: Any) -> list[str]:
+    """The parameters of a part that name views."""
+    return [key for cls in type(part).__mro__ for key, one in vars(cls).get("allowed", {}).items() if one is VIEWS]
 
 
 def registry_name(part: Part) -> str:
