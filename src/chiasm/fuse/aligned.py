@@ -31,8 +31,7 @@ class Aligned(Fuser):
     re-drawn splits (benchmarks/fuse/aligned.py) this less `early` is +0.3 points of accuracy [-0.7, 1.4] on tweets and
     -0.2 [-2.1, 1.7] on news with "both", at five times the seconds; -0.8 [-3.0, 1.3] and -1.8 [-4.7, 1.0] with
     "aligned", and log loss +.020 [-.002, .042] and +.051 [.020, .082]. Pairs that an aligner has learned from agree
-    better in its space than new ones will, which a fuser cannot know; trained ones suffer the most (`attention` on
-    "aligned" alone: -2.1 and -6.0 points).
+    better in its space than new ones will, which a fuser cannot know; trained ones suffer the most.
 
     Rows that have one view are mapped by it alone. A pair is two views of one row. Where there is one view only, there
     is nothing to align, and the fuser reads it as it is. What the aligner leaves open it chooses by retrieval within

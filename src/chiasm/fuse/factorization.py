@@ -22,8 +22,8 @@ class Factorization(TrainedFuser):
     A view that is absent takes part in no product.
 
     Choose it for research, where three views say something only together, and rows are some hundred or more: a planted
-    product of three is found by order 3 and by nothing of order 2. On words and pictures it mostly answers as `early`: with
-    100 rows of each class 0.0 points of accuracy [0.0, 0.0] less `early` on tweets and on news (docs/fuse.md).
+    product of three is found by order 3 and by nothing of order 2. On words and pictures it mostly answers as `early`:
+    less that, with 100 rows of each class, 0.0 points of accuracy [0.0, 0.0] on tweets and on news (docs/fuse.md).
 
     Args:
         order: 2, or 3 for products of three views as well. rank: factors a column.
