@@ -21,7 +21,8 @@ class Coattention(TokenFuser):
 
     A = softmax(s) over j says what each x_i reads, r_i = sum_j A_ij y_j; softmax over i what each y_j reads. A token
     with what it read is e_i = gelu(norm(x_i + M r_i + N (x_i * r_i))), summed over the other views that are there; its
-    view is the mean of these, weighed by softmax(q' e_i). Tokens are gelu(norm(W x + b)).
+    view is the mean of these, weighed by softmax(q' e_i). Tokens are gelu(norm(W x + b)); M starts at 0, so that at
+    first a view tells of another only what both have in common, and a view of noise is not kept as a way to another.
 
     Choose it to see which word belongs to which region: `attention`; and where the answer is in a pair of tokens, which
     the mean of a view's tokens blurs (planted: the color of the region that a word names). Choose `early` on pooled
@@ -64,7 +65,7 @@ class Coattention(TokenFuser):
         return self._told(views)[1]
 
     def _start_view(self, rng: np.random.Generator) -> Params:
-        return {"read": matrix(WIDTH, WIDTH, rng), "met": matrix(WIDTH, WIDTH, rng)}
+        return {"read": np.zeros((WIDTH, WIDTH), np.float32), "met": matrix(WIDTH, WIDTH, rng)}
 
     def _start_joint(self, k: int, rng: np.random.Generator) -> Params:
         return {f"affinity {a} {b}": matrix(WIDTH, WIDTH, rng) for a, b in combinations(range(k), 2)}

@@ -50,6 +50,8 @@ class Transformer(TokenFuser):
     Sources: Nagrani et al. 2021, arXiv 2107.00135 (attention bottlenecks); Vaswani et al. 2017.
     """
 
+    _epochs = 20
+
     def __init__(self, kind: str = "classes", device: str = "auto", seed: int = 0):
         self.kind = kind
         self.device = device
