@@ -86,7 +86,7 @@ class Fuser(Part):
         for name, block in held.items():
             if not block.present.any():
                 raise ChiasmError(f"view {name!r} is absent in all {len(rows)} labeled training rows: leave it out.")
-        self.widths_ = {name: self._wide(block) for name, block in held.items()}
+        self.widths_ = {name: self._numbers(block) for name, block in held.items()}
         self.prior_ = truth[rows].mean(axis=0)
         self.unlabeled_ = len(views) - len(rows)
         truth = truth[rows]
@@ -99,7 +99,7 @@ class Fuser(Part):
         """The views (those of these names) as blocks, tokens only where every row has as many."""
         return blocks(views, names)
 
-    def _wide(self, block: Block) -> int:
+    def _numbers(self, block: Block) -> int:
         """The numbers of a row, or of what else it must have as many of as the rows learned from."""
         wide: int = block.values.shape[1]
         return wide
@@ -170,7 +170,7 @@ class Fuser(Part):
             if not block.present.any():
                 del held[name]  # nothing of it could be read: its width is not known
             else:
-                check_width(name, self._wide(held[name]), self.widths_[name])
+                check_width(name, self._numbers(held[name]), self.widths_[name])
         return self._whole(held, len(views), self.prior_)
 
     def _whole(self, held: Blocks, n: int, prior: np.ndarray) -> np.ndarray:

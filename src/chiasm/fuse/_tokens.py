@@ -111,8 +111,8 @@ class TokenFuser(TrainedFuser):
     def _held(self, views: Views, names: Sequence[str] | None = None) -> Blocks:
         return blocks(views, names, ragged=True)
 
-    def _wide(self, block: Block) -> int:
-        return block.values.width if isinstance(block.values, Tokens) else super()._wide(block)
+    def _numbers(self, block: Block) -> int:
+        return block.values.width if isinstance(block.values, Tokens) else super()._numbers(block)
 
     def _vectors(self, held: Blocks) -> Blocks:
         return {name: Block(means(block), block.present) for name, block in held.items()}

@@ -86,7 +86,7 @@ class CrossAttention(TokenFuser):
     def _learn(self, held: Blocks, truth: np.ndarray, folds: np.ndarray) -> np.ndarray:
         if not self.symmetric:
             return super()._learn(held, truth, folds)
-        wide = {name: (self._wide(block), isinstance(block.values, Tokens)) for name, block in held.items()}
+        wide = {name: (self._numbers(block), isinstance(block.values, Tokens)) for name, block in held.items()}
         if len(wide) != 2 or len(set(wide.values())) != 1:
             listed = ", ".join(f"{name} ({width})" for name, (width, _) in wide.items())
             raise ChiasmError(

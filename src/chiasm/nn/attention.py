@@ -26,14 +26,15 @@ def attend(q: Any, k: Any, v: Any, allowed: Any, ops: Ops, heads: int = 1) -> tu
     """What each token of q reads in v: softmax(q k' / sqrt(w / heads)) v, each head of a share of the numbers.
 
     Args:
-        q: `(..., n, T, w)`. k, v: `(..., n, S, w)`. allowed: booleans `(..., n, S)`, which tokens of v are there.
+        q: `(..., n, T, w)`. k, v: `(..., n, S, w)`. allowed: booleans, of the shape of `(..., n, T, S)` or made so by
+            numpy's rules, which tokens of v a token of q may read.
 
     Returns `(..., n, T, w)` and the weights `(..., n, heads, T, S)`: rows sum to 1, or to 0 where nothing is there.
     Source: Vaswani et al. 2017.
     """
     q, k, v = (_parted(x, heads) for x in (q, k, v))
     scores = q @ k.swapaxes(-1, -2) * float(q.shape[-1] ** -0.5)
-    weights = _shares(scores, allowed[..., None, None, :], ops)
+    weights = _shares(scores, allowed[..., None, :, :], ops)
     found = (weights @ v).swapaxes(-2, -3)
     return found.reshape(*found.shape[:-2], found.shape[-2] * found.shape[-1]), weights
 
@@ -77,9 +78,8 @@ def layer(params: Params, x: Any, read: Any, allowed: Any, ops: Ops, dropout: fl
         x: `(..., n, T, w)`. read: `(..., n, S, w)`, of which `allowed` `(..., n, S)` is there.
     """
     known, asked = ops.standardize(read), ops.standardize(x)
-    found, weights = attend(
-        every(asked, params["query"]), every(known, params["key"]), every(known, params["value"]), allowed, ops, HEADS
-    )
+    q, k, v = every(asked, params["query"]), every(known, params["key"]), every(known, params["value"])
+    found, weights = attend(q, k, v, allowed[..., None, :], ops, HEADS)
     x = x + every(found, params["out"])
     hidden = ops.dropout(ops.gelu(every(ops.standardize(x), params["up"], params["up.b"])), dropout)
     return x + every(hidden, params["down"]), weights
