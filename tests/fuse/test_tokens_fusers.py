@@ -69,13 +69,14 @@ def pooled(views):
 @pytest.fixture
 def short(monkeypatch):
     """Few epochs: for claims that hold however long training is."""
-    monkeypatch.setattr(_tokens.TokenFuser, "_epochs", 2)
+    for part in PARTS:
+        monkeypatch.setattr(part, "_epochs", 2)
 
 
 @pytest.fixture(scope="module", params=PARTS)
 def fitted(request):
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(_tokens.TokenFuser, "_epochs", 4)
+        patched.setattr(request.param, "_epochs", 3)
         return request.param().fit(*ragged(120))
 
 
