@@ -42,10 +42,10 @@ class CrossAttention(TokenFuser):
     views of one width.
 
     >>> rng = np.random.default_rng(0)
-    >>> first, second = rng.normal(size=(2, 60, 4))
+    >>> first, second = rng.normal(size=(2, 30, 4))
     >>> fused = CrossAttention(symmetric=True).fit({"a": first, "b": second}, (first * second).sum(axis=1) > 0)
     >>> one, other = fused.predict_proba({"a": first, "b": second}), fused.predict_proba({"a": second, "b": first})
-    >>> (one == other).all()
+    >>> bool((one == other).all())
     True
 
     Sources: Tan & Bansal 2019 (LXMERT) and Lu et al. 2019 (ViLBERT): attention in both directions; Tsai et al. 2019
