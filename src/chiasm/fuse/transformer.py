@@ -30,7 +30,8 @@ class Transformer(TokenFuser):
     no answer.
 
     Choose it for many views, or views of many tokens. On few rows do not expect it to beat `early` on pooled features,
-    which is closed and much quicker.
+    which is closed and much quicker; a planted pair of a word and a region, which `coattention` finds from 800 rows, it
+    does not find (docs/log.md).
 
     Args:
         kind: "classes", "tags" or "numbers". device: to train on, "auto" (a GPU where torch sees one), "cpu"
