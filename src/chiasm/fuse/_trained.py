@@ -262,11 +262,12 @@ class TrainedFuser(Fuser):
 
     def _answer(self, held: Blocks, n: int) -> np.ndarray:
         here = presence(held, list(self.kernels_), n)
-        out = self.head_.answer(self._vectors(held), n)
-        raw = self._said(self.params_, self._turned(held, n), here)[0] if any(self.shares_.values()) else out
+        shares = vars(self).get("shares_", dict.fromkeys(self.calibrations_, 1.0))  # saved before there was a head
+        out = self.head_.answer(self._vectors(held), n) if "head_" in vars(self) else np.tile(self.prior_, (n, 1))
+        raw = self._said(self.params_, self._turned(held, n), here)[0] if any(shares.values()) else out
         for subset, rows in patterns(here):
             key = self._known(subset)
-            if share := self.shares_[key]:
+            if share := shares[key]:
                 out[rows] = share * self.calibrations_[key](raw[rows]) + (1 - share) * out[rows]
         return out
 
