@@ -44,9 +44,9 @@ class TokenFuser(TrainedFuser):
 
     Tokens stand on their first 64 principal axes, learned from 20,000 of them; a view of plain vectors is one token, on
     its kernel axes as in `TrainedFuser`. A network reads at most 16 tokens of a row and a view: of more, each is the
-    mean of neighbors, in groups as equal as may be. That keeps 2,000 rows of 49 patches and some words within a minute
-    or two on one core; places of tokens are not told, so that their order counts only as far as the encoder says it. A
-    row whose item has no token lacks the view. The closed head reads the mean of the tokens.
+    mean of neighbors, in groups as equal as may be. That keeps 2,000 rows of 49 patches and some words at one to two
+    minutes on one core (reckoned from 1,200 rows); places of tokens are not told, so that their order counts only as
+    far as the encoder says it. A row whose item has no token lacks the view. The closed head reads the mean of tokens.
 
     A view's tokens become one vector t_v of 48 numbers, which `_look` says how; views are weighed by row as in
     `attention`; the answer is linear in their weighted mean.
