@@ -194,6 +194,7 @@ def test_temporal_reads_a_column_of_tokens_in_parts_and_answers_as_from_an_array
 
     monkeypatch.setattr(Tokens, "_laid", watched)
     monkeypatch.setattr("chiasm.fuse.temporal._CHUNK", 512)
+    monkeypatch.setattr("chiasm.fuse._axes._CHUNK", 512)
     monkeypatch.setattr("chiasm.fuse._kernel._CHUNK", 512)
     monkeypatch.setattr(Temporal, "_epochs", 2)
     column = Column("video", Tokens.of(list(clips)), np.where(np.arange(600) % 7, np.arange(600), -1))

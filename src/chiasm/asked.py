@@ -48,12 +48,10 @@ def in_order(views: Views, features: Mapping[str, Sequence[str]]) -> Views:
     return views.replace({**views.columns, **columns}) if columns else views
 
 
-def check_width(name: str, column: Column, width: int) -> None:
+def check_width(name: str, got: int, width: int) -> None:
     """Raise a ChiasmError unless the vectors of a view have as many numbers as those that were learned from."""
-    if column.width != width:
-        raise ChiasmError(
-            f"view {name!r}: wanted vectors of {width} numbers, got {column.width}: encode it as for fit."
-        )
+    if got != width:
+        raise ChiasmError(f"view {name!r}: wanted vectors of {width} numbers, got {got}: encode it as for fit.")
 
 
 def _unnamed(*names: Sequence[str]) -> bool:

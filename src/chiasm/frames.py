@@ -232,6 +232,8 @@ def column_of(name: str, values: Any, known: Mapping[str, str]) -> Column:
     if modality == "record" and is_frame(values):
         held = columns_of(values)
         values = [dict(zip(held, row, strict=True)) for row in zip(*held.values(), strict=True)]
+    if isinstance(values, Tokens):
+        return Column(modality or "vector", values)
     named = [str(one) for one in values.columns] if is_frame(values) and hasattr(values, "columns") else None
     if (hasattr(values, "to_list") or hasattr(values, "to_pylist")) and not is_frame(values):
         values = cells(values)
@@ -248,7 +250,7 @@ def column_of(name: str, values: Any, known: Mapping[str, str]) -> Column:
             )
         modality = "vector"
     if modality == "vector" or len(getattr(values, "shape", ())) == 2:
-        column = _vectors(modality, values if isinstance(values, Tokens) else matrix(name, values))
+        column = _vectors(modality, matrix(name, values))
         column.names = named if named and len(set(named)) == len(named) else None
         return column
     return Column.from_cells(modality, cells(values))

@@ -71,7 +71,7 @@ class Aligner(Part):
         for name, column in views.columns.items():
             if name not in widths:
                 raise unknown("fitted view", name, widths)
-            check_width(name, column, widths[name])
+            check_width(name, column.width, widths[name])
             starts = range(0, len(column.items), _CHUNK)
             rows = (np.arange(s, min(s + _CHUNK, len(column.items))) for s in starts)
             with one_thread(len(column.items)):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -18,9 +18,10 @@ from chiasm.graph import Symbol
 from chiasm.part import Part
 from chiasm.scale import one_thread
 from chiasm.score import Score
-from chiasm.stats.blocks import Blocks, blocks, presence, restrict
+from chiasm.stats.blocks import Block, Blocks, blocks, presence, restrict
 from chiasm.stats.resample import Draws, interval_of
 from chiasm.target import ANSWER_KINDS, Target
+from chiasm.views import Views
 
 __all__ = ["FOLDS", "Folds", "Fuser", "folds_of"]
 
@@ -81,11 +82,11 @@ class Fuser(Part):
         self.target_ = Target(self.kind).fit(y)
         truth = self.target_.encode(y)
         rows = np.flatnonzero(~np.isnan(truth).any(axis=1))
-        held = blocks(views[rows])
+        held = self._held(views[rows])
         for name, block in held.items():
             if not block.present.any():
                 raise ChiasmError(f"view {name!r} is absent in all {len(rows)} labeled training rows: leave it out.")
-        self.widths_ = {name: block.values.shape[1] for name, block in held.items()}
+        self.widths_ = {name: self._numbers(block) for name, block in held.items()}
         self.prior_ = truth[rows].mean(axis=0)
         self.unlabeled_ = len(views) - len(rows)
         truth = truth[rows]
@@ -93,6 +94,15 @@ class Fuser(Part):
         with one_thread(len(rows)):
             self.folds_ = Folds().record(rows, truth, folds, self._learn(held, truth, folds))
         return self
+
+    def _held(self, views: Views, names: Sequence[str] | None = None) -> Blocks:
+        """The views (those of these names) as blocks, tokens only where every row has as many."""
+        return blocks(views, names)
+
+    def _numbers(self, block: Block) -> int:
+        """The numbers of a row, or of what else it must have as many of as the rows learned from."""
+        wide: int = block.values.shape[1]
+        return wide
 
     def _learn(self, held: Blocks, truth: np.ndarray, folds: np.ndarray) -> np.ndarray | None:
         """Learn from blocks of n rows, their truth `(n, c)` and their folds `(n,)`.
@@ -147,20 +157,20 @@ class Fuser(Part):
         kept = self.folds_
         if kept.outputs_ is not None:
             return kept.outputs_.copy()
-        return self._again(blocks(checked(views)[kept.rows_], list(self.widths_)), kept.truth_, kept.numbers_)
+        return self._again(self._held(checked(views)[kept.rows_], list(self.widths_)), kept.truth_, kept.numbers_)
 
     def outputs(self, views: Any) -> np.ndarray:
         """`(n, c)` probabilities of the classes or tags, or numbers. Views that were not fitted are not looked at."""
         self.check_fitted()
         views = in_order(checked(views, self.widths_), vars(self).get("features_", {}))
-        held = blocks(views, list(self.widths_))
+        held = self._held(views, list(self.widths_))
         if not held:
             raise ChiasmError(f"wanted some of the views {', '.join(self.widths_)}, got {', '.join(views.names)}.")
         for name, block in list(held.items()):
             if not block.present.any():
                 del held[name]  # nothing of it could be read: its width is not known
             else:
-                check_width(name, views[name], self.widths_[name])
+                check_width(name, self._numbers(held[name]), self.widths_[name])
         return self._whole(held, len(views), self.prior_)
 
     def _whole(self, held: Blocks, n: int, prior: np.ndarray) -> np.ndarray:

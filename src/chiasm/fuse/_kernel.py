@@ -61,7 +61,8 @@ class Kernel(Part):
             self.scales_[view] = np.where(spread > 1e-6 * max(spread.max(), 1e-30), spread, np.inf).astype(np.float32)
             if self.kind == "linear":
                 continue
-            self.landmarks_[view] = self._standard(view, held[view].values[drawn])
+            values = held[view].values
+            self.landmarks_[view] = np.concatenate([self._standard(view, values[p]) for p in _parts([values], drawn)])
             apart = _distances(self.landmarks_[view], self.landmarks_[view])
             some = apart[apart > 1e-9]
             self.widths_[view] = float(np.median(some)) if len(some) else 1.0
@@ -85,8 +86,7 @@ class Kernel(Part):
         if not all(view in held for view in self.views):
             return out
         rows = np.flatnonzero(shared(held, self.views))
-        for start in range(0, len(rows), _CHUNK):
-            part = rows[start : start + _CHUNK]
+        for part in _parts([held[view].values for view in self.views], rows):
             standard = {view: self._standard(view, held[view].values[part]) for view in self.views}
             if self.kind == "linear":
                 out[part] = np.concatenate(list(standard.values()), axis=1)
@@ -128,10 +128,17 @@ def shared(held: Blocks, views: Sequence[str]) -> np.ndarray:
 
 def _moments(values: np.ndarray | Tokens, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """`(d,)` mean and standard deviation over some rows, some thousands in memory at a time."""
-    parts = [rows[start : start + _CHUNK] for start in range(0, len(rows), _CHUNK)]
+    parts = _parts([values], rows)
     mean = sum(values[part].astype(np.float64).sum(axis=0) for part in parts) / len(rows)
     squares = sum(np.square(values[part].astype(np.float64) - mean).sum(axis=0) for part in parts)
     return mean, np.sqrt(squares / len(rows))
+
+
+def _parts(several: Sequence[np.ndarray | Tokens], rows: np.ndarray) -> list[np.ndarray]:
+    """The rows, as many at a time as some thousand vectors or tokens of any of these are."""
+    steps = max([1, *(values.steps for values in several if isinstance(values, Tokens))])
+    size = max(1, _CHUNK // steps)
+    return [rows[start : start + size] for start in range(0, len(rows), size)]
 
 
 def _distances(a: np.ndarray, b: np.ndarray) -> np.ndarray:

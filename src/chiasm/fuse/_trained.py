@@ -18,18 +18,15 @@ from chiasm.fuse._kernel import Kernel
 from chiasm.fuse._ridge_head import RidgeHead
 from chiasm.nn.blocks import ArrayOps, Ops, Params
 from chiasm.nn.schedule import Schedule
-from chiasm.stats.blocks import Blocks, blocks, patterns, presence, subsets
+from chiasm.stats.blocks import Block, Blocks, patterns, presence, subsets
 from chiasm.target import Target
 
-__all__ = ["FAR", "HERE", "JOINT", "TRUTH", "Rows", "TrainedFuser", "beside", "epoch", "matrix", "one_of", "some"]
+__all__ = ["HERE", "JOINT", "TRUTH", "Rows", "TrainedFuser", "beside", "epoch", "matrix", "one_of", "some"]
 
 log = logging.getLogger(__name__)
 
 JOINT = "(all)"
 """The group of parameters that belong to no one view."""
-
-FAR = 1e9
-"""What an absent view's score is lowered by."""
 
 HERE, TRUTH = "(here)", "(truth)"
 _DROPOUT = 0.4
@@ -81,7 +78,9 @@ class TrainedFuser(Fuser):
     _chunk: ClassVar[int] = _CHUNK
     """Rows answered at a time."""
 
-    kernels_: dict[str, Kernel]
+    kernels_: dict[str, Any]
+    centers_: dict[str, np.ndarray]
+    scales_: dict[str, float]
     params_: dict[str, Params]
     weights_: dict[str, float]
     crosses_cheaply = True
@@ -116,7 +115,7 @@ class TrainedFuser(Fuser):
         scores, weights = self._left_out(data, parts, subsets(k))
         self.weights_ = dict(zip(held, weights[some].mean(axis=0).tolist(), strict=True))
         self.head_ = RidgeHead(self.kind, seed=self.seed)
-        closed = self.head_.cross_fit_subsets(held, truth, folds, subsets(k))
+        closed = self.head_.cross_fit_subsets(self._vectors(held), truth, folds, subsets(k))
         self.calibrations_, self.shares_ = {}, {}
         said = {}
         for subset, found in scores.items():
@@ -147,23 +146,34 @@ class TrainedFuser(Fuser):
                 scores[subset][part], _ = self._said(mine, rows, rows[HERE] * np.isin(np.arange(k), subset))
         return scores, weights
 
+    def _vectors(self, held: Blocks) -> Blocks:
+        """What the closed head reads."""
+        return held
+
     def _stand(self, held: Blocks) -> None:
         """Learn the axes that networks stand on."""
         self.kernels_, self.centers_, self.scales_ = {}, {}, {}
         for name, block in held.items():
-            kernel = self.kernels_[name] = Kernel((name,), coordinates=_AXES, seed=self.seed).fit(held)
-            values = kernel(held, len(block.values))[block.present]
-            self.centers_[name] = values.mean(axis=0)
-            self.scales_[name] = max(float(np.sqrt(values.var(axis=0).mean())), 1e-30)
+            self._stand_on(name, block)
+
+    def _stand_on(self, name: str, block: Block) -> None:
+        """Learn the axes of one view."""
+        kernel = self.kernels_[name] = Kernel((name,), coordinates=_AXES, seed=self.seed).fit({name: block})
+        values = kernel({name: block}, len(block.present))[block.present]
+        self.centers_[name] = values.mean(axis=0)
+        self.scales_[name] = max(float(np.sqrt(values.var(axis=0).mean())), 1e-30)
 
     def _turned(self, held: Blocks, n: int) -> dict[str, np.ndarray]:
         """By fitted view its rows on its axes `(n, r)` float32; 0 where it is absent."""
-        turned = {}
-        for name, kernel in self.kernels_.items():
-            turned[name] = np.zeros((n, kernel.width), dtype=np.float32)
-            if name in held:
-                here = held[name].present
-                turned[name][here] = (kernel(held, n)[here] - self.centers_[name]) / np.float32(self.scales_[name])
+        return {name: self._turn(name, held.get(name), n) for name in self.kernels_}
+
+    def _turn(self, name: str, block: Block | None, n: int) -> np.ndarray:
+        """One view's rows."""
+        kernel = self.kernels_[name]
+        turned = np.zeros((n, kernel.width), dtype=np.float32)
+        if block is not None:
+            here = block.present
+            turned[here] = (kernel({name: block}, n)[here] - self.centers_[name]) / np.float32(self.scales_[name])
         return turned
 
     def _train(self, data: Rows, insides: list[np.ndarray], parts: list[np.ndarray]) -> None:
@@ -171,7 +181,7 @@ class TrainedFuser(Fuser):
         from chiasm.nn.train import train
 
         rng, target = np.random.default_rng(self.seed), Target(self.kind)
-        widths = {name: data[name].shape[1] for name in self.kernels_}
+        widths = {name: data[name].shape[-1] for name in self.kernels_}
         starts = [self._start(widths, data[TRUTH].shape[1], rng) for _ in insides]
         outside = [some(data, part) for part in parts]
         truth = np.concatenate([rows[TRUTH] for rows in outside])
@@ -209,10 +219,10 @@ class TrainedFuser(Fuser):
             kept = here * (luck > _HIDDEN * torch.rand((), generator=draw, device=here.device))
             luckiest = functional.one_hot((here * luck).argmax(dim=-1), here.shape[-1]).to(here)
             kept = torch.where(kept.any(dim=-1, keepdim=True), kept, luckiest)
-            rows = {}
+            rows = {name: values[at] for name, values in data.items() if name not in (HERE, TRUTH)}
             for name in self.kernels_:
-                seen = torch.rand(data[name][at].shape, generator=draw, device=here.device) > _DROPOUT
-                rows[name] = data[name][at] * seen / (1 - _DROPOUT)
+                seen = torch.rand(rows[name].shape, generator=draw, device=here.device) > _DROPOUT
+                rows[name] = rows[name] * seen / (1 - _DROPOUT)
             out, _ = self._forward(params, rows, kept, step.ops, _DROPOUT)
             truth = data[TRUTH][at]
             if self.kind == "numbers":
@@ -243,11 +253,12 @@ class TrainedFuser(Fuser):
 
     def _answer(self, held: Blocks, n: int) -> np.ndarray:
         here = presence(held, list(self.kernels_), n)
-        out = self.head_.answer(held, n)
-        raw = self._said(self.params_, self._turned(held, n), here)[0] if any(self.shares_.values()) else out
+        shares = vars(self).get("shares_", dict.fromkeys(self.calibrations_, 1.0))  # saved before there was a head
+        out = self.head_.answer(self._vectors(held), n) if "head_" in vars(self) else np.tile(self.prior_, (n, 1))
+        raw = self._said(self.params_, self._turned(held, n), here)[0] if any(shares.values()) else out
         for subset, rows in patterns(here):
             key = self._known(subset)
-            if counts := self.shares_[key]:
+            if counts := shares[key]:
                 out[rows] = counts * self.calibrations_[key](raw[rows]) + (1 - counts) * out[rows]
         return out
 
@@ -258,7 +269,7 @@ class TrainedFuser(Fuser):
         """
         self.check_fitted()
         views = checked(views, self.widths_)
-        held, n = blocks(views, list(self.widths_)), len(views)
+        held, n = self._held(views, list(self.widths_)), len(views)
         return self._said(self.params_, self._turned(held, n), presence(held, list(self.kernels_), n))[1]
 
 

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from chiasm.fuse._trained import FAR, JOINT, TrainedFuser, matrix
+from chiasm.fuse._trained import JOINT, TrainedFuser, matrix
+from chiasm.nn.attention import weigh
 from chiasm.nn.blocks import Ops, Params
 
 __all__ = ["Attention"]
@@ -74,12 +75,6 @@ class Attention(TrainedFuser):
         tokens = [
             ops.gelu(ops.standardize(rows[name] @ params[name]["token"] + params[name]["shift"])) for name in names
         ]
-        mean = sum(mask * token for mask, token in zip(there, tokens, strict=True)) / (sum(there) + 1e-6)
-        context = mean @ joint["context"]
-        scores = []
-        for name, token, mask in zip(names, tokens, there, strict=True):
-            heard = ops.tanh(token @ params[name]["scoring"] + params[name]["bias"] + context)
-            scores.append(heard @ joint["query"] - FAR * (1 - mask))
-        weights = [weight * mask for weight, mask in zip(ops.softmax(scores), there, strict=True)]
+        weights = weigh(tokens, [params[name] for name in names], joint, there, ops)
         fused = sum(weight * token for weight, token in zip(weights, tokens, strict=True))
         return ops.dropout(fused, dropout) @ joint["head"] + joint["offset"], weights

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from chiasm.fuse._trained import FAR, JOINT, TrainedFuser, matrix
+from chiasm.fuse._trained import JOINT, TrainedFuser, matrix
+from chiasm.nn.attention import FAR
 from chiasm.nn.blocks import Ops, Params
 
 __all__ = ["Gated"]

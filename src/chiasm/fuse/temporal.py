@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import numpy as np
-from scipy.linalg import eigh
 
 from chiasm.allowed import SIZE, TEXT, choice
 from chiasm.errors import ChiasmError, unknown
-from chiasm.fuse._kernel import Kernel
+from chiasm.fuse._axes import Axes
 from chiasm.fuse._trained import JOINT, TrainedFuser, beside, matrix
 from chiasm.nn.blocks import Ops, Params
 from chiasm.nn.temporal import gru, reader, turn
@@ -25,7 +23,6 @@ JOINS = ("concat", "gru")
 
 _WIDTH = 32
 _HIDDEN = 64
-_AXES = 64
 _CHUNK = 8192
 """Steps in memory at a time, before they are on these axes."""
 
@@ -66,7 +63,7 @@ class Temporal(TrainedFuser):
         seed: of folds, landmarks, starts and batches.
 
     `row_weights`: of "concat" each view's share of the lengths of the parts of F; of "gru" the share of the last state
-    that came in with it. Learned: see `TrainedFuser`; `steps_`, `heads_`, `axes_` by view over time. Raises a
+    that came in with it. Learned: see `TrainedFuser`; `steps_`, `heads_` by view over time. Raises a
     ChiasmError for an unknown head, join or view, and where a view's numbers are no multiple of its steps.
 
     >>> rng = np.random.default_rng(0)
@@ -121,21 +118,11 @@ class Temporal(TrainedFuser):
                 )
         return super()._learn(held, truth, folds)
 
-    def _stand(self, held: Blocks) -> None:
-        super()._stand({name: block for name, block in held.items() if name not in self.steps_})
-        self.axes_ = {}
-        for name in self.steps_:
-            every = self._every(held[name], name)
-            kernel = self.kernels_[name] = Kernel((name,), "linear").fit({name: every})
-            gram, rows = np.zeros((kernel.width, kernel.width)), np.flatnonzero(every.present)
-            for start in range(0, len(rows), _CHUNK):
-                part = rows[start : start + _CHUNK]
-                seen = kernel({name: every.some(part)}, len(part)).astype(np.float64)
-                gram += seen.T @ seen
-            lengths, axes = eigh(gram, subset_by_index=[max(0, len(gram) - _AXES), len(gram) - 1])
-            self.axes_[name] = axes.astype(np.float32)
-            self.scales_[name] = max(float(np.sqrt(max(lengths.mean(), 0) / len(rows))), 1e-30)
-        self.kernels_ = {name: self.kernels_[name] for name in held}
+    def _stand_on(self, name: str, block: Block) -> None:
+        if name in self.steps_:
+            self.kernels_[name] = Axes().fit(self._every(block, name))
+        else:
+            super()._stand_on(name, block)
 
     def _every(self, block: Block, name: str) -> Block:
         """The steps of a view, one a row: `(n * T, d)`."""
@@ -144,23 +131,16 @@ class Temporal(TrainedFuser):
             return Block(values.each(), np.repeat(block.present, steps))
         return Block(np.asarray(values).reshape(len(values) * steps, -1), np.repeat(block.present, steps))
 
-    def _turned(self, held: Blocks, n: int) -> dict[str, np.ndarray]:
-        """By fitted view its rows on its axes, `(n, r)` or `(n, T * r)` float32; 0 where it is absent."""
-        plain, turned = copy.copy(self), {}
-        plain.kernels_ = {name: kernel for name, kernel in self.kernels_.items() if name not in self.steps_}
-        found = TrainedFuser._turned(plain, held, n)
-        for name in self.kernels_:
-            if name not in self.steps_:
-                turned[name] = found[name]
-                continue
-            axes, steps = self.axes_[name], self.steps_[name]
-            turned[name] = np.zeros((n, steps * axes.shape[1]), dtype=np.float32)
-            size = max(1, _CHUNK // steps)
-            for start in range(0, n if name in held else 0, size):
-                part = held[name].some(np.arange(start, min(start + size, n)))
-                seen = self.kernels_[name]({name: self._every(part, name)}, len(part.present) * steps) @ axes
-                turned[name][start : start + size] = seen.reshape(len(part.present), -1)
-            turned[name] /= np.float32(self.scales_[name])
+    def _turn(self, name: str, block: Block | None, n: int) -> np.ndarray:
+        """`(n, r)`, or `(n, T * r)` of steps, float32; 0 where it is absent."""
+        if name not in self.steps_:
+            return super()._turn(name, block, n)
+        axes, steps = self.kernels_[name], self.steps_[name]
+        turned = np.zeros((n, steps * axes.width), dtype=np.float32)
+        size = max(1, _CHUNK // steps)
+        for start in range(0, n, size) if block is not None else ():
+            part = block.some(np.arange(start, min(start + size, n)))  # type: ignore[union-attr]
+            turned[start : start + size] = axes(self._every(part, name)).reshape(len(part.present), -1)
         return turned
 
     def _start(self, widths: Mapping[str, int], c: int, rng: np.random.Generator) -> dict[str, Params]:

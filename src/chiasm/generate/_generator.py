@@ -53,7 +53,7 @@ class Generator(Part):
             if not block.present.any():
                 del held[name]  # nothing of it could be read: its width is not known
             else:
-                check_width(name, views[name], widths[name])
+                check_width(name, views[name].width, widths[name])
         return held
 
     def generate(self, views: Any) -> np.ndarray:

@@ -7,8 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from chiasm.part import Part
-from chiasm.stats.blocks import Block, Blocks
-from chiasm.tokens import Tokens
+from chiasm.stats.blocks import Block, Blocks, means
 from chiasm.views import normalize
 
 __all__ = ["Seen"]
@@ -27,7 +26,7 @@ class Seen(Part):
 
     def fit(self, held: Mapping[str, Block], y: None = None) -> Seen:
         """Learn the means of blocks."""
-        self.means_ = {name: _values(block)[block.present].mean(axis=0) for name, block in held.items()}
+        self.means_ = {name: means(block)[block.present].mean(axis=0) for name, block in held.items()}
         self.weights_ = dict.fromkeys(held, 1.0)
         return self
 
@@ -38,17 +37,6 @@ class Seen(Part):
             rows = np.zeros((n, len(mean)), dtype=np.float32)
             if name in held:
                 there = held[name].present
-                rows[there] = normalize(_values(held[name])[there] - mean) * np.float32(self.weights_[name] ** 0.5)
+                rows[there] = normalize(means(held[name])[there] - mean) * np.float32(self.weights_[name] ** 0.5)
             found.append(rows)
         return np.concatenate(found, axis=1)
-
-
-def _values(block: Block) -> np.ndarray:
-    """`(n, d)` a row's vector; of tokens their mean."""
-    if not isinstance(block.values, Tokens):
-        return block.values
-    found = np.zeros((len(block.present), block.values.width), dtype=np.float32)
-    for start in range(0, len(found), 256):
-        values, mask = block.values.batch(np.arange(start, min(start + 256, len(found))))
-        found[start : start + 256] = values.sum(axis=1) / np.maximum(1, mask.sum(axis=1))[:, None]
-    return found

@@ -15,7 +15,20 @@ from scipy.special import erf, expit, softmax
 
 from chiasm.errors import unknown
 
-__all__ = ["HEADS", "ArrayOps", "Head", "Ops", "Params", "TensorOps", "gated", "head", "linear", "mlp", "residual"]
+__all__ = [
+    "HEADS",
+    "ArrayOps",
+    "Head",
+    "Ops",
+    "Params",
+    "TensorOps",
+    "every",
+    "gated",
+    "head",
+    "linear",
+    "mlp",
+    "residual",
+]
 
 Params = dict[str, Any]
 """Arrays or tensors by name."""
@@ -179,6 +192,13 @@ class TensorOps:
             return x
         kept = x.new_empty(x.shape).bernoulli_(1 - rate, generator=self.generator)
         return x * kept / (1 - rate)
+
+
+def every(x: Any, weight: Any, bias: Any = 0.0) -> Any:
+    """x W + b of every token: x `(..., n, T, d)` -> `(..., n, T, k)`, in one product; W may have a leading axis."""
+    n, steps, d = x.shape[-3:]
+    found = x.reshape(*x.shape[:-3], n * steps, d) @ weight + bias
+    return found.reshape(*found.shape[:-2], n, steps, found.shape[-1])
 
 
 class Head(NamedTuple):

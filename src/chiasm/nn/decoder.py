@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from chiasm.nn.attention import attend
 from chiasm.nn.blocks import Ops, Params
 
 __all__ = ["Shape", "logits", "start", "states"]
@@ -89,14 +90,14 @@ def states(
     causal[:first, :first] = True
     told = None
     for i in range(sum(name.endswith(".qkv") for name in params)):
-        q, k, v = _heads(_norm(params, x, f"{i}.a", ops) @ params[f"{i}.qkv"], 3)
-        found, _ = _attend(q, k, v, causal, ops)
+        q, k, v = _parts(_norm(params, x, f"{i}.a", ops) @ params[f"{i}.qkv"], 3)
+        found, _ = attend(q, k, v, causal, ops, HEADS)
         x = x + ops.dropout(found @ params[f"{i}.out"], dropout)
         if patches is not None and f"{i}.kv" in params:
             values, there = patches
-            (q,) = _heads(_norm(params, x, f"{i}.c", ops) @ params[f"{i}.q"], 1)
-            k, v = _heads(values @ params[f"{i}.kv"], 2)
-            found, told = _attend(q, k, v, there[:, None, None, :], ops)
+            q = _norm(params, x, f"{i}.c", ops) @ params[f"{i}.q"]
+            k, v = _parts(values @ params[f"{i}.kv"], 2)
+            found, told = attend(q, k, v, there[:, None, :], ops, HEADS)
             x = x + ops.dropout(found @ params[f"{i}.cross"], dropout)
         hidden = ops.gelu(_norm(params, x, f"{i}.m", ops) @ params[f"{i}.w1"] + params[f"{i}.b1"])
         x = x + ops.dropout(hidden @ params[f"{i}.w2"] + params[f"{i}.b2"], dropout)
@@ -113,15 +114,7 @@ def _norm(params: Params, x: Any, name: str, ops: Ops) -> Any:
     return ops.standardize(x) * params[f"{name}.gain"] + params[f"{name}.shift"]
 
 
-def _heads(x: Any, parts: int) -> list[Any]:
-    """`(b, t, parts * w)` -> so many of `(b, h, t, w / h)`."""
-    b, t, wide = x.shape
-    w = wide // parts
-    return [x[:, :, i * w : (i + 1) * w].reshape(b, t, HEADS, w // HEADS).swapaxes(1, 2) for i in range(parts)]
-
-
-def _attend(q: Any, k: Any, v: Any, allowed: Any, ops: Ops) -> tuple[Any, Any]:
-    """What is read `(b, t, w)` and the weights `(b, h, t, s)`."""
-    weights = ops.shares(q @ k.swapaxes(-1, -2) * float(q.shape[-1] ** -0.5), allowed)
-    found = (weights @ v).swapaxes(1, 2)
-    return found.reshape(found.shape[0], found.shape[1], -1), weights
+def _parts(x: Any, parts: int) -> list[Any]:
+    """`(b, t, parts * w)` -> so many of `(b, t, w)`."""
+    w = x.shape[-1] // parts
+    return [x[..., i * w : (i + 1) * w] for i in range(parts)]

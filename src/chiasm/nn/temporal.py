@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from chiasm.errors import unknown
-from chiasm.nn.blocks import Ops, Params
+from chiasm.nn.blocks import Ops, Params, every
 
 __all__ = ["READERS", "Reader", "attention", "bilstm", "conv", "gru", "lstm", "reader", "turn"]
 
@@ -50,7 +50,7 @@ def _gru_init(d: int, k: int, steps: int, rng: np.random.Generator) -> Params:
 
 def _gru(params: Params, x: Any, ops: Ops) -> Any:
     k = params["again"].shape[-2]
-    seen = _every(x, params["in"], params["bias"])
+    seen = every(x, params["in"], params["bias"])
     h = total = 0 * seen[..., 0, :k]
     for t in range(x.shape[-2]):
         new, keep = turn(params, seen[..., t, :], h, ops)
@@ -74,7 +74,7 @@ def _lstm_init(d: int, k: int, steps: int, rng: np.random.Generator) -> Params:
 
 def _lstm(params: Params, x: Any, ops: Ops) -> Any:
     k = params["again"].shape[-2]
-    seen = _every(x, params["in"], params["bias"])
+    seen = every(x, params["in"], params["bias"])
     h = c = total = 0 * seen[..., 0, :k]
     for t in range(x.shape[-2]):
         now = seen[..., t, :] + h @ params["again"]
@@ -118,9 +118,9 @@ def _attention_init(d: int, k: int, steps: int, rng: np.random.Generator) -> Par
 
 def _attention(params: Params, x: Any, ops: Ops) -> Any:
     place = params["place"]
-    seen = _every(x, params["token"], 0.0) + place.reshape(*place.shape[:-2], 1, *place.shape[-2:])
+    seen = every(x, params["token"], 0.0) + place.reshape(*place.shape[:-2], 1, *place.shape[-2:])
     tokens = ops.gelu(ops.standardize(seen))
-    scores = _every(tokens, params["score"], 0.0)
+    scores = every(tokens, params["score"], 0.0)
     shares = ops.softmax([scores[..., t, :, None] for t in range(x.shape[-2])])
     parts = tokens.reshape(*tokens.shape[:-1], _QUERIES, tokens.shape[-1] // _QUERIES)
     fused = sum(share * parts[..., t, :, :] for t, share in enumerate(shares))
@@ -151,7 +151,7 @@ def _conv(params: Params, x: Any, ops: Ops) -> Any:
         edge = [none] * abs(by)
         inner = [x[..., max(by, 0) : steps + min(by, 0), :]]
         shifted.append(ops.join(edge + inner if by < 0 else inner + edge, axis=-2))
-    return ops.most(ops.gelu(_every(ops.join(shifted), params["kernel"], params["bias"])))
+    return ops.most(ops.gelu(every(ops.join(shifted), params["kernel"], params["bias"])))
 
 
 conv = Reader(_conv_init, _conv)
@@ -170,13 +170,6 @@ def reader(name: str) -> Reader:
     if name not in READERS:
         raise unknown("head over time", name, READERS)
     return READERS[name]
-
-
-def _every(x: Any, weight: Any, bias: Any) -> Any:
-    """x W + b at every step: `(..., n, T, d)` -> `(..., n, T, k)`, in one product."""
-    n, steps, d = x.shape[-3:]
-    found = x.reshape(*x.shape[:-3], n * steps, d) @ weight + bias
-    return found.reshape(*found.shape[:-2], n, steps, found.shape[-1])
 
 
 def _drawn(d: int, k: int, rng: np.random.Generator) -> np.ndarray:

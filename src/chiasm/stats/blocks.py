@@ -11,9 +11,10 @@ import numpy as np
 from chiasm.tokens import Tokens
 from chiasm.views import ABSENT, Column, Views
 
-__all__ = ["Block", "Blocks", "blocks", "patterns", "presence", "restrict", "subsets", "views_of"]
+__all__ = ["Block", "Blocks", "blocks", "means", "patterns", "presence", "restrict", "subsets", "views_of"]
 
 _WIDE = tuple(map(np.dtype, ("float64", "int32", "int64", "uint32", "uint64")))
+_CHUNK = 256
 EVERY = 5
 """Up to this many views every subset of them is solved for."""
 
@@ -40,15 +41,21 @@ class Block(NamedTuple):
 Blocks = dict[str, Block]
 
 
-def blocks(views: Views, names: Sequence[str] | None = None) -> Blocks:
-    """Encoded views as matrices, by name. A named view that `views` lacks is left out."""
+def blocks(views: Views, names: Sequence[str] | None = None, *, ragged: bool = False) -> Blocks:
+    """Encoded views as matrices, by name. A named view that `views` lacks is left out.
+
+    Args:
+        ragged: whether tokens whose numbers differ by row are taken too; a ChiasmError names them otherwise. A row
+            without any token has then nothing of that view.
+    """
     found = {}
     for name in names or views.names:
         if name not in views.columns:
             continue
         column = views[name]
-        if column.steps:
-            found[name] = Block(column.items.some(column.index), column.present)
+        if column.steps or (ragged and isinstance(column.items, Tokens)):
+            items = column.items.some(column.index)
+            found[name] = Block(items, column.present & (items.lengths > 0))
             continue
         dtype = np.float64 if getattr(column.items, "dtype", None) in _WIDE else np.float32
         values = np.zeros((len(views), column.width), dtype=dtype)
@@ -57,6 +64,18 @@ def blocks(views: Views, names: Sequence[str] | None = None) -> Blocks:
             part = rows[start : start + 4096]
             values[part] = column.take(column.index[part])
         found[name] = Block(values, column.present)
+    return found
+
+
+def means(block: Block) -> np.ndarray:
+    """`(n, d)` the vector of each row; of tokens their mean, zero where there is none."""
+    if not isinstance(block.values, Tokens):
+        return block.values
+    found = np.zeros((len(block.present), block.values.width), dtype=np.float32)
+    for start in range(0, len(found), _CHUNK):
+        part = np.arange(start, min(start + _CHUNK, len(found)))
+        values, mask = block.values.batch(part)
+        found[part] = values.sum(axis=1) / np.maximum(1, mask.sum(axis=1))[:, None]
     return found
 
 

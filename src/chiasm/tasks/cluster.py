@@ -271,7 +271,7 @@ class Cluster(KnownRows):
     def _placed(self, encoded: Views) -> Blocks:
         for name, one in self.space_.items():
             if name in encoded.columns and encoded.present(name).any():
-                check_width(name, encoded[name], len(one["mean"]))
+                check_width(name, encoded[name].width, len(one["mean"]))
         return space.place(self.space_, blocks(encoded))
 
     def _assign(self, known: groups.Groups, encoded: Views) -> tuple[np.ndarray, np.ndarray]:
