@@ -19,6 +19,7 @@ __all__ = [
     "LABEL",
     "MODEL",
     "NOT_NEGATIVE",
+    "ORDER",
     "PART",
     "POSITIVE",
     "PRECISION",
@@ -105,6 +106,8 @@ VIEWS = Allowed(
         isinstance(value, str) or (isinstance(value, Sequence) and all(isinstance(name, str) for name in value))
     ),
 )
+ORDER = TEXT.each().or_none()
+"""All views in an order, by their names; None: left open."""
 LABEL = Allowed("a label, or None", lambda value: value is None or isinstance(value, str | int | np.generic))
 MODEL = Allowed("a fitted part, or None", lambda value: value is None or hasattr(value, "check_fitted"))
 PRECISION = choice("float32", "float64")

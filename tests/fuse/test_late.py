@@ -11,6 +11,7 @@ from chiasm.fuse.late import Late
 from chiasm.fuse.stacking import Stacking, _total, _Upper, _weights
 from chiasm.stats.answers import ece, log_loss
 from chiasm.stats.blocks import blocks
+from chiasm.tasks.classify import Classify
 from chiasm.views import as_views
 
 FUSERS = {
@@ -351,6 +352,15 @@ def test_a_cascade_begins_with_the_view_that_is_best_alone_and_takes_each_view_o
         Cascade(order=["a ", "b"]).fit(views, y)
     with pytest.raises(chiasm.ChiasmError, match="every view once"):
         Cascade(order=["a"]).fit(views, y)
+
+
+def test_a_task_hands_a_cascade_its_order_and_learns_the_views_alone_without_it():
+    rng = np.random.default_rng(0)
+    y = rng.integers(0, 2, 120)
+    views = {name: rng.normal(size=(120, 3)) + y[:, None] for name in "abc"}
+    model = Classify(fuse=Cascade(order=["b", "c", "a"])).fit(views, y)
+    assert model.fuser_.order_ == ["b", "c", "a"]
+    assert model.alone_["c"].order_ == ["c"]
 
 
 def test_a_cascade_of_numbers_is_sure_where_it_errs_least():

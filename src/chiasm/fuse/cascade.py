@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from chiasm.allowed import TEXT, number
+from chiasm.allowed import ORDER, number
 from chiasm.errors import ChiasmError, unknown
 from chiasm.finite import checked
 from chiasm.fuse._alone import learn, learn_one
@@ -55,7 +55,7 @@ class Cascade(Fuser):
     Source: Viola & Jones 2001 (cascades); the rule is Chow's 1970 (reject what is unsure).
     """
 
-    allowed: ClassVar = {"order": TEXT.each().or_none(), "loss": number(-1)}
+    allowed: ClassVar = {"order": ORDER, "loss": number(-1)}
 
     def __init__(self, kind: str = "classes", order: Sequence[str] | None = None, loss: float = 0.01, seed: int = 0):
         self.kind = kind

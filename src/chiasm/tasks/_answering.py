@@ -10,7 +10,7 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 
 from chiasm import recipe, registry
-from chiasm.allowed import VIEWS
+from chiasm.allowed import ORDER, VIEWS
 from chiasm.checks import check_indexes, odd_labels, some
 from chiasm.encoding import Progress, Report
 from chiasm.errors import ChiasmError, ChiasmWarning, unknown
@@ -262,7 +262,7 @@ class Answering(KnownRows):
             if isinstance(held, dict)
         }
         for key in _of_views(part):
-            listed = [params[key]] if isinstance(params[key], str) else list(params[key])
+            listed = [params[key]] if isinstance(params[key], str) else list(params[key] or ())
             if missing := [v for v in listed if v and v in vars(self).get("views_", {}) and v not in names]:
                 kept[key] = [v for v in listed if v not in missing]
         return part.set_params(**kept)
@@ -270,7 +270,8 @@ class Answering(KnownRows):
 
 def _of_views(part: Any) -> list[str]:
     """The parameters of a part that name views."""
-    return [key for cls in type(part).__mro__ for key, one in vars(cls).get("allowed", {}).items() if one is VIEWS]
+    allowed = [one for cls in type(part).__mro__ for one in vars(cls).get("allowed", {}).items()]
+    return [key for key, one in allowed if one is VIEWS or one is ORDER]
 
 
 def registry_name(part: Part) -> str:
