@@ -150,7 +150,11 @@ def test_pooled_false_is_said_on_the_command_line_and_refused_where_there_are_no
     assert found.pooled is False
     assert Encoding({"x": f"hf_text:{_tiny.tiny('bert')}:pooled=True"}).fit(texts).encoders_["x"].pooled is True
     for wanted, views, said in (
-        ("e5_text:pooled=False", texts, r"^e5_text has pooled vectors only.*words come from minilm_text and hf_text"),
+        (
+            "e5_text:pooled=False",
+            texts,
+            r"^e5_text has pooled vectors only.*words come from minilm_text, hf_text and wordvec_text",
+        ),
         ("tfidf_text:pooled=False", texts, "^tfidf_text has pooled vectors only"),
         ("mel_audio:pooled=False", sounds, "with steps=T an item is T vectors"),
         ("hashed_text:pooled=False", texts, "^hashed_text has pooled vectors only"),
