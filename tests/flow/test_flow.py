@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -241,6 +242,7 @@ def test_a_flow_that_is_killed_goes_on_where_it_died(home: Path, when: str) -> N
         ('text = ["title", "body"]', 'text = ["titel"]', "no column in .*posts.csv named 'titel'"),
         ('text = ["title", "body"]', 'text = ["space=title"]', "what the flow adds itself: rename it"),
         ('[fine-tune]\nfuse = "late"', '[fine-tune]\ntask = "clasify"', r"no task for \[fine-tune\] named 'clasify'"),
+        ('label = "mood"', 'label = "mood"\nsplit = "body"', r"^\[data\]: no split named"),
         ('to = "flow"', "", "flow.toml lacks to: the folder of what each stage leaves"),
         ('to = "flow"', 'to = "flow"\nseed = -1', "wanted seed to be"),
         ('from = "posts.csv"', 'from = "post.csv"', "post.csv"),
@@ -261,6 +263,16 @@ def test_a_wrong_file_is_one_sentence_in_its_own_words_before_anything_is_made(
     with pytest.raises(ChiasmError, match=said):
         flow(tmp_path / "flow.toml")
     assert not (tmp_path / "flow" / "flow.json").exists()
+
+
+@pytest.mark.parametrize("page", ["docs/commands.md", "examples/flow.toml"])
+def test_the_flows_that_are_shown_are_read(page: str, tmp_path: Path) -> None:
+    text = (Path(__file__).parents[2] / page).read_text(encoding="utf-8")
+    shown = re.findall(r"```toml\n(.*?)```", text, re.S) or [text]
+    (tmp_path / "f.toml").write_text(shown[0], encoding="utf-8")
+    plan = read_plan(tmp_path / "f.toml")
+    assert list(plan.stages) == list(STAGES)
+    assert plan.to == tmp_path / "flow"
 
 
 def test_a_flow_needs_a_last_model_and_a_file(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from chiasm.encoding import Progress
+from chiasm.errors import ChiasmError
 from chiasm.files import lock
 from chiasm.flow.ledger import Ledger
 from chiasm.flow.plan import STAGES, Plan, read_plan
@@ -51,7 +52,8 @@ def flow(
     Args:
         file: see `read_plan`. progress: called while encoding. say: called after each stage.
 
-    Raises a ChiasmError for a file that says what cannot be done, before anything is, and when another process runs it.
+    Raises a ChiasmError for a file that says what cannot be done, before anything is; when another process runs it; and
+    what a stage raises, behind the stage's name: what the stages before it left is kept.
     """
     plan = read_plan(file)
     folders = {name: plan.to / f"{STAGES.index(name) + 1}-{name}" for name in plan.stages}
@@ -60,11 +62,14 @@ def flow(
         ledger, stages = Ledger(plan.to), Stages(plan, folders, progress)
         for stage, folder in folders.items():
             started = time.monotonic()
-            made_from = stages.made_from(stage)
-            made_from |= {other: ledger.stages[other]["left"] for other in READS[stage] if other in folders}
-            if why := ledger.changed(stage, made_from, folder):
-                told = stages.make(stage)
-                ledger.record(stage, made_from, folder, {"told": told})
+            try:
+                made_from = stages.made_from(stage)
+                made_from |= {other: ledger.stages[other]["left"] for other in READS[stage] if other in folders}
+                if why := ledger.changed(stage, made_from, folder):
+                    told = stages.make(stage)
+                    ledger.record(stage, made_from, folder, {"told": told})
+            except ChiasmError as error:
+                raise ChiasmError(f"[{stage}]: {error}") from None
             one = Done(stage, folder, why, ledger.stages[stage]["told"], round(time.monotonic() - started, 2))
             done.append(one)
             if say:

@@ -135,6 +135,8 @@ class Stages:
         if views.split is None:
             views.facts["split"] = cut_whole(views, ANSWER_PARTS, self.plan.seed, self.plan.encoders)
         split = views.facts["split"]
+        if not (split == "test").any() or not (split != "test").any():
+            raise ChiasmError("wanted rows to learn from and rows of split test, got none: split = another column.")
         write_atomic(folder / "split.csv", [csv_bytes(["id", "split"], zip(views.ids, split, strict=True))])
         counts = {name: int((split == name).sum()) for name in ("train", "val", "test")}
         return f"{len(views)} rows ({', '.join(f'{n} {name}' for name, n in counts.items() if n)})"
@@ -163,8 +165,7 @@ class Stages:
         fresh = ~np.isin(twins[: len(given)], twins[len(given) :])
         if not fresh.any():
             raise ChiasmError(
-                f"[transfer]: all {len(given)} rows of {keys['from']} equal rows of [data]: wanted other rows, to "
-                "learn from first."
+                f"all {len(given)} rows of {keys['from']} equal rows of [data]: wanted other rows, to learn from first."
             )
         rows: Views = given[fresh]
         rows.facts.pop("split", None)  # nothing is scored here
@@ -206,8 +207,6 @@ class Stages:
     @property
     def _test(self) -> Views:
         test: Views = self._cut[self._cut.split == "test"]
-        if not len(test):
-            raise ChiasmError("[data]: wanted rows of split test to answer and to score, got none.")
         return test
 
 
