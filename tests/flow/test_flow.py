@@ -19,7 +19,7 @@ import pytest
 import _tiny
 import chiasm
 from chiasm.cli import main
-from chiasm.errors import ChiasmError
+from chiasm.errors import ChiasmError, ChiasmWarning
 from chiasm.flow import STAGES, Done, flow, read_plan
 from chiasm.flow.stages import Stages
 
@@ -152,6 +152,14 @@ def test_a_changed_key_makes_that_stage_and_those_after_it_again(
         assert next(one.why for one in done if one.why) == why
 
 
+def test_rows_that_lack_a_column_or_everything_are_answered_by_what_is_there(home: Path) -> None:
+    (home / "new.csv").write_text("title,id\nlovely 1,a\n,b\n", encoding="utf-8")
+    with pytest.warns(ChiasmWarning, match="1 of 2 rows hold none of the views"):
+        assert remade(flow(home / "flow.toml")) == ["answers"]
+    answers = read(home / "flow" / "6-answers" / "answers.csv")
+    assert [row["views"] for row in answers] == ["3", "0"]  # title, space, source; none
+
+
 @pytest.mark.slow
 def test_a_changed_row_is_seen_by_its_content_and_makes_what_reads_it_again(home: Path) -> None:
     (home / "new.csv").touch()
@@ -200,6 +208,17 @@ def test_rows_of_the_source_that_equal_rows_of_the_data_are_left_out(home: Path)
     assert done["transfer"].told == "learned stars from 80 rows; 5 that equal rows of [data] left out"
     with pytest.raises(ChiasmError, match=r"all 60 rows of posts.csv equal rows of \[data\]"):
         again(home, FLOW.replace('from = "reviews.csv"\nlabel = "stars"', 'from = "posts.csv"\nlabel = "mood"'))
+
+
+def test_a_source_may_have_some_of_the_columns_under_other_names(home: Path) -> None:
+    text = (home / "reviews.csv").read_text(encoding="utf-8").replace("title,body,stars", "headline,text,stars")
+    (home / "reviews.csv").write_text(text, encoding="utf-8")
+    done = {one.stage: one for one in again(home, FLOW.replace('"stars"', '"stars"\ntext = "title=headline"'))}
+    assert done["transfer"].told == "learned stars from 80 rows"
+    assert list(chiasm.load(home / "flow" / "4-transfer" / "source.chiasm").views_) == ["title", "space"]
+    assert list(chiasm.load(home / "flow" / "5-fine-tune" / "target.chiasm").views_)[-1] == "source"
+    with pytest.raises(ChiasmError, match=r"^\[transfer\]: wanted views of \[data\] \(title, body\), got headline"):
+        again(home, FLOW.replace('"stars"', '"stars"\ntext = "headline"'))
 
 
 DIE = """

@@ -12,6 +12,7 @@ from chiasm import registry
 from chiasm.allowed import SEED
 from chiasm.data.source import Source
 from chiasm.errors import ChiasmError, unknown
+from chiasm.views import Views
 
 __all__ = ["KNOWN", "STAGES", "Plan", "read_plan"]
 
@@ -22,7 +23,7 @@ COLUMNS = ("text", "image", "audio", "video", "vector", "number", "category", "d
 KEYS: dict[str, tuple[str, ...]] = {
     "data": ("from", "label", *COLUMNS, "id", "group", "split", "root", "encoding"),
     "multimodal": ("align",),
-    "transfer": ("from", "label", "task", "fuse"),
+    "transfer": ("from", "label", "task", "fuse", *COLUMNS),
     "fine-tune": ("task", "fuse"),
     "answers": ("from",),
     "report": (),
@@ -31,7 +32,7 @@ KEYS: dict[str, tuple[str, ...]] = {
 WANTED = {
     "data": {"from": "the table or folder to read", "label": "its column of what is to be answered"},
     "transfer": {
-        "from": "another table with the same columns, to learn from first",
+        "from": "another table of such rows, to learn from first",
         "label": "its own column of what is to be answered",
     },
 }
@@ -55,11 +56,13 @@ class Plan:
     seed: int
     stages: dict[str, dict[str, Any]]
 
-    def source(self, label: str) -> Source:
-        """How a table of the flow is read, with this column of labels."""
-        held = self.stages["data"]
-        options = {name: held[name] for name in (*COLUMNS, "id", "group", "split", "encoding") if name in held}
-        return Source(label=label, **options)
+    def source(self, stage: str = "data") -> Source:
+        """How the table of [data] is read, or that of [transfer]: by its own columns where it names any."""
+        data, held = self.stages["data"], self.stages[stage]
+        columns = {name: held[name] for name in COLUMNS if name in held}
+        columns = columns or {name: data[name] for name in COLUMNS if name in data}
+        facts = {name: data[name] for name in ("id", "group", "split", "encoding") if name in data and stage == "data"}
+        return Source(label=held["label"], **columns, **facts)
 
     def place(self, stage: str) -> Path:
         """The table or folder that a stage reads."""
@@ -71,10 +74,13 @@ class Plan:
         held = self.stages["data"].get("root")
         return self.home / held if held else None
 
-    @property
-    def encoders(self) -> dict[str, str] | None:
-        """By view or modality its encoder; None: the defaults."""
-        return self.stages["pretrained"] or None
+    def encoders(self, views: Views | None = None) -> dict[str, str] | None:
+        """By view or modality its encoder, of all that are named or of those of some rows; None: the defaults."""
+        held = self.stages["pretrained"]
+        if views is not None:
+            there = {*views.columns, *(column.modality for column in views.columns.values())}
+            held = {name: one for name, one in held.items() if name in there}
+        return held or None
 
     @property
     def encoder_names(self) -> list[str]:
@@ -122,7 +128,7 @@ def _check(stage: str, keys: Mapping[str, Any]) -> None:
     for key, value in keys.items():
         if stage in KEYS and key not in KEYS[stage]:
             raise unknown(f"key in [{stage}]", key, KEYS[stage])
-        several = stage == "data" and key in COLUMNS
+        several = stage in ("data", "transfer") and key in COLUMNS
         listed = value if several and isinstance(value, list) else [value]
         if not listed or not all(isinstance(one, str) and one for one in listed):
             raise ChiasmError(f"[{stage}]: wanted {key} to be a text{' or a list of texts' * several}, got {value!r}.")

@@ -74,7 +74,7 @@ class Stages:
 
     @property
     def _source(self) -> Source:
-        return self.plan.source(self.plan.stages["data"]["label"])
+        return self.plan.source()
 
     @property
     def _cut(self) -> Views:
@@ -91,9 +91,9 @@ class Stages:
         """The rows that [transfer] or [answers] reads."""
 
         def read() -> Views:
-            keys, place = self.plan.stages[stage], self.plan.place(stage)
+            place = self.plan.place(stage)
             if stage == "transfer":
-                return self.plan.source(keys["label"]).read(place, root=self.plan.root)
+                return self.plan.source(stage).read(place, root=self.plan.root)
             modalities = {name: column.modality for name, column in self.rows.columns.items()}
             return self._source.read_present(place, modalities, root=self.plan.root)
 
@@ -114,7 +114,7 @@ class Stages:
         """The rows with what earlier stages know of them as two more views of vectors.
 
         `space`: the mean of a row's views in the shared space of [multimodal]. `source`: what the model of [transfer]
-        answers. Both are absent where all the row's views are.
+        answers. Both are absent where all the views that they are made from are.
         """
         columns = dict(views.columns)
         if (space := self._model("multimodal", "space.chiasm")) is not None:
@@ -122,10 +122,11 @@ class Stages:
             total = sum(_laid(mapped[name]) for name in mapped.names)
             count = np.sum([mapped.present(name) for name in mapped.names], axis=0)
             columns["space"] = _vectors(total / np.maximum(count, 1)[:, None], count > 0)
-        wide = views.replace(columns)
-        if source and (model := self._model("transfer", "source.chiasm")) is not None:
-            said = model.outputs(wide, progress=self.progress)
-            count = np.sum([views.present(name) for name in views.names], axis=0)
+        model = self._model("transfer", "source.chiasm") if source else None
+        if model is not None and (mine := [name for name in views.names if name in model.views_]):
+            seen = {name: column for name, column in columns.items() if name in model.views_}
+            said = model.outputs(views.replace(seen), progress=self.progress)
+            count = np.sum([views.present(name) for name in mine], axis=0)
             columns["source"] = _vectors(said.astype(np.float32), count > 0)
         return views.replace(columns)
 
@@ -133,7 +134,7 @@ class Stages:
     def _data(self, folder: Path) -> str:
         views: Views = self.rows[:]
         if views.split is None:
-            views.facts["split"] = cut_whole(views, ANSWER_PARTS, self.plan.seed, self.plan.encoders)
+            views.facts["split"] = cut_whole(views, ANSWER_PARTS, self.plan.seed, self.plan.encoders())
         split = views.facts["split"]
         if not (split == "test").any() or not (split != "test").any():
             raise ChiasmError("wanted rows to learn from and rows of split test, got none: split = another column.")
@@ -142,7 +143,7 @@ class Stages:
         return f"{len(views)} rows ({', '.join(f'{n} {name}' for name, n in counts.items() if n)})"
 
     def _pretrained(self, folder: Path) -> str:
-        views, encoding = self._cut, Encoding(self.plan.encoders)
+        views, encoding = self._cut, Encoding(self.plan.encoders())
         report = encoding.learn(views, views.facts["split"] != "test", self.progress)[1]
         write_atomic(folder / "items.csv", [notes_csv(report, views.notes)])
         recipe.save(encoding, folder / "encoders.chiasm")
@@ -152,7 +153,7 @@ class Stages:
 
     def _multimodal(self, folder: Path) -> str:
         task = registry.get("tasks", "retrieve")
-        model = task(encoders=self.plan.encoders, seed=self.plan.seed, **self.plan.stages["multimodal"])
+        model = task(encoders=self.plan.encoders(), seed=self.plan.seed, **self.plan.stages["multimodal"])
         model.fit(self._cut, progress=self.progress)
         model.source_ = self._source
         recipe.save(model, folder / "space.chiasm")
@@ -160,8 +161,11 @@ class Stages:
 
     def _transfer(self, folder: Path) -> str:
         keys, given = self.plan.stages["transfer"], self._given("transfer")
-        both = Views.stack(_bare(given), _bare(self.rows))
-        twins = Encoding(self.plan.encoders).twins(both)
+        shared = [name for name in given.names if name in self.rows.columns]
+        if not shared:
+            raise ChiasmError(f"wanted views of [data] ({', '.join(self.rows.names)}), got {', '.join(given.names)}.")
+        both = Views.stack(_bare(given, shared), _bare(self.rows, shared))
+        twins = Encoding(self.plan.encoders(both)).twins(both)
         fresh = ~np.isin(twins[: len(given)], twins[len(given) :])
         if not fresh.any():
             raise ChiasmError(
@@ -185,7 +189,7 @@ class Stages:
     def _learned(self, stage: str, views: Views) -> Any:
         keys = {"task": "classify", **self.plan.stages[stage]}
         params = {"fuse": keys["fuse"]} if "fuse" in keys else {}
-        model = registry.get("tasks", keys["task"])(encoders=self.plan.encoders, seed=self.plan.seed, **params)
+        model = registry.get("tasks", keys["task"])(encoders=self.plan.encoders(views), seed=self.plan.seed, **params)
         return model.fit(views, progress=self.progress)
 
     def _answers(self, folder: Path) -> str:
@@ -216,9 +220,9 @@ def _verdicts(table: Mapping[str, Any]) -> list[str]:
     return [held[name]["verdict"] for name in KNOWN if name in held]
 
 
-def _bare(views: Views) -> Views:
-    """The rows without facts."""
-    return Views(views.columns, views.ids)
+def _bare(views: Views, names: list[str]) -> Views:
+    """Some views of the rows, without facts."""
+    return Views({name: views[name] for name in names}, views.ids)
 
 
 def _laid(column: Column) -> np.ndarray:
