@@ -56,8 +56,8 @@ class HfText(Hf):
         batch_size: texts a call of the network; 0: 32 on a CPU, 64 on a GPU. Neither it nor the device is in the
             fingerprint, as vectors are equal to 1e-4 in float32; the precision is.
         pooled: False gives the last states of a text's words and parts of words, `(t_i, d)` without start and end, as
-            `chiasm.tokens.Tokens`; `pool` and what follows it are then not asked. steps: then so many of them, the first
-            ones, zeros behind a shorter text's end, as a head over time reads them; 0: as many as the text has.
+            `chiasm.tokens.Tokens`; `pool` and what follows it are then not asked. steps: then so many of them, the
+            first ones, zeros behind a shorter text's end, as a head over time reads them; 0: as many as the text has.
 
     A text is read up to the model's limit (512 tokens for BERT), 20,000 characters and 8,192 tokens at most; a cut is
     noted on the item, never silent.
