@@ -95,6 +95,16 @@ def test_layers_of_a_fuser_are_counted_as_torch_would_count_them(short: None) ->
     assert [layer.shape for layer in held if layer.name == "head"] == [(64, 3)]
 
 
+def test_a_network_that_counts_nothing_leaves_the_closed_learner(short: None) -> None:
+    """What the benchmark calls `early` beside the networks."""
+    rng = np.random.default_rng(0)
+    views = {"clip": rng.normal(size=(60, 20)), "size": rng.normal(size=(60, 2))}
+    fused = Temporal(steps={"clip": 4}).fit(views, ["a", "b", "c"] * 20)
+    fused.shares_ = dict.fromkeys(fused.shares_, 0.0)
+    known = Early().fit(views, ["a", "b", "c"] * 20).outputs(views)
+    np.testing.assert_allclose(fused.outputs(views), known, atol=1e-9)
+
+
 def test_a_fuser_in_closed_form_has_no_layers_which_is_said() -> None:
     fused = Early().fit({"a": np.random.default_rng(0).normal(size=(40, 3))}, ["x", "y"] * 20)
     with pytest.raises(ChiasmError, match="got Early, which holds no layers"):
