@@ -1,10 +1,10 @@
 """The textbook models, each trained through its own encoders on a real pack: does the second form count?
 
 `python -m benchmarks.fuse.textbook [sentiment|binary|tagger|formula ...] [--splits 5]`; all four without. All are
-`temporal`, which joins by concatenation. No trained BERT or VGG16 is at hand: `minilm_text` and `effnet_image` stand in
+`temporal`, which joins by concatenation. No trained BERT or VGG16 is at hand: `e5_text` and `effnet_image` stand in
 their slots. Re-drawn splits (60/20/20, learned from training and validation rows, scored on the others), differences
-split by split with Nadeau & Bengio's (2003) interval. `early`, the closed learner, stands beside each on the same
-columns.
+split by split with Nadeau & Bengio's (2003) interval; with `--splits 1` by drawing the scored rows again. `early`, the
+closed learner, stands beside each on the same columns.
 
 - sentiment (BERT + VGG16): mvsa_single, 3 classes; the sentence's vector and the picture's.
 - binary (VGG16 + embedding with an LSTM, a sigmoid): the same posts without the neutral ones; word vectors learned from
@@ -35,6 +35,7 @@ from benchmarks._trials import SHARES, Figure, Runs, apart, arguments, finish, r
 from benchmarks.fuse.answers import colors
 from chiasm.encoding import Encoding
 from chiasm.fuse.temporal import Temporal
+from chiasm.stats.resample import Draws, difference, interval_of
 from chiasm.views import Column, Views
 
 WORDS = 24
@@ -60,11 +61,19 @@ GAINS = {
     "less.early": ("early", "the network less `early`, both on both"),
     "mixed.less.early": ("mixed", "`temporal` as it answers less `early`, both on both"),
 }
+PAIRS = {
+    "picture": ("both", "words"),
+    "words": ("both", "picture"),
+    "other pictures": ("other pictures", "both"),
+    "early": ("both", "early"),
+    "mixed": ("mixed", "early"),
+}
+"""By difference: of what, less what."""
 MEASURES = {"tagger": ("micro F1", "", ".3f")}
 FIGURES = []
 for part, title in TITLES.items():
     measure, unit, form = MEASURES.get(part, ("accuracy", "%", ".1f"))
-    how: dict[str, str] = {"n": "{n} splits"}
+    how: dict[str, str] = {"n": "{over}"}
     FIGURES += [
         Figure(f"{part}.{row}", (part, "scores", row, measure), f"{title}: {measure}, {words}", unit, form, **how)
         for row, words in ROWS.items()
@@ -119,6 +128,7 @@ def compared(
 ) -> dict[str, Any]:
     """The network on both, each alone and other rows' pictures; with the closed head; `early`: on the same splits."""
     found, twins = Runs(), Encoding(encoders).twins(views)
+    each: dict[str, np.ndarray] = {}
     for seed, split in redrawn(views, SHARES, splits, twins, views.label if kind == "classes" else None):
         learn, test = split != "test", split == "test"
         held = Encoding(encoders).learn(views, learn)[0]
@@ -135,8 +145,14 @@ def compared(
         for name in ("words", "picture"):
             single = counting(made(temporal, kind, (name,)).fit(only(mine, [name])), 1.0)
             found.add(name, right(single, only(theirs, [name])))
+            if kind != "tags":
+                each[name] = hit(single, only(theirs, [name]))
         found.add("early", right(counting(whole, 0.0), theirs))
         say(seed, found.last("micro F1" if kind == "tags" else "accuracy", 3 if kind == "tags" else 1))
+    if splits == 1 and kind != "tags":
+        each |= {"both": hit(network, theirs), "other pictures": hit(network, others), "mixed": hit(whole, theirs)}
+        each["early"] = hit(counting(whole, 0.0), theirs)
+        return by_rows(found, each, Draws(theirs.clusters), len(views))
     return told(found, "micro F1" if kind == "tags" else "accuracy", len(views))
 
 
@@ -163,6 +179,22 @@ def right(fuser: Any, views: Views) -> dict[str, float]:
     return {"micro F1": float(micro), "macro F1": float(each.mean())}
 
 
+def hit(fuser: Any, views: Views) -> np.ndarray:
+    """`(n,)` 100 where a row is answered rightly, else 0."""
+    return 100 * np.asarray(fuser.predict(views) == views.label, dtype=float)
+
+
+def by_rows(found: Runs, each: Mapping[str, np.ndarray], draws: Draws, rows: int) -> dict[str, Any]:
+    """Of one split: accuracies and differences, with intervals by drawing its scored rows again."""
+    mean = {name: draws.mean(values) for name, values in each.items()}
+    scores = found.spreads()
+    for name, one in mean.items():
+        scores[name]["accuracy"] = interval_of(*one)
+    differences = {name: difference(mean[ours], mean[theirs]) for name, (ours, theirs) in PAIRS.items()}
+    over = f"{len(each['both'])} rows of one split"
+    return {"rows": rows, "over": over, "scores": scores, "differences": differences}
+
+
 def products() -> Views:
     """ikea with a list of colors a product as its label."""
     views, tags = colors()
@@ -175,13 +207,12 @@ def products() -> Views:
 def told(found: Runs, measure: str, rows: int) -> dict[str, Any]:
     """Spreads, and the differences that are asked for."""
     mine = {name: np.array(of[measure]) for name, of in found.items()}
-    both = mine["both"]
-    pairs = {"picture": (both, mine["words"]), "words": (both, mine["picture"]), "early": (both, mine["early"])}
-    pairs |= {"other pictures": (mine["other pictures"], both), "mixed": (mine["mixed"], mine["early"])}
-    result: dict[str, Any] = {"rows": rows, "scores": found.spreads()}
-    if both.size > 1:
+    count = mine["both"].size
+    result: dict[str, Any] = {"rows": rows, "over": f"{count} splits", "scores": found.spreads()}
+    if count > 1:
         shares = SHARES["test"], 1 - SHARES["test"]
-        result["differences"] = {name: apart(ours, theirs, *shares) for name, (ours, theirs) in pairs.items()}
+        pairs = {name: (mine[ours], mine[theirs]) for name, (ours, theirs) in PAIRS.items()}
+        result["differences"] = {name: apart(*pair, *shares) for name, pair in pairs.items()}
     return result
 
 
@@ -194,7 +225,7 @@ def measured(part: str, splits: int) -> dict[str, Any]:
         encoders = {"words": "wordvec_text:pooled=False:steps=6"}
         heads = {"words": "bilstm", "picture": "conv"}
         return compared(sentences(), encoders, splits, {"steps": {"words": 6, "picture": STEPS}, "head": heads})
-    views, words = posts(), "minilm_text"
+    views, words = posts(), "e5_text"
     if part == "binary":
         views, words = views[views.label != "neutral"], f"wordvec_text:pooled=False:steps={WORDS}"
     heads = {"words": "lstm"} if part == "binary" else {}
