@@ -42,3 +42,10 @@ def test_motion_tells_what_a_picture_does_not():
 def test_words_and_picture_each_add_to_the_sentiment():
     found = [line for line in lines("sentiment.py") if " adds +" in line]
     assert len(found) == 4  # both views, on scored rows and out of fold
+
+
+def test_a_flow_makes_each_stage_once():
+    first, second = lines("flow.py")[:7], lines("flow.py")[7:14]
+    assert [line.split(":")[0] for line in first] == [line.split(":")[0] for line in second]
+    assert not any(": unchanged" in line for line in first)
+    assert all(": unchanged" in line for line in second)

@@ -13,7 +13,7 @@ from chiasm.registry import KINDS
 SOURCE = Path(__file__).parents[1] / "src" / "chiasm"
 
 LINE = """
-cli -> serve -> collection export -> tasks -> contracts -> compare -> report -> measure
+cli -> serve -> collection export flow -> tasks -> contracts -> compare -> report -> measure
 -> align fuse distill generate tune explain index -> encoding -> encode -> nn data -> stats media target splits
 -> cache recipe score -> registry -> finite -> asked -> views -> frames checks -> column
 -> tokens part files scale known device where -> graph -> allowed -> moved errors source_tree

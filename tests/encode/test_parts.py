@@ -98,6 +98,19 @@ def test_words_are_those_of_the_tokenizer_without_start_and_end() -> None:
         np.asarray(found)
 
 
+def test_so_many_words_of_a_language_model_are_its_first_ones_and_zeros_behind_the_end() -> None:
+    folder = str(_tiny.tiny("bert"))
+    whole, steps = HfText(folder, pooled=False), HfText(folder, pooled=False, steps=5)
+    assert HfText(folder, steps=0).fingerprint == HfText(folder).fingerprint
+    found, notes = steps.encode_told(["一只红色的圆", "a red squares"])
+    assert found.steps == 5
+    long, short = words(found)
+    np.testing.assert_array_equal(long, words(whole.encode(["一只红色的圆"]))[0][:5])
+    np.testing.assert_array_equal(short[:4], words(whole.encode(["a red squares"]))[0])
+    assert not short[4].any()
+    assert [(i, note.code, note.message) for i, (note,) in notes.items()] == [(0, "cut", "read the first 5 of 6 words")]
+
+
 def test_minilms_vector_is_the_mean_of_its_words_with_start_and_end() -> None:
     encoder = made("minilm_text", pooled=False)
     tokenizer, session = encoder._open()
@@ -150,7 +163,11 @@ def test_pooled_false_is_said_on_the_command_line_and_refused_where_there_are_no
     assert found.pooled is False
     assert Encoding({"x": f"hf_text:{_tiny.tiny('bert')}:pooled=True"}).fit(texts).encoders_["x"].pooled is True
     for wanted, views, said in (
-        ("e5_text:pooled=False", texts, r"^e5_text has pooled vectors only.*words come from minilm_text and hf_text"),
+        (
+            "e5_text:pooled=False",
+            texts,
+            r"^e5_text has pooled vectors only.*words come from minilm_text, hf_text and wordvec_text",
+        ),
         ("tfidf_text:pooled=False", texts, "^tfidf_text has pooled vectors only"),
         ("mel_audio:pooled=False", sounds, "with steps=T an item is T vectors"),
         ("hashed_text:pooled=False", texts, "^hashed_text has pooled vectors only"),

@@ -380,3 +380,31 @@ def test_a_field_of_characters_that_show_nothing_is_empty() -> None:
     empty, filled = encoder.encode([{"sex": None, "age": 1.0}, {"sex": "\u3164\u200b", "age": 1.0}])
     np.testing.assert_array_equal(empty, filled)
     assert plain("\u2800 ") == ""
+
+
+def test_the_words_of_a_text_are_its_known_words_in_order_and_weighted_their_mean_is_the_texts_vector() -> None:
+    pooled = WordvecText(8).fit(sentences(60))
+    parts = WordvecText(8, pooled=False).fit(sentences(60))
+    texts = sentences(5, seed=4)
+    for text, vector, tokens in zip(texts, pooled.encode(texts), parts.tokens(texts), strict=True):
+        known = [parts.words_.index(word) for word in text.split() if word in parts.words_]
+        np.testing.assert_array_equal(tokens, parts.vectors_[known])
+        total = parts.rarity_[known] @ tokens
+        np.testing.assert_allclose(vector, total / np.linalg.norm(total), atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["wordvec_text", pytest.param("minilm_text", marks=minilm)])
+def test_so_many_words_are_the_first_ones_and_zeros_behind_a_shorter_texts_end(name: str) -> None:
+    texts = ["the red bus", "the red bus stops here", "鱷魚"][: 3 if name == "wordvec_text" else 2]
+    whole = registry.get("encode", name)(pooled=False).fit(sentences(60) + texts[:2])
+    steps = registry.get("encode", name)(pooled=False, steps=4).fit(sentences(60) + texts[:2])
+    assert whole.fingerprint != steps.fingerprint
+    _, notes = steps.attempt(texts)
+    found = steps.encode(texts[:2])
+    assert found.steps == 4
+    short, long = (np.asarray(found)[i].reshape(4, -1) for i in (0, 1))
+    words = [row.astype(np.float16) for row in whole.tokens(texts[:2])]
+    np.testing.assert_array_equal(short[:3], words[0])
+    assert not short[3].any()
+    np.testing.assert_array_equal(long, words[1][:4])
+    assert [(i, note.code) for i, (note,) in notes.items()][:2] == [(1, "cut"), (2, "no_tokens")][: len(texts) - 1]

@@ -27,6 +27,7 @@ _COMMANDS = {
     "score": ("chiasm.cli.score", "Score a saved model on rows that it did not learn from."),
     "answer": ("chiasm.cli.answer", "Answer the rows of a table with a saved model: classes, numbers, tags."),
     "match": ("chiasm.cli.match", "Whether the forms of each row belong together, and how probably."),
+    "flow": ("chiasm.cli.flow", "From data to a report, stage by stage, as a file says; nothing unchanged again."),
     "compare": ("chiasm.cli.compare", "Compare methods on the same pairs, with intervals."),
     "search": ("chiasm.cli.search", "Search with words or a picture."),
     "explain": ("chiasm.cli.explain", "Where in pictures words are met: a heat map."),

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import csv
-import io
-import json
 import os
 import shutil
 import sys
@@ -16,12 +13,13 @@ from typing import Any
 import click
 
 from chiasm.cli._words import typed
-from chiasm.data.notes import Noted, some
+from chiasm.data.notes import some
 from chiasm.data.source import Source
 from chiasm.device import preferring
 from chiasm.encoding import Report
 from chiasm.errors import ChiasmError
 from chiasm.media.images import MediaError
+from chiasm.report.tables import answers_csv, csv_bytes, notes_csv
 from chiasm.scale import Bars
 from chiasm.score import to_json
 from chiasm.views import Views
@@ -237,32 +235,6 @@ def clock(seconds: float) -> str:
     return f"{hours}:{minutes:02d}:{left:04.1f}" if hours else f"{minutes}:{left:04.1f}"
 
 
-def csv_bytes(header: Iterable[str], rows: Iterable[Iterable[Any]]) -> bytes:
-    """A small csv as bytes; a name that the header has already gets a number, so that no two columns share one."""
-    out = io.StringIO()
-    writer = csv.writer(out)
-    names: list[str] = []
-    for name in header:
-        several = (name, *(f"{name} {i}" for i in range(2, len(names) + 3)))
-        names.append(next(one for one in several if one not in names))
-    writer.writerow(names)
-    writer.writerows(rows)
-    return out.getvalue().encode("utf-8", "surrogatepass")
-
-
-def answers_csv(answers: Any) -> bytes:
-    """What a task answered as a csv, a line a row: probabilities in a column each, tags as a JSON list."""
-
-    def cell(value: Any) -> Any:
-        if isinstance(value, list | tuple):
-            return json.dumps(list(value), ensure_ascii=False)
-        plain = value.item() if hasattr(value, "item") else value
-        return round(plain, 6) if isinstance(plain, float) else plain
-
-    columns = answers.columns
-    return csv_bytes(columns, (map(cell, row) for row in zip(*columns.values(), strict=True)))
-
-
 def one_line(text: str) -> str:
     """A text for a line of a terminal: white space made single spaces, control characters dropped."""
     return "".join(c for c in " ".join(text.split()) if unicodedata.category(c) != "Cc")
@@ -272,12 +244,6 @@ def grouped_with(found: Mapping[str, Any]) -> list[str]:
     """The files that are one with another, a line a level: copies, the same picture, a burst."""
     levels = {"copies": "copies", "same_picture": "same picture", "burst": "burst"}
     return [f"{said}: {some(list(map(one_line, found[level])))}" for level, said in levels.items() if level in found]
-
-
-def notes_csv(report: Report, read: Iterable[Noted] = ()) -> bytes:
-    """What was skipped or altered, and what reading noted before, an item a line."""
-    rows = [(view, label, note.code, note.message, note.skipped) for view, label, note in [*read, *report.notes]]
-    return csv_bytes(["view", "item", "code", "message", "skipped"], rows)
 
 
 def echo_rows(rows: Sequence[Mapping[str, Any]], report: Report, views: Views) -> None:

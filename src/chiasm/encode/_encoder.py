@@ -19,9 +19,23 @@ from chiasm.media.images import MediaError, Note
 from chiasm.part import Part
 from chiasm.tokens import Tokens
 
-__all__ = ["NO_TOKENS", "Encoder", "content_of", "each", "every", "foreign_code", "packed", "state_bytes", "text_bytes"]
+__all__ = [
+    "NO_TOKENS",
+    "Encoder",
+    "content_of",
+    "each",
+    "every",
+    "first_words",
+    "foreign_code",
+    "packed",
+    "state_bytes",
+    "text_bytes",
+]
 
-_IN_PARTS = {"text": "words come from minilm_text and hf_text", "image": "patches come from effnet_image and hf_image"}
+_IN_PARTS = {
+    "text": "words come from minilm_text, hf_text and wordvec_text",
+    "image": "patches come from effnet_image and hf_image",
+}
 
 
 class Encoder(Part):
@@ -187,6 +201,21 @@ def every(
             raise ChiasmError(f"cannot encode {what} {str(item)[:200]!r}: {error}.") from None
 
     return list(scale.threads(one, items))
+
+
+def first_words(tokens: np.ndarray, steps: int) -> tuple[np.ndarray, list[Note]]:
+    """The first `steps` of an item's words, zeros behind its end, `(steps, d)`, and a note where some are left out.
+
+    0: all of them. An item without a word stays without.
+
+    >>> first_words(np.ones((2, 1)), 3)[0].ravel().tolist()
+    [1.0, 1.0, 0.0]
+    """
+    if not steps or len(tokens) == steps or not len(tokens):
+        return tokens, []
+    if len(tokens) > steps:
+        return tokens[:steps], [Note("cut", f"read the first {steps} of {len(tokens)} words")]
+    return np.pad(tokens, ((0, steps - len(tokens)), (0, 0))), []
 
 
 NO_TOKENS = Note("no_tokens", "nothing of it is a token", skipped=True)

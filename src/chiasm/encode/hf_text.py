@@ -14,8 +14,9 @@ from typing import Any, ClassVar
 
 from chiasm.allowed import SIZE, TEXT, choice
 from chiasm.device import place
-from chiasm.encode._hf import T5, Hf
-from chiasm.encode._hf_call import Opened, Read
+from chiasm.encode._encoder import first_words
+from chiasm.encode._hf import T5, Hf, Made
+from chiasm.encode._hf_call import Opened, Read, Row
 from chiasm.encode._hf_read import PROBES, accepted, longest, read_texts
 from chiasm.encode._modules import kept, kind_of, prompt, read
 from chiasm.encode._modules_torch import pooling, steps
@@ -55,7 +56,8 @@ class HfText(Hf):
         batch_size: texts a call of the network; 0: 32 on a CPU, 64 on a GPU. Neither it nor the device is in the
             fingerprint, as vectors are equal to 1e-4 in float32; the precision is.
         pooled: False gives the last states of a text's words and parts of words, `(t_i, d)` without start and end, as
-            `chiasm.tokens.Tokens`; `pool` and what follows it are then not asked.
+            `chiasm.tokens.Tokens`; `pool` and what follows it are then not asked. steps: then so many of them, the
+            first ones, zeros behind a shorter text's end, as a head over time reads them; 0: as many as the text has.
 
     A text is read up to the model's limit (512 tokens for BERT), 20,000 characters and 8,192 tokens at most; a cut is
     noted on the item, never silent.
@@ -69,7 +71,15 @@ class HfText(Hf):
     modality = "text"
     pieces = 256
 
-    allowed: ClassVar = {"model": TEXT, "pool": choice(*_POOLS), "prompt": TEXT, "truncate_dim": SIZE}
+    later: ClassVar = {**Hf.later, "steps": 0}
+
+    allowed: ClassVar = {
+        "model": TEXT,
+        "pool": choice(*_POOLS),
+        "prompt": TEXT,
+        "truncate_dim": SIZE,
+        "steps": SIZE,
+    }
 
     def __init__(
         self,
@@ -81,6 +91,7 @@ class HfText(Hf):
         precision: str = "float32",
         batch_size: int = 0,
         pooled: bool = True,
+        steps: int = 0,
     ):
         self.model = model
         self.pool = pool
@@ -90,6 +101,7 @@ class HfText(Hf):
         self.precision = precision
         self.batch_size = batch_size
         self.pooled = pooled
+        self.steps = steps
 
     def _load(self, folder: Path) -> Opened:
         if self.pool not in _POOLS:
@@ -132,6 +144,13 @@ class HfText(Hf):
         for step in opened.steps:
             vectors = step(vectors)
         return vectors[:, : opened.kept], states
+
+    def _finished(self, opened: Opened, read: Read | MediaError, rows: list[Row] | None) -> Made | MediaError:
+        made = super()._finished(opened, read, rows)
+        if isinstance(made, MediaError) or not self.in_parts:
+            return made
+        tokens, cut = first_words(made[1], self.steps)
+        return made[0], tokens, made[2] + cut
 
     def _probes(self) -> list[Any]:
         return PROBES

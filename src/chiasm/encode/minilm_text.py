@@ -15,9 +15,9 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from chiasm.allowed import FLAG
+from chiasm.allowed import FLAG, SIZE
 from chiasm.checks import is_unseen
-from chiasm.encode._encoder import Encoder, each, every
+from chiasm.encode._encoder import Encoder, each, every, first_words
 from chiasm.errors import ChiasmError
 from chiasm.files import sha256
 from chiasm.known import Exported
@@ -43,7 +43,8 @@ class MinilmText(Encoder):
 
     Args:
         pooled: False gives the last states of a text's words and parts of words, `(t_i, 384)` without start and end, as
-            `chiasm.tokens.Tokens`.
+            `chiasm.tokens.Tokens`. steps: then so many of them, the first ones, zeros behind a shorter text's end: what
+            a head over time reads; 0: as many as the text has.
 
     Raises a ChiasmError that says what to install when a package is missing, or is not the one that was tested.
     """
@@ -51,12 +52,13 @@ class MinilmText(Encoder):
     modality = "text"
     near = 0.96
     batch = 128
-    later: ClassVar = {"pooled": True}
+    later: ClassVar = {"pooled": True, "steps": 0}
 
-    allowed: ClassVar = {"pooled": FLAG}
+    allowed: ClassVar = {"pooled": FLAG, "steps": SIZE}
 
-    def __init__(self, pooled: bool = True):
+    def __init__(self, pooled: bool = True, steps: int = 0):
         self.pooled = pooled
+        self.steps = steps
 
     def attempt(self, items: Sequence[Any]) -> tuple[Any, dict[int, list[Note]]]:
         """Encode on all cores. Order and company do not change the numbers; empty texts are noted as skipped."""
@@ -84,7 +86,8 @@ class MinilmText(Encoder):
 
         def one(item: Any) -> tuple[np.ndarray, list[Note]]:
             states, notes = run(item)
-            return states[1:-1], notes
+            tokens, cut = first_words(states[1:-1], self.steps)
+            return tokens, notes + cut
 
         return one
 

@@ -6,17 +6,17 @@ TACL 2015 (smoothed contexts, square root of the singular values); Arora et al.,
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any, ClassVar
 
 import numpy as np
 
-from chiasm.allowed import COUNT
-from chiasm.encode._encoder import Encoder
+from chiasm.allowed import COUNT, FLAG, SIZE
+from chiasm.encode._encoder import Encoder, each, every, first_words
 from chiasm.encode._words import commonest, counts, readable, words
 from chiasm.errors import ChiasmError
-from chiasm.media.images import Note
+from chiasm.media.images import MediaError, Note
 from chiasm.views import normalize
 
 __all__ = ["WordvecText"]
@@ -50,6 +50,9 @@ class WordvecText(Encoder):
         window: how many words to each side are a word's company; in Chinese, where each character and each pair of
             neighbors is a word, 10 of them are 5 characters.
         most: the most words kept, the commonest first.
+        pooled: False gives the vectors of a text's known words in order, `(t_i, d)`, as `chiasm.tokens.Tokens`: the
+            embedding layer of a recurrent head. steps: then so many of them, the first ones, zeros behind a shorter
+            text's end; 0: as many as the text has.
 
     Learned: `words_`, their `vectors_` `(len(words_), d)` and `rarity_` `(len(words_),)`, the weights.
 
@@ -61,13 +64,18 @@ class WordvecText(Encoder):
 
     modality = "text"
     near = 0.995
+    later: ClassVar = {"pooled": True, "steps": 0}
 
-    allowed: ClassVar = {"dimensions": COUNT, "window": COUNT, "most": COUNT}
+    allowed: ClassVar = {"dimensions": COUNT, "window": COUNT, "most": COUNT, "pooled": FLAG, "steps": SIZE}
 
-    def __init__(self, dimensions: int = 256, window: int = 10, most: int = 20_000):
+    def __init__(
+        self, dimensions: int = 256, window: int = 10, most: int = 20_000, pooled: bool = True, steps: int = 0
+    ):
         self.dimensions = dimensions
         self.window = window
         self.most = most
+        self.pooled = pooled
+        self.steps = steps
 
     def fit(self, items: Sequence[Any]) -> WordvecText:
         """Learn words and vectors from m training texts; a ChiasmError when they hold no words."""
@@ -89,13 +97,38 @@ class WordvecText(Encoder):
         self.rarity_ = (RARITY / (RARITY + occurrences / occurrences.sum())).astype(np.float32)
         return self
 
-    def attempt(self, items: Sequence[Any]) -> tuple[np.ndarray, dict[int, list[Note]]]:
-        """Vectors of the texts; empty ones are noted as skipped."""
+    def attempt(self, items: Sequence[Any]) -> tuple[Any, dict[int, list[Note]]]:
+        """Vectors of the texts, or of their words; empty ones are noted as skipped."""
         self.check_fitted()
+        if self.in_parts:
+            return each(self._words(), items, None)
         texts, notes = readable(items)
         found = counts(texts, {word: i for i, word in enumerate(self.words_)})
         found.data *= self.rarity_[found.indices]
         return normalize(found @ self.vectors_), notes
+
+    def tokens(self, items: Sequence[Any]) -> list[np.ndarray]:
+        """The vectors of each text's known words, n float32 arrays `(t_i, d)`.
+
+        Raises a ChiasmError that names the first text that cannot be read.
+        """
+        self.check_fitted()
+        return every(self._words(), items, "text")
+
+    def _words(self) -> Callable[[Any], tuple[np.ndarray, list[Note]]]:
+        """What gives the vectors of a text's known words, and notes."""
+        place = {word: i for i, word in enumerate(self.words_)}
+
+        def one(item: Any) -> tuple[np.ndarray, list[Note]]:
+            (text,), found = readable([item])
+            notes = found.get(0, [])
+            if notes and notes[0].skipped:
+                raise MediaError(notes[0].code, notes[0].message)
+            known = np.array([place[word] for word in words(text) if word in place], dtype=np.int64)
+            tokens, cut = first_words(self.vectors_[known], self.steps)
+            return tokens, notes + cut
+
+        return one
 
 
 def company(texts: Iterable[str], vocabulary: Sequence[str], window: int, chunk: int = 4096) -> Any:

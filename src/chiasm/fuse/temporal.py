@@ -52,7 +52,8 @@ class Temporal(TrainedFuser):
     14.4], -8.0 [-21.8, 5.8] and -12.0 [-24.2, 0.2]. It does read time: with the steps of the test clips shuffled,
     "gru" loses 18.7 points [6.6, 30.7] of the digit's 33.3, "attention" 26.7 [14.2, 39.1] of the command's 57.3. On
     300 surveillance clips, a still and what moves, GRU fusion less concatenation is +3.0 points [-0.5, 6.5], and less
-    `early` -3.3 [-10.0, 3.3].
+    `early` -3.3 [-10.0, 3.3]. On two plain vectors, a picture's and its words', it is under `early` by .040 of F1
+    [.012, .069] on 15 tags (docs/textbook.md).
 
     Args:
         kind: "classes", "tags" or "numbers". steps: T of every view, or by view;
