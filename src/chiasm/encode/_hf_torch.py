@@ -47,7 +47,7 @@ class Trainable(Hf):
         class Vectors(torch.nn.Module):  # type: ignore[misc]
             def __init__(self) -> None:
                 super().__init__()
-                self.network = own.network
+                self.network = own.network.requires_grad_(True)
 
             def forward(self, given: dict[str, Any]) -> torch.Tensor:
                 return call(own, {name: held for name, held in given.items() if name != "counts"}, given["counts"])[0]
