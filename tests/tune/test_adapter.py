@@ -157,6 +157,19 @@ def test_tags_and_numbers(kind):
     assert adapter.chosen_["kept"]
 
 
+def test_several_tasks_stand_on_one_frozen_encoder_read_once(monkeypatch):
+    read = []
+    below = Grids.attempt
+    monkeypatch.setattr(Grids, "attempt", lambda self, items: read.append(len(items)) or below(self, items))
+    items, y = planted(120, seed=9)
+    other = np.array(["up" if item["cells"][1] > 0 else "down" for item in items], dtype=object)
+    tasks = [Adapter(Network()).fit(items, y), Adapter(Network()).fit(items, other)]
+    tasks.append(Adapter(Network(), kind="numbers").fit(items, [item["cells"][2] for item in items]))
+    assert sum(read) == 120
+    assert len({task.fingerprint for task in tasks}) == 3
+    assert not any("encoder" in name for task in tasks for name in task.learned())
+
+
 def test_rows_without_a_label_are_left_out():
     items, y = planted(100)
     y[:30] = None

@@ -93,8 +93,8 @@ class Adapter(Tuner, Encoder):
         """
         if y is None:
             raise ChiasmError(
-                "adapter: wanted labels to learn from, got none: name their column (label='COL'); beside another encoder "
-                f"make it a view of its own, not one joined by +; without labels take {self.encoder!r} as it is."
+                "adapter: wanted labels to learn from, got none: name their column (label='COL'); beside another "
+                f"encoder make it a view of its own, not one joined by +; without labels take {self.encoder!r}."
             )
         if len(y) != len(items):
             raise ChiasmError(f"adapter: wanted {len(items)} labels, one an item, got {len(y)}.")
