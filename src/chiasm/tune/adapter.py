@@ -44,8 +44,9 @@ class Adapter(Tuner, Encoder):
     vectors are the encoder's own.
 
     Choose it where classes have tens of rows and are not what the encoder was trained for; with few rows a class, and
-    where a picture says little of its label, it mostly keeps the encoder as it is (docs/fuse.md has what it gains). It
-    wants labels, which a task hands on: `chiasm fit classify ... --encoder image=adapter`.
+    where a picture says little of its label, it keeps the encoder as it is. What it gains over re-drawn splits is not
+    measured yet; single trials are in docs/log.md. It wants labels, which a task hands on: `chiasm fit classify ...
+    --encoder image=adapter`.
 
     Args:
         encoder: the encoder below, or its name: effnet_image or effnet2_image.
