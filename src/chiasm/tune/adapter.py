@@ -43,10 +43,9 @@ class Adapter(Tuner, Encoder):
     not gain more than a standard error over the best linear head on the frozen vectors, nothing is changed, and the
     vectors are the encoder's own.
 
-    Choose it where classes have tens of rows and are not what the encoder was trained for; with few rows a class, and
-    where a picture says little of its label, it keeps the encoder as it is. What it gains over re-drawn splits is not
-    measured yet; single trials are in docs/log.md. It wants labels, which a task hands on: `chiasm fit classify ...
-    --encoder image=adapter`.
+    **It has not won yet** (docs/fuse.md): not on ikea's products, where one split lost six points though left-out rows
+    had gained, nor on X-rays, of which nothing was kept. So try it as a view of its own beside the frozen encoder, where
+    a fuser weighs it. It wants labels, which a task hands on: `chiasm fit classify ... --encoder tuned=adapter`.
 
     Args:
         encoder: the encoder below, or its name: effnet_image or effnet2_image.
