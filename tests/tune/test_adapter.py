@@ -157,7 +157,8 @@ def test_tags_and_numbers(kind):
     assert adapter.chosen_["kept"]
 
 
-def test_several_tasks_stand_on_one_frozen_encoder_read_once(monkeypatch):
+def test_several_tasks_stand_on_one_frozen_encoder_read_once(monkeypatch, tmp_path):
+    monkeypatch.setenv("CHIASM_CACHE", str(tmp_path))
     read = []
     below = Grids.attempt
     monkeypatch.setattr(Grids, "attempt", lambda self, items: read.append(len(items)) or below(self, items))

@@ -44,8 +44,8 @@ class Adapter(Tuner, Encoder):
     vectors are the encoder's own.
 
     **It has not won yet** (docs/fuse.md): not on ikea's products, where one split lost six points though left-out rows
-    had gained, nor on X-rays, of which nothing was kept. So try it as a view of its own beside the frozen encoder, where
-    a fuser weighs it. It wants labels, which a task hands on: `chiasm fit classify ... --encoder tuned=adapter`.
+    had gained, nor on X-rays, of which nothing was kept. So try it as a view of its own beside the frozen encoder,
+    where a fuser weighs it. It wants labels, which a task hands on: `chiasm fit classify ... --encoder tuned=adapter`.
 
     Args:
         encoder: the encoder below, or its name: effnet_image or effnet2_image.
