@@ -35,6 +35,7 @@ TOPICS = {
     "align": "Align: several forms, one space",
     "fuse": "Fuse: several forms, one answer",
     "distill": "Distill: what one form knows, taught to another",
+    "tune": "Tune: encoders taught a task",
     "generate": "Generate: captions, answers, features of another form",
     "time": "Time: audio and video",
     "stats": "Statistics: what intervals hold",

@@ -40,6 +40,8 @@ OTHERS = {
     "audio": "spectrogram_audio",
     "stream": "grid",
     "text": "hashed_text",
+    "encoder": "effnet2_image",
+    "kind": "tags",
 }
 """By parameter, a name that is not the default."""
 

@@ -28,7 +28,7 @@ def trial(kind, name):
     """One for all promises of a part, which share what is fitted; numbers are equal bit for bit, in batches to 1e-5."""
     given = registry.get(kind, name)(**_tiny.params(name))
     other = {}
-    if kind == "encode" and (kind, name) not in NOT_HERE:
+    if kind in ("encode", "tune") and (kind, name) not in NOT_HERE:
         other = {p: _tiny.other(name, p, value) for p, value in given.get_params(deep=False).items()}
     batched = kind == "encode" and "batch_size" in given.get_params(deep=False)
     return Probe(kind, given, other=other, within=1e-5 if batched else 0.0)

@@ -1,14 +1,14 @@
-"""What encoders know already: the names of a classifier and what its last layer looks for; a space that two share."""
+"""What encoders tell of themselves: the names of a classifier, a space that two share, the last layers apart."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
-__all__ = ["Exported", "Known", "KnownPairs", "Names", "Same"]
+__all__ = ["Exported", "Known", "KnownPairs", "Last", "Names", "Same"]
 
 
 class Known(NamedTuple):
@@ -42,6 +42,23 @@ class Exported(NamedTuple):
     """Its arguments, plain values."""
     files: Mapping[str, Path] = {}
     """Arguments that are files, which are copied."""
+
+
+class Last(NamedTuple):
+    """The last layers of an encoder, apart from what lies below them, for who adapts them to a task.
+
+    An item's vector `(w,)` is the mean over its t cells of relu6(sums); what is added to the sums, linearly in the
+    hidden numbers of the same cell, tunes the layers in between.
+    """
+
+    below: Any
+    """The encoder of what they read: `(t, d)` an item, `chiasm.tokens.Tokens`."""
+    run: Callable[..., tuple[np.ndarray, np.ndarray]]
+    """Cells `(n, t, d)` -> hidden numbers `(n, t, h)` and sums `(n, t, w)`; with `places` `(q,)` of those alone."""
+    width: int
+    """w."""
+    parameters: int
+    """How many numbers the whole network has, its classifier aside."""
 
 
 class Same(NamedTuple):

@@ -44,6 +44,7 @@ OFFERS = {
     "fuse": ("fit", "predict"),
     "distill": ("fit", "predict", "teacher"),
     "generate": ("fit", "generate"),
+    "tune": ("fit", "encoder"),
     "explain": ("explain",),
     "index": ("add", "search", "delete", "__len__"),
     "tasks": ("answer",),
@@ -141,7 +142,7 @@ def names(kind: str | None = None) -> list[str] | dict[str, list[str]]:
     >>> names("index")
     ['exact', 'faiss', 'hamming', 'postgres', 'signs']
     >>> list(names())
-    ['encode', 'align', 'fuse', 'distill', 'generate', 'explain', 'index', 'tasks']
+    ['encode', 'align', 'fuse', 'distill', 'generate', 'tune', 'explain', 'index', 'tasks']
     """
     if kind is None:
         return {one: list(entries(one)) for one in KINDS}
@@ -151,10 +152,12 @@ def names(kind: str | None = None) -> list[str] | dict[str, list[str]]:
 def get(kind: str, name: str) -> Any:
     """The class of a part, imported now.
 
+    A part of kind "tune" keeps the contract of the part that it wraps, and is found among its kind's.
+
     Raises a ChiasmError when there is no such part, when a package that it declares in `requires` is missing, or when
     another package's entry point leads nowhere; any other error of chiasm's own files is a defect and passes through.
     """
-    entry = entries(kind).get(name)
+    entry = entries(kind).get(name) or entries("tune").get(name)
     if entry is None:
         raise unknown(_NOUNS.get(kind, kind), name, entries(kind))
     if entry.missing:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,7 +14,10 @@ from chiasm.allowed import SEED
 from chiasm.errors import ChiasmError, unknown
 from chiasm.views import Views, connected, normalize
 
-__all__ = ["Leaks", "check_splits", "cut", "leak_warning", "leaks", "row_digests", "split_name"]
+__all__ = ["FOLDS", "Leaks", "check_splits", "cut", "folds_of", "leak_warning", "leaks", "row_digests", "split_name"]
+
+FOLDS = 5
+"""Of cross-validation, at most."""
 
 BY_DESIGN = 3.0
 """A view whose items stand for more things each than this (class names) shares them between splits by design."""
@@ -263,3 +267,30 @@ def check_splits(split: np.ndarray) -> np.ndarray:
     if "train" not in known.values():
         raise ChiasmError(f"wanted some rows of split 'train', got only {', '.join(sorted(map(str, known)))}.")
     return np.array([known[name] for name in split.tolist()], dtype=object)
+
+
+def folds_of(clusters: np.ndarray, truth: np.ndarray, kind: str, seed: int = 0, most: int = FOLDS) -> np.ndarray:
+    """`(n,)` fold numbers: rows of one cluster in one fold; of classes, each fold has its share as nearly as may be."""
+    from sklearn.model_selection import GroupKFold, StratifiedGroupKFold
+
+    count = min(most, len(np.unique(clusters)))
+    if kind == "classes":  # scikit-learn wants a class with as many rows as folds
+        count = min(count, max(2, int(truth.sum(axis=0).max())))
+        if int(truth.sum(axis=0).max()) < 2:
+            raise ChiasmError(
+                f"wanted classes of several rows, got {len(truth)} classes of one row each: what is chosen is chosen "
+                "on rows that were not learned from, of the same class."
+            )
+    if count < 2:
+        raise ChiasmError("wanted at least two things to learn from that share no id and no group, got one.")
+    out = np.empty(len(truth), dtype=np.int64)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # a class with fewer rows than folds
+        if kind == "classes":
+            cut = StratifiedGroupKFold(count, shuffle=True, random_state=seed)
+            parts = cut.split(truth, truth.argmax(axis=1), clusters)
+        else:
+            parts = GroupKFold(count, shuffle=True, random_state=seed).split(truth, groups=clusters)
+        for number, (_, rows) in enumerate(parts):
+            out[rows] = number
+    return out

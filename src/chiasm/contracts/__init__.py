@@ -36,6 +36,10 @@ captions) and `_write(held, n)`, n captions of a `Block` a view.
 is closer; `delete(keys)` -> how many went; `len`. May be left out: `ranked`, `is_exact`. Without the base, must: these
 four.
 
+*tuner*: a part taught for a task from labels, which stands where the part does that it wraps, its parameter `encoder`.
+`Tuner`, and the base of that part's kind; it keeps what that kind promises. `fit(items, y=None, groups=None)` raises a
+ChiasmError without labels.
+
 *explainer*: a part and rows of two items -> what their scores rest on. `Explainer`: write `told(modality, item, score,
 patches)`, which asks `score` for the scores of altered copies; or `explain(part, views)` instead. May be left out:
 `reads`, the modalities that it takes apart. Without the base, must: `explain(part, views)`, which calls
@@ -64,6 +68,7 @@ from chiasm.media.images import MediaError, Note
 from chiasm.part import Part
 from chiasm.stats.blocks import Block
 from chiasm.tokens import Tokens
+from chiasm.tune import Tuner
 from chiasm.views import Column, Views, as_views
 
 __all__ = [
@@ -85,6 +90,7 @@ __all__ = [
     "Note",
     "Part",
     "Tokens",
+    "Tuner",
     "Views",
     "Writer",
     "as_views",

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from chiasm import registry
 from chiasm.contracts._probe import (
     BrokenError,
     Probe,
@@ -23,12 +24,14 @@ from chiasm.encode import Encoder
 from chiasm.errors import ChiasmError
 from chiasm.tokens import Tokens
 
-__all__ = ["BASE", "PROMISES"]
+__all__ = ["BASE", "PROMISES", "taught"]
 
 BASE = Encoder
 
 FEW = 9
 """Items of a second fit, which has to be told from the first by its fingerprint."""
+NEARLY = 1e-4
+"""How far a module's numbers may be, in units of the largest."""
 
 
 def gives_a_row_an_item(on: Probe) -> None:
@@ -66,10 +69,10 @@ def tells_items_apart(on: Probe) -> None:
 def fingerprint_follows_the_numbers(on: Probe) -> str | None:
     """The fingerprint changes with parameters and with what is learned, and with nothing else."""
     items, encoder = _items(on), _fitted(on)
-    again = on.make().fit(items)
+    again = taught(on.make(), items)
     hold(again.fingerprint == encoder.fingerprint, "two equal encoders, equally fitted, have different fingerprints")
     if encoder.learned():
-        few = on.make().fit(items[:FEW])
+        few = taught(on.make(), items[:FEW])
         hold(few.fingerprint != encoder.fingerprint, "it stays as it is when the encoder learns from other items")
     seen = {encoder.fingerprint: "the encoder as given"}
     left = []
@@ -85,7 +88,7 @@ def fingerprint_follows_the_numbers(on: Probe) -> str | None:
             left.append(name)
             continue
         try:
-            other = on.make(**{name: on.other.get(name, _another(value))}).fit(items)
+            other = taught(on.make(**{name: on.other.get(name, _another(value))}), items)
             found = other.fingerprint
         except Exception as error:
             if name in on.other:
@@ -137,12 +140,31 @@ def comes_back_from_disk(on: Probe) -> None:
         hold(far <= on.within, f"its numbers differ by {far:.1g} of the largest")
 
 
+def its_module_says_the_same(on: Probe) -> None:
+    """Where it can be trained, `module()` gives of `prepare(items)` what `encode` gives, to 1e-4."""
+    encoder, items = _fitted(on), _items(on)
+    if not hasattr(encoder, "module"):
+        return
+    import torch
+
+    prepared = encoder.prepare(items)
+    with torch.inference_mode():
+        found = encoder.module()(torch.from_numpy(prepared) if isinstance(prepared, np.ndarray) else prepared)
+    far = max(apart(one, row) for one, row in zip(found.numpy(), rows_of(_whole(on)), strict=True))
+    hold(far <= NEARLY, f"they differ by {far:.1g} of the largest number")
+
+
+def taught(encoder: Any, items: Sequence[Any]) -> Any:
+    """An encoder that has learned from items, and where it asks for labels from two in turn."""
+    return registry.fit(encoder, items, y=np.array(["even", "odd"] * len(items), dtype=object)[: len(items)])
+
+
 def _items(on: Probe) -> Sequence[Any]:
     return on.items if on.items is not None else items_of(on.make().modality)[0]
 
 
 def _fitted(on: Probe) -> Any:
-    return on.once("fitted", lambda: on.make().fit(_items(on)))
+    return on.once("fitted", lambda: taught(on.make(), _items(on)))
 
 
 def _whole(on: Probe) -> Any:
@@ -179,5 +201,6 @@ PROMISES = tuple(
         notes_what_it_cannot_read,
         keeps_nothing_of_a_call,
         comes_back_from_disk,
+        its_module_says_the_same,
     )
 )

@@ -89,8 +89,8 @@ def kind_of(part: Any) -> str:
     >>> kind_of(CCA())
     'align'
     """
-    for kind, own in _OWN.items():
-        if isinstance(part, own.BASE):
+    for kind in sorted(_OWN, key=lambda kind: kind != "tune"):  # a tuner is what it wraps too
+        if isinstance(part, _OWN[kind].BASE):
             return kind
     for kind in _ORDER:
         if all(hasattr(part, name) for name in OFFERS[kind]):

@@ -4,10 +4,10 @@ from typing import Any
 
 from chiasm import registry
 from chiasm.encode._adopted import adopt
-from chiasm.encode._encoder import Encoder, each
+from chiasm.encode._encoder import Encoder, each, packed
 from chiasm.encode._words import readable, spans
 
-__all__ = ["Encoder", "adopt", "each", "readable", "spans"]
+__all__ = ["Encoder", "adopt", "each", "packed", "readable", "spans"]
 
 
 def __getattr__(name: str) -> Any:

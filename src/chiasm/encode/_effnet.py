@@ -23,10 +23,10 @@ from chiasm.cache import Cache
 from chiasm.encode._encoder import Encoder, each, every
 from chiasm.errors import ChiasmError
 from chiasm.files import lock, sha256
-from chiasm.known import Exported, Known
+from chiasm.known import Exported, Known, Last
 from chiasm.media.images import Note, decode_image
 
-__all__ = ["LITE0", "LITE2", "NETWORKS", "Effnet", "Network", "onnx_file", "pixels", "weights_file"]
+__all__ = ["LITE0", "LITE2", "NETWORKS", "Effnet", "Network", "onnx_file", "pixels", "session", "weights_file"]
 
 
 @dataclass(frozen=True)
@@ -119,6 +119,33 @@ class Effnet(Encoder):
 
         return one
 
+    def prepare(self, items: Sequence[Any]) -> np.ndarray:
+        """What `module` reads: `(n, 3, size, size)` float32; a ChiasmError names the first that cannot be read."""
+
+        def one(item: Any) -> tuple[np.ndarray, list[Note]]:
+            image, notes = decode_image(item, self.size)
+            return pixels(image)[0], notes
+
+        return np.stack(every(one, items, "image"))
+
+    def module(self) -> Any:
+        """The network as a new torch module, to be trained: of `prepare(items)` it gives what `encode` gives."""
+        from chiasm.encode._effnet_torch import in_patches, pooled
+
+        self._trainable()
+        return (in_patches if self.in_parts else pooled)(self.network)
+
+    def last(self) -> Last:
+        """The last block's projection and the head, apart; see `chiasm.known.Last`."""
+        from chiasm.encode._effnet_last import last
+
+        self._trainable()
+        return last(self.network, self.size)
+
+    def _trainable(self) -> None:
+        if self.precision != "float32":
+            raise ChiasmError(f'{self.network.encoder}: wanted precision="float32" to train, got {self.precision!r}.')
+
     def weights(self) -> str:
         """The pinned SHA-256 of the package's weights."""
         return self.network.weights
@@ -152,7 +179,7 @@ class Effnet(Encoder):
 
     def _open(self) -> Any:
         if getattr(self, "_session", None) is None:
-            self._session = _session(onnx_file(self.network, self.precision))
+            self._session = session(onnx_file(self.network, self.precision))
         return self._session
 
     def _open_map(self) -> Any:
@@ -163,7 +190,7 @@ class Effnet(Encoder):
             model = onnx.load(onnx_file(self.network, self.precision))
             mean = next(node for node in reversed(model.graph.node) if node.op_type == "ReduceMean")
             model.graph.output.append(onnx.ValueInfoProto(name=mean.input[0]))
-            self._map = _session(model.SerializeToString())
+            self._map = session(model.SerializeToString())
         return self._map
 
     def __getstate__(self) -> dict[str, Any]:
@@ -222,7 +249,8 @@ def _sound(folder: Path, stem: str) -> str | None:
     return None
 
 
-def _session(model: str | bytes) -> Any:
+def session(model: str | bytes) -> Any:
+    """A network opened for calls of one thread each."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()

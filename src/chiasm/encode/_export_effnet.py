@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import onnxruntime
 
-from chiasm.encode._effnet import NETWORKS, Network, onnx_file, pixels, weights_file
+from chiasm.encode._effnet import NETWORKS, Network, onnx_file, pixels
 from chiasm.files import write_atomic
 
 _LEAST = 0.98
@@ -28,20 +28,10 @@ def exported(network: Network) -> bytes:
     import io
 
     import torch
-    from efficientnet_lite_pytorch import EfficientNet
 
-    net = EfficientNet.from_name(f"efficientnet-{network.name}")
-    net.load_state_dict(torch.load(weights_file(network), weights_only=True, map_location="cpu"))
+    from chiasm.encode._effnet_torch import pooled
 
-    class Pooled(torch.nn.Module):  # type: ignore[misc]
-        def __init__(self) -> None:
-            super().__init__()
-            self.network = net
-
-        def forward(self, pixels: torch.Tensor) -> torch.Tensor:
-            return self.network.extract_features(pixels).mean((2, 3))
-
-    model = Pooled().eval()
+    model = pooled(network)
     example = torch.rand(2, 3, network.size, network.size) * 2 - 1
     sizes = {0: torch.export.Dim("batch"), 2: torch.export.Dim("height"), 3: torch.export.Dim("width")}
     program = torch.onnx.export(

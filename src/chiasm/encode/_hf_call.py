@@ -21,7 +21,7 @@ from chiasm.encode._pixels import Pixels
 from chiasm.errors import ChiasmError, ChiasmWarning
 from chiasm.media.images import Note
 
-__all__ = ["Call", "Opened", "Read", "Row", "alone", "ignores_padding", "together"]
+__all__ = ["Call", "Opened", "Read", "Row", "alone", "ignores_padding", "prepared", "together"]
 
 _WINDOW = 16
 """Calls' worth of texts that are put in order of length at a time."""
@@ -164,6 +164,12 @@ def ignores_padding(opened: Opened, call: Call, reads: Sequence[Read]) -> bool:
         if any(np.abs(a - b).max() > _FAR * max(1.0, np.abs(b).max()) for a, b in pairs):
             return False
     return True
+
+
+def prepared(opened: Opened, reads: Sequence[Read]) -> dict[str, Any]:
+    """The inputs of items of one call each as those of one call, and `counts` `(n,)`, how many tokens each has."""
+    inputs, counts = _stacked(opened, [_part(i, 0, read.calls[0]) for i, read in enumerate(reads)])
+    return {**inputs, "counts": counts}
 
 
 def _batches(opened: Opened, reads: Iterable[tuple[int, Read]]) -> Iterator[list[_Part]]:

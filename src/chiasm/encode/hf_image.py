@@ -14,9 +14,9 @@ from typing import Any, ClassVar
 import numpy as np
 
 from chiasm.allowed import TEXT
-from chiasm.encode._hf import Hf
 from chiasm.encode._hf_call import Opened, Read
 from chiasm.encode._hf_read import accepted, patches, read_images
+from chiasm.encode._hf_torch import Trainable
 from chiasm.errors import ChiasmError
 from chiasm.known import Known
 from chiasm.media.images import MediaError
@@ -27,7 +27,7 @@ __all__ = ["HfImage"]
 requires = ("transformers", "torch")
 
 
-class HfImage(Hf):
+class HfImage(Trainable):
     """An image's vector `(n, d)` float32 from an image network that you bring.
 
     Choose it for stronger features than `effnet_image` (DINOv2), for a network trained on your field, or to compare

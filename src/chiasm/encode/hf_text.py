@@ -15,9 +15,10 @@ from typing import Any, ClassVar
 from chiasm.allowed import SIZE, TEXT, choice
 from chiasm.device import place
 from chiasm.encode._encoder import first_words
-from chiasm.encode._hf import T5, Hf, Made
+from chiasm.encode._hf import T5, Made
 from chiasm.encode._hf_call import Opened, Read, Row
 from chiasm.encode._hf_read import PROBES, accepted, longest, read_texts
+from chiasm.encode._hf_torch import Trainable
 from chiasm.encode._modules import kept, kind_of, prompt, read
 from chiasm.encode._modules_torch import pooling, steps
 from chiasm.errors import ChiasmError, unknown
@@ -32,7 +33,7 @@ requires = ("transformers", "torch")
 _POOLS = ("auto", "mean", "cls", "pooler")
 
 
-class HfText(Hf):
+class HfText(Trainable):
     """A text's vector `(n, d)` float32 from the last states of a language model that you bring.
 
     Choose it for a language or a field that `e5_text` knows little of and somebody has trained a model for (Chinese,
@@ -71,7 +72,7 @@ class HfText(Hf):
     modality = "text"
     pieces = 256
 
-    later: ClassVar = {**Hf.later, "steps": 0}
+    later: ClassVar = {**Trainable.later, "steps": 0}
 
     allowed: ClassVar = {
         "model": TEXT,

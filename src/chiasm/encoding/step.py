@@ -127,7 +127,7 @@ class Encoding(Part):
         self.encoders = encoders
 
     def fit(self, views: Views, y: None = None) -> Encoding:
-        """Choose each column's encoder; those that learn (TF-IDF) learn from these rows: training rows only.
+        """Choose each column's encoder; those that learn (TF-IDF, `adapter` from labels) do from these: training rows.
 
         Of encoders side by side the scales are learned too, for which up to `SAMPLE` items of these rows are encoded.
         """
@@ -145,7 +145,7 @@ class Encoding(Part):
     def _fit(self, views: Views) -> dict[str, set[bytes]]:
         """Choose encoders and let them learn; by view the keys of what had to be encoded for that."""
         chosen = self._choose(views).items()
-        self.encoders_ = {name: _learned(encoder, views[name].take(views[name].used)) for name, encoder in chosen}
+        self.encoders_ = {name: _learned(encoder, views, name) for name, encoder in chosen}
         fresh = {}
         for name, encoder in self.encoders_.items():
             if isinstance(encoder, Joined):
@@ -296,8 +296,17 @@ def _label(views: Views, column: Column, position: int) -> str:
     return f"{views.ids[int(np.flatnonzero(column.index == position)[0])]}: {label}"
 
 
-def _learned(encoder: Any, items: list[Any]) -> Any:
-    """An encoder that has learned from items; a ChiasmError that says which need none where there are no texts."""
+def _learned(encoder: Any, views: Views, name: str) -> Any:
+    """An encoder that has learned from a view's items, and from the labels of its rows where it asks for them.
+
+    A ChiasmError says which need no items where there are no texts.
+    """
+    column = views[name]
+    if registry.takes(encoder, "y"):
+        rows = np.flatnonzero(column.present)
+        labels = None if views.label is None else views.label[rows]
+        return registry.fit(encoder, column.take(column.index[rows]), y=labels, groups=views.clusters[rows])
+    items = column.take(column.used)
     try:
         return encoder.fit(items)
     except ChiasmError as error:

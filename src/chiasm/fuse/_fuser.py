@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
@@ -18,14 +17,13 @@ from chiasm.graph import Symbol
 from chiasm.part import Part
 from chiasm.scale import one_thread
 from chiasm.score import Score
+from chiasm.splits import FOLDS, folds_of
 from chiasm.stats.blocks import Block, Blocks, blocks, presence, restrict
 from chiasm.stats.resample import Draws, interval_of
 from chiasm.target import ANSWER_KINDS, Target
 from chiasm.views import Views
 
-__all__ = ["FOLDS", "Folds", "Fuser", "folds_of"]
-
-FOLDS = 5
+__all__ = ["FOLDS", "Folds", "Fuser"]
 
 
 class Folds(Part):
@@ -231,30 +229,3 @@ class Fuser(Part):
 
 def _r2(truth: np.ndarray, out: np.ndarray) -> float:
     return float(1 - np.square(out - truth).sum() / np.square(truth - truth.mean(axis=0)).sum())
-
-
-def folds_of(clusters: np.ndarray, truth: np.ndarray, kind: str, seed: int = 0, most: int = FOLDS) -> np.ndarray:
-    """`(n,)` fold numbers: rows of one cluster in one fold; of classes, each fold has its share as nearly as may be."""
-    from sklearn.model_selection import GroupKFold, StratifiedGroupKFold
-
-    count = min(most, len(np.unique(clusters)))
-    if kind == "classes":  # scikit-learn wants a class with as many rows as folds
-        count = min(count, max(2, int(truth.sum(axis=0).max())))
-        if int(truth.sum(axis=0).max()) < 2:
-            raise ChiasmError(
-                f"wanted classes of several rows, got {len(truth)} classes of one row each: what is chosen is chosen "
-                "on rows that were not learned from, of the same class."
-            )
-    if count < 2:
-        raise ChiasmError("wanted at least two things to learn from that share no id and no group, got one.")
-    out = np.empty(len(truth), dtype=np.int64)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # a class with fewer rows than folds
-        if kind == "classes":
-            cut = StratifiedGroupKFold(count, shuffle=True, random_state=seed)
-            parts = cut.split(truth, truth.argmax(axis=1), clusters)
-        else:
-            parts = GroupKFold(count, shuffle=True, random_state=seed).split(truth, groups=clusters)
-        for number, (_, rows) in enumerate(parts):
-            out[rows] = number
-    return out
