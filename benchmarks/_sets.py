@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
+from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import cache, partial
 from pathlib import Path
@@ -25,6 +27,7 @@ __all__ = [
     "DESIGN",
     "SETS",
     "SLOTS",
+    "colors",
     "encoded",
     "fights",
     "files",
@@ -231,6 +234,15 @@ def halves() -> tuple[Views, np.ndarray | None]:
     whole = (pixels / 16).reshape(-1, 8, 8).astype(np.float32)
     columns = {"left": whole[:, :, :4], "right": whole[:, :, 4:]}
     return Views({name: Column("vector", half.reshape(-1, 32)) for name, half in columns.items()}), label
+
+
+def colors() -> tuple[Views, list[list[str]]]:
+    """ikea, and each product's colors: those of the 15 commonest words of color that it has."""
+    views = pictures("ikea")
+    cells = table("ikea", "items.parquet")["color"]
+    words = [[w for w in re.split(r"[,/ ]+", (cell or "").lower()) if w] for cell in cells]
+    kept = {w for w, _ in Counter(w for row in words for w in set(row)).most_common(15)}
+    return views, [sorted(set(row) & kept) for row in words]
 
 
 def wikipedia() -> tuple[Views, np.ndarray, np.ndarray]:

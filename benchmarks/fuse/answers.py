@@ -9,12 +9,11 @@ covid_cxr: the age of a patient from the X-ray and the notes, ages in the notes 
 from __future__ import annotations
 
 import re
-from collections import Counter
 from typing import Any
 
 import numpy as np
 
-from benchmarks._sets import pack, pictures, table
+from benchmarks._sets import colors, pack
 from benchmarks._trials import Figure, Runs, apart, arguments, finish, redrawn, say
 from chiasm.data.read import read
 from chiasm.encoding import Encoding
@@ -68,14 +67,6 @@ FIGURES += [
         n="{n} splits",
     ),
 ]
-
-
-def colors() -> tuple[Views, list[list[str]]]:
-    views = pictures("ikea")
-    cells = table("ikea", "items.parquet")["color"]
-    words = [[w for w in re.split(r"[,/ ]+", (cell or "").lower()) if w] for cell in cells]
-    kept = {w for w, _ in Counter(w for row in words for w in set(row)).most_common(15)}
-    return views, [sorted(set(row) & kept) for row in words]
 
 
 def ages() -> tuple[Views, list[float | None]]:

@@ -30,9 +30,8 @@ from typing import Any
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from benchmarks._sets import lower_face, only, pictures, table
+from benchmarks._sets import colors, lower_face, only, pictures, table
 from benchmarks._trials import SHARES, Figure, Runs, apart, arguments, finish, redrawn, say
-from benchmarks.fuse.answers import colors
 from chiasm.encoding import Encoding
 from chiasm.fuse.temporal import Temporal
 from chiasm.stats.resample import Draws, difference, interval_of

@@ -1,5 +1,6 @@
 """Heads over time against torch's own layers and their formulas; temporal fusion where order is everything."""
 
+import copy
 import subprocess
 import sys
 
@@ -256,6 +257,16 @@ def test_saved_it_answers_alike_where_torch_cannot_be_imported(tmp_path, fitted,
         "np.testing.assert_allclose(fused.predict_proba(test), known, rtol=1e-5, atol=1e-5)\n"
     )
     subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=True)
+
+
+def test_a_model_saved_when_axes_stood_beside_their_kernel_answers_and_weighs_alike(fitted, mixed):
+    test = {name: values[350:] for name, values in mixed[0].items()}
+    old = copy.copy(fitted)
+    axes = fitted.kernels_["time"]
+    old.kernels_ = fitted.kernels_ | {"time": axes.kernel_}
+    old.axes_, old.scales_ = {"time": 3 * axes.axes_}, fitted.scales_ | {"time": 3.0}
+    np.testing.assert_allclose(old.predict_proba(test), fitted.predict_proba(test), atol=1e-5)
+    np.testing.assert_allclose(old.row_weights(test), fitted.row_weights(test), atol=1e-5)
 
 
 def test_importing_temporal_fusion_does_not_import_torch():

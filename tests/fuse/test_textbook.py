@@ -81,7 +81,7 @@ def test_layers_of_a_fuser_are_counted_as_torch_would_count_them(short: None) ->
     views = {"clip": rng.normal(size=(60, 20)), "size": rng.normal(size=(60, 2))}
     fused = Temporal(steps={"clip": 4}, head="lstm").fit(views, ["a", "b", "c"] * 20)
     held = layers(fused)
-    over, plain = (fused.axes_["clip"].shape[1], fused.kernels_["size"].width)
+    over, plain = (fused.kernels_["clip"].width, fused.kernels_["size"].width)
     lstm = sum(p.numel() for p in torch.nn.LSTM(over, 32).parameters()) - 4 * 32  # torch adds a second bias
     joins = 2 * (32 * 64 + 64)  # W_fc's half of a view, and its stand-in
     known = lstm + (32 * 32 + 32) + (plain * 32 + 32) + joins + 64 + (64 * 3 + 3)

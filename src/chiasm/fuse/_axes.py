@@ -50,5 +50,5 @@ class Axes(Part):
 
     def __call__(self, block: Block) -> np.ndarray:
         """`(n, r)` float32 of n vectors; zero where a row is absent."""
-        found: np.ndarray = self.kernel_({"x": block}, len(block.present)) @ self.axes_
+        found: np.ndarray = self.kernel_(dict.fromkeys(self.kernel_.views, block), len(block.present)) @ self.axes_
         return found

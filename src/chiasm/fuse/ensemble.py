@@ -80,7 +80,9 @@ class Ensemble(Fuser):
         values, present = np.stack(list(said.values())), np.stack(list(there.values()))
         prior = truth.mean(axis=0)
         counts = selected(values, present, truth, target, self.rounds)
-        self.shares_ = {name: count / counts.sum() for name, count in zip(said, counts.tolist(), strict=True) if count}
+        self.shares_ = {
+            name: count / float(counts.sum()) for name, count in zip(said, counts.tolist(), strict=True) if count
+        }
         self.fusers_ = {name: fuser for name, fuser in self.fusers_.items() if name in self.shares_}
         self.alone_ = {view: head for view, head in self.alone_.items() if f"{view} alone" in self.shares_}
         crossed = np.empty_like(truth)

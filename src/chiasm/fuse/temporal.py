@@ -136,13 +136,22 @@ class Temporal(TrainedFuser):
         """`(n, r)`, or `(n, T * r)` of steps, float32; 0 where it is absent."""
         if name not in self.steps_:
             return super()._turn(name, block, n)
-        axes, steps = self.kernels_[name], self.steps_[name]
+        axes, steps = self._axes(name), self.steps_[name]
         turned = np.zeros((n, steps * axes.width), dtype=np.float32)
         size = max(1, _CHUNK // steps)
         for start in range(0, n, size) if block is not None else ():
             part = block.some(np.arange(start, min(start + size, n)))  # type: ignore[union-attr]
             turned[start : start + size] = axes(self._every(part, name)).reshape(len(part.present), -1)
         return turned
+
+    def _axes(self, name: str) -> Axes:
+        """The axes of a view's steps, also of models saved when they stood beside their kernel."""
+        held = self.kernels_[name]
+        if isinstance(held, Axes):
+            return held
+        axes = Axes()
+        axes.kernel_, axes.axes_ = held, vars(self)["axes_"][name] / np.float32(self.scales_[name])
+        return axes
 
     def _start(self, widths: Mapping[str, int], c: int, rng: np.random.Generator) -> dict[str, Params]:
         params: dict[str, Params] = {}

@@ -34,7 +34,7 @@ def attend(q: Any, k: Any, v: Any, allowed: Any, ops: Ops, heads: int = 1) -> tu
     """
     q, k, v = (_parted(x, heads) for x in (q, k, v))
     scores = q @ k.swapaxes(-1, -2) * float(q.shape[-1] ** -0.5)
-    weights = _shares(scores, allowed[..., None, :, :], ops)
+    weights = ops.shares(scores, allowed[..., None, :, :])
     found = (weights @ v).swapaxes(-2, -3)
     return found.reshape(*found.shape[:-2], found.shape[-2] * found.shape[-1]), weights
 
@@ -49,8 +49,8 @@ def coattend(affinity: Any, x: Any, y: Any, here: Any, there: Any, ops: Ops) -> 
     to 1, or to 0 where nothing is there. Sources: Lu et al. 2016; Xiong, Zhong & Socher 2017.
     """
     scores = every(x, affinity) @ y.swapaxes(-1, -2) * float(x.shape[-1] ** -0.5)
-    on = _shares(scores, there[..., None, :], ops)
-    return on, _shares(scores.swapaxes(-1, -2), here[..., None, :], ops)
+    on = ops.shares(scores, there[..., None, :])
+    return on, ops.shares(scores.swapaxes(-1, -2), here[..., None, :])
 
 
 def pool(tokens: Any, query: Any, allowed: Any, ops: Ops) -> tuple[Any, Any]:
@@ -59,7 +59,7 @@ def pool(tokens: Any, query: Any, allowed: Any, ops: Ops) -> tuple[Any, Any]:
     Args:
         query: q `(..., w, 1)`. allowed: booleans `(..., n, T)`.
     """
-    weights = _shares(every(tokens, query)[..., 0], allowed, ops)
+    weights = ops.shares(every(tokens, query)[..., 0], allowed)
     return (weights[..., None, :] @ tokens)[..., 0, :], weights
 
 
@@ -100,11 +100,6 @@ def weigh(parts: Sequence[Any], each: Sequence[Params], joint: Params, there: Se
         heard = ops.tanh(part @ mine["scoring"] + mine["bias"] + context)
         scores.append(heard @ joint["query"] - FAR * (1 - mask))
     return [weight * mask for weight, mask in zip(ops.softmax(scores), there, strict=True)]
-
-
-def _shares(scores: Any, allowed: Any, ops: Ops) -> Any:
-    """`ops.shares`; all 0 where nothing is allowed."""
-    return ops.shares(scores, allowed) * allowed
 
 
 def _parted(x: Any, heads: int) -> Any:

@@ -104,7 +104,7 @@ class ArrayOps:
         """The softmax of scores over their last axis; 0 where `allowed`, booleans that broadcast, says no."""
         kept = np.where(allowed, scores, scores.dtype.type(_NEVER))
         found = np.exp(kept - kept.max(axis=-1, keepdims=True))
-        shares: np.ndarray = found / found.sum(axis=-1, keepdims=True)
+        shares: np.ndarray = np.where(allowed, found / found.sum(axis=-1, keepdims=True), scores.dtype.type(0))
         return shares
 
     def standardize(self, x: np.ndarray) -> np.ndarray:
@@ -164,7 +164,8 @@ class TensorOps:
         """The softmax of scores over their last axis; 0 where `allowed`, booleans that broadcast, says no."""
         import torch
 
-        return scores.masked_fill(~torch.as_tensor(allowed, device=scores.device), _NEVER).softmax(dim=-1)
+        never = ~torch.as_tensor(allowed, device=scores.device)
+        return scores.masked_fill(never, _NEVER).softmax(dim=-1).masked_fill(never, 0.0)
 
     def standardize(self, x: Any) -> Any:
         """Each row less its mean, over its standard deviation."""
