@@ -22,6 +22,14 @@ NOT_HERE = {
 }
 """Parts that the generated data does not suit; what parts of all kinds promise is tried on them too."""
 
+SLOW = {
+    ("encode", "effnet_image"),
+    ("encode", "effnet2_image"),
+    ("fuse", "cross_attention"),
+    ("fuse", "transformer"),
+}
+"""Parts that take a minute and more."""
+
 
 @cache
 def trial(kind, name):
@@ -43,6 +51,7 @@ def cases():
             for promise in promises(kind):
                 reason = None if promise in of_all else NOT_HERE.get((kind, name))
                 mark = [pytest.mark.skip(reason=reason)] if reason else []
+                mark += [pytest.mark.slow] if (kind, name) in SLOW else []
                 found.append(pytest.param(kind, name, promise, id=f"{kind}-{name}-{promise.name}", marks=mark))
     return found
 
