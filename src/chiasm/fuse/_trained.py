@@ -16,7 +16,7 @@ from chiasm.fuse._calibrated import Calibrated
 from chiasm.fuse._fuser import Fuser
 from chiasm.fuse._kernel import Kernel
 from chiasm.fuse._ridge_head import RidgeHead
-from chiasm.nn.blocks import ArrayOps, Ops, Params
+from chiasm.nn.blocks import ArrayOps, Ops, Params, matrix
 from chiasm.nn.schedule import Schedule
 from chiasm.stats.blocks import Block, Blocks, patterns, presence, subsets
 from chiasm.target import Target
@@ -282,11 +282,6 @@ def beside(joint: Params, each: list[Params], units: list[Any], there: list[Any]
     lengths = [mask * ((part * part).sum(-1)[..., None] + 1e-9) ** 0.5 for part, mask in zip(parts, there, strict=True)]
     whole = sum(lengths) + 1e-9
     return fused, [length / whole for length in lengths]
-
-
-def matrix(d: int, k: int, rng: np.random.Generator, size: float = 1.0) -> np.ndarray:
-    """`(d, k)` normal entries of variance size^2 / d."""
-    return (size * rng.normal(size=(d, k)) / np.sqrt(d)).astype(np.float32)
 
 
 def epoch(insides: list[np.ndarray], rng: np.random.Generator) -> Iterator[dict[str, np.ndarray]]:

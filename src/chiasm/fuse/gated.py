@@ -32,8 +32,8 @@ class Gated(TrainedFuser):
 
     Choose `early` for the answer alone, which is closed and quicker. This stands beside it and is seldom better: less
     `early`, with 10 rows of each class, 0.0 points of accuracy [0.0, 0.0] on tweets and on news, +0.5 [0.2, 0.7] on
-    49 subgroups of emoji (benchmarks/fuse/rows_a_class.py, docs/fuse.md). The network alone loses up to 18 points where
-    a class has 3 rows.
+    49 subgroups of emoji (benchmarks/fuse/rows_a_class.py, docs/fuse.md). The network alone lost up to 18 points where
+    a class has 3 rows (the same benchmark before; not rerun).
 
     Args:
         kind: "classes", "tags" or "numbers". device: to train on, "auto" (a GPU where torch sees one), "cpu"

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from chiasm.nn.blocks import Ops, Params, every
+from chiasm.nn.blocks import Ops, Params, every, matrix
 
 __all__ = ["FAR", "attend", "coattend", "layer", "pool", "start", "weigh"]
 
@@ -65,9 +65,9 @@ def pool(tokens: Any, query: Any, allowed: Any, ops: Ops) -> tuple[Any, Any]:
 
 def start(w: int, rng: np.random.Generator, expansion: int = 2) -> Params:
     """The parameters of `layer` before the first step; what they add is small at first."""
-    params = {name: _matrix(w, w, rng) for name in ("query", "key", "value")}
-    params |= {"out": _matrix(w, w, rng, 0.5), "up": _matrix(w, expansion * w, rng)}
-    params |= {"up.b": np.zeros((1, expansion * w), np.float32), "down": _matrix(expansion * w, w, rng, 0.5)}
+    params = {name: matrix(w, w, rng) for name in ("query", "key", "value")}
+    params |= {"out": matrix(w, w, rng, 0.5), "up": matrix(w, expansion * w, rng)}
+    params |= {"up.b": np.zeros((1, expansion * w), np.float32), "down": matrix(expansion * w, w, rng, 0.5)}
     return params
 
 
@@ -105,8 +105,3 @@ def weigh(parts: Sequence[Any], each: Sequence[Params], joint: Params, there: Se
 def _parted(x: Any, heads: int) -> Any:
     """`(..., n, T, w)` -> `(..., n, heads, T, w / heads)`."""
     return x.reshape(*x.shape[:-1], heads, x.shape[-1] // heads).swapaxes(-2, -3)
-
-
-def _matrix(d: int, k: int, rng: np.random.Generator, size: float = 1.0) -> np.ndarray:
-    """`(d, k)` normal entries of variance size^2 / d."""
-    return (size * rng.normal(size=(d, k)) / np.sqrt(d)).astype(np.float32)

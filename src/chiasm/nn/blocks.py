@@ -26,6 +26,7 @@ __all__ = [
     "gated",
     "head",
     "linear",
+    "matrix",
     "mlp",
     "residual",
 ]
@@ -210,7 +211,7 @@ class Head(NamedTuple):
 
 
 def _linear_init(d: int, k: int, rng: np.random.Generator, start: np.ndarray | None) -> Params:
-    return {"weight": _matrix(d, k, rng) if start is None else start.astype(np.float32)}
+    return {"weight": matrix(d, k, rng) if start is None else start.astype(np.float32)}
 
 
 def _linear(params: Params, x: Any, ops: Ops, dropout: float) -> Any:
@@ -231,7 +232,7 @@ def mlp(blocks: int = 2, expansion: int = 2) -> Head:
         params: Params = {}
         for i in range(blocks):
             params |= {f"{i}.gain": np.ones(d, np.float32), f"{i}.shift": np.zeros(d, np.float32)}
-            params |= {f"{i}.w1": _matrix(d, expansion * d, rng), f"{i}.b1": np.zeros(expansion * d, np.float32)}
+            params |= {f"{i}.w1": matrix(d, expansion * d, rng), f"{i}.b1": np.zeros(expansion * d, np.float32)}
             params |= {f"{i}.w2": np.zeros((expansion * d, d), np.float32), f"{i}.b2": np.zeros(d, np.float32)}
         params |= {"gain": np.ones(d, np.float32), "shift": np.zeros(d, np.float32)}
         return params | _linear_init(d, k, rng, start)
@@ -258,15 +259,15 @@ def gated(width: int = 2) -> Head:
         params = {"b1": np.zeros(hidden, np.float32), "b2": np.zeros(hidden, np.float32)}
         if start is None:
             return params | {
-                "w1": _matrix(d, hidden, rng),
-                "w2": _matrix(d, hidden, rng),
-                "weight": _matrix(hidden, k, rng),
+                "w1": matrix(d, hidden, rng),
+                "w2": matrix(d, hidden, rng),
+                "weight": matrix(hidden, k, rng),
             }
         frame = np.linalg.qr(rng.normal(size=(hidden, d)))[0].T  # frame @ frame.T is the identity
         return {
             "b1": params["b1"] + 1,
             "b2": params["b2"],
-            "w1": 0.1 * _matrix(d, hidden, rng),
+            "w1": 0.1 * matrix(d, hidden, rng),
             "w2": frame.astype(np.float32),
             "weight": (frame.T @ start).astype(np.float32),
         }
@@ -291,7 +292,7 @@ def residual(rank: int = 64) -> Head:
             start = start if d >= k else start.T
         return {
             "weight": start.astype(np.float32),
-            "w1": _matrix(d, rank, rng),
+            "w1": matrix(d, rank, rng),
             "w2": np.zeros((rank, k), np.float32),
             "gate": np.zeros(1, np.float32),
         }
@@ -304,9 +305,9 @@ def _residual(params: Params, x: Any, ops: Ops, dropout: float) -> Any:
     return x @ params["weight"] + ops.sigmoid(params["gate"]) * more
 
 
-def _matrix(d: int, k: int, rng: np.random.Generator) -> np.ndarray:
-    """Normal entries of variance 1 / d."""
-    return (rng.normal(size=(d, k)) / np.sqrt(d)).astype(np.float32)
+def matrix(d: int, k: int, rng: np.random.Generator, size: float = 1.0) -> np.ndarray:
+    """`(d, k)` normal entries of variance size^2 / d."""
+    return (size * rng.normal(size=(d, k)) / np.sqrt(d)).astype(np.float32)
 
 
 HEADS: dict[str, Head] = {"linear": linear, "mlp": mlp(), "gated": gated(), "residual": residual()}
