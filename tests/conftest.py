@@ -17,9 +17,13 @@ from itertools import product
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from chiasm.cache import Cache
 from chiasm.data.toy import COLORS, SHAPES, shape_image
+
+settings.register_profile("claims", deadline=None)  # a busy machine is no counterexample
+settings.load_profile("claims")
 
 DATA = Path(__file__).parents[2] / "shared" / "data"
 """The real data packs, beside the checkout."""

@@ -198,7 +198,7 @@ def test_a_flipped_bit_in_the_header_is_refused_or_read_as_the_safetensors_packa
     assert 500 < refused < 1000
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.binary(max_size=200))
 def test_whatever_bytes_follow_a_length_only_a_chiasm_error_is_raised(tmp_path_factory, content: bytes) -> None:
     file = tmp_path_factory.getbasetemp() / "any"

@@ -213,7 +213,7 @@ PLACES = st.sampled_from(["", "子/", "x/y/", ".h/"])
 LINKS = st.tuples(PLACES, st.sampled_from(["l.jpg", "l", "m.wav"]), st.sampled_from(["nowhere", "..", "/", "a.jpg"]))
 
 
-@settings(max_examples=60, deadline=None, database=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, database=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.lists(st.tuples(PLACES, FILES, st.integers(0, 2)), min_size=1, max_size=12, unique_by=lambda f: f[:2]),
     st.lists(LINKS, max_size=4, unique_by=lambda link: link[:2]),

@@ -10,7 +10,7 @@ from chiasm.index import _bounds
 from chiasm.index.exact import Exact
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(st.integers(0, 9999), st.integers(1, 60), st.integers(1, 20), st.integers(2, 17))
 def test_search_equals_sorting_all_ties_included(seed, n, k, block):
     rng = np.random.default_rng(seed)

@@ -36,7 +36,7 @@ def same(ours, theirs):
 
 
 @pytest.mark.filterwarnings("ignore:A single label")
-@settings(deadline=None, max_examples=80)
+@settings(max_examples=80)
 @given(st.integers(0, 10_000), st.integers(1, 30), st.integers(1, 6))
 def test_the_class_report_equals_scikit_learns_with_classes_absent_on_either_side(seed, n, c):
     rng = np.random.default_rng(seed)
@@ -54,7 +54,7 @@ def test_the_class_report_equals_scikit_learns_with_classes_absent_on_either_sid
     same(confusion(true, predicted, c), known.confusion_matrix(true, predicted, labels=np.arange(c)))
 
 
-@settings(deadline=None, max_examples=80)
+@settings(max_examples=80)
 @given(st.integers(0, 10_000), st.integers(1, 20), st.integers(2, 6))
 def test_the_tag_report_equals_scikit_learns_with_tags_that_nobody_has(seed, n, t):
     rng = np.random.default_rng(seed)
@@ -71,7 +71,7 @@ def test_the_tag_report_equals_scikit_learns_with_tags_that_nobody_has(seed, n, 
     same(ours["hamming"], known.hamming_loss(true, predicted))
 
 
-@settings(deadline=None, max_examples=80)
+@settings(max_examples=80)
 @given(st.integers(0, 10_000), st.integers(2, 40), st.sampled_from([3, 1000]))
 def test_auc_and_average_precision_equal_scikit_learns_with_ties(seed, n, values):
     rng = np.random.default_rng(seed)
@@ -167,7 +167,7 @@ def test_a_confidence_that_tells_nothing_has_the_error_rate_as_its_area():
     assert aurc(-np.arange(10), np.arange(10) < 7) < 0.1
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.integers(0, 10_000), st.integers(1, 30), st.sampled_from([0.0, 0.1, 0.25, 0.5]))
 def test_automation_is_the_largest_share_at_that_error_that_any_threshold_reaches(seed, n, error):
     rng = np.random.default_rng(seed)

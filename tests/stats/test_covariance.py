@@ -49,7 +49,7 @@ def slow(views):
     return out
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(st.lists(st.integers(0, 9), min_size=6, max_size=40), st.integers(1, 9), st.sampled_from([0.0, 0.3]))
 def test_streamed_moments_equal_listing_every_pair(ids, chunk, absent):
     views = table(ids, absent=absent)
