@@ -79,3 +79,20 @@ def test_a_package_outside_adds_a_part_by_an_entry_point(tmp_path):
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split()[-2:] == ["'mine']", "Mine"]
     assert done.stdout.startswith(str(registry.names("align"))[:-1])
+
+
+@pytest.mark.parametrize(
+    ("kind", "wanted", "told"),
+    [
+        ("fuse", "coattention:zig=1", "no parameter of coattention named 'zig'"),
+        ("fuse", "attention:devcie=cpu", "no parameter of attention named 'devcie'; did you mean 'device'"),
+        ("fuse", "coattention:cpu", "no kind of coattention named 'cpu'"),
+        ("encode", "adapter:zig=3", "no parameter of adapter named 'zig'"),
+        ("fuse", "subnetwork:join=zig", "no join of subnetwork named 'zig'"),
+        ("fuse", "temporal:head=text=gru", "no head of temporal named 'text=gru'"),
+    ],
+)
+def test_a_setting_that_a_part_lacks_is_no_value_of_its_first_parameter(kind, wanted, told):
+    with pytest.raises(ChiasmError, match=told):
+        registry.make(kind, wanted)
+    assert registry.make("encode", "hf_text:a=b").model == "a=b"  # a folder may be called so

@@ -29,6 +29,7 @@ __all__ = [
     "TEXT",
     "VIEWS",
     "Allowed",
+    "allowed_of",
     "check",
     "choice",
     "number",
@@ -63,7 +64,7 @@ class Allowed(NamedTuple):
         def holds(value: Any) -> bool:
             return all(map(self.holds, value.values())) if isinstance(value, Mapping) else self.holds(value)
 
-        return Allowed(f"{self.words} (or a dict by view)", holds)
+        return Allowed(f"{self.words} (or a dict by view)", holds, self.names)
 
 
 def number(least: float, most: float = math.inf, *, open: bool = False, whole: bool = False) -> Allowed:
@@ -115,6 +116,14 @@ DEVICE = Allowed(
     "auto, cpu, cuda or cuda:NUMBER",
     lambda value: isinstance(value, str) and re.fullmatch(r"auto|cpu|cuda(:\d{1,3})?", value) is not None,
 )
+
+
+def allowed_of(part: type) -> dict[str, Allowed]:
+    """What the parameters of a class may be, those of the classes that it inherits from among them."""
+    known: dict[str, Allowed] = {}
+    for cls in reversed(part.__mro__):
+        known |= vars(cls).get("allowed", {})
+    return known
 
 
 def check(owner: str, params: Mapping[str, Any], allowed: Mapping[str, Allowed]) -> None:

@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from chiasm.allowed import Allowed, check
+from chiasm.allowed import Allowed, allowed_of, check
 from chiasm.errors import not_fitted, unknown
 
 __all__ = ["Part", "learned_by", "size"]
@@ -74,10 +74,7 @@ class Part:
 
     def check_params(self) -> None:
         """Raise a ChiasmError that names a constructor value which is not among those `allowed`."""
-        known: dict[str, Allowed] = {}
-        for cls in reversed(type(self).__mro__):
-            known |= vars(cls).get("allowed", {})
-        check(type(self).__name__, self.get_params(deep=False), known)
+        check(type(self).__name__, self.get_params(deep=False), allowed_of(type(self)))
 
     def learned(self) -> dict[str, Any]:
         """What `fit` learned: the attributes whose names end in one underscore."""

@@ -8,7 +8,7 @@ import importlib
 import inspect
 import logging
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import asdict, dataclass
@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, overload
 
 from chiasm import source_tree
+from chiasm.allowed import PART, Allowed, allowed_of
 from chiasm.errors import ChiasmError, unknown
 from chiasm.scale import one_thread
 
@@ -161,8 +162,9 @@ def get(kind: str, name: str) -> Any:
     if entry is None:
         raise unknown(_NOUNS.get(kind, kind), name, entries(kind))
     if entry.missing:
-        need = _PACKAGES.get(entry.missing[0], entry.missing[0].replace("_", "-"))
-        raise ChiasmError(f"{kind} {name!r} needs {entry.missing[0]}, which is not installed: pip install {need}.")
+        need = " and pip install ".join(_PACKAGES.get(one, one.replace("_", "-")) for one in entry.missing)
+        told = f"{' and '.join(entry.missing)}, which {'are' if len(entry.missing) > 1 else 'is'} not installed"
+        raise ChiasmError(f"{kind} {name!r} needs {told}: pip install {need}.")
     module, _, attribute = entry.target.partition(":")
     if not entry.outside:
         return getattr(importlib.import_module(module), attribute)
@@ -272,6 +274,7 @@ def _named(function: Callable[..., Any]) -> set[str]:
 def _settle(part: Any, name: str, values: str) -> None:
     """Set what stands behind a part's name: "value", "parameter=value", or both."""
     settings = part.get_params(deep=False) if hasattr(part, "get_params") else {}
+    allowed = allowed_of(type(part))
     given = [values]
     while (split := values.rpartition(":"))[1] and split[2].partition("=")[0] in settings and "=" in split[2]:
         values = split[0]
@@ -284,7 +287,7 @@ def _settle(part: Any, name: str, values: str) -> None:
             first, known, text = parameter, settings[parameter], rest
         elif equals and parameter == "pooled" and hasattr(part, "undivided"):
             raise part.undivided()
-        elif equals and parameter.isidentifier() and not isinstance(known, str):
+        elif equals and parameter.isidentifier() and not _is_text(first, known, allowed):
             raise unknown(f"parameter of {name}", parameter, settings)
         elif isinstance(known, str) and (other := _setting(text)):
             raise unknown(f"parameter of {name}", other, settings)
@@ -300,6 +303,8 @@ def _settle(part: Any, name: str, values: str) -> None:
                 raise ChiasmError(f"wanted {name}:{first}=True or False, got {name}:{first}={text}.")
             part.set_params(**{first: text == "True"})
             continue
+        if first in allowed and allowed[first].names and text not in allowed[first].names:
+            raise unknown(f"{first} of {name}", text, allowed[first].names)
         try:
             part.set_params(**{first: type(known)(text)})
         except ValueError:
@@ -307,6 +312,12 @@ def _settle(part: Any, name: str, values: str) -> None:
                 raise ChiasmError(f"wanted {name}:NUMBER, its {first}, got {name}:{text}.") from None
             front = f"{name}:{given[0]}" if not given[0].startswith(f"{first}=") else name
             raise ChiasmError(f"wanted {front}:{first}=NUMBER, got {front}:{first}={text}.") from None
+
+
+def _is_text(parameter: str, value: Any, allowed: Mapping[str, Allowed]) -> bool:
+    """Whether a parameter may be any text, the name of a folder with a = in it too."""
+    held = allowed.get(parameter)
+    return isinstance(value, str) and not (held and (held.names or held is PART))
 
 
 def _setting(value: str) -> str:

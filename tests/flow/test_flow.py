@@ -160,6 +160,19 @@ def test_rows_that_lack_a_column_or_everything_are_answered_by_what_is_there(hom
     assert [row["views"] for row in answers] == ["3", "0"]  # title, space, source; none
 
 
+def test_labels_and_words_that_changed_make_all_stages_again_though_the_cut_is_the_same(home: Path) -> None:
+    cut = (home / "flow" / "1-data" / "split.csv").read_bytes()
+    before = read(home / "flow" / "6-answers" / "answers.csv")
+    rows = (home / "posts.csv").read_text(encoding="utf-8")
+    swapped = rows.replace(",good", ",?").replace(",bad", ",good").replace(",?", ",bad")
+    (home / "posts.csv").write_text(swapped, encoding="utf-8")
+    assert remade(flow(home / "flow.toml")) == list(STAGES)
+    assert (home / "flow" / "1-data" / "split.csv").read_bytes() == cut
+    after = read(home / "flow" / "6-answers" / "answers.csv")
+    for one, other in zip(before, after, strict=True):
+        assert float(one["p(good)"]) == pytest.approx(float(other["p(bad)"]), abs=1e-3)
+
+
 @pytest.mark.slow
 def test_a_changed_row_is_seen_by_its_content_and_makes_what_reads_it_again(home: Path) -> None:
     (home / "new.csv").touch()
@@ -264,6 +277,9 @@ def test_a_flow_that_is_killed_goes_on_where_it_died(home: Path, when: str) -> N
         ('label = "mood"', 'label = "mood"\nsplit = "body"', r"^\[data\]: no split named"),
         ('to = "flow"', "", "flow.toml lacks to: the folder of what each stage leaves"),
         ('to = "flow"', 'to = "flow"\nseed = -1', "wanted seed to be"),
+        ('to = "flow"', 'to = "new.csv"', "wanted to = a folder .*, got the file new.csv"),
+        ('[fine-tune]\nfuse = "late"', '[fine-tune]\nfuse = "graph:k=-1"', "wanted k to be"),
+        ('[fine-tune]\nfuse = "late"', '[fine-tune]\nfuse = "early:zig=1"', "no parameter of early named 'zig'"),
         ('from = "posts.csv"', 'from = "post.csv"', "post.csv"),
         ("[data]", "[data", "wanted a flow in TOML, got .*flow.toml"),
         ("[report]", "", None),

@@ -410,3 +410,20 @@ def test_an_empty_utterance_fills_no_slot(nothing, spoken):
         with pytest.raises(ChiasmError, match="wanted an utterance, got an empty one"):
             spoken.turn(dialogue, views)
     assert dialogue == Dialogue()
+
+
+def test_what_is_no_sound_is_told_and_not_answered_by_what_is_common(tmp_path):
+    import soundfile
+
+    rng, paths = np.random.default_rng(0), []
+    for i in range(60):
+        beep = np.sin(np.arange(4000) * (0.1 + 0.2 * (i % 2))) + 0.1 * rng.normal(size=4000)
+        soundfile.write(tmp_path / f"{i}.wav", beep, 8000)
+        paths.append(str(tmp_path / f"{i}.wav"))
+    sounds = Views({"said": Column.from_cells("audio", paths)})
+    model = Talk({"said": "mel_audio"}).fit(sounds, {"color": np.array(["red", "blue"] * 30)})
+    (tmp_path / "table.wav").write_text("id,said\n1,red\n", encoding="utf-8")
+    dialogue = Dialogue()
+    with pytest.raises(ChiasmError, match="wanted an utterance, got what cannot be used: said: "):
+        model.turn(dialogue, Views({"said": Column.from_cells("audio", [str(tmp_path / "table.wav")])}))
+    assert dialogue == Dialogue()

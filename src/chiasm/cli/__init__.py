@@ -112,7 +112,7 @@ def main(argv: list[str] | None = None) -> Any:
     except OSError as error:
         where = f" ({error.filename})" if error.filename else ""
         todo = "make room" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "name another place"
-        _fail(f"{error.strerror or error}{where}. What was counted is kept: {todo}, then run it again.", as_json)
+        _fail(f"{error.strerror or error}{where}. What was done is kept: {todo}, then run it again.", as_json)
     except MemoryError:
         told = "out of memory. What was counted is kept: close other programs or use fewer rows, then run it again."
         _fail(told, as_json)

@@ -105,6 +105,8 @@ def read_plan(file: str | Path) -> Plan:
     to, seed = held.pop("to", None), held.pop("seed", 0)
     if not isinstance(to, str) or not to:
         raise ChiasmError(f'{place.name} lacks to: the folder of what each stage leaves, such as to = "flow".')
+    if (place.absolute().parent / Path(to).expanduser()).is_file():
+        raise ChiasmError(f"{place.name}: wanted to = a folder for what each stage leaves, got the file {to}.")
     if not SEED.holds(seed):
         raise ChiasmError(f"{place.name}: wanted seed to be {SEED.words}, got {seed!r}.")
     for name, keys in held.items():
@@ -144,7 +146,9 @@ def _look_up(plan: Plan) -> None:
     for stage, keys in plan.stages.items():
         for kind in ("align", "fuse"):
             if kind in keys:
-                registry.make(kind, keys[kind])
+                part = registry.make(kind, keys[kind])
+                if hasattr(part, "check_params"):
+                    part.check_params()
         if keys.get("task", TASKS[0]) not in TASKS:
             raise unknown(f"task for [{stage}]", keys["task"], TASKS)
     columns = [name for kind in COLUMNS for name in _listed(plan.stages["data"].get(kind, []))]

@@ -53,12 +53,11 @@ class Stages:
         """Digests of a stage's own part of the file, and of the rows and encoders that it reads from outside."""
         keys = self.plan.stages[stage]
         found = {f"[{stage}]": digest_of(keys), "seed": digest_of(self.plan.seed)}
-        if stage == "data":
-            found[keys["from"]] = digest_of(self.rows)
-        elif stage == "pretrained":
+        found[self.plan.stages["data"]["from"]] = self._once("digest", lambda: digest_of(self.rows))
+        if stage == "pretrained":
             found |= {name: registry.make("encode", name).fingerprint for name in self.plan.encoder_names}
-        elif "from" in keys:
-            found[keys["from"]] = digest_of(self._given(stage))
+        elif stage != "data" and "from" in keys:
+            found[f"{keys['from']} of [{stage}]"] = digest_of(self._given(stage))
         return found
 
     def make(self, stage: str) -> str:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import numpy as np
 
-from chiasm.allowed import SIZE, TEXT, choice
-from chiasm.errors import ChiasmError, unknown
+from chiasm.allowed import SIZE, choice
+from chiasm.errors import ChiasmError, ChiasmWarning, unknown
 from chiasm.fuse._axes import Axes
 from chiasm.fuse._trained import JOINT, TrainedFuser, beside, matrix
 from chiasm.nn.blocks import Ops, Params
-from chiasm.nn.temporal import gru, reader, turn
+from chiasm.nn.temporal import READERS, gru, reader, turn
 from chiasm.stats.blocks import Block, Blocks
 from chiasm.tokens import Tokens
 
@@ -82,7 +83,7 @@ class Temporal(TrainedFuser):
     _epochs, _rate, _decay, _chunk = 40, 5e-3, 0.1, 512  # networks over time learn longer, in smaller steps
     _cooling = (1.0, 0.7, 0.5, 0.35, 0.25, 0.15)  # and are too sure of themselves long before they are at their best
 
-    allowed: ClassVar = {"steps": SIZE.by_view(), "head": TEXT.by_view(), "join": choice(*JOINS)}
+    allowed: ClassVar = {"steps": SIZE.by_view(), "head": choice(*READERS).by_view(), "join": choice(*JOINS)}
 
     def __init__(
         self,
@@ -108,6 +109,18 @@ class Temporal(TrainedFuser):
             if name not in held:
                 raise unknown("view in steps or head", name, held)
         self.steps_ = {name: count for name, count in steps.items() if count}
+        named = self.head if isinstance(self.head, dict) else {}
+        if flat := [name for name in named if name not in self.steps_]:
+            raise ChiasmError(
+                f"wanted views over time to read by head={named[flat[0]]!r}, got {', '.join(map(repr, flat))} of one "
+                "vector a row: encode with pooled=False:steps=16, or leave the head out."
+            )
+        if len(held) > 1 and not self.steps_ and self.head not in ("attention", named):
+            warnings.warn(
+                f"head={self.head!r} reads nothing: no view is over time; encode with pooled=False:steps=16 for that.",
+                ChiasmWarning,
+                stacklevel=2,
+            )
         self.heads_ = {name: heads.get(name, "attention") for name in self.steps_}
         for name, count in self.steps_.items():
             reader(self.heads_[name])

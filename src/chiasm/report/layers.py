@@ -54,7 +54,7 @@ def layers(part: Any) -> Layers:
     params = getattr(held, "params_", None)
     if not params:
         raise ChiasmError(
-            f"wanted a fitted fuser that is trained (temporal, attention, gated), got {type(held).__name__}, which "
+            f"wanted a fitted fuser that is trained (temporal, attention ...), got {type(held).__name__}, which "
             "holds no layers: it is solved in closed form, or not fitted yet."
         )
     found = Layers(

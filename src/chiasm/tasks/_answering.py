@@ -10,7 +10,7 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 
 from chiasm import recipe, registry
-from chiasm.allowed import ORDER, VIEWS
+from chiasm.allowed import ORDER, VIEWS, allowed_of
 from chiasm.checks import check_indexes, odd_labels, some
 from chiasm.encoding import Progress, Report
 from chiasm.errors import ChiasmError, ChiasmWarning, unknown
@@ -91,7 +91,8 @@ class Answering(KnownRows):
         if y is not None and self.kind == "classes":
             for _, sentence in odd_labels(views.label, "y"):
                 warnings.warn(sentence, ChiasmWarning, stacklevel=4)
-        self._fuser([])
+        if hasattr(part := self._fuser([]), "check_params"):  # before anything is encoded
+            part.check_params()
         teachers = [self.teacher] if isinstance(self.teacher, str) else list(self.teacher)
         for name in teachers:
             if name not in views.columns:
@@ -270,8 +271,7 @@ class Answering(KnownRows):
 
 def _of_views(part: Any) -> list[str]:
     """The parameters of a part that name views."""
-    allowed = [one for cls in type(part).__mro__ for one in vars(cls).get("allowed", {}).items()]
-    return [key for key, one in allowed if one is VIEWS or one is ORDER]
+    return [key for key, one in allowed_of(type(part)).items() if one is VIEWS or one is ORDER]
 
 
 def registry_name(part: Part) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,7 +12,7 @@ from scipy.special import betaincinv, softmax
 
 from chiasm import registry
 from chiasm.encoding import Progress, Report
-from chiasm.errors import ChiasmError
+from chiasm.errors import ChiasmError, ChiasmWarning
 from chiasm.report.scores import talked
 from chiasm.score import Score
 from chiasm.stats.resample import Draws, interval_of
@@ -190,10 +191,15 @@ class Talk(KnownRows):
             raise ChiasmError("wanted an utterance, got an empty one: say something, in words or as a sound.")
         if self._corrected(dialogue, views):
             return self._replied(dialogue)
-        found = self.probabilities(views)
+        found, report = self._said(views, None)
         rows = {len(one) for one in found.values()}
         if rows != {1}:
             raise ChiasmError(f"wanted one utterance a turn, got {max(rows, default=0)} rows: take turns one by one.")
+        if lost := report.skipped:
+            told = "; ".join(f"{name}: {note.message} [{note.code}]" for name, _, note in lost)
+            if len({name for name, _, _ in lost}) == len(views.columns):
+                raise ChiasmError(f"wanted an utterance, got what cannot be used: {told}.")
+            warnings.warn(f"not all of the utterance was used: {told}.", ChiasmWarning, stacklevel=2)
         return self.reply(dialogue, {slot: one[0] for slot, one in found.items()})
 
     def reply(self, dialogue: Dialogue, probabilities: Mapping[str, np.ndarray]) -> Reply:
