@@ -11,9 +11,8 @@ import numpy as np
 from chiasm.known import Last
 from chiasm.nn.blocks import ArrayOps, Ops, Params
 from chiasm.nn.schedule import Schedule
-from chiasm.target import Target
 from chiasm.tokens import Tokens
-from chiasm.tune._start import likely, started
+from chiasm.tune._start import started
 
 __all__ = ["Tuned", "frozen", "learned", "vectors"]
 
@@ -27,9 +26,13 @@ class Tuned(NamedTuple):
     """What was learned, and what was seen of it."""
 
     added: Params
-    """`down` `(h, k * r)` and `up` `(k, r, w)` of k networks; empty where the frozen vectors were as good."""
-    told: dict[str, Any]
-    """`losses` by epoch, mean gain of left-out rows `before` and `after`, whether it was `kept`."""
+    """`down` `(h, k * r)` and `up` `(k, r, w)` of k networks."""
+    before: np.ndarray
+    """`(n, w)` the frozen vectors."""
+    after: np.ndarray
+    """`(n, w)` each by the network that did not see its row."""
+    losses: list[float]
+    """By epoch."""
 
 
 def vectors(added: Params, hidden: Any, sums: Any, ops: Ops) -> Any:
@@ -47,12 +50,11 @@ def frozen(last: Last, tokens: Tokens, row: int) -> np.ndarray:
 
 
 def learned(last: Last, tokens: Tokens, truth: np.ndarray, folds: np.ndarray, kind: str, rank: int, seed: int) -> Tuned:
-    """One network for each fold, learned without it; none is kept unless left-out rows gain by more than chance.
+    """One network for each fold, learned without it.
 
     All learn side by side from the same batches and start with the same `down`: what is frozen is computed once for
     all, and their vectors stay in nearly one space. A step sees 16 of an item's cells, drawn anew: the mean over them
-    is that over all, and noise that keeps networks from learning items by heart. What the answers of their heads are
-    measured by is the best linear head on the frozen vectors, out of fold too.
+    is that over all, and noise that keeps networks from learning items by heart. Their heads are not kept.
 
     Args:
         tokens: what the last layers read of n items. truth: `(n, c)`. folds: `(n,)` from 0 on.
@@ -99,12 +101,8 @@ def learned(last: Last, tokens: Tokens, truth: np.ndarray, folds: np.ndarray, ki
         seed=seed,
         device="cpu",
     ).params
-    out = [said(found, last.run(tokens.batch([i])[0]), center, ArrayOps())[folds[i], 0] for i in range(n)]
-    gained = Target(kind).gain(likely(np.stack(out).astype(np.float64), kind), truth) - start.gains
-    kept = bool(gained.mean() > gained.std() / np.sqrt(n))
-    before = float(start.gains.mean())
-    told = {"before": before, "after": before + float(gained.mean()), "kept": kept}
-    return Tuned(found["added"] if kept else {}, {"losses": [float(np.mean(one)) for one in losses], **told})
+    after = [vectors(found["added"], *last.run(tokens.batch([i])[0]), ArrayOps())[folds[i], 0] for i in range(n)]
+    return Tuned(found["added"], x, np.stack(after), [float(np.mean(one)) for one in losses])
 
 
 def _epoch(n: int, cells: int, rng: np.random.Generator) -> Iterator[dict[str, np.ndarray]]:
