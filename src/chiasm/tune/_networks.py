@@ -14,12 +14,12 @@ from chiasm.nn.schedule import Schedule
 from chiasm.tokens import Tokens
 from chiasm.tune._start import started
 
-__all__ = ["Tuned", "frozen", "learned", "vectors"]
+__all__ = ["DECAY", "DROPOUT", "RATE", "Tuned", "batches", "epochs", "frozen", "learned", "vectors"]
 
 _BATCH, _CELLS = 32, 16
 _STEPS, _LEAST, _MOST = 600, 5, 10
 """Steps of a run, and its epochs at least and at most."""
-_RATE, _DECAY, _DROPOUT = 4e-3, 1e-2, 0.3
+RATE, DECAY, DROPOUT = 4e-3, 1e-2, 0.3
 
 
 class Tuned(NamedTuple):
@@ -73,8 +73,8 @@ def learned(last: Last, tokens: Tokens, truth: np.ndarray, folds: np.ndarray, ki
         "head": {"weight": start.weight, "offset": start.offset},
     }
     penalty = 1 / (2 * start.strength * n)
-    epochs = int(np.clip(round(_STEPS * _BATCH / n), _LEAST, _MOST))
-    losses: list[list[float]] = [[] for _ in range(epochs)]
+    turns = epochs(n)
+    losses: list[list[float]] = [[] for _ in range(turns)]
 
     def said(params: dict[str, Params], seen: tuple[Any, Any], middle: Any, ops: Ops, dropout: float = 0.0) -> Any:
         turned = ops.dropout((vectors(params["added"], *seen, ops) - middle) / scale, dropout)
@@ -86,18 +86,18 @@ def learned(last: Last, tokens: Tokens, truth: np.ndarray, folds: np.ndarray, ki
         rows = batch["rows"].numpy()
         seen = last.run(tokens.batch(rows)[0], batch["cells"].numpy())
         hidden, sums = (torch.from_numpy(np.ascontiguousarray(one)) for one in seen)
-        out = said(params, (hidden, sums), data["center"], step.ops, _DROPOUT)
+        out = said(params, (hidden, sums), data["center"], step.ops, DROPOUT)
         mine = torch.from_numpy((folds[rows] != np.arange(k)[:, None]).astype(np.float32))
         loss = (_loss(out, data["truth"][batch["rows"]].expand(k, -1, -1), kind) * mine).sum(1) / mine.sum(1).clamp(1)
-        losses[int(step.done * epochs + 1e-9)].append(float(loss.detach().mean()))
+        losses[int(step.done * turns + 1e-9)].append(float(loss.detach().mean()))
         return loss.sum() + penalty * params["head"]["weight"].square().sum()
 
     found = train(
         params,
         {"truth": truth.astype(np.float32), "center": center},
-        partial(_epoch, n, tokens.steps, rng),
+        partial(batches, n, tokens.steps, rng),
         objective,
-        schedule=Schedule(epochs, _RATE, _DECAY),
+        schedule=Schedule(turns, RATE, DECAY),
         seed=seed,
         device="cpu",
     ).params
@@ -105,7 +105,13 @@ def learned(last: Last, tokens: Tokens, truth: np.ndarray, folds: np.ndarray, ki
     return Tuned(found["added"], x, np.stack(after), [float(np.mean(one)) for one in losses])
 
 
-def _epoch(n: int, cells: int, rng: np.random.Generator) -> Iterator[dict[str, np.ndarray]]:
+def epochs(n: int) -> int:
+    """How often n rows are gone through."""
+    return int(np.clip(round(_STEPS * _BATCH / n), _LEAST, _MOST))
+
+
+def batches(n: int, cells: int, rng: np.random.Generator) -> Iterator[dict[str, np.ndarray]]:
+    """An epoch: of each batch its rows, of n, and the places of the cells that are looked at."""
     for rows in np.array_split(rng.permutation(n), max(1, round(n / _BATCH))):
         yield {"rows": np.sort(rows), "cells": np.sort(rng.permutation(cells)[:_CELLS])}
 
