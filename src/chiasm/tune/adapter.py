@@ -18,11 +18,11 @@ from chiasm.encoding.passes import Passes, drive
 from chiasm.errors import ChiasmError
 from chiasm.known import Last
 from chiasm.media.images import Note
-from chiasm.nn.blocks import ArrayOps, Params
+from chiasm.nn.blocks import Params
 from chiasm.splits import folds_of
 from chiasm.target import ANSWER_KINDS, Target
 from chiasm.tune._bar import passed
-from chiasm.tune._networks import frozen, learned, vectors
+from chiasm.tune._networks import frozen, learned, tuned
 from chiasm.tune._tuner import Tuner
 from chiasm.views import Column, connected
 
@@ -143,7 +143,7 @@ class Adapter(Tuner, Encoder):
         def one(place: int) -> np.ndarray:
             if not self.added_:
                 return frozen(last, tokens, place)
-            made: np.ndarray = vectors(self.added_, *last.run(tokens.batch([place])[0]), ArrayOps())[:, 0]
+            made = tuned(last, self.added_, tokens, place)
             return made.mean(axis=0) if fold[place] < 0 else made[fold[place]]
 
         used = column.used.tolist()
@@ -169,8 +169,8 @@ class Adapter(Tuner, Encoder):
             encoder = registry.make("encode", self.encoder)
             if not hasattr(encoder, "last"):
                 raise ChiasmError(
-                    f"adapter: wanted an encoder whose last layers can be tuned (effnet_image, effnet2_image), got "
-                    f"{encoder!r}."
+                    f"adapter: wanted an encoder whose last layers can be tuned (effnet_image, effnet2_image, hf_image "
+                    f"or hf_text), got {encoder!r}."
                 )
             self._layers = encoder.last()
         return self._layers
