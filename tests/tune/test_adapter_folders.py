@@ -92,3 +92,9 @@ def test_what_cannot_be_tuned_is_said():
         encoder("hf_image", "resnet").last()
     with pytest.raises(ChiasmError, match="pooled=True"):
         encoder("hf_text", "bert", pooled=False).last()
+
+
+def test_a_folder_is_named_behind_the_encoder():
+    adapter = registry.make("encode", f"adapter:encoder=hf_text:{_tiny.tiny('bert')}")
+    assert adapter.modality == "text"
+    assert adapter.weights() != registry.make("encode", f"adapter:encoder=hf_text:{_tiny.tiny('bert', 1)}").weights()

@@ -35,8 +35,9 @@ class Adapter(Tuner, Encoder):
     """The vectors `(n, d)` of an encoder whose last layers have learned the labels; in its place in every way.
 
     What the last layers read is computed once an item and kept in the cache, in half precision: 31 kB a picture of 288
-    pixels. Trained are a matrix of low rank, added between the last block's hidden map and the head's, which tunes both
-    layers that lie between, and a linear head over the vectors, which starts as regression on the frozen ones.
+    pixels for effnet_image. Trained are a matrix of low rank and a linear head over the vectors, which starts as
+    regression on the frozen ones. In EfficientNet the matrix is added between the last block's hidden map and the
+    head's, which tunes both layers that lie between; in BERT, ViT and their kin to the last linear layer.
 
     Five networks learn, each without one fold of the rows, no id, group or equal item parted. **An item that was
     learned from has the vector of the network that did not see it**, so that what is fitted on top does not take what
@@ -49,9 +50,11 @@ class Adapter(Tuner, Encoder):
     where a fuser weighs it. It wants labels, which a task hands on: `chiasm fit classify ... --encoder tuned=adapter`.
 
     Args:
-        encoder: the encoder below, or its name: effnet_image or effnet2_image.
+        encoder: the encoder below, or its name: effnet_image or effnet2_image; hf_image or hf_text with a folder whose
+            network ends in a linear layer and a layer normalization (BERT, RoBERTa, ViT, DINOv2): on the command line
+            `--encoder caption=adapter:encoder=hf_text:FOLDER`.
         kind: of the labels: "classes", "tags" or "numbers".
-        rank: of the matrix: at 4 the five networks together add 1.5 % to the encoder's numbers.
+        rank: of the matrix: at 4 the five networks together add 1.5 % to the numbers of effnet_image, .1 % to BERT's.
         seed: of folds and draws.
         fuse: the fuser by which the change is judged, or its name: best the one that comes after.
 
