@@ -14,12 +14,12 @@ from chiasm.nn.schedule import Schedule
 from chiasm.tokens import Tokens
 from chiasm.tune._start import started
 
-__all__ = ["DECAY", "DROPOUT", "RATE", "Tuned", "batches", "epochs", "frozen", "learned", "tuned"]
+__all__ = ["DECAY", "DROPOUT", "Tuned", "batches", "epochs", "frozen", "learned", "tuned"]
 
 _BATCH, _CELLS = 32, 16
 _STEPS, _LEAST, _MOST = 600, 5, 10
 """Steps of a run, and its epochs at least and at most."""
-RATE, DECAY, DROPOUT = 4e-3, 1e-2, 0.3
+_RATE, DECAY, DROPOUT = 4e-3, 1e-2, 0.3
 
 
 class Tuned(NamedTuple):
@@ -122,7 +122,7 @@ def learned(last: Last, tokens: Tokens, truth: np.ndarray, folds: np.ndarray, ki
         {"truth": truth.astype(np.float32), "center": center, **last.tail},
         partial(batches, n, tokens.steps, rng),
         objective,
-        schedule=Schedule(turns, RATE, DECAY),
+        schedule=Schedule(turns, _RATE, DECAY),
         seed=seed,
         device="cpu",
     ).params
