@@ -1,5 +1,9 @@
 """The adapter on networks of a user's own folder: the change is the one that merging it into the weights would be."""
 
+import json
+import shutil
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -56,14 +60,34 @@ def test_a_change_is_that_of_the_weights_and_torch_says_as_numpy(name, kind, giv
     with torch.no_grad():
         layer.weight += torch.from_numpy(low.T.astype(np.float32))
         wanted = module(prepared).numpy()
-    hidden, sums, shares = seen(last, items)
-    changed = (sums + hidden @ low).astype(np.float32)
-    found = last.vector(last.tail, changed, shares, ArrayOps())
-    np.testing.assert_allclose(found, wanted, atol=3e-3)  # what lies below is in half precision
-    assert np.abs(wanted - one.encode(items)).max() > 0.05
+    kept, h = last.below.made(items)[0], layer.in_features  # in single precision, as the cache has them in half
     tail = {held: torch.from_numpy(values) for held, values in last.tail.items()}
-    by_torch = last.vector(tail, torch.from_numpy(changed), torch.from_numpy(shares), TensorOps(torch.Generator()))
-    np.testing.assert_allclose(by_torch.numpy(), found, atol=1e-5)
+    for row, values in enumerate(kept):
+        changed = (values[:, h:] + values[:, :h] @ low).astype(np.float32)
+        shares = np.full((len(values), 1), 1 / len(values), np.float32)
+        found = last.vector(last.tail, changed, shares, ArrayOps())
+        np.testing.assert_allclose(found, wanted[row], atol=1e-4)
+        by_torch = last.vector(tail, torch.from_numpy(changed), torch.from_numpy(shares), TensorOps(torch.Generator()))
+        np.testing.assert_allclose(by_torch.numpy(), found, atol=1e-5)
+    assert np.abs(wanted - one.encode(items)).max() > 0.05
+
+
+def test_vectors_of_length_one_are_of_the_last_layers_too(tmp_path):
+    folder = Path(shutil.copytree(_tiny.tiny("bert"), tmp_path / "bert"))
+    kinds = {"Transformer": "", "Pooling": "1_Pooling", "Normalize": "2_Normalize"}
+    listed = [
+        {"idx": i, "name": str(i), "path": path, "type": f"sentence_transformers.models.{kind}"}
+        for i, (kind, path) in enumerate(kinds.items())
+    ]
+    (folder / "modules.json").write_text(json.dumps(listed))
+    (folder / "1_Pooling").mkdir()
+    (folder / "1_Pooling" / "config.json").write_text('{"word_embedding_dimension": 16, "pooling_mode": "mean"}')
+    one = registry.get("encode", "hf_text")(str(folder))
+    last = one.last()
+    _, sums, shares = seen(last, TEXTS)
+    found = last.vector(last.tail, sums, shares, ArrayOps())
+    np.testing.assert_allclose(np.linalg.norm(found, axis=1), 1, atol=1e-5)
+    np.testing.assert_allclose(found, one.encode(TEXTS), atol=2e-3)
 
 
 def test_texts_of_different_lengths_are_learned_from_and_a_saved_one_answers_the_same(tmp_path):

@@ -33,34 +33,29 @@ _NEAR = 1e-4
 
 def last(encoder: Hf) -> Last:
     """Of an encoder of one call an item, which is this function's from then on."""
-    opened = encoder._open()
-    rng = np.random.default_rng(0)
-    probes = encoder._probes()
+    opened, probes = encoder._open(), encoder._probes()
     if encoder.modality == "image":
+        rng = np.random.default_rng(0)
         probes = [rng.integers(0, 256, (64, 64, 3), dtype=np.uint8) for _ in range(2)]
-    states = States(encoder)
-    tokens, wanted = states.attempt(probes)[0], encoder.encode(probes)
-    h = states.widths[0]
-
-    def run(cells: np.ndarray, places: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
-        some = cells if places is None else cells[:, places]
-        return some[..., :h], some[..., h:]
-
-    whole, inside = tokens.batch(np.arange(len(probes)))
-    sums, near = run(whole)[1], 10 * _NEAR  # what is kept is in half precision
+    states, wanted = States(encoder), encoder.encode(probes)
+    made, h = [one for one in states.made(probes)[0] if one is not None], states.widths[0]
     for first, end in product((True, False), _ends(opened)):
-        seen = inside & (np.arange(inside.shape[1]) < 1) if first else inside
-        shares = (seen / seen.sum(axis=1, keepdims=True))[..., None].astype(np.float32)
         tail = {**states.tail, **end}
-        found = vector(tail, sums, shares, ArrayOps())
-        if found.shape == wanted.shape and np.abs(found - wanted).max() <= near * max(1.0, np.abs(wanted).max()):
+        sums = [one[:1, h:] if first else one[:, h:] for one in made]
+        found = np.stack([vector(tail, one, np.float32(1 / len(one)), ArrayOps()) for one in sums])
+        if found.shape == wanted.shape and np.abs(found - wanted).max() <= _NEAR * max(1.0, np.abs(wanted).max()):
             states.first = first
             counted = sum(one.numel() for one in opened.network.parameters())
-            return Last(states, run, wanted.shape[1], counted, tail, vector)
+            return Last(states, partial(_parted, h), wanted.shape[1], counted, tail, vector)
     raise ChiasmError(
         f"{encoder._name}: wanted vectors that are the first token's state, its trained pooler's or the mean, got "
         f"others in {encoder!r}: its last layers cannot be tuned."
     )
+
+
+def _parted(h: int, cells: np.ndarray, places: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
+    some = cells if places is None else cells[:, places]
+    return some[..., :h], some[..., h:]
 
 
 def vector(tail: Mapping[str, Any], sums: Any, shares: Any, ops: Ops) -> Any:
@@ -79,25 +74,27 @@ class States(Encoder):
     """What the last linear layer reads of each token, and what is normalized: `(t, h + w)`, `chiasm.tokens.Tokens`.
 
     Args:
-        encoder: whose network it is.
+        encoder: whose network it is. first: whether the first token alone is kept.
     """
 
     pooled = False
 
-    def __init__(self, encoder: Any = None):
+    def __init__(self, encoder: Any = None, first: bool = False):
         self.encoder = encoder
-        self.first = False
-        """Whether the first token alone is kept."""
-        self.norm, self.linear = _layers(encoder)
-        self.widths = (self.linear.in_features, self.norm.weight.shape[0])
-        self.tail = {
-            "gain": _array(self.norm.weight),
-            "bias": np.zeros(self.widths[1], np.float32) if self.norm.bias is None else _array(self.norm.bias),
-            "eps": np.full(1, self.norm.eps, np.float32),
-        }
-        self._seen = local()
-        self.linear.register_forward_pre_hook(lambda _, given: setattr(self._seen, "hidden", given[0]))
-        self.norm.register_forward_pre_hook(lambda _, given: setattr(self._seen, "sums", given[0]))
+        self.first = first
+
+    @property
+    def widths(self) -> tuple[int, int]:
+        """h and w."""
+        norm, linear = self._ended()
+        return linear.in_features, len(norm.weight)
+
+    @property
+    def tail(self) -> Params:
+        """The arrays of the normalization."""
+        norm, _ = self._ended()
+        bias = np.zeros(len(norm.weight), np.float32) if norm.bias is None else _array(norm.bias)
+        return {"gain": _array(norm.weight), "bias": bias, "eps": np.full(1, norm.eps, np.float32)}
 
     @property
     def modality(self) -> str:  # type: ignore[override]
@@ -111,7 +108,13 @@ class States(Encoder):
 
     def attempt(self, items: Sequence[Any]) -> tuple[Any, dict[int, list[Note]]]:
         """Many items a call; what cannot be read is noted as skipped."""
+        made, notes = self.made(items)
+        return packed(made, None), notes
+
+    def made(self, items: Sequence[Any]) -> tuple[list[np.ndarray | None], dict[int, list[Note]]]:
+        """As `attempt`, in single precision: `(t, h + w)` an item."""
         opened: Opened = self.encoder._open()
+        self._ended()
         pieces = self.encoder.pieces
         groups = [items[i : i + pieces] for i in range(0, len(items), pieces)]
         reads = [one for some in scale.threads(partial(self.encoder._reads, opened), groups) for one in some]
@@ -122,15 +125,28 @@ class States(Encoder):
             for position, read, (row,) in together(opened, self._caught, good, states=True):
                 ids = read.calls[0].get("input_ids")
                 made[position] = row.states if ids is None else row.states[: ids.shape[1]]
-        return packed(made, None), {i: told for i, told in notes.items() if told}
+        return made, {i: told for i, told in notes.items() if told}
 
     def weights(self) -> str:
-        """The encoder's fingerprint, and which tokens are kept."""
-        return f"{self.encoder.fingerprint} {'first' if self.first else 'all'}"
+        """The encoder's fingerprint."""
+        return str(self.encoder.fingerprint)
 
     def telling(self) -> dict[str, Any]:
-        """Nothing: the encoder's fingerprint tells."""
-        return {}
+        """Which tokens are kept: the encoder's fingerprint tells the rest."""
+        return {"first": self.first}
+
+    def _ended(self) -> tuple[Any, Any]:
+        """The normalization and the linear layer, which leave what they read in `_seen`."""
+        if vars(self).get("_ends") is None:
+            norm, linear = _layers(self.encoder)
+            self._seen = seen = local()
+            linear.register_forward_pre_hook(lambda _, given: setattr(seen, "hidden", given[0]))
+            norm.register_forward_pre_hook(lambda _, given: setattr(seen, "sums", given[0]))
+            self._ends = norm, linear
+        return self._ends
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: held for name, held in vars(self).items() if name not in ("_ends", "_seen")}
 
     def _caught(self, opened: Opened, inputs: dict[str, Any], counts: Any) -> tuple[None, Any]:
         import torch
