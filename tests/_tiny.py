@@ -41,6 +41,7 @@ OTHERS = {
     "stream": "grid",
     "text": "hashed_text",
     "encoder": "effnet2_image",
+    "fuse": "stacking",
     "kind": "tags",
 }
 """By parameter, a name that is not the default."""

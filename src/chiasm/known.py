@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-__all__ = ["Exported", "Known", "KnownPairs", "Last", "Names", "Same"]
+__all__ = ["Exported", "Known", "KnownPairs", "Last", "Names", "Same", "bounded"]
 
 
 class Known(NamedTuple):
@@ -44,11 +44,16 @@ class Exported(NamedTuple):
     """Arguments that are files, which are copied."""
 
 
+def bounded(tail: Mapping[str, Any], sums: Any, shares: Any, ops: Any) -> Any:
+    """`(..., w)` the mean of cells' sums `(..., t, w)`, cut to 0..6: the tail of EfficientNet-Lite."""
+    return (ops.relu6(sums) * shares).sum(-2)
+
+
 class Last(NamedTuple):
     """The last layers of an encoder, apart from what lies below them, for who adapts them to a task.
 
-    An item's vector `(w,)` is the mean over its t cells of relu6(sums); what is added to the sums, linearly in the
-    hidden numbers of the same cell, tunes the layers in between.
+    What is added to an item's sums, linearly in the hidden numbers of the same cell, tunes the layers in between; the
+    tail makes of its sums its vector.
     """
 
     below: Any
@@ -56,9 +61,13 @@ class Last(NamedTuple):
     run: Callable[..., tuple[np.ndarray, np.ndarray]]
     """Cells `(n, t, d)` -> hidden numbers `(n, t, h)` and sums `(n, t, w)`; with `places` `(q,)` of those alone."""
     width: int
-    """w."""
+    """Of the vector."""
     parameters: int
     """How many numbers the whole network has, its classifier aside."""
+    tail: Mapping[str, Any] = {}
+    """Arrays that the tail reads."""
+    vector: Callable[[Mapping[str, Any], Any, Any, Any], Any] = bounded
+    """(tail, sums `(..., t, w)`, the share of each cell in a mean `(..., t, 1)`, `chiasm.nn.blocks.Ops`) -> vectors."""
 
 
 class Same(NamedTuple):

@@ -17,6 +17,7 @@ from chiasm.known import Last
 from chiasm.tasks import Classify
 from chiasm.tokens import Tokens
 from chiasm.tune import Adapter
+from chiasm.tune._bar import passed
 from chiasm.views import Column, Views
 
 CELLS, READ, HIDDEN, WIDTH = 9, 6, 12, 8
@@ -94,6 +95,19 @@ def test_random_labels_change_nothing(seed):
     adapter = Adapter(Network(), seed=seed).fit(items, np.random.default_rng(seed).permutation(y))
     assert not adapter.chosen_["kept"]
     np.testing.assert_allclose(adapter.encode(items), Network().encode(items), atol=1e-6)
+
+
+def test_what_is_judged_by_is_the_fuser_that_is_named():
+    items, y = planted(200)
+    vectors = Network().encode(items)
+    same = passed("early", y, np.arange(200), "classes", 0, vectors, vectors)
+    assert (same.before, same.error, same.kept) == (same.after, 0, False)
+    told = np.concatenate([vectors, (y == "yes")[:, None] * 9.0], axis=1)
+    better = [
+        passed(fuse, y, np.arange(200), "classes", 0, vectors, told) for fuse in ("early", Early(kernel="linear"))
+    ]
+    assert all(one.kept for one in better)
+    assert better[0].before != better[1].before
 
 
 def test_an_item_it_learned_from_has_the_vector_of_the_network_that_did_not_see_it(fitted):

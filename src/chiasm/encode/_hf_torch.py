@@ -9,7 +9,9 @@ from typing import Any
 
 from chiasm.encode._hf import Hf
 from chiasm.encode._hf_call import Read, ignores_padding, prepared
+from chiasm.encode._hf_last import last
 from chiasm.errors import ChiasmError
+from chiasm.known import Last
 
 __all__ = ["Trainable"]
 
@@ -39,8 +41,7 @@ class Trainable(Hf):
         """A copy of the network as a torch module, to be trained; in evaluation mode."""
         import torch
 
-        if self.precision != "float32" or self.in_parts:
-            raise ChiasmError(f'{self._name}: wanted precision="float32" and pooled=True to train, got {self!r}.')
+        self._trains()
         opened = self._open()
         call, own = self._call, replace(opened, network=copy.deepcopy(opened.network))
 
@@ -53,3 +54,16 @@ class Trainable(Hf):
                 return call(own, {name: held for name, held in given.items() if name != "counts"}, given["counts"])[0]
 
         return Vectors().eval()
+
+    def last(self) -> Last:
+        """The last linear layer before the last normalization, apart, for `adapter`.
+
+        Raises a ChiasmError for a network that does not end so, and for vectors that are not made of its states by the
+        first token, its trained pooler or the mean.
+        """
+        self._trains()
+        return last(self.clone())
+
+    def _trains(self) -> None:
+        if self.precision != "float32" or self.in_parts:
+            raise ChiasmError(f'{self._name}: wanted precision="float32" and pooled=True to train, got {self!r}.')

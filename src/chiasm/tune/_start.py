@@ -9,12 +9,11 @@ from scipy.special import expit, softmax
 
 from chiasm.target import Target
 
-__all__ = ["Start", "likely", "started"]
+__all__ = ["Start", "started"]
 
-_STRENGTHS = (0.1, 0.3, 1.0, 3.0, 10.0, 30.0)
-"""1 / penalty, as scikit-learn's C has it, on vectors of total variance 1."""
-_STRONGEST = 3.0
-"""Of heads that are trained on: a sharper one has no errors left to learn from."""
+_STRENGTHS = (0.1, 0.3, 1.0, 3.0)
+"""1 / penalty, as scikit-learn's C has it, on vectors of total variance 1; a sharper head has no errors left to learn
+from."""
 _LEAST_LIKELY = -8.0
 """The log probability of a class that no row outside a fold has."""
 
@@ -27,9 +26,7 @@ class Start(NamedTuple):
     offset: np.ndarray
     """`(k, 1, c)`."""
     strength: float
-    """That of those up to `_STRONGEST` whose answers to left-out rows are best."""
-    gains: np.ndarray
-    """`(n,)` of each row's answer by the strength that is best of all: what training has to beat."""
+    """That whose answers to left-out rows are best."""
 
 
 def started(x: np.ndarray, truth: np.ndarray, folds: np.ndarray, kind: str) -> Start:
@@ -39,18 +36,17 @@ def started(x: np.ndarray, truth: np.ndarray, folds: np.ndarray, kind: str) -> S
         x: `(n, d)` centered, of total variance 1. truth: `(n, c)`, of numbers in units of their spread. folds: `(n,)`
             from 0 on.
     """
-    found = []
+    found: list[tuple[float, Start]] = []
     for strength in _STRENGTHS:
         heads = [_head(x[folds != fold], truth[folds != fold], kind, strength) for fold in range(folds.max() + 1)]
         weight, offset = (np.stack(part).astype(np.float32) for part in zip(*heads, strict=True))
         out = (x[:, None] @ weight[folds] + offset[folds])[:, 0].astype(np.float64)
-        found.append(Start(weight, offset, strength, Target(kind).gain(likely(out, kind), truth)))
-    best = max(found, key=lambda one: float(one.gains.mean()))
-    start = max((one for one in found if one.strength <= _STRONGEST), key=lambda one: float(one.gains.mean()))
-    return start._replace(gains=best.gains)
+        gain = float(Target(kind).gain(_likely(out, kind), truth).mean())
+        found.append((gain, Start(weight, offset, strength)))
+    return max(found, key=lambda one: one[0])[1]
 
 
-def likely(out: np.ndarray, kind: str) -> np.ndarray:
+def _likely(out: np.ndarray, kind: str) -> np.ndarray:
     """Raw outputs `(n, c)` as probabilities; numbers as they are."""
     if kind == "numbers":
         return out
@@ -71,6 +67,8 @@ def _head(x: np.ndarray, truth: np.ndarray, kind: str, strength: float) -> tuple
             if 0 < there.mean() < 1:
                 model = LogisticRegression(C=strength, max_iter=300).fit(x, there)
                 weight[:, tag], offset[0, tag] = model.coef_[0], model.intercept_[0]
+            elif there.all():
+                offset[0, tag] = -_LEAST_LIKELY
         return weight, offset
     there = np.flatnonzero(truth.any(axis=0))
     if len(there) == 1:  # a fold has all of the others
