@@ -21,7 +21,7 @@ from chiasm.nn.schedule import Schedule
 from chiasm.stats.blocks import Block, Blocks, patterns, presence, subsets
 from chiasm.target import Target
 
-__all__ = ["HERE", "JOINT", "TRUTH", "Rows", "TrainedFuser", "beside", "epoch", "matrix", "one_of", "some"]
+__all__ = ["DROPOUT", "HERE", "JOINT", "TRUTH", "Rows", "TrainedFuser", "beside", "epoch", "matrix", "one_of", "some"]
 
 log = logging.getLogger(__name__)
 
@@ -29,7 +29,7 @@ JOINT = "(all)"
 """The group of parameters that belong to no one view."""
 
 HERE, TRUTH = "(here)", "(truth)"
-_DROPOUT = 0.4
+DROPOUT = 0.4
 _HIDDEN = 0.9
 _STEPS, _LEAST_BATCH, _MOST_BATCH = 18, 16, 1024
 _AXES = 128
@@ -209,22 +209,12 @@ class TrainedFuser(Fuser):
 
     def _objective(self) -> Callable[..., Any]:
         """Cross-entropy, of tags each on its own; of numbers the squared error, in standard deviations."""
-        import torch
         from torch.nn import functional
 
         def objective(params: dict[str, Params], data: dict[str, Any], batch: dict[Any, Any], step: Any) -> Any:
-            at, draw = batch["rows"], step.generator
-            here = data[HERE][at]
-            luck = torch.rand(here.shape, generator=draw, device=here.device)
-            kept = here * (luck > _HIDDEN * torch.rand((), generator=draw, device=here.device))
-            luckiest = functional.one_hot((here * luck).argmax(dim=-1), here.shape[-1]).to(here)
-            kept = torch.where(kept.any(dim=-1, keepdim=True), kept, luckiest)
-            rows = {name: values[at] for name, values in data.items() if name not in (HERE, TRUTH)}
-            for name in self.kernels_:
-                seen = torch.rand(rows[name].shape, generator=draw, device=here.device) > _DROPOUT
-                rows[name] = rows[name] * seen / (1 - _DROPOUT)
-            out, _ = self._forward(params, rows, kept, step.ops, _DROPOUT)
-            truth = data[TRUTH][at]
+            rows, kept = self._drawn(data, batch["rows"], step)
+            out, _ = self._forward(params, rows, kept, step.ops, DROPOUT)
+            truth = data[TRUTH][batch["rows"]]
             if self.kind == "numbers":
                 return functional.mse_loss(out, truth)
             if self.kind == "tags":
@@ -232,6 +222,22 @@ class TrainedFuser(Fuser):
             return functional.cross_entropy(out.flatten(0, 1), truth.flatten(0, 1))
 
         return objective
+
+    def _drawn(self, data: Mapping[str, Any], at: Any, step: Any) -> tuple[dict[str, Any], Any]:
+        """Rows by view with a share of their numbers hidden, and `(..., k)` which of their views are looked at."""
+        import torch
+        from torch.nn import functional
+
+        draw, here = step.generator, data[HERE][at]
+        luck = torch.rand(here.shape, generator=draw, device=here.device)
+        kept = here * (luck > _HIDDEN * torch.rand((), generator=draw, device=here.device))
+        luckiest = functional.one_hot((here * luck).argmax(dim=-1), here.shape[-1]).to(here)
+        kept = torch.where(kept.any(dim=-1, keepdim=True), kept, luckiest)
+        rows = {name: values[at] for name, values in data.items() if name not in (HERE, TRUTH)}
+        for name in self.kernels_:
+            seen = torch.rand(rows[name].shape, generator=draw, device=here.device) > DROPOUT
+            rows[name] = rows[name] * seen / (1 - DROPOUT)
+        return rows, kept
 
     def _said(self, params: Mapping[str, Params], rows: Rows, here: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The mean of some networks, or what one says: outputs `(n, c)` in units of the truth, and weights `(n, k)`."""
