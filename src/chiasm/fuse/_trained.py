@@ -21,7 +21,20 @@ from chiasm.nn.schedule import Schedule
 from chiasm.stats.blocks import Block, Blocks, patterns, presence, subsets
 from chiasm.target import Target
 
-__all__ = ["DROPOUT", "HERE", "JOINT", "TRUTH", "Rows", "TrainedFuser", "beside", "epoch", "matrix", "one_of", "some"]
+__all__ = [
+    "DROPOUT",
+    "HERE",
+    "JOINT",
+    "TRUTH",
+    "Rows",
+    "TrainedFuser",
+    "batches",
+    "beside",
+    "epoch",
+    "matrix",
+    "one_of",
+    "some",
+]
 
 log = logging.getLogger(__name__)
 
@@ -83,6 +96,7 @@ class TrainedFuser(Fuser):
     scales_: dict[str, float]
     params_: dict[str, Params]
     weights_: dict[str, float]
+    chosen_: dict[str, Any]
     crosses_cheaply = True
 
     def _start(self, widths: Mapping[str, int], c: int, rng: np.random.Generator) -> dict[str, Params]:
@@ -176,8 +190,11 @@ class TrainedFuser(Fuser):
             turned[here] = (kernel({name: block}, n)[here] - self.centers_[name]) / np.float32(self.scales_[name])
         return turned
 
-    def _train(self, data: Rows, insides: list[np.ndarray], parts: list[np.ndarray]) -> None:
-        """Train a network on each of `insides`, up to the epoch that together answers the rows of `parts` best."""
+    def _train(self, data: Rows, insides: list[np.ndarray], parts: list[np.ndarray]) -> list[dict[str, float]]:
+        """Train a network on each of `insides`, up to the epoch that together answers the rows of `parts` best.
+
+        Returns the `loss` and the `score` of those rows, epoch by epoch, the start's first.
+        """
         from chiasm.nn.train import train
 
         rng, target = np.random.default_rng(self.seed), Target(self.kind)
@@ -200,12 +217,17 @@ class TrainedFuser(Fuser):
             partial(epoch, insides, rng),
             self._objective(),
             score,
-            schedule=Schedule(self._epochs, self._rate, self._decay),
+            schedule=Schedule(self._rounds(len(insides[0])), self._rate, self._decay),
             seed=self.seed,
             device=self.device,
             progress=partial(log.debug, "%s"),
         )
         self.params_, self.chosen_ = found.params, {"epochs": found.epoch}
+        return found.history
+
+    def _rounds(self, n: int) -> int:
+        """The epochs of a run that learns from n rows."""
+        return self._epochs
 
     def _objective(self) -> Callable[..., Any]:
         """Cross-entropy, of tags each on its own; of numbers the squared error, in standard deviations."""
@@ -297,9 +319,14 @@ def epoch(insides: list[np.ndarray], rng: np.random.Generator) -> Iterator[dict[
     """
     most = max(len(rows) for rows in insides)
     order = np.stack([np.resize(rng.permutation(rows), most) for rows in insides])
-    size = min(max(most // _STEPS, _LEAST_BATCH), _MOST_BATCH)
-    for part in np.array_split(order, max(1, round(most / size)), axis=1):
+    for part in np.array_split(order, batches(most), axis=1):
         yield {"rows": part}
+
+
+def batches(n: int) -> int:
+    """How many batches an epoch of n rows has."""
+    size = min(max(n // _STEPS, _LEAST_BATCH), _MOST_BATCH)
+    return max(1, round(n / size))
 
 
 def some(data: Rows, rows: np.ndarray | slice) -> dict[str, np.ndarray]:

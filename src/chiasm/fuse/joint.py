@@ -13,7 +13,7 @@ from scipy.special import softmax
 from chiasm.allowed import NOT_NEGATIVE, VIEWS, Allowed
 from chiasm.errors import ChiasmError, unknown
 from chiasm.finite import checked
-from chiasm.fuse._trained import DROPOUT, HERE, JOINT, TRUTH, Rows, TrainedFuser, beside, matrix
+from chiasm.fuse._trained import DROPOUT, HERE, JOINT, TRUTH, Rows, TrainedFuser, batches, beside, matrix
 from chiasm.nn.blocks import ArrayOps, Ops, Params
 from chiasm.stats.blocks import Blocks, presence
 from chiasm.target import Target
@@ -26,6 +26,8 @@ LOSSES = (FUSED, ALONE, PAIRS)
 
 _WIDTH = 64
 _SAID = 32
+_STEPS = 360
+"""At least: few rows make few batches, and losses that are trained side by side want as many steps."""
 _SCALE = 10.0
 """Of the cosines of a row's views, at the start."""
 
@@ -78,8 +80,9 @@ class Joint(TrainedFuser):
 
     `row_weights` are each view's share of the lengths of the parts of F. Learned: see `TrainedFuser`; `also_`, by name
     the classes of a further head; `history_`, by loss its `loss` and `weight` in each epoch, means over networks and
-    batches, and the `score` of the answer; `chosen_`: the epoch that stands, and the weights in it. Raises a
-    ChiasmError for weights that are not one a loss or teach no answer, and for a fact that the Views lack.
+    batches; `scores_`, the `score` of left-out rows by the networks' answer at the start and by `epoch`;
+    `chosen_`: the epoch that stands, and the weights in it. Raises a ChiasmError for weights that are not one a loss or
+    teach no answer, and for a fact that the Views lack.
 
     >>> rng = np.random.default_rng(0)
     >>> y = rng.integers(0, 2, 200)
@@ -99,6 +102,7 @@ class Joint(TrainedFuser):
 
     also_: dict[str, Target]
     history_: dict[str, dict[str, list[float]]]
+    scores_: list[dict[str, float]]
 
     def __init__(
         self,
@@ -149,18 +153,22 @@ class Joint(TrainedFuser):
             vars(self).pop("_asked", None)
             del self._active
 
-    def _train(self, data: Rows, insides: list[np.ndarray], parts: list[np.ndarray]) -> None:
+    def _train(self, data: Rows, insides: list[np.ndarray], parts: list[np.ndarray]) -> list[dict[str, float]]:
         self._told: dict[int, dict[str, list[tuple[float, float]]]] = defaultdict(lambda: defaultdict(list))
         asked = {_also(name): values.astype(np.float32) for name, values in vars(self).get("_asked", {}).items()}
-        super()._train({**data, **asked}, insides, parts)
-        epochs = [{name: np.mean(seen, axis=0).tolist() for name, seen in self._told[e].items()} for e in self._told]
+        self._passes = self._rounds(len(insides[0]))
+        seen = super()._train({**data, **asked}, insides, parts)
+        self.scores_ = [{"epoch": one["epoch"], "score": one["score"]} for one in seen]
+        epochs = [{name: np.mean(of, axis=0).tolist() for name, of in losses.items()} for losses in self._told.values()]
         self.history_ = {
             name: {"loss": [one[name][0] for one in epochs], "weight": [one[name][1] for one in epochs]}
             for name in self._active
         }
         last = max(self.chosen_["epochs"], 1) - 1
-        self.chosen_ |= {"weights": {name: round(of["weight"][last], 4) for name, of in self.history_.items()}}
-        del self._told
+        stood = {name: round(of["weight"][last], 4) for name, of in self.history_.items()}
+        self.chosen_ = {**self.chosen_, "weights": stood}
+        del self._told, self._passes
+        return seen
 
     def _start(self, widths: Mapping[str, int], c: int, rng: np.random.Generator) -> dict[str, Params]:
         params: dict[str, Params] = {}
@@ -196,6 +204,9 @@ class Joint(TrainedFuser):
         mean = sum(mask * said for mask, said in zip(there, alone, strict=True)) / (sum(there) + 1e-9)
         return Seen(units, alone, known, mean + known @ params[JOINT]["head"], weights)
 
+    def _rounds(self, n: int) -> int:
+        return max(self._epochs, round(_STEPS / batches(n)))
+
     def _objective(self) -> Callable[..., Any]:
         """The weighted sum of the losses, each of them noted by epoch."""
         import torch
@@ -206,7 +217,7 @@ class Joint(TrainedFuser):
             rows, kept = self._drawn(data, batch["rows"], step)
             seen = self._see(params, rows, kept, step.ops, DROPOUT)
             losses = self._losses(seen, params, rows, data[HERE][batch["rows"]], data[TRUTH][batch["rows"]])
-            total, epoch = torch.zeros(()), int(step.done * self._epochs + 1e-6)
+            total, epoch = torch.zeros(()), int(step.done * self._passes + 1e-6)
             for name, loss in losses.items():
                 weight = loss.new_tensor(self._fixed[name])
                 if self.weights == "learned":
@@ -220,7 +231,9 @@ class Joint(TrainedFuser):
 
         return objective
 
-    def _losses(self, seen: Seen, params: Mapping[str, Params], rows: Rows, here: Any, truth: Any) -> dict[str, Any]:
+    def _losses(
+        self, seen: Seen, params: Mapping[str, Params], rows: Mapping[str, Any], here: Any, truth: Any
+    ) -> dict[str, Any]:
         """`(folds,)` a loss, each network's."""
         from chiasm.nn.losses import answer, infonce
 

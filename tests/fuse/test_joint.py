@@ -1,0 +1,182 @@
+"""Joint training: its formula, every loss noted, learned weights, several heads, a run that breaks."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+from scipy.special import erf
+
+import chiasm
+from chiasm import ChiasmError
+from chiasm.errors import ChiasmWarning
+from chiasm.fuse import _trained
+from chiasm.fuse._trained import JOINT
+from chiasm.fuse.joint import Joint
+from chiasm.nn.blocks import ArrayOps, TensorOps
+from chiasm.views import Column, Views
+
+WIDTHS = {"a": 4, "b": 3}
+
+
+@pytest.fixture
+def short(monkeypatch):
+    """Few epochs: for claims that hold however long training is."""
+    monkeypatch.setattr(_trained.TrainedFuser, "_epochs", 3)
+
+
+def planted(n, seed=0):
+    """Three classes that both views tell, and a second question, `size`, that view b alone tells; some do not say."""
+    rng, mix = np.random.default_rng(seed), np.random.default_rng(99)
+    y, size = rng.integers(0, 3, n), rng.integers(0, 2, n)
+    a = mix.normal(size=(3, 6))[y] + rng.normal(size=(n, 6))
+    b = np.hstack([mix.normal(size=(3, 5))[y] + rng.normal(size=(n, 5)), 2.0 * size[:, None] + rng.normal(size=(n, 1))])
+    told = np.array(["small", "large"], dtype=object)[size]
+    told[::5] = None
+    columns = {"a": Column("vector", a.astype(np.float32)), "b": Column("vector", b.astype(np.float32))}
+    return Views(columns, np.arange(n), {"label": np.array(["x", "y", "z"])[y], "size": told}), size
+
+
+def random_params():
+    model = Joint()
+    model.kernels_ = dict.fromkeys(WIDTHS)
+    rng = np.random.default_rng(0)
+    start = model._start(WIDTHS, 3, rng)
+    return model, {
+        group: {n: rng.normal(size=np.shape(v)).astype(np.float32) for n, v in inner.items()}
+        for group, inner in start.items()
+    }
+
+
+def gelu_norm(x):
+    x = (x - x.mean()) / np.sqrt(x.var() + 1e-5)
+    return x * (1 + erf(x / np.sqrt(2))) / 2
+
+
+def test_it_is_its_formula_and_numpy_says_what_torch_says():
+    model, params = random_params()
+    rng = np.random.default_rng(1)
+    rows = {name: rng.normal(size=(4, width)).astype(np.float32) for name, width in WIDTHS.items()}
+    here = np.array([[1, 1], [1, 0], [0, 1], [1, 1]], np.float32)
+    out, weights = model._forward(params, rows, here, ArrayOps(), 0.0)
+    for i in range(4):
+        joined, alone = params[JOINT]["inner"][0], []
+        for v, (name, one) in enumerate((name, params[name]) for name in "ab"):
+            said = np.tanh(gelu_norm(rows[name][i] @ one["own"] + one["bias"][0]) @ one["say"] + one["shift"][0])
+            joined = joined + (said @ one["join"] if here[i, v] else one["absent"][0])
+            alone += [said @ one["alone"] + one["offset"][0]] * int(here[i, v])
+        np.testing.assert_allclose(
+            out[i], np.mean(alone, axis=0) + gelu_norm(joined) @ params[JOINT]["head"], atol=2e-3
+        )
+    np.testing.assert_allclose(np.concatenate(weights, axis=1).sum(axis=1), 1, atol=1e-5)
+    tensors = {group: {n: torch.tensor(v) for n, v in inner.items()} for group, inner in params.items()}
+    asked = {name: torch.tensor(values) for name, values in rows.items()}
+    known, _ = model._forward(tensors, asked, torch.tensor(here), TensorOps(None), 0.0)
+    np.testing.assert_allclose(out, known.numpy(), rtol=1e-4, atol=1e-5)
+
+
+@pytest.fixture(scope="module")
+def learned():
+    return Joint(weights="learned", also="size").fit(planted(300)[0])
+
+
+def test_every_loss_and_its_weight_is_noted_and_what_is_minimized_falls(learned):
+    assert list(learned.history_) == ["fused", "alone", "pairs", "size"]
+    for of in learned.history_.values():
+        assert len(of["loss"]) == len(of["weight"]) == len(learned.scores_) - 1
+        assert of["loss"][-1] < of["loss"][0]
+    last = learned.chosen_["epochs"] - 1
+    assert learned.chosen_["weights"]["pairs"] == pytest.approx(learned.history_["pairs"]["weight"][last], abs=1e-4)
+    assert max(learned.scores_, key=lambda one: one["score"])["epoch"] == learned.chosen_["epochs"]
+
+
+def test_a_loss_that_stays_large_is_weighed_less(learned):
+    weights = learned.chosen_["weights"]
+    assert min(weights, key=weights.get) == max(learned.history_, key=lambda name: learned.history_[name]["loss"][-1])
+    assert weights["pairs"] < weights["fused"]
+
+
+def test_learned_weights_go_to_half_the_inverse_of_their_losses():
+    doubt, loss = torch.zeros((), requires_grad=True), 2.5
+    model = torch.optim.SGD([doubt], lr=0.5)
+    for _ in range(200):
+        model.zero_grad()
+        ((-doubt).exp() * loss + doubt / 2).backward()
+        model.step()
+    assert (-doubt).exp().item() == pytest.approx(1 / (2 * loss), rel=1e-3)
+
+
+def test_a_further_head_answers_its_own_question_and_rows_without_that_label_are_used(learned):
+    views, size = planted(300, seed=1)
+    found = learned.further(views)["size"]
+    assert found.shape == (300, 2)
+    np.testing.assert_allclose(found.sum(axis=1), 1, atol=1e-5)
+    assert learned.also_["size"].names_ == ["large", "small"]
+    assert (found.argmax(axis=1) == 1 - size).mean() > 0.75
+    assert float(learned.score(views)) > 0.7
+
+
+def test_a_loss_with_weight_0_is_not_trained(short):
+    views, _ = planted(100)
+    fused = Joint(weights=[1, 0, 0]).fit(views)
+    assert list(fused.history_) == ["fused"]
+    one = Joint().fit(views.replace({"a": views["a"]}))
+    assert list(one.history_) == ["fused", "alone"]  # one view has no pairs
+
+
+@pytest.mark.parametrize(
+    ("params", "told"),
+    [
+        ({"weights": [1, 1]}, "a weight each of the losses fused, alone, pairs, got 2"),
+        ({"weights": [0, 0, 1]}, "no answer would be learned"),
+        ({"weights": "best"}, "equal, learned, or a list"),
+        ({"weights": [1, -1, 0]}, "equal, learned, or a list"),
+        ({"also": "colour"}, "colour"),
+    ],
+)
+def test_what_cannot_be_is_told(params, told):
+    with pytest.raises(ChiasmError, match=told):
+        Joint(**params).fit(planted(60)[0])
+
+
+def test_inside_another_fuser_there_are_no_further_labels(short):
+    from chiasm.fuse.ensemble import Ensemble
+
+    with pytest.raises(ChiasmError, match="fitted itself"):
+        Ensemble(fusers=(Joint(also="size"),)).fit(planted(60)[0])
+
+
+def test_a_loss_that_is_not_finite_goes_back_to_the_best_epoch(monkeypatch):
+    losses = Joint._losses
+
+    def breaks(self, *given):
+        found = losses(self, *given)
+        return {name: loss * float("nan") for name, loss in found.items()} if len(self._told) > 4 else found
+
+    monkeypatch.setattr(Joint, "_losses", breaks)
+    views, _ = planted(200)
+    with pytest.warns(ChiasmWarning, match="not finite in epoch"):
+        fused = Joint().fit(views)
+    assert 1 <= fused.chosen_["epochs"] <= 5
+    assert np.isfinite(fused.predict_proba(views)).all()
+
+
+def test_saved_it_answers_where_torch_cannot_be_imported(tmp_path, learned):
+    views, _ = planted(20, 2)
+    values = {name: np.array(views[name].items) for name in "ab"}
+    values["a"][:5] = np.nan
+    chiasm.save(learned, tmp_path / "model")
+    known, size = learned.predict_proba(values), learned.further(values)["size"]
+    np.savez(tmp_path / "known.npz", **values, known=known, size=size)
+    code = (
+        "import sys; sys.modules['torch'] = None\n"
+        "import numpy as np, chiasm, pathlib\n"
+        "home = pathlib.Path(sys.argv[1]); held = dict(np.load(home / 'known.npz'))\n"
+        "known, size = held.pop('known'), held.pop('size')\n"
+        "model = chiasm.load(home / 'model')\n"
+        "np.testing.assert_allclose(model.predict_proba(held), known, rtol=1e-5, atol=1e-5)\n"
+        "np.testing.assert_allclose(model.further(held)['size'], size, rtol=1e-5, atol=1e-5)\n"
+        "assert list(model.history_) == ['fused', 'alone', 'pairs', 'size']\n"
+    )
+    subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=True)
