@@ -26,8 +26,8 @@ LOSSES = (FUSED, ALONE, PAIRS)
 
 _WIDTH = 64
 _SAID = 32
-_STEPS = 360
-"""At least: few rows make few batches, and losses that are trained side by side want as many steps."""
+_STEPS = 100
+"""Of training, at least: few rows make few batches."""
 _SCALE = 10.0
 """Of the cosines of a row's views, at the start."""
 
@@ -99,6 +99,8 @@ class Joint(TrainedFuser):
         "weights": _WEIGHTS,
         "also": Allowed("the name of a fact, or a list of names", VIEWS.holds),
     }
+
+    _cooling = (1.0, 0.7, 0.5, 0.35, 0.25, 0.15)
 
     also_: dict[str, Target]
     history_: dict[str, dict[str, list[float]]]
