@@ -9,6 +9,8 @@ weights of the losses.
   that of the fixed choices which out-of-fold answers to the rows learned from find best. As they come they stand beside
   the head of `early`; "alone" is the same networks without it, swept by their own out-of-fold answers. Pairs alone
   teach no answer: that loss is seen beside "fused". Differences with Nadeau & Bengio's (2003) interval.
+- end: types of product from picture and description, the last layers of the picture's encoder trained with the rest
+  ("tuned") or frozen, equal weights; by the same protocol.
 - few: 5 and 20 rows a class, at most 1,000 others to score: tweets, one head against three (the sentiment of the words
   and of the picture by themselves, from which the label was made), and types of product from picture and description,
   one head against two (its color, of colors that 20 products have). All losses weigh 1, so "one head" is the same
@@ -30,6 +32,8 @@ from threadpoolctl import threadpool_limits
 from benchmarks._sets import encoded, only, pictures, table
 from benchmarks._trials import SHARES, Figure, Runs, apart, arguments, drawn, finish, gap, protocol, say
 from benchmarks.fuse.every_fuser import ikea
+from chiasm import registry
+from chiasm.encoding import Encoding
 from chiasm.fuse.early import Early
 from chiasm.fuse.joint import Joint
 from chiasm.fuse.late import Late
@@ -51,6 +55,9 @@ BARS = ("early", "late")
 FEW, TEST, LEAST = (5, 20), 1000, 20
 HEADS = {"mvsa_single": ("text_label", "image_label"), "ikea": ("color",)}
 CURVE = ("early", "one head", "several heads", "one head, alone", "several heads, alone")
+
+
+END = ("early", "late", "frozen", "tuned", "frozen, alone", "tuned, alone")
 
 
 def short(method: str) -> str:
@@ -81,6 +88,25 @@ FIGURES += [
     Figure(f"{name}.seconds", (name, "scores", "equal", "seconds"), f"{what}: a fit, equal weights", "s", ".0f")
     for name, what in PACKS.items()
 ]
+FIGURES += [
+    Figure(f"end.{short(m)}", ("end", "scores", m, "accuracy"), f"types, end to end: {m}", "%", n="{n} splits")
+    for m in END
+]
+FIGURES += [
+    Figure(
+        f"end.{short(m)}.less_{short(bar)}{'.loss' * (measure == 'log loss')}",
+        ("end", f"{measure} less", bar, m),
+        f"types, end to end, {measure}: {m} less {bar}",
+        "points" if measure == "accuracy" else "nats",
+        "+.1f" if measure == "accuracy" else "+.3f",
+        "{n} splits",
+    )
+    for measure in ("accuracy", "log loss")
+    for bar in ("early", "late", "frozen", "frozen, alone")
+    for m in ("frozen", "tuned", "frozen, alone", "tuned, alone")
+    if m != bar and (bar in BARS or m == bar.replace("frozen", "tuned"))
+]
+FIGURES += [Figure("end.seconds", ("end", "scores", "tuned", "seconds"), "types: a fit, tuned", "s", ".0f")]
 FIGURES += [
     Figure(
         f"few.{name}.{m}.{short(method)}",
@@ -155,8 +181,14 @@ def run(name: str, splits: int) -> dict[str, Any]:
         found.add("late", scored(Late().fit(learned), test))
         weighed(learned, test, found)
         say(name, seed, found.last("accuracy"), found.last("share"))
-    result: dict[str, Any] = {"rows": len(views), "classes": len(np.unique(views.label)), "scores": found.spreads()}
-    for measure in ("accuracy", "log loss") if splits > 1 else ():
+    about = {"rows": len(views), "classes": len(np.unique(views.label)), "scores": found.spreads()}
+    return about | differences(found, (*BARS, "equal", "equal, alone", "learned", "learned, alone"))
+
+
+def differences(found: Runs, bars: Sequence[str]) -> dict[str, Any]:
+    """Accuracy and log loss of every method less those of some, split by split."""
+    result: dict[str, Any] = {}
+    for measure in ("accuracy", "log loss") if len(found["early"]["accuracy"]) > 1 else ():
         held = {method: of[measure] for method, of in found.items() if measure in of}
         result[f"{measure} less"] = {
             bar: {
@@ -164,9 +196,31 @@ def run(name: str, splits: int) -> dict[str, Any]:
                 for method, values in held.items()
                 if method != bar
             }
-            for bar in (*BARS, "equal", "equal, alone", "learned", "learned, alone")
+            for bar in bars
         }
     return result
+
+
+def end(splits: int) -> dict[str, Any]:
+    """The picture's last layers trained with the rest, or frozen."""
+    raw, found = only(ikea(), ("description", "image")), Runs()
+    below = registry.make("encode", "effnet_image").last().below
+    cells = Encoding({"image": below}).fit_transform(only(raw, ("image",)))
+    views = encoded(raw)
+    open_ = views.replace({**views.columns, "image": cells["image"]})
+    for seed, split in protocol(raw, splits):
+        learn, test = split != "test", split == "test"
+        found.add("early", scored(Early().fit(views[learn]), views[test]))
+        found.add("late", scored(Late().fit(views[learn]), views[test]))
+        for how, given, params in (("frozen", views, {}), ("tuned", open_, {"tuned": "image"})):
+            started = time.process_time()
+            fuser = Joint(**params).fit(given[learn])
+            more = {"seconds": time.process_time() - started, "share": fuser.shares_[""]}
+            found.add(how, {**scored(fuser, given[test]), **more})
+            found.add(f"{how}, alone", scored(alone(fuser), given[test]))
+            say(how, fuser.chosen_, round(max(one["score"] for one in fuser.scores_), 3))
+        say("end", seed, found.last("accuracy"), found.last("share"))
+    return {"rows": len(raw), "scores": found.spreads(), **differences(found, (*BARS, "frozen", "frozen, alone"))}
 
 
 def headed(name: str) -> Views:
@@ -218,12 +272,14 @@ def few(name: str, splits: int) -> dict[str, Any]:
 
 
 def main() -> None:
-    parser = arguments(__doc__, (*PACKS, "few"))
+    parser = arguments(__doc__, (*PACKS, "end", "few"))
     parser.add_argument("--splits", type=int, default=5)
     args = parser.parse_args()
-    parts = args.parts or [*PACKS, "few"]
+    parts = args.parts or [*PACKS, "end", "few"]
     with threadpool_limits(1):
         result: dict[str, Any] = {name: run(name, args.splits) for name in PACKS if name in parts}
+        if "end" in parts:
+            result["end"] = end(args.splits)
         if "few" in parts:
             result["few"] = {name: few(name, args.splits) for name in PACKS}
     finish(result, FIGURES, args)

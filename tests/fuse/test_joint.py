@@ -10,11 +10,14 @@ from scipy.special import erf
 
 import chiasm
 from chiasm import ChiasmError
+from chiasm.encode import Encoder
 from chiasm.errors import ChiasmWarning
 from chiasm.fuse import _trained
 from chiasm.fuse._trained import JOINT
 from chiasm.fuse.joint import Joint
+from chiasm.known import Last
 from chiasm.nn.blocks import ArrayOps, TensorOps
+from chiasm.tokens import Tokens
 from chiasm.views import Column, Views
 
 WIDTHS = {"a": 4, "b": 3}
@@ -180,3 +183,56 @@ def test_saved_it_answers_where_torch_cannot_be_imported(tmp_path, learned):
         "assert list(model.history_) == ['fused', 'alone', 'pairs', 'size']\n"
     )
     subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=True)
+
+
+MIX = np.random.default_rng(0).normal(size=(6, 12)).astype(np.float32)
+MIX[1:, 0], MIX[0, 1:], MIX[0, 0] = 0, 0, 2  # the first hidden number, it alone, is of the first number read
+SUMS = np.random.default_rng(1).normal(size=(12, 8)).astype(np.float32)
+SUMS[0] = 0  # and the frozen head drops it
+
+
+class Network(Encoder):
+    """A network of two layers on nine cells of six numbers, whose head drops the first hidden number."""
+
+    modality = "image"
+
+    def last(self):
+        """Both layers."""
+        return Last(None, _layers, 8, MIX.size + SUMS.size)
+
+
+def _layers(cells, places=None):
+    hidden = np.maximum(cells @ MIX, 0)
+    return hidden, hidden @ SUMS + 1
+
+
+def drawn_cells(n, seed=0):
+    """Cells whose first number says the class, in a column, beside a view that says nothing."""
+    rng = np.random.default_rng(seed)
+    y, cells = rng.integers(0, 2, n), rng.normal(size=(n, 9, 6))
+    cells[..., 0] = 0.5 * rng.normal(size=(n, 9)) + 1.2 * (2 * y[:, None] - 1)
+    columns = {
+        "picture": Column("vector", Tokens.of(list(cells.astype(np.float32)))),
+        "noise": Column("vector", rng.normal(size=(n, 3)).astype(np.float32)),
+    }
+    return Views(columns, np.arange(n), {"label": np.where(y, "yes", "no")})
+
+
+@pytest.mark.slow
+def test_end_to_end_the_last_layers_learn_what_the_frozen_ones_drop():
+    fused = Joint(tuned="picture", encoder=Network()).fit(drawn_cells(300))
+    assert float(fused.score(drawn_cells(300, 1))) > 0.9
+    frozen = np.clip(_layers(drawn_cells(600, 2)["picture"].items.batch(np.arange(600))[0])[1], 0, 6).mean(axis=1)
+    views = drawn_cells(600, 2).replace({"picture": Column("vector", frozen)})
+    assert float(Joint().fit(views[:300]).score(views[300:])) < 0.6
+    absent = fused.predict_proba({"noise": np.zeros((2, 3))})
+    assert np.isfinite(absent).all()
+
+
+def test_a_view_of_vectors_has_no_last_layers():
+    with pytest.raises(ChiasmError, match="encode it with"):
+        Joint(tuned="a", encoder=Network()).fit(planted(60)[0])
+    with pytest.raises(ChiasmError, match="last layers can be tuned"):
+        Joint(tuned="a", encoder="hashed_text").fit(planted(60)[0])
+    with pytest.raises(ChiasmError, match="view"):
+        Joint(tuned="c", encoder=Network()).fit(planted(60)[0])

@@ -10,12 +10,14 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 from scipy.special import softmax
 
-from chiasm.allowed import NOT_NEGATIVE, VIEWS, Allowed
+from chiasm.allowed import NOT_NEGATIVE, PART, VIEWS, Allowed
 from chiasm.errors import ChiasmError, unknown
 from chiasm.finite import checked
+from chiasm.fuse._last import PLACES, change, last_layers, opened, start
 from chiasm.fuse._trained import DROPOUT, HERE, JOINT, TRUTH, Rows, TrainedFuser, batches, beside, matrix
+from chiasm.known import Last
 from chiasm.nn.blocks import ArrayOps, Ops, Params
-from chiasm.stats.blocks import Blocks, presence
+from chiasm.stats.blocks import Block, Blocks, presence
 from chiasm.target import Target
 from chiasm.views import Views
 
@@ -24,6 +26,7 @@ __all__ = ["Joint"]
 FUSED, ALONE, PAIRS = "fused", "alone", "pairs"
 LOSSES = (FUSED, ALONE, PAIRS)
 
+_CELLS = "(cells)"
 _WIDTH = 64
 _SAID = 32
 _STEPS = 100
@@ -75,14 +78,18 @@ class Joint(TrainedFuser):
     Args:
         kind: "classes", "tags" or "numbers". weights: "equal", "learned" or a list of numbers.
         also: facts of the Views beside the label, each a column of classes that a further head learns; a row may lack
-            any of them. device: to train on, "auto" (a GPU where torch sees one), "cpu" or "cuda"; on a CPU the same
-            seed gives the same numbers. seed: of folds, landmarks, starts and batches.
+            any of them.
+        tuned: a view whose encoder's last layers are trained too, end to end: a matrix of rank 4 in them, of 16 of an
+            item's cells, tells the first layer what it changes. The view's column holds what they read, as
+            `encoder.last().below` encodes it; the closed head reads the frozen vectors. encoder: of that view.
+        device: to train on, "auto" (a GPU where torch sees one), "cpu" or "cuda"; on a CPU the same seed gives the
+            same numbers. seed: of folds, landmarks, starts and batches.
 
-    `row_weights` are each view's share of the lengths of the parts of F. Learned: see `TrainedFuser`; `also_`, by name
-    the classes of a further head; `history_`, by loss its `loss` and `weight` in each epoch, means over networks and
-    batches; `scores_`, the `score` of left-out rows by the networks' answer at the start and by `epoch`;
-    `chosen_`: the epoch that stands, and the weights in it. Raises a ChiasmError for weights that are not one a loss or
-    teach no answer, and for a fact that the Views lack.
+    `row_weights` are each view's share of the lengths of the S_v u_v, how loudly it answers by itself. Learned: see
+    `TrainedFuser`; `also_`, by name the classes of a further head; `history_`, by loss its `loss` and `weight` in each
+    epoch, means over networks and batches; `scores_`, the `score` of left-out rows by the networks' answer at the start
+    and by `epoch`; `chosen_`: the epoch that stands, and the weights in it. Raises a ChiasmError for weights that are
+    not one a loss or teach no answer, for a fact that the Views lack, and where `tuned` names no view of cells.
 
     >>> rng = np.random.default_rng(0)
     >>> y = rng.integers(0, 2, 200)
@@ -98,8 +105,11 @@ class Joint(TrainedFuser):
     allowed: ClassVar = {
         "weights": _WEIGHTS,
         "also": Allowed("the name of a fact, or a list of names", VIEWS.holds),
+        "tuned": VIEWS,
+        "encoder": PART,
     }
 
+    _chunk = 128
     _cooling = (1.0, 0.7, 0.5, 0.35, 0.25, 0.15)
 
     also_: dict[str, Target]
@@ -111,12 +121,16 @@ class Joint(TrainedFuser):
         kind: str = "classes",
         weights: str | Sequence[float] = "equal",
         also: str | Sequence[str] = (),
+        tuned: str | Sequence[str] = (),
+        encoder: Any = "effnet_image",
         device: str = "auto",
         seed: int = 0,
     ):
         self.kind = kind
         self.weights = weights
         self.also = also
+        self.tuned = tuned
+        self.encoder = encoder
         self.device = device
         self.seed = seed
 
@@ -137,6 +151,42 @@ class Joint(TrainedFuser):
             raise ChiasmError(f"wanted a weight above 0 of {FUSED} or {ALONE}, got none: no answer would be learned.")
         return fixed
 
+    @property
+    def _cells(self) -> str:
+        """The view whose encoder is trained too; "" where none is."""
+        return self.tuned if isinstance(self.tuned, str) else next(iter(self.tuned), "")
+
+    def _last(self) -> Last:
+        if getattr(self, "_layers", None) is None:
+            self._layers = last_layers(self.encoder)
+        return self._layers
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: held for name, held in vars(self).items() if name != "_layers"}
+
+    def _held(self, views: Views, names: Sequence[str] | None = None) -> Blocks:
+        held = super()._held(views, names)
+        if self._cells in held:
+            held[self._cells] = opened(self._last(), self._cells, held[self._cells])
+        return held
+
+    def _vectors(self, held: Blocks) -> Blocks:
+        if self._cells not in held:
+            return held
+        values, present = held[self._cells]
+        return {**held, self._cells: Block(values[:, : self._last().width], present)}
+
+    def _stand(self, held: Blocks) -> None:
+        super()._stand(self._vectors(held))
+
+    def _turned(self, held: Blocks, n: int) -> dict[str, np.ndarray]:
+        found = super()._turned(self._vectors(held), n)
+        if self._cells in self.kernels_:
+            total, width = self.widths_[self._cells], self._last().width
+            values = held[self._cells].values if self._cells in held else np.zeros((n, total), np.float32)
+            found[_CELLS] = np.asarray(values)[:, width:].reshape(n, PLACES, -1)
+        return found
+
     def _facts(self, views: Views) -> None:
         for name in self._further:
             if name not in views.facts or name in LOSSES:
@@ -147,6 +197,8 @@ class Joint(TrainedFuser):
     def _learn(self, held: Blocks, truth: np.ndarray, folds: np.ndarray) -> np.ndarray:
         if self._further and "_asked" not in vars(self):
             raise ChiasmError("further labels (also) are learned where joint is fitted itself, not inside another.")
+        if self._cells and self._cells not in held:
+            raise unknown("view", self._cells, held)
         fixed = self._fixed  # before the work, not after
         self._active = [name for name, weight in fixed.items() if weight and (name != PAIRS or len(held) > 1)]
         try:
@@ -180,6 +232,10 @@ class Joint(TrainedFuser):
             params[name] |= {"alone": matrix(_SAID, c, rng, 0.1), "offset": np.zeros((1, c), np.float32)}
             params[name] |= {"join": matrix(_SAID, _WIDTH, rng), "absent": np.zeros((1, _WIDTH), np.float32)}
             params[name] |= {"meet": matrix(_SAID, _SAID, rng)}
+        if self._cells in widths:
+            width = self._last().width
+            hidden = (self.widths_[self._cells] - width) // PLACES - width
+            params[self._cells] |= start(hidden, width, _WIDTH, rng)
         params[JOINT] = {"inner": np.zeros((1, _WIDTH), np.float32), "head": np.zeros((_WIDTH, c), np.float32)}
         params[JOINT] |= {"scale": np.log(np.float32(_SCALE))}
         for name, target in vars(self).get("also_", {}).items():
@@ -199,11 +255,17 @@ class Joint(TrainedFuser):
         names = list(self.kernels_)
         there = [here[..., v : v + 1] for v in range(len(names))]
         each = [params[name] for name in names]
-        units = [_says(one, rows[name], ops) for name, one in zip(names, each, strict=True)]
-        alone = [ops.dropout(u, dropout) @ one["alone"] + one["offset"] for u, one in zip(units, each, strict=True)]
-        fused, weights = beside(params[JOINT], each, units, there)
+        first = {name: rows[name] @ params[name]["own"] for name in names}
+        if self._cells in first:
+            first[self._cells] = first[self._cells] + change(params[self._cells], rows[_CELLS], ops)
+        units = [_says(one, first[name], ops) for name, one in zip(names, each, strict=True)]
+        said = [ops.dropout(u, dropout) @ one["alone"] for u, one in zip(units, each, strict=True)]
+        alone = [part + one["offset"] for part, one in zip(said, each, strict=True)]
+        fused, _ = beside(params[JOINT], each, units, there)
         known = ops.dropout(ops.gelu(ops.standardize(fused)), dropout)
-        mean = sum(mask * said for mask, said in zip(there, alone, strict=True)) / (sum(there) + 1e-9)
+        mean = sum(mask * part for mask, part in zip(there, alone, strict=True)) / (sum(there) + 1e-9)
+        loud = [mask * ((part * part).sum(-1)[..., None] + 1e-9) ** 0.5 for mask, part in zip(there, said, strict=True)]
+        weights = [length / (sum(loud) + 1e-9) for length in loud]
         return Seen(units, alone, known, mean + known @ params[JOINT]["head"], weights)
 
     def _rounds(self, n: int) -> int:
@@ -282,9 +344,9 @@ def _also(name: str) -> str:
     return f"(also) {name}"
 
 
-def _says(params: Params, x: Any, ops: Ops) -> Any:
-    """tanh(W' gelu(norm(W x + b)) + b')."""
-    hidden = ops.gelu(ops.standardize(x @ params["own"] + params["bias"]))
+def _says(params: Params, units: Any, ops: Ops) -> Any:
+    """tanh(W' gelu(norm(units + b)) + b')."""
+    hidden = ops.gelu(ops.standardize(units + params["bias"]))
     return ops.tanh(hidden @ params["say"] + params["shift"])
 
 
