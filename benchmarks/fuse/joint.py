@@ -3,14 +3,13 @@
 `python -m benchmarks.fuse.joint [PART ...] [--splits 5]`. Frozen default features; everything at its defaults but the
 weights of the losses.
 
-- mvsa_single (tweets, 3 classes) and ikea (types of product from picture, description, color and size; 8 products of a
-  type and more), by the protocol of `benchmarks/fuse/classes.py`: learned from training and validation rows, scored on
-  the others. `joint` with weights "equal", "learned" and five other choices of numbers; "swept" is, split by split,
-  that of the fixed choices which out-of-fold answers to the rows learned from find best. As they come they stand beside
-  the head of `early`; "alone" is the same networks without it, swept by their own out-of-fold answers. Pairs alone
-  teach no answer: that loss is seen beside "fused". Differences with Nadeau & Bengio's (2003) interval.
-- end: types of product from picture and description, the last layers of the picture's encoder trained with the rest
-  ("tuned") or frozen, equal weights; by the same protocol.
+- mvsa_single (tweets, 3 classes) and ikea (types of product from picture and description; 8 products of a type and
+  more), by the protocol of `benchmarks/fuse/classes.py`: learned from training and validation rows, scored on the
+  others. `joint` with weights "equal", "learned" and four other choices of numbers; "swept" is, split by split, that of
+  the fixed choices which out-of-fold answers to the rows learned from find best. As they come they stand beside the
+  head of `early`; "alone" is the same networks without it, swept by their own out-of-fold answers. Pairs alone teach no
+  answer: what they add is equal weights less "no pairs". On ikea also "end to end": equal weights, the last layers of
+  the picture's encoder trained with the rest. Differences with Nadeau & Bengio's (2003) interval.
 - few: 5 and 20 rows a class, at most 1,000 others to score: tweets, one head against three (the sentiment of the words
   and of the picture by themselves, from which the label was made), and types of product from picture and description,
   one head against two (its color, of colors that 20 products have). All losses weigh 1, so "one head" is the same
@@ -46,18 +45,15 @@ WEIGHTS: dict[str, str | Sequence[float]] = {
     "fused": (1, 0, 0),
     "views": (0, 1, 0),
     "no pairs": (1, 1, 0),
-    "fused and pairs": (1, 0, 1),
     "a tenth of pairs": (1, 1, 0.1),
 }
 FIXED = [name for name, weights in WEIGHTS.items() if weights != "learned"]
-METHODS = [f"{name}{how}" for name in (*WEIGHTS, "swept") for how in ("", ", alone")]
+TUNED = "end to end"
+METHODS = [f"{name}{how}" for name in (*WEIGHTS, "swept", TUNED) for how in ("", ", alone")]
 BARS = ("early", "late")
 FEW, TEST, LEAST = (5, 20), 1000, 20
 HEADS = {"mvsa_single": ("text_label", "image_label"), "ikea": ("color",)}
 CURVE = ("early", "one head", "several heads", "one head, alone", "several heads, alone")
-
-
-END = ("early", "late", "frozen", "tuned", "frozen, alone", "tuned, alone")
 
 
 def short(method: str) -> str:
@@ -88,25 +84,6 @@ FIGURES += [
     Figure(f"{name}.seconds", (name, "scores", "equal", "seconds"), f"{what}: a fit, equal weights", "s", ".0f")
     for name, what in PACKS.items()
 ]
-FIGURES += [
-    Figure(f"end.{short(m)}", ("end", "scores", m, "accuracy"), f"types, end to end: {m}", "%", n="{n} splits")
-    for m in END
-]
-FIGURES += [
-    Figure(
-        f"end.{short(m)}.less_{short(bar)}{'.loss' * (measure == 'log loss')}",
-        ("end", f"{measure} less", bar, m),
-        f"types, end to end, {measure}: {m} less {bar}",
-        "points" if measure == "accuracy" else "nats",
-        "+.1f" if measure == "accuracy" else "+.3f",
-        "{n} splits",
-    )
-    for measure in ("accuracy", "log loss")
-    for bar in ("early", "late", "frozen", "frozen, alone")
-    for m in ("frozen", "tuned", "frozen, alone", "tuned, alone")
-    if m != bar and (bar in BARS or m == bar.replace("frozen", "tuned"))
-]
-FIGURES += [Figure("end.seconds", ("end", "scores", "tuned", "seconds"), "types: a fit, tuned", "s", ".0f")]
 FIGURES += [
     Figure(
         f"few.{name}.{m}.{short(method)}",
@@ -154,35 +131,50 @@ def crossed(fuser: Joint) -> float:
     return float(fuser.target_.gain(kept.outputs_, kept.truth_).mean())
 
 
+def fitted(name: str, found: Runs, learned: Views, test: Views, **params: Any) -> Joint:
+    """A fit on one split, and what it scores with the closed head and without."""
+    started = time.process_time()
+    fuser = Joint(**params).fit(learned)
+    took = time.process_time() - started
+    more = {"share": fuser.shares_[""], "seconds": took, "epochs": float(fuser.chosen_["epochs"])}
+    found.add(name, {**scored(fuser, test), **more})
+    found.add(f"{name}, alone", scored(alone(fuser), test))
+    return fuser
+
+
 def weighed(learned: Views, test: Views, found: Runs) -> None:
     """Every choice of weights on one split, and the one that the rows learned from find best."""
-    made: dict[str, Joint] = {}
-    for name, weights in WEIGHTS.items():
-        started = time.process_time()
-        made[name] = Joint(weights=weights).fit(learned)
-        took = time.process_time() - started
-        more = {"share": made[name].shares_[""], "seconds": took, "epochs": float(made[name].chosen_["epochs"])}
-        found.add(name, {**scored(made[name], test), **more})
-        found.add(f"{name}, alone", scored(alone(made[name]), test))
+    made = {name: fitted(name, found, learned, test, weights=weights) for name, weights in WEIGHTS.items()}
     best = max(FIXED, key=lambda name: crossed(made[name]))
     best_alone = max(FIXED, key=lambda name: max(one["score"] for one in made[name].scores_))
     say("swept:", best, "| alone:", best_alone, "| learned:", made["learned"].chosen_)
-    found.add("swept", scored(made[best], test))
-    found.add("swept, alone", scored(alone(made[best_alone]), test))
+    for how in ("", ", alone"):
+        mine = found[f"{best_alone if how else best}{how}"]
+        found.add(f"swept{how}", {measure: mine[measure][-1] for measure in ("accuracy", "log loss")})
     found.add("learned weights", {loss: float(w) for loss, w in made["learned"].chosen_["weights"].items()})
 
 
 def run(name: str, splits: int) -> dict[str, Any]:
-    raw = ikea() if name == "ikea" else pictures(name, label="label")
-    views, found = encoded(raw), Runs()
+    raw, found = products() if name == "ikea" else pictures(name, label="label"), Runs()
+    views = encoded(raw)
+    below = registry.make("encode", "effnet_image").last().below
+    cells = Encoding({"image": below}).fit_transform(only(raw, ["image"]))["image"] if name == "ikea" else None
     for seed, split in protocol(raw, splits):
-        learned, test = views[split != "test"], views[split == "test"]
-        found.add("early", scored(Early().fit(learned), test))
-        found.add("late", scored(Late().fit(learned), test))
-        weighed(learned, test, found)
+        learn, test = split != "test", split == "test"
+        found.add("early", scored(Early().fit(views[learn]), views[test]))
+        found.add("late", scored(Late().fit(views[learn]), views[test]))
+        weighed(views[learn], views[test], found)
+        if cells is not None:
+            below_last = views.replace({**views.columns, "image": cells})
+            fuser = fitted(TUNED, found, below_last[learn], below_last[test], tuned="image")
+            say(TUNED, fuser.chosen_, round(max(one["score"] for one in fuser.scores_), 3))
         say(name, seed, found.last("accuracy"), found.last("share"))
     about = {"rows": len(views), "classes": len(np.unique(views.label)), "scores": found.spreads()}
     return about | differences(found, (*BARS, "equal", "equal, alone", "learned", "learned, alone"))
+
+
+def products() -> Views:
+    return only(ikea(), ["description", "image"])
 
 
 def differences(found: Runs, bars: Sequence[str]) -> dict[str, Any]:
@@ -201,31 +193,9 @@ def differences(found: Runs, bars: Sequence[str]) -> dict[str, Any]:
     return result
 
 
-def end(splits: int) -> dict[str, Any]:
-    """The picture's last layers trained with the rest, or frozen."""
-    raw, found = only(ikea(), ("description", "image")), Runs()
-    below = registry.make("encode", "effnet_image").last().below
-    cells = Encoding({"image": below}).fit_transform(only(raw, ("image",)))
-    views = encoded(raw)
-    open_ = views.replace({**views.columns, "image": cells["image"]})
-    for seed, split in protocol(raw, splits):
-        learn, test = split != "test", split == "test"
-        found.add("early", scored(Early().fit(views[learn]), views[test]))
-        found.add("late", scored(Late().fit(views[learn]), views[test]))
-        for how, given, params in (("frozen", views, {}), ("tuned", open_, {"tuned": "image"})):
-            started = time.process_time()
-            fuser = Joint(**params).fit(given[learn])
-            more = {"seconds": time.process_time() - started, "share": fuser.shares_[""]}
-            found.add(how, {**scored(fuser, given[test]), **more})
-            found.add(f"{how}, alone", scored(alone(fuser), given[test]))
-            say(how, fuser.chosen_, round(max(one["score"] for one in fuser.scores_), 3))
-        say("end", seed, found.last("accuracy"), found.last("share"))
-    return {"rows": len(raw), "scores": found.spreads(), **differences(found, (*BARS, "frozen", "frozen, alone"))}
-
-
 def headed(name: str) -> Views:
     """A pack encoded, with what further heads learn among its facts."""
-    raw = ikea() if name == "ikea" else pictures(name, label="label")
+    raw = products() if name == "ikea" else pictures(name, label="label")
     cells = table(name, "items.parquet" if name == "ikea" else "data.parquet")
     facts = {}
     for column in HEADS[name]:
@@ -235,7 +205,7 @@ def headed(name: str) -> Views:
             for i, one in zip(cells["id"], cells[column], strict=True)
         }
         facts[column] = np.array([by_id[str(i)] for i in raw.ids], dtype=object)
-    views = encoded(only(raw, ("description", "image")) if name == "ikea" else raw)
+    views = encoded(raw)
     return Views(views.columns, views.ids, {**views.facts, **facts})
 
 
@@ -272,14 +242,12 @@ def few(name: str, splits: int) -> dict[str, Any]:
 
 
 def main() -> None:
-    parser = arguments(__doc__, (*PACKS, "end", "few"))
+    parser = arguments(__doc__, (*PACKS, "few"))
     parser.add_argument("--splits", type=int, default=5)
     args = parser.parse_args()
-    parts = args.parts or [*PACKS, "end", "few"]
+    parts = args.parts or [*PACKS, "few"]
     with threadpool_limits(1):
         result: dict[str, Any] = {name: run(name, args.splits) for name in PACKS if name in parts}
-        if "end" in parts:
-            result["end"] = end(args.splits)
         if "few" in parts:
             result["few"] = {name: few(name, args.splits) for name in PACKS}
     finish(result, FIGURES, args)
