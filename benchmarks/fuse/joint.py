@@ -76,7 +76,7 @@ FIGURES += [
     )
     for name, what in PACKS.items()
     for measure in ("accuracy", "log loss")
-    for bar in (*BARS, "equal", "equal, alone", "learned", "learned, alone")
+    for bar in ((*BARS, "equal", "equal, alone", "learned", "learned, alone") if measure == "accuracy" else ("early",))
     for m in (*BARS, *METHODS)
     if m != bar and (bar in BARS or (m in METHODS and m.endswith("alone") == bar.endswith("alone")))
 ]
