@@ -128,8 +128,7 @@ class TrainedFuser(Fuser):
         self._train(data, insides, parts)
         scores, weights = self._left_out(data, parts, subsets(k))
         self.weights_ = dict(zip(held, weights[some].mean(axis=0).tolist(), strict=True))
-        self.head_ = RidgeHead(self.kind, seed=self.seed)
-        closed = self.head_.cross_fit_subsets(self._vectors(held), truth, folds, subsets(k))
+        self.head_, closed = self._closed(held, truth, folds)
         self.calibrations_, self.shares_ = {}, {}
         said = {}
         for subset, found in scores.items():
@@ -159,6 +158,11 @@ class TrainedFuser(Fuser):
             for subset in chosen:
                 scores[subset][part], _ = self._said(mine, rows, rows[HERE] * np.isin(np.arange(k), subset))
         return scores, weights
+
+    def _closed(self, held: Blocks, truth: np.ndarray, folds: np.ndarray) -> tuple[RidgeHead, Scores]:
+        """The closed head, and its out-of-fold answers by the views that are looked at."""
+        head = RidgeHead(self.kind, seed=self.seed)
+        return head, head.cross_fit_subsets(self._vectors(held), truth, folds, subsets(len(held)))
 
     def _vectors(self, held: Blocks) -> Blocks:
         """What the closed head reads."""
