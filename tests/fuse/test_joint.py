@@ -13,6 +13,7 @@ from chiasm import ChiasmError
 from chiasm.encode import Encoder
 from chiasm.errors import ChiasmWarning
 from chiasm.fuse import _trained
+from chiasm.fuse._last import PLACES, change, start
 from chiasm.fuse._trained import JOINT
 from chiasm.fuse.joint import Joint
 from chiasm.known import Last
@@ -236,3 +237,17 @@ def test_a_view_of_vectors_has_no_last_layers():
         Joint(tuned="a", encoder="hashed_text").fit(planted(60)[0])
     with pytest.raises(ChiasmError, match="view"):
         Joint(tuned="c", encoder=Network()).fit(planted(60)[0])
+
+
+def test_the_change_of_last_layers_starts_at_nothing_and_numpy_says_what_torch_says():
+    rng = np.random.default_rng(0)
+    params, wide = start(12, 8, 5, rng), rng.normal(size=(3, PLACES, 20)).astype(np.float32)
+    many = {name: np.stack([values, values]) for name, values in params.items()}
+    assert (change(many, wide, ArrayOps()) == 0).all()
+    many["up"] = rng.normal(size=many["up"].shape).astype(np.float32)
+    mine = change(many, wide, ArrayOps())
+    one, cells = {name: values[0] for name, values in many.items()}, wide[1]
+    moved = np.clip(cells[:, 12:] + cells[:, :12] @ one["down"] @ one["up"], 0, 6) - np.clip(cells[:, 12:], 0, 6)
+    np.testing.assert_allclose(mine[0, 1], moved.mean(axis=0) @ one["turn"], rtol=1e-4, atol=1e-5)
+    known = change({n: torch.tensor(v) for n, v in many.items()}, torch.tensor(wide), TensorOps(None))
+    np.testing.assert_allclose(mine, known.numpy(), rtol=1e-5, atol=1e-5)
