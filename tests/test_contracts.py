@@ -26,6 +26,7 @@ SLOW = {
     ("encode", "effnet_image"),
     ("encode", "effnet2_image"),
     ("fuse", "cross_attention"),
+    ("fuse", "joint"),
     ("fuse", "transformer"),
 }
 """Parts that take a minute and more."""

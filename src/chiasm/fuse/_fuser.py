@@ -84,6 +84,7 @@ class Fuser(Part):
         for name, block in held.items():
             if not block.present.any():
                 raise ChiasmError(f"view {name!r} is absent in all {len(rows)} labeled training rows: leave it out.")
+        self._facts(views[rows])
         self.widths_ = {name: self._numbers(block) for name, block in held.items()}
         self.prior_ = truth[rows].mean(axis=0)
         self.unlabeled_ = len(views) - len(rows)
@@ -92,6 +93,9 @@ class Fuser(Part):
         with one_thread(len(rows)):
             self.folds_ = Folds().record(rows, truth, folds, self._learn(held, truth, folds))
         return self
+
+    def _facts(self, views: Views) -> None:
+        """What a fuser takes of the labeled rows beside views and labels: nothing."""
 
     def _held(self, views: Views, names: Sequence[str] | None = None) -> Blocks:
         """The views (those of these names) as blocks, tokens only where every row has as many."""

@@ -21,7 +21,20 @@ from chiasm.nn.schedule import Schedule
 from chiasm.stats.blocks import Block, Blocks, patterns, presence, subsets
 from chiasm.target import Target
 
-__all__ = ["HERE", "JOINT", "TRUTH", "Rows", "TrainedFuser", "beside", "epoch", "matrix", "one_of", "some"]
+__all__ = [
+    "DROPOUT",
+    "HERE",
+    "JOINT",
+    "TRUTH",
+    "Rows",
+    "TrainedFuser",
+    "batches",
+    "beside",
+    "epoch",
+    "matrix",
+    "one_of",
+    "some",
+]
 
 log = logging.getLogger(__name__)
 
@@ -29,7 +42,7 @@ JOINT = "(all)"
 """The group of parameters that belong to no one view."""
 
 HERE, TRUTH = "(here)", "(truth)"
-_DROPOUT = 0.4
+DROPOUT = 0.4
 _HIDDEN = 0.9
 _STEPS, _LEAST_BATCH, _MOST_BATCH = 18, 16, 1024
 _AXES = 128
@@ -83,6 +96,7 @@ class TrainedFuser(Fuser):
     scales_: dict[str, float]
     params_: dict[str, Params]
     weights_: dict[str, float]
+    chosen_: dict[str, Any]
     crosses_cheaply = True
 
     def _start(self, widths: Mapping[str, int], c: int, rng: np.random.Generator) -> dict[str, Params]:
@@ -114,8 +128,7 @@ class TrainedFuser(Fuser):
         self._train(data, insides, parts)
         scores, weights = self._left_out(data, parts, subsets(k))
         self.weights_ = dict(zip(held, weights[some].mean(axis=0).tolist(), strict=True))
-        self.head_ = RidgeHead(self.kind, seed=self.seed)
-        closed = self.head_.cross_fit_subsets(self._vectors(held), truth, folds, subsets(k))
+        self.head_, closed = self._closed(held, truth, folds)
         self.calibrations_, self.shares_ = {}, {}
         said = {}
         for subset, found in scores.items():
@@ -145,6 +158,11 @@ class TrainedFuser(Fuser):
             for subset in chosen:
                 scores[subset][part], _ = self._said(mine, rows, rows[HERE] * np.isin(np.arange(k), subset))
         return scores, weights
+
+    def _closed(self, held: Blocks, truth: np.ndarray, folds: np.ndarray) -> tuple[RidgeHead, Scores]:
+        """The closed head, and its out-of-fold answers by the views that are looked at."""
+        head = RidgeHead(self.kind, seed=self.seed)
+        return head, head.cross_fit_subsets(self._vectors(held), truth, folds, subsets(len(held)))
 
     def _vectors(self, held: Blocks) -> Blocks:
         """What the closed head reads."""
@@ -176,8 +194,11 @@ class TrainedFuser(Fuser):
             turned[here] = (kernel({name: block}, n)[here] - self.centers_[name]) / np.float32(self.scales_[name])
         return turned
 
-    def _train(self, data: Rows, insides: list[np.ndarray], parts: list[np.ndarray]) -> None:
-        """Train a network on each of `insides`, up to the epoch that together answers the rows of `parts` best."""
+    def _train(self, data: Rows, insides: list[np.ndarray], parts: list[np.ndarray]) -> list[dict[str, float]]:
+        """Train a network on each of `insides`, up to the epoch that together answers the rows of `parts` best.
+
+        Returns the `loss` and the `score` of those rows, epoch by epoch, the start's first.
+        """
         from chiasm.nn.train import train
 
         rng, target = np.random.default_rng(self.seed), Target(self.kind)
@@ -200,31 +221,26 @@ class TrainedFuser(Fuser):
             partial(epoch, insides, rng),
             self._objective(),
             score,
-            schedule=Schedule(self._epochs, self._rate, self._decay),
+            schedule=Schedule(self._rounds(len(insides[0])), self._rate, self._decay),
             seed=self.seed,
             device=self.device,
             progress=partial(log.debug, "%s"),
         )
         self.params_, self.chosen_ = found.params, {"epochs": found.epoch}
+        return found.history
+
+    def _rounds(self, n: int) -> int:
+        """The epochs of a run that learns from n rows."""
+        return self._epochs
 
     def _objective(self) -> Callable[..., Any]:
         """Cross-entropy, of tags each on its own; of numbers the squared error, in standard deviations."""
-        import torch
         from torch.nn import functional
 
         def objective(params: dict[str, Params], data: dict[str, Any], batch: dict[Any, Any], step: Any) -> Any:
-            at, draw = batch["rows"], step.generator
-            here = data[HERE][at]
-            luck = torch.rand(here.shape, generator=draw, device=here.device)
-            kept = here * (luck > _HIDDEN * torch.rand((), generator=draw, device=here.device))
-            luckiest = functional.one_hot((here * luck).argmax(dim=-1), here.shape[-1]).to(here)
-            kept = torch.where(kept.any(dim=-1, keepdim=True), kept, luckiest)
-            rows = {name: values[at] for name, values in data.items() if name not in (HERE, TRUTH)}
-            for name in self.kernels_:
-                seen = torch.rand(rows[name].shape, generator=draw, device=here.device) > _DROPOUT
-                rows[name] = rows[name] * seen / (1 - _DROPOUT)
-            out, _ = self._forward(params, rows, kept, step.ops, _DROPOUT)
-            truth = data[TRUTH][at]
+            rows, kept = self._drawn(data, batch["rows"], step)
+            out, _ = self._forward(params, rows, kept, step.ops, DROPOUT)
+            truth = data[TRUTH][batch["rows"]]
             if self.kind == "numbers":
                 return functional.mse_loss(out, truth)
             if self.kind == "tags":
@@ -232,6 +248,22 @@ class TrainedFuser(Fuser):
             return functional.cross_entropy(out.flatten(0, 1), truth.flatten(0, 1))
 
         return objective
+
+    def _drawn(self, data: Mapping[str, Any], at: Any, step: Any) -> tuple[dict[str, Any], Any]:
+        """Rows by view with a share of their numbers hidden, and `(..., k)` which of their views are looked at."""
+        import torch
+        from torch.nn import functional
+
+        draw, here = step.generator, data[HERE][at]
+        luck = torch.rand(here.shape, generator=draw, device=here.device)
+        kept = here * (luck > _HIDDEN * torch.rand((), generator=draw, device=here.device))
+        luckiest = functional.one_hot((here * luck).argmax(dim=-1), here.shape[-1]).to(here)
+        kept = torch.where(kept.any(dim=-1, keepdim=True), kept, luckiest)
+        rows = {name: values[at] for name, values in data.items() if name not in (HERE, TRUTH)}
+        for name in self.kernels_:
+            seen = torch.rand(rows[name].shape, generator=draw, device=here.device) > DROPOUT
+            rows[name] = rows[name] * seen / (1 - DROPOUT)
+        return rows, kept
 
     def _said(self, params: Mapping[str, Params], rows: Rows, here: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The mean of some networks, or what one says: outputs `(n, c)` in units of the truth, and weights `(n, k)`."""
@@ -291,9 +323,14 @@ def epoch(insides: list[np.ndarray], rng: np.random.Generator) -> Iterator[dict[
     """
     most = max(len(rows) for rows in insides)
     order = np.stack([np.resize(rng.permutation(rows), most) for rows in insides])
-    size = min(max(most // _STEPS, _LEAST_BATCH), _MOST_BATCH)
-    for part in np.array_split(order, max(1, round(most / size)), axis=1):
+    for part in np.array_split(order, batches(most), axis=1):
         yield {"rows": part}
+
+
+def batches(n: int) -> int:
+    """How many batches an epoch of n rows has."""
+    size = min(max(n // _STEPS, _LEAST_BATCH), _MOST_BATCH)
+    return max(1, round(n / size))
 
 
 def some(data: Rows, rows: np.ndarray | slice) -> dict[str, np.ndarray]:

@@ -1,5 +1,7 @@
 """Losses over paired rows: contrastive (also exact in constant memory), sigmoid, triplet, structure, transport.
 
+And `answer`, of what a row is asked.
+
 All take vectors `(n, k)` of two views, row i of one belonging to row i of the other, of length 1 where the paper says
 so, and return a scalar. Importing this module imports torch.
 """
@@ -15,6 +17,7 @@ from torch import Tensor
 from chiasm.errors import ChiasmError, unknown
 
 __all__ = [
+    "answer",
     "barlow",
     "infonce",
     "klot",
@@ -35,6 +38,15 @@ _STRIP = 1024
 
 _SAFE = 60.0
 """How far below the shared maximum a row's own may lie: what exp drops (87 below) is then under exp(-27) of its sum."""
+
+
+def answer(out: Tensor, truth: Tensor, kind: str) -> Tensor:
+    """`(..., n)` of outputs and truth `(..., n, c)`: cross-entropy, of tags each on its own, or squared error."""
+    if kind == "numbers":
+        return torch.nn.functional.mse_loss(out, truth, reduction="none").mean(-1)
+    if kind == "tags":
+        return torch.nn.functional.binary_cross_entropy_with_logits(out, truth, reduction="none").mean(-1)
+    return -(out.log_softmax(-1) * truth).sum(-1)
 
 
 def infonce(a: Tensor, b: Tensor, scale: Tensor | float, same: Tensor | None = None) -> Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
@@ -12,7 +13,7 @@ import torch
 
 from chiasm import moved
 from chiasm.device import place
-from chiasm.errors import ChiasmError
+from chiasm.errors import ChiasmError, ChiasmWarning
 from chiasm.nn.blocks import Params, TensorOps
 from chiasm.nn.schedule import Schedule
 from chiasm.scale import cores
@@ -79,8 +80,9 @@ def train(
         device: as `chiasm.device.place` takes it. On a CPU the same seed gives the same numbers.
         progress: called with {"epoch", "loss", "score"} whenever a score is taken.
 
-    Raises a ChiasmError for a device that is not there and for a loss that is not finite; `Stopped`, an interrupt that
-    knows the best so far, where one comes once `score` has told it.
+    A loss that is not finite ends a run: with a warning, and the parameters that scored best until then; with a
+    ChiasmError where none has yet. Raises one too for a device that is not there; `Stopped`, an interrupt that knows
+    the best so far, where one comes once `score` has told it.
     """
     at = torch.device(place(device))
     generator = torch.Generator(at).manual_seed(seed)
@@ -110,9 +112,11 @@ def train(
                 _step(optimizers, owned, losses, rate)
                 total, count, steps = total + float(losses[0].detach()), count + 1, steps + 1
             if not (math.isfinite(total) and all(bool(tensor.isfinite().all()) for tensor in leaves)):
-                raise ChiasmError(
-                    f"the loss is not finite in epoch {number}: a learning rate below {schedule.rate:g} may help."
-                )
+                told = f"the loss is not finite in epoch {number}"
+                if not best.epoch:
+                    raise ChiasmError(f"{told}: a learning rate below {schedule.rate:g} may help.")
+                warnings.warn(f"{told}: what was best, in epoch {best.epoch}, stands", ChiasmWarning, stacklevel=2)
+                break
             if score is None or (number % every and number != last):
                 continue
             now = _arrays(tensors)

@@ -107,13 +107,15 @@ def learned(last: Last, tokens: Tokens, truth: np.ndarray, folds: np.ndarray, ki
     def objective(params: dict[str, Params], data: dict[str, Any], batch: dict[Any, Any], step: Any) -> Any:
         import torch
 
+        from chiasm.nn.losses import answer
+
         rows = batch["rows"].numpy()
         met = seen(last, tokens, rows, batch["cells"].numpy() if "cells" in batch else None)
         met = Seen(*(torch.from_numpy(np.ascontiguousarray(one)) for one in met))
         turned = (vectors(last, params["added"], met, data, step.ops) - data["center"]) / scale
         out = step.ops.dropout(turned, DROPOUT) @ params["head"]["weight"] + params["head"]["offset"]
         mine = torch.from_numpy((folds[rows] != np.arange(k)[:, None]).astype(np.float32))
-        loss = (_loss(out, data["truth"][batch["rows"]].expand(k, -1, -1), kind) * mine).sum(1) / mine.sum(1).clamp(1)
+        loss = (answer(out, data["truth"][batch["rows"]].expand(k, -1, -1), kind) * mine).sum(1) / mine.sum(1).clamp(1)
         losses[int(step.done * turns + 1e-9)].append(float(loss.detach().mean()))
         return loss.sum() + penalty * params["head"]["weight"].square().sum()
 
@@ -141,14 +143,3 @@ def batches(n: int, cells: int, rng: np.random.Generator) -> Iterator[dict[str, 
     for rows in np.array_split(rng.permutation(n), max(1, round(n / _BATCH))):
         drawn = {"cells": np.sort(rng.permutation(cells)[:_CELLS])} if cells else {}
         yield {"rows": np.sort(rows), **drawn}
-
-
-def _loss(out: Any, truth: Any, kind: str) -> Any:
-    """`(k, n)` cross-entropy, of tags each on its own; of numbers the squared error in units of their spread."""
-    from torch.nn import functional
-
-    if kind == "numbers":
-        return functional.mse_loss(out, truth, reduction="none").mean(-1)
-    if kind == "tags":
-        return functional.binary_cross_entropy_with_logits(out, truth, reduction="none").mean(-1)
-    return -(out.log_softmax(-1) * truth).sum(-1)
