@@ -65,6 +65,7 @@ class KnownRows(Part):
         "distill": PART,
         "teacher": VIEWS,
         "index": PART,
+        "rerank": PART.or_none(),
         "allow_leaks": FLAG,
         "baseline": FLAG,
         "prior": number(0, 1),
