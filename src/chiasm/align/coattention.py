@@ -48,8 +48,8 @@ class Coattention(Aligner):
     """Tokens (patches, words, frames) in one space: pooled to search by, and met in pairs to look again.
 
     *Pooled.* A token is mapped as the closed form maps the mean of an item's tokens, u = (x - mean) W, and an item is
-    the mean of its tokens weighed by |u|^p: what views share counts more. p is chosen by out-of-fold retrieval among 0,
-    1, 2, 4; with 0, and on plain vectors, it is `start` exactly. The pooling of a view reads no other view.
+    the mean of its tokens weighed by |u|^p: what views share counts more. p is one of 1, 2, 4 where folds are better
+    retrieved by more than a standard error; with 0, and on plain vectors, it is `start` exactly. The pooling of a view reads no other view.
 
     *Met* (`pair_scores`). c is the cosine of two pooled items. Their tokens look at each other by their cosines s_ij:
     x_i reads softmax(12 s_i.) and is matched by a_i, the mean of s_i. so weighed; y_j likewise. A pair scores
@@ -190,32 +190,42 @@ class Coattention(Aligner):
         """`(m, k)` the mapped tokens of each item in one vector; 0 of an item without any."""
         found = np.zeros((len(items), form._mapped_width(name)), np.float32)
         for rows, values, mask in _chunks(form, name, items):
-            weights = np.where(mask, np.linalg.norm(values, axis=2) ** np.float32(self.power_), 0)
-            weights /= np.maximum(weights.sum(axis=1, keepdims=True), 1e-30)
-            found[rows] = (weights[:, None] @ values)[:, 0]
+            found[rows] = _weighed(values, mask, self.power_)
         return found
 
     def _tokens(self, name: str, items: Tokens, form: Linear) -> Tokens:
         """As `unpooled`."""
-        whole = normalize(self._pool(name, items, form))
-        told: list[np.ndarray] = [whole[:0]] * len(items)
+        told: list[np.ndarray] = [np.zeros((0, form._mapped_width(name)), np.float32)] * len(items)
         for rows, values, mask in _chunks(form, name, items):
-            lengths = mask.sum(axis=1)
-            few, there = grouped(values[mask], lengths, MOST)
-            for row, own, here in zip(rows.tolist(), few, there, strict=True):
-                told[row] = np.concatenate([whole[row : row + 1], normalize(own[here])])
+            whole = normalize(_weighed(values, mask, self.power_))[:, None]
+            few, there = grouped(values[mask], mask.sum(axis=1), MOST)
+            for row, first, own, here in zip(rows.tolist(), whole, few, there, strict=True):
+                told[row] = np.concatenate([first, normalize(own[here])])
         return Tokens.of(told)
 
     def _choose_power(self, folds: list[tuple[Linear, Views]]) -> None:
-        """The power of lengths under which held-out items find each other best, the first of equals."""
-        scores = np.zeros(len(POWERS))
+        """The power of lengths under which held-out items find each other best; 0 unless by over a standard error."""
+        scores = []
         for form, held in folds:
-            for place, power in enumerate(POWERS):
-                self.power_ = power
-                mapped = self._mapped(held, pooled=True, form=form)
-                used = {name: column.items[column.used] for name, column in mapped.columns.items()}
-                scores[place] += reciprocal_rank(mapped, used)
-        self.power_ = POWERS[int(scores.argmax())]
+            flat = in_means(held)
+            used = {name: flat[name].used for name in flat.columns}
+            ways: list[dict[str, np.ndarray]] = [{} for _ in POWERS]
+            for name, column in held.columns.items():
+                if not isinstance(column.items, Tokens):
+                    one = form._map(name, np.asarray(column.items[used[name]]))
+                    ways = [{**way, name: one} for way in ways]
+                    continue
+                parts = [
+                    [_weighed(values, mask, power) for power in POWERS]
+                    for _, values, mask in _chunks(form, name, column.items.some(used[name]))
+                ]
+                pools = [np.concatenate(each) for each in zip(*parts, strict=True)]
+                ways = [{**way, name: pools[i]} for i, way in enumerate(ways)]
+            scores.append([reciprocal_rank(flat, way) for way in ways])
+        gains = np.array(scores) - np.array(scores)[:, :1]
+        top = int(gains.mean(axis=0).argmax())
+        error = gains[:, top].std(ddof=1) / np.sqrt(len(gains))
+        self.power_ = POWERS[top] if gains[:, top].mean() > error else 0.0
 
     def _learn_looks(self, folds: list[tuple[Linear, Views]]) -> None:
         """By two views, what their tokens' meeting counts: from lists of hard negatives, where left-out ones gain."""
@@ -258,6 +268,14 @@ def _chunks(form: Linear, name: str, items: Tokens) -> Iterator[tuple[np.ndarray
         rows = there[start : start + _CHUNK]
         values, mask = items.batch(rows)
         yield rows, form._map(name, values.reshape(-1, values.shape[2])).reshape(*values.shape[:2], -1), mask
+
+
+def _weighed(values: np.ndarray, mask: np.ndarray, power: float) -> np.ndarray:
+    """`(b, k)` the mean of tokens `(b, t, k)` that are there `(b, t)`, weighed by a power of their lengths."""
+    weights = np.where(mask, np.linalg.norm(values, axis=2) ** np.float32(power), np.float32(0))
+    weights /= np.maximum(weights.sum(axis=1, keepdims=True), np.float32(1e-30))
+    found: np.ndarray = (weights[:, None] @ values)[:, 0]
+    return found
 
 
 def _features(query: np.ndarray, candidates: Tokens, turned: bool) -> tuple[np.ndarray, np.ndarray]:
