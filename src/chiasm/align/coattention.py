@@ -49,7 +49,8 @@ class Coattention(Aligner):
 
     *Pooled.* A token is mapped as the closed form maps the mean of an item's tokens, u = (x - mean) W, and an item is
     the mean of its tokens weighed by |u|^p: what views share counts more. p is one of 1, 2, 4 where folds are better
-    retrieved by more than a standard error; with 0, and on plain vectors, it is `start` exactly. The pooling of a view reads no other view.
+    retrieved by more than a standard error; with 0, and on plain vectors, it is `start` exactly. The pooling of a view
+    reads no other view.
 
     *Met* (`pair_scores`). c is the cosine of two pooled items. Their tokens look at each other by their cosines s_ij:
     x_i reads softmax(12 s_i.) and is matched by a_i, the mean of s_i. so weighed; y_j likewise. A pair scores
