@@ -230,8 +230,9 @@ class Coattention(Aligner):
 
     def _learn_looks(self, folds: list[tuple[Linear, Views]]) -> None:
         """By two views, what their tokens' meeting counts: from lists of hard negatives, where left-out ones gain."""
+        known = [self._mapped(held, pooled=False, form=form) for form, held in folds]
         for a, b in combinations(sorted(self._widths()), 2):
-            found = [[self._lists(form, held, *way) for way in permutations((a, b))] for form, held in folds]
+            found = [[_lists(tokens, *way) for way in permutations((a, b))] for tokens in known]
             cuts = [[one for one in ways if one is not None] for ways in found]
             gains = []
             for place, left_out in enumerate(cuts):
@@ -243,23 +244,23 @@ class Coattention(Aligner):
                 t, weights = weigh([one for lists in cuts for one in lists], _RIDGE)
                 self.looks_.setdefault(a, {})[b] = (weights / t).astype(np.float32)
 
-    def _lists(self, form: Linear, held: Views, a: str, b: str) -> Lists | None:
-        """What each held-out item of a finds first among those of b, by their pooled cosine."""
-        known = self._mapped(held, pooled=False, form=form)
-        if a not in known.columns or b not in known.columns or (answers := relevance(known, a, b)) is None:
-            return None
-        left, right = (known[name].items.some(known[name].used) for name in (a, b))
-        whole = [np.array([one.batch([i])[0][0, 0] for i in range(len(one))]) for one in (left, right)]
-        queries, hits, starts = answers
-        stops = np.append(starts[1:], len(hits))
-        places = best(whole[0][queries] @ whole[1].T)
-        told = [np.isin(row, hits[start:stop]) for row, start, stop in zip(places, starts, stops, strict=True)]
-        rows = [i for i, mine in enumerate(told) if mine.any() and not mine.all()]
-        if not rows:
-            return None
-        met = [_features(left.batch(queries[i : i + 1])[0][0], right.some(places[i]), a > b) for i in rows]
-        first, more = (np.stack(part) for part in zip(*met, strict=True))
-        return Lists(first, more, np.stack([told[i] for i in rows]))
+
+def _lists(known: Views, a: str, b: str) -> Lists | None:
+    """What each item of a finds first among those of b by their pooled cosine; tokens as `unpooled` has them."""
+    if a not in known.columns or b not in known.columns or (answers := relevance(known, a, b)) is None:
+        return None
+    left, right = (known[name].items.some(known[name].used) for name in (a, b))
+    whole = [one.batch(np.arange(len(one)))[0][:, 0] for one in (left, right)]
+    queries, hits, starts = answers
+    stops = np.append(starts[1:], len(hits))
+    places = best(whole[0][queries] @ whole[1].T)
+    told = [np.isin(row, hits[start:stop]) for row, start, stop in zip(places, starts, stops, strict=True)]
+    rows = [i for i, mine in enumerate(told) if mine.any() and not mine.all()]
+    if not rows:
+        return None
+    met = [_features(left.batch(queries[i : i + 1])[0][0], right.some(places[i]), a > b) for i in rows]
+    first, more = (np.stack(part) for part in zip(*met, strict=True))
+    return Lists(first, more, np.stack([told[i] for i in rows]))
 
 
 def _chunks(form: Linear, name: str, items: Tokens) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
