@@ -6,8 +6,7 @@ import sys
 import numpy as np
 import pytest
 
-import chiasm
-from chiasm.errors import ChiasmError
+from chiasm.errors import ChiasmError, ChiasmWarning
 from chiasm.tasks.retrieve import At, Question, Retrieve
 from chiasm.tokens import Tokens
 from chiasm.views import Column, Views
@@ -89,7 +88,7 @@ def test_only_the_first_twenty_change_places_and_every_hit_keeps_its_score(views
 def test_absent_queries_small_galleries_and_joined_questions(views, model):
     index = views["words"].index[-4:].copy()
     index[1] = -1
-    with pytest.warns(chiasm.errors.ChiasmWarning, match="absent"):
+    with pytest.warns(ChiasmWarning, match="absent"):
         found = model.hits(Views({"words": views["words"].at(index)}), "picture", 3, within=views[-2:])
     assert [len(hits) for hits in found] == [2, 0, 2, 2]
     one = Views({"words": views["words"][-1:]})
@@ -127,3 +126,48 @@ def test_without_validation_rows_some_are_held_out_for_it(views):
 def test_what_scores_no_pairs_is_refused():
     with pytest.raises(ChiasmError, match="an aligner that scores pairs"):
         Retrieve(rerank="cca").fit(planted(200))
+
+
+def test_words_in_any_number_and_texts_without_one():
+    rng = np.random.default_rng(0)
+    colors, things = rng.integers(6, size=240), rng.integers(7, size=240)
+    names = "red blue green yellow black white".split(), "dog cat car tree house bird boat".split()
+    texts = [
+        f"{'a very ' * (i % 3)}{names[0][c]} {names[1][t]}" for i, (c, t) in enumerate(zip(colors, things, strict=True))
+    ]
+    texts[5] = "?!"
+    seen = np.concatenate([np.eye(6)[colors], np.eye(7)[things]], axis=1) @ rng.normal(size=(13, 16))
+    vectors = (seen + 0.3 * rng.normal(size=(240, 16))).astype(np.float32)
+    split = np.array(["train"] * 160 + ["val"] * 40 + ["test"] * 40, dtype=object)
+    columns = {"caption": Column("text", texts), "picture": Column("vector", vectors)}
+    views = Views(columns, np.arange(240), {"split": split})
+    words = {"caption": "wordvec_text:pooled=False"}
+    model = Retrieve(words, align="cca", rerank="coattention", baseline=False, allow_leaks=True).fit(views)
+    with pytest.warns(ChiasmWarning, match="1 of 2 queries are absent"):
+        found = model.hits({"caption": ["a red dog", None]}, "picture", 3)
+    assert [len(hits) for hits in found] == [3, 0]
+    with pytest.raises(ChiasmError, match="no_tokens"):
+        model.hits("?!", "picture")
+    assert float(model.score(views[split == "test"], allow_train=True)) > 0.3
+
+
+def test_an_empty_gallery_is_told_as_without(views, model):
+    asked = Views({"words": views["words"][-1:]})
+    with pytest.raises(ChiasmError, match="nothing to search"):
+        model.hits(asked, "picture", within=views[:0])
+
+
+def test_the_command_says_whether_it_pays(tmp_path):
+    from click.testing import CliRunner
+
+    from chiasm.cli import cli
+
+    rng = np.random.default_rng(0)
+    words = [" ".join(rng.choice(["red", "blue", "dog", "cat", "car", "tree", "sun"], 4)) for _ in range(150)]
+    lines = [f"{word},{word.upper()} {i}" for i, word in enumerate(words)]
+    (tmp_path / "texts.csv").write_text("\n".join(["a,b", *lines]))
+    encoders = [f"--encoder={name}=hashed_text" for name in "ab"]
+    asked = ["fit", "retrieve", str(tmp_path / "texts.csv"), "--text", "a", "--text", "b", *encoders, "--allow-leaks"]
+    done = CliRunner().invoke(cli, [*asked, "--rerank", "coattention", "--to", str(tmp_path / "m.chiasm")])
+    assert done.exit_code == 0, done.output
+    assert "looked at again" in done.output
