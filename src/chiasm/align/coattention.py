@@ -60,8 +60,8 @@ class Coattention(Aligner):
     likelier by more than a standard error. So at first, and of plain vectors, a pair scores its cosine.
 
     Choose it where a caption's word names one of many regions, which their mean blurs (planted: R@1 far above `cca`
-    on means, tested); to re-rank with, `Retrieve(rerank="coattention")`. On photographs with captions it does not win
-    (docs/align.md); choose `auto` there.
+    on means, tested); to re-rank with, `Retrieve(rerank="coattention")`. On photographs with captions
+    nothing was gained in trials (docs/log.md); choose `auto` there.
 
     Args:
         start: the linear aligner that maps tokens, or its name. seed: of folds and draws.
