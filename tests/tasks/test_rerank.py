@@ -126,6 +126,8 @@ def test_without_validation_rows_some_are_held_out_for_it(views):
 def test_what_scores_no_pairs_is_refused():
     with pytest.raises(ChiasmError, match="an aligner that scores pairs"):
         Retrieve(rerank="cca").fit(planted(200))
+    with pytest.raises(ChiasmError, match="wanted at least 40 pairs to learn re-ranking from, got 30"):
+        Retrieve(rerank="coattention").fit(planted(TEST + 130))
 
 
 def test_words_in_any_number_and_texts_without_one():

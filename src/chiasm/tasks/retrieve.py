@@ -118,12 +118,12 @@ class Retrieve(Asking):
                 raise names.unknown_alone(given, self.align, self.encoding_)
             check_pairs(train)
         self.paired_ = max((one["learned"] for one in self.counts_["pairs"].values()), default=0)
+        if looker is not None:
+            reranking.check_enough(self.paired_)
         held = known.rows[known.split == "val"] if (known.split == "val").any() else None
         val = None if held is None else self._flat(held)
         more = {"known": bridges} if bridges else {}
         self.aligner_ = registry.fit(aligner, train, val=val, **more).slim()
-        if looker is not None and self.paired_ < 2:
-            raise ChiasmError("wanted pairs to learn re-ranking from, got none: leave rerank out.")
         own = self.align, self.aligner_, more
         self.reranker_, self.reranked_ = reranking.learned(looker, own, known.train, held, self.seed)
         self.names_ = names.added(bridges)
@@ -358,12 +358,7 @@ class Retrieve(Asking):
     def _record(self, views: Views, known: Learned) -> None:
         """Index every row, and keep what score and search will ask for."""
         encoded, split = self._flat(known.rows), known.split
-        met = None if self._looker is None else self._looker.unpooled(known.rows)
-        self.looks_ = (
-            {}
-            if met is None
-            else {name: reranking.kept(met[name].items.some(column.used)) for name, column in encoded.columns.items()}
-        )
+        self.looks_ = {} if self._looker is None else reranking.kept(self._looker.unpooled(known.rows), encoded)
         self.seconds_ = {
             name: typical_seconds(column.take(column.used))
             for name, column in views.columns.items()
@@ -386,7 +381,7 @@ class Retrieve(Asking):
 
     def _directions(self, tokens: Views) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
         encoded, second = self._flat(tokens), None
-        if self._looker is not None:
+        if self._looker is not None and "start" not in tokens.facts:  # moments are ranked once
             met, share = self._looker.unpooled(tokens), self.reranked_["share"]
             second = partial(reranking.second, self._looker, share, met, encoded)
         baseline = None if self.baseline_ is None else self.baseline_.transform(encoded)

@@ -180,7 +180,7 @@ class Asking(KnownRows):
         raise unknown("fitted view", name, self.views_)
 
     def pair_scores(self, query: Any, candidates: Any) -> np.ndarray:
-        """`(n,)` cosines of one query beside n candidates, those that a search would rank them by.
+        """`(n,)` cosines of one query beside n candidates, those that a search would rank them by at first.
 
         Args:
             query: one item of a view by its name, `{"caption": ["a dog"]}`, or Views. candidates: n items of a view.
@@ -318,7 +318,7 @@ class Asking(KnownRows):
 
     @property
     def _looker(self) -> Any:
-        """What scores pairs; None where hits are not looked at again, and in a model saved before 0.3."""
+        """What scores pairs; None where hits are not looked at again, and in a model saved before there was one."""
         return vars(self).get("reranker_")
 
     def placed(

@@ -20,10 +20,25 @@ from chiasm.tasks._retrieve.hits import Gallery, Hit, Table, hit_of
 from chiasm.tokens import Packed, Tokens
 from chiasm.views import Column, Views, normalize
 
-__all__ = ["Look", "SecondLook", "again", "kept", "learned", "lone", "made", "said", "second", "tokens_of"]
+__all__ = [
+    "Look",
+    "SecondLook",
+    "again",
+    "check_enough",
+    "kept",
+    "learned",
+    "lone",
+    "made",
+    "said",
+    "second",
+    "tokens_of",
+]
 
 SHARES = (0.1, 0.2, 0.4)
 """Candidates of what a second look counts beside the first score, in standard deviations over a query's candidates."""
+
+FEWEST = 40
+"""The least pairs."""
 
 _AT = (1, 5, 10)
 _HELD = 600
@@ -39,6 +54,12 @@ def made(wanted: Any, seed: int) -> Any:
     if not (hasattr(part, "met") and hasattr(part, "unpooled")):
         raise ChiasmError(f"wanted an aligner that scores pairs to re-rank by (coattention), got {wanted!r}.")
     return part
+
+
+def check_enough(paired: int) -> None:
+    """Raise a ChiasmError for fewer pairs than a second look is learned from."""
+    if paired < FEWEST:
+        raise ChiasmError(f"wanted at least {FEWEST} pairs to learn re-ranking from, got {paired}: leave rerank out.")
 
 
 def share_of(
@@ -59,7 +80,8 @@ def share_of(
         rows, held = train[names == "learn"], train[names == "held"]
     aligner = fit(in_means(rows), None if val is None else in_means(val))
     registry.fit(part, rows, val=val)
-    held = held[held.codes < _HELD]
+    some = np.random.default_rng(seed).permutation(held.things)[:_HELD]
+    held = held[np.isin(held.codes, some)]
     flat = in_means(held)
     space, tokens = aligner.transform(flat), part.unpooled(held)
     unit = {name: normalize(column.items[column.used]) for name, column in space.columns.items()}
@@ -189,14 +211,14 @@ class SecondLook(Gallery):
         return found
 
 
-def kept(tokens: Tokens) -> dict[str, np.ndarray]:
-    """Tokens as plain arrays, to save."""
-    pack = tokens.pack()
-    return {"values": pack.values, "offsets": pack.offsets}
+def kept(tokens: Views, views: Views) -> dict[str, dict[str, np.ndarray]]:
+    """By view the tokens of its used items as plain arrays, to save; `views`: the same of one vector an item."""
+    packs = {name: tokens[name].items.some(column.used).pack() for name, column in views.columns.items()}
+    return {name: {"values": pack.values, "offsets": pack.offsets} for name, pack in packs.items()}
 
 
 def again(held: Mapping[str, np.ndarray]) -> Tokens:
-    """What `kept` keeps."""
+    """What `kept` keeps of a view."""
     return Tokens.whole(Packed(held["values"], held["offsets"]))
 
 
