@@ -22,7 +22,7 @@ from chiasm.nn.start import started
 from chiasm.stats.relevance import check_pairs, reciprocal_rank
 from chiasm.views import Views, as_views
 
-__all__ = ["LOSS", "Forms", "Linked", "Objective", "TrainedAligner", "over_links", "unit"]
+__all__ = ["LOSS", "Forms", "Linked", "Objective", "TrainedAligner", "again", "closed", "over_links", "unit"]
 
 log = logging.getLogger(__name__)
 
@@ -109,7 +109,7 @@ class TrainedAligner(Aligner):
             if mask is None:
                 return self._learn(views, held, forms, found)
             rest = views[~mask]
-            fewer = {name: _again(form, views[paired & ~mask]) for name, form in forms.items()}
+            fewer = {name: again(form, views[paired & ~mask]) for name, form in forms.items()}
             trial = type(self)(**self.get_params(deep=False))
             curves.append(trial._learn(rest, held, fewer, found).trials_)
         stop, score = _best(curves)
@@ -262,7 +262,7 @@ def closed(part: Any, k: int | None, views: Views, val: Views | None) -> Linear:
     return fitted
 
 
-def _again(form: Linear, views: Views) -> Linear:
+def again(form: Linear, views: Views) -> Linear:
     """The same closed form on fewer rows, nothing chosen anew."""
     part = type(form)(**form.get_params(deep=False))
     known = part.get_params(deep=False)

@@ -26,6 +26,7 @@ def fit_command() -> None:
 @options_of_fit
 @click.option("--label", metavar="COL", help="A column of class labels, for mAP.")
 @click.option("--align", default="auto", show_default=True, help="The aligner (chiasm list align).")
+@click.option("--rerank", metavar="NAME", help="Look at the best 20 hits again (coattention), where it pays.")
 def retrieve_command(data: str, **options: Any) -> None:
     """Learn a shared space from the pairs in DATA, so that any view finds any other.
 
@@ -35,7 +36,8 @@ def retrieve_command(data: str, **options: Any) -> None:
     subfolders are captions where they are asked for: --text class --image image.
     """
 
-    fitted = fit("retrieve", data, options, {"align": options["align"]}, parts=PARTS)
+    own = {"align": options["align"], **({"rerank": options["rerank"]} if options["rerank"] else {})}
+    fitted = fit("retrieve", data, options, own, parts=PARTS)
     model, folder, counts = fitted.model, fitted.folder, fitted.counts
     text = next((name for name, modality in model.views_.items() if modality == "text"), None)
     following = [["score", folder, data]] if counts["test"] else []
@@ -49,6 +51,7 @@ def retrieve_command(data: str, **options: Any) -> None:
         learned += told(model.counts_, pairs=True)
     learned += besides[not model.paired_ :]
     facts = {"aligner": {"name": options["align"], **choices}, "names": model.names_}
+    facts |= {"rerank": {"name": options["rerank"], **model.reranked_}} if options["rerank"] else {}
     fitted.say({**facts, "notes": [*fitted.done["notes"], *besides]}, learned, following)
 
 

@@ -66,6 +66,8 @@ def contents(model: Retrieve) -> Contents:
         "A score is the cosine of two mapped rows, of items of one view the product of their first numbers alone, and",
         "equals the model's to 1e-4. Left out: why a hit was found, and whether nothing matches at all.",
     ]
+    if vars(model).get("reranker_") is not None:
+        left_out += ["And so is the second look at the best 20 hits: their order may differ from the model's."]
     return Contents(files, {"views": views}, aligner, _difference(aligner, maps), usage, lines, left_out)
 
 

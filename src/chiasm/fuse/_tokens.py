@@ -12,11 +12,11 @@ from chiasm.fuse._axes import Axes
 from chiasm.fuse._trained import HERE, JOINT, TrainedFuser, matrix
 from chiasm.nn.attention import weigh
 from chiasm.nn.blocks import ArrayOps, Ops, Params, every
-from chiasm.stats.blocks import Block, Blocks, blocks, means, presence
+from chiasm.stats.blocks import Block, Blocks, blocks, grouped, groups, means, presence
 from chiasm.tokens import Tokens
 from chiasm.views import Views
 
-__all__ = ["WIDTH", "Looked", "TokenFuser", "grouped", "units"]
+__all__ = ["WIDTH", "Looked", "TokenFuser", "units"]
 
 WIDTH = 48
 MOST = 16
@@ -105,7 +105,7 @@ class TokenFuser(TrainedFuser):
                 mine = pairs.setdefault((names[a], names[b]), [])
                 for i, row in enumerate(_mean(found, 3)):
                     wide = _spread(row, counts[names[b]][start + i])
-                    mine.append(wide[_groups(counts[names[a]][start + i])])
+                    mine.append(wide[groups(counts[names[a]][start + i], MOST)])
         return pooled, pairs
 
     def _held(self, views: Views, names: Sequence[str] | None = None) -> Blocks:
@@ -196,29 +196,9 @@ def units(tokens: Any, ops: Ops) -> Any:
     return ops.gelu(ops.standardize(tokens))
 
 
-def grouped(tokens: np.ndarray, lengths: np.ndarray, most: int) -> tuple[np.ndarray, np.ndarray]:
-    """Tokens of rows one after the other `(sum of lengths, r)` -> `(n, most, r)` and booleans `(n, most)`.
-
-    A row of more than `most` tokens has `most` means of neighbors, in groups as equal as may be; others their tokens.
-    """
-    place = np.concatenate([_groups(length, most) + i * most for i, length in enumerate(lengths)])
-    first = np.flatnonzero(np.r_[True, np.diff(place) > 0])
-    counts = np.diff(np.r_[first, len(place)])
-    values = np.zeros((len(lengths) * most, tokens.shape[1]), np.float32)
-    there = np.zeros(len(values), dtype=bool)
-    values[place[first]] = np.add.reduceat(tokens, first, axis=0) / counts[:, None]
-    there[place[first]] = True
-    return values.reshape(len(lengths), most, -1), there.reshape(len(lengths), most)
-
-
-def _groups(length: int, most: int = MOST) -> np.ndarray:
-    """`(length,)` the group of each token of a row."""
-    return np.arange(length) * min(length, most) // max(length, 1)
-
-
 def _spread(weights: np.ndarray, length: int) -> np.ndarray:
     """Weights of groups `(..., T)` as those of `length` tokens, which share what their group counts."""
-    group = _groups(length)
+    group = groups(length, MOST)
     shared: np.ndarray = weights[..., group] / np.bincount(group, minlength=1)[group]
     return shared
 

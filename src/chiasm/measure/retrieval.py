@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import permutations
 from typing import Any
 
 import numpy as np
 
 from chiasm.stats.clusters import tail
-from chiasm.stats.ranking import average_precision, chance_recall, ranks
+from chiasm.stats.ranking import Change, average_precision, chance_recall, ranks
 from chiasm.stats.relevance import relevance
 from chiasm.stats.resample import bootstrap, interval, paired
 from chiasm.views import Views, normalize
@@ -18,14 +19,18 @@ __all__ = ["directions"]
 AT = (1, 5, 10)
 
 Units = dict[str, np.ndarray]
+Second = Callable[[str, str, np.ndarray], Change]
 
 
 def directions(
-    encoded: Views, space: Views, baseline: Views | None, seed: int
+    encoded: Views, space: Views, baseline: Views | None, seed: int, second: Second | None = None
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """Score `space` (these rows in the shared space) and the baseline's: a table a direction, and a row a query.
 
     A gallery holds each distinct item of the rows once; a hit is any item of the query's id.
+
+    Args:
+        second: (view that asks, view that answers, positions of queries among its used items) -> what re-ranks.
     """
     ours = _units(space)
     theirs = None if baseline is None else _units(baseline)
@@ -34,7 +39,8 @@ def directions(
         answers = relevance(encoded, a, b)
         if answers is None:
             continue
-        table, ranked = _direction(encoded, ours, theirs, a, b, answers, seed)
+        change = None if second is None else second(a, b, answers[0])
+        table, ranked = _direction(encoded, ours, theirs, a, b, answers, seed, change)
         tables.append(table)
         rows.extend(ranked)
     return tables, rows
@@ -45,18 +51,25 @@ def _units(space: Views) -> Units:
 
 
 def _direction(
-    encoded: Views, ours: Units, theirs: Units | None, a: str, b: str, answers: tuple[np.ndarray, ...], seed: int
+    encoded: Views,
+    ours: Units,
+    theirs: Units | None,
+    a: str,
+    b: str,
+    answers: tuple[np.ndarray, ...],
+    seed: int,
+    change: Change | None,
 ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     queries, hits, starts = answers
     counts = np.diff(np.append(starts, len(hits)))
     gallery = len(ours[b])
     first = {name: encoded[name].first_rows for name in (a, b)}
     clusters = encoded.codes[first[a][queries]]
-    rank = ranks(ours[a][queries], ours[b], hits, starts)
+    rank = ranks(ours[a][queries], ours[b], hits, starts, change)
     precision = np.full(len(queries), np.nan)
     if encoded.label is not None:
         labels = {name: encoded.label[first[name]] for name in (a, b)}
-        precision = average_precision(ours[a][queries], ours[b], labels[a][queries], labels[b])
+        precision = average_precision(ours[a][queries], ours[b], labels[a][queries], labels[b], change=change)
     columns = [rank <= k for k in AT] + [precision]
     center, low, high = bootstrap(np.stack(columns, axis=1), clusters, seed=seed)
     direction: dict[str, Any] = {

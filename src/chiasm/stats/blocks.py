@@ -11,7 +11,21 @@ import numpy as np
 from chiasm.tokens import Tokens
 from chiasm.views import ABSENT, Column, Views
 
-__all__ = ["Block", "Blocks", "blocks", "means", "patterns", "presence", "restrict", "subsets", "views_of"]
+__all__ = [
+    "Block",
+    "Blocks",
+    "blocks",
+    "grouped",
+    "groups",
+    "in_means",
+    "means",
+    "patterns",
+    "presence",
+    "restrict",
+    "subsets",
+    "tokenless",
+    "views_of",
+]
 
 _WIDE = tuple(map(np.dtype, ("float64", "int32", "int64", "uint32", "uint64")))
 _CHUNK = 256
@@ -77,6 +91,44 @@ def means(block: Block) -> np.ndarray:
         values, mask = block.values.batch(part)
         found[part] = values.sum(axis=1) / np.maximum(1, mask.sum(axis=1))[:, None]
     return found
+
+
+def in_means(views: Views) -> Views:
+    """The same rows, an item of several tokens as their mean; one without any token is absent. Vectors stay."""
+    columns = {}
+    for name, column in views.columns.items():
+        if isinstance(column.items, Tokens):
+            values = means(Block(column.items, np.ones(len(column.items), dtype=bool)))
+            column = Column(column.modality, values, tokenless(column), labels=column.labels, digests=column.digests)
+        columns[name] = column
+    return views.replace(columns)
+
+
+def tokenless(column: Column) -> np.ndarray:
+    """`(n,)` the item of each row of a column of tokens, absent where an item has no token."""
+    lengths = np.append(column.items.lengths, 0)
+    index: np.ndarray = np.where(lengths[column.index] > 0, column.index, ABSENT)
+    return index
+
+
+def grouped(tokens: np.ndarray, lengths: np.ndarray, most: int) -> tuple[np.ndarray, np.ndarray]:
+    """Tokens of rows one after the other `(sum of lengths, r)` -> `(n, most, r)` and booleans `(n, most)`.
+
+    A row of more than `most` tokens has `most` means of neighbors, in groups as equal as may be; others their tokens.
+    """
+    place = np.concatenate([groups(length, most) + i * most for i, length in enumerate(lengths)])
+    first = np.flatnonzero(np.r_[True, np.diff(place) > 0])
+    counts = np.diff(np.r_[first, len(place)])
+    values = np.zeros((len(lengths) * most, tokens.shape[1]), np.float32)
+    there = np.zeros(len(values), dtype=bool)
+    values[place[first]] = np.add.reduceat(tokens, first, axis=0) / counts[:, None]
+    there[place[first]] = True
+    return values.reshape(len(lengths), most, -1), there.reshape(len(lengths), most)
+
+
+def groups(length: int, most: int) -> np.ndarray:
+    """`(length,)` the group of each token of a row that has so many, of which at most so many groups are made."""
+    return np.arange(length) * min(length, most) // max(length, 1)
 
 
 def views_of(held: Blocks) -> Views:

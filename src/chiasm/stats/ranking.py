@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 from scipy.special import gammaln
 
 from chiasm.errors import ChiasmError
 
-__all__ = ["average_precision", "chance_recall", "energy", "ranks", "recall_at"]
+__all__ = ["Change", "average_precision", "chance_recall", "energy", "ranks", "recall_at"]
 
 _BLOCK = 1024
 
+Change = Callable[[slice, np.ndarray], np.ndarray]
+"""Which queries, and their scores `(q, g)` -> the scores that count instead."""
 
-def ranks(queries: np.ndarray, gallery: np.ndarray, hits: np.ndarray, starts: np.ndarray) -> np.ndarray:
+
+def ranks(
+    queries: np.ndarray, gallery: np.ndarray, hits: np.ndarray, starts: np.ndarray, change: Change | None = None
+) -> np.ndarray:
     """The rank (1 = first) of the best-placed hit of each query by inner product, ties counted against it.
 
     Args:
         queries: `(q, d)`. gallery: `(g, d)`.
         hits: gallery positions that are right answers, one query after another.
         starts: `(q,)` where each query's stretch of `hits` starts; every query has at least one.
+        change: what re-ranks.
 
     Returns `(q,)` integers 1..g. A space in which everything is equal ranks every query last, not first.
     """
@@ -28,7 +34,7 @@ def ranks(queries: np.ndarray, gallery: np.ndarray, hits: np.ndarray, starts: np
         raise ChiasmError("wanted at least one hit a query.")
     out = np.empty(len(queries), dtype=np.int64)
     stops = np.append(starts[1:], len(hits))
-    for block, scores in _scores(queries, gallery):
+    for block, scores in _scores(queries, gallery, change):
         first = starts[block.start]
         mine = hits[first : stops[block.stop - 1]]
         row = np.repeat(np.arange(block.stop - block.start), stops[block] - starts[block])
@@ -82,6 +88,7 @@ def average_precision(
     query_labels: np.ndarray,
     gallery_labels: np.ndarray,
     top: int | None = None,
+    change: Change | None = None,
 ) -> np.ndarray:
     """Average precision of each query `(q,)` when a gallery item of the same label is right (mAP is the mean).
 
@@ -97,7 +104,7 @@ def average_precision(
     [0.75]
     """
     out = np.empty(len(queries))
-    for block, scores in _scores(queries, gallery):
+    for block, scores in _scores(queries, gallery, change):
         scores = np.where(np.isnan(scores), -np.inf, scores)
         order = np.argsort(-scores, axis=1, kind="stable")
         right = gallery_labels[order] == query_labels[block][:, None]
@@ -128,7 +135,8 @@ def _expected_precision(right: np.ndarray, falls: np.ndarray, top: int | None) -
     return found
 
 
-def _scores(queries: np.ndarray, gallery: np.ndarray) -> Iterator[tuple[slice, np.ndarray]]:
+def _scores(queries: np.ndarray, gallery: np.ndarray, change: Change | None) -> Iterator[tuple[slice, np.ndarray]]:
     for start in range(0, len(queries), _BLOCK):
         block = slice(start, min(start + _BLOCK, len(queries)))
-        yield block, queries[block] @ gallery.T
+        scores = queries[block] @ gallery.T
+        yield block, scores if change is None else change(block, scores)

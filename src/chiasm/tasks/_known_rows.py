@@ -21,8 +21,10 @@ from chiasm.frames import cells, columns_of, is_frame, is_matrix, is_rows
 from chiasm.measure.coverage import coverage
 from chiasm.part import Part
 from chiasm.splits import check_splits, leaks, row_digests
+from chiasm.stats.blocks import in_means
 from chiasm.tasks._results import recalled, remember
 from chiasm.tasks._to_score import Chosen, to_score
+from chiasm.tokens import Tokens
 from chiasm.views import Views, as_views, not_looked_at
 
 __all__ = ["KnownRows", "Learned", "strings"]
@@ -65,6 +67,7 @@ class KnownRows(Part):
         "distill": PART,
         "teacher": VIEWS,
         "index": PART,
+        "rerank": PART.or_none(),
         "allow_leaks": FLAG,
         "baseline": FLAG,
         "prior": number(0, 1),
@@ -111,7 +114,8 @@ class KnownRows(Part):
             encoded = drop_empty(encoded, self.encoding_, report, given)
         check_usable(given, encoded, learn, report)
         near = {name: encoder.near for name, encoder in self.encoding_.encoders_.items()}
-        found = leaks(encoded, np.where(learn, "train", split), near)
+        ragged = any(isinstance(one.items, Tokens) and not one.steps for one in encoded.columns.values())
+        found = leaks(in_means(encoded) if ragged else encoded, np.where(learn, "train", split), near)
         if found.fatal and not self.allow_leaks:
             raise ChiasmError(found.fatal)
         self.fit_report = report

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ import numpy as np
 from chiasm import recipe, registry
 from chiasm.encoding import Report
 from chiasm.errors import ChiasmError, ChiasmWarning
-from chiasm.index import Index, checked_k
+from chiasm.index import checked_k
 from chiasm.measure.retrieval import directions
 from chiasm.media.windows import typical_seconds
 from chiasm.report.scores import retrieved
@@ -20,9 +21,9 @@ from chiasm.score import Score
 from chiasm.stats.relevance import check_pairs
 from chiasm.tasks._known_rows import Learned, strings
 from chiasm.tasks._results import Answers, Hits, recalled, remember
-from chiasm.tasks._retrieve import names, telling
+from chiasm.tasks._retrieve import names, reranking, telling
 from chiasm.tasks._retrieve.asking import Asking
-from chiasm.tasks._retrieve.hits import Gallery, described, merged, numbered
+from chiasm.tasks._retrieve.hits import merged, numbered
 from chiasm.tasks._retrieve.paging import checked_skip, page, read_order
 from chiasm.tasks._retrieve.question import At, Question, Term, questions
 from chiasm.tasks._retrieve.rejection import Standards, calibrate, known_enough, known_scripts, no_pairs, standards
@@ -47,6 +48,10 @@ class Retrieve(Asking):
         seed: of everything drawn at random.
         baseline: fit ridge regression too, which `score` compares with; False saves its time in a search over
             parameters.
+        rerank: an aligner that scores pairs, or its name (coattention): the best 20 hits of a query that is one item
+            are looked at again by it, where held-out pairs gain more than a standard error (`besides` tells); the
+            first ranking reads tokens as their mean. On photographs with captions it gained nothing (docs/log.md).
+            An index of a folder, and what is joined of several terms, are ranked once.
 
     >>> rng = np.random.default_rng(0)
     >>> z = rng.normal(size=(300, 8))
@@ -65,6 +70,7 @@ class Retrieve(Asking):
         allow_leaks: bool = False,
         seed: int = 0,
         baseline: bool = True,
+        rerank: Any = None,
     ):
         self.encoders = encoders
         self.align = align
@@ -72,6 +78,7 @@ class Retrieve(Asking):
         self.allow_leaks = allow_leaks
         self.seed = seed
         self.baseline = baseline
+        self.rerank = rerank
 
     streams = False
     learns = ("train",)
@@ -102,16 +109,23 @@ class Retrieve(Asking):
             check_pairs(views, least=1)
         aligner = registry.make("align", self.align, seed=self.seed)
         registry.make("index", self.index)
+        looker = None if self.rerank is None else reranking.made(self.rerank, self.seed)
         known = self._learn_rows(views, progress)
-        train = known.train
+        train = self._flat(known.train)
         bridges = self.encoding_.known(progress) if registry.takes(aligner, "known") else {}
         if not bridges:
             if alone:
                 raise names.unknown_alone(given, self.align, self.encoding_)
             check_pairs(train)
         self.paired_ = max((one["learned"] for one in self.counts_["pairs"].values()), default=0)
-        val = known.rows[known.split == "val"] if (known.split == "val").any() else None
-        self.aligner_ = registry.fit(aligner, train, val=val, **({"known": bridges} if bridges else {})).slim()
+        if looker is not None:
+            reranking.check_enough(self.paired_)
+        held = known.rows[known.split == "val"] if (known.split == "val").any() else None
+        val = None if held is None else self._flat(held)
+        more = {"known": bridges} if bridges else {}
+        self.aligner_ = registry.fit(aligner, train, val=val, **more).slim()
+        own = self.align, self.aligner_, more
+        self.reranker_, self.reranked_ = reranking.learned(looker, own, known.train, held, self.seed)
         self.names_ = names.added(bridges)
         self.known_ = {shows: len(getattr(one, "names", ())) for (_, shows), one in bridges.items()}
         if registry.takes(aligner, "known"):
@@ -205,11 +219,11 @@ class Retrieve(Asking):
         each, report = {}, asked.report
         unjudged: set[int] = set()
         for view in targets:
-            gallery = within if hasattr(within, "best") else Gallery(self.indexes_[view], self.items_[view])
+            gallery = within if hasattr(within, "best") else self._own(view, asked.looks)
             if within is None and not len(gallery.table["item"]):
                 raise telling.nothing_to_find(view, [name for name in self.views_ if len(self.items_[name]["item"])])
             if within is not None and gallery is not within:
-                gallery, read = self._gallery(self._views(within), view, progress)
+                gallery, read = self._gallery(self._views(within), view, asked.looks, progress)
                 report |= read
             vectors, factors = asked.toward(view)
             said: Standards | None = None
@@ -246,7 +260,7 @@ class Retrieve(Asking):
         """The views in the shared space: raw items -> columns of one width."""
         self.check_fitted()
         encoded, report = self._encode(self._views(views), progress)
-        mapped: Views = self.aligner_.transform(encoded)
+        mapped: Views = self.aligner_.transform(self._flat(encoded))
         mapped.report = report
         return mapped
 
@@ -273,7 +287,7 @@ class Retrieve(Asking):
         encoded, report = self._encode(views, progress)
         if sum(bool(len(column.used)) for column in encoded.columns.values()) < 2:
             raise telling.nothing_to_score(encoded, self.views_)
-        check_pairs(encoded)
+        check_pairs(self._flat(encoded))
         mine = self._learned_from(encoded, allow_train) if self.paired_ else 0
         tainted, equal = shared(encoded, self._tainted(encoded), self.leaks_["equal"], self.train_items_)
         seen = {name: n for name, n in equal.items() if n} if not self.paired_ else {}
@@ -320,7 +334,7 @@ class Retrieve(Asking):
         encoded, _ = self._encode(views)
         self._learned_from(encoded, allow_train)
         plain = None if train is None else statistics_space(train, views, self.aligner_, val=val)
-        return properties(self.aligner_.uncorrected(encoded), plain, seed=self.seed)
+        return properties(self.aligner_.uncorrected(self._flat(encoded)), plain, seed=self.seed)
 
     def _encode(self, views: Views, progress: Progress | None = None) -> tuple[Views, Report]:
         """As the base has it, but a view that was not fitted is an error."""
@@ -337,11 +351,14 @@ class Retrieve(Asking):
     def besides(self) -> list[str]:
         """What `fit` learned from besides pairs, and what that counts, in sentences."""
         self.check_fitted()
-        return telling.besides(vars(self).get("known_", {}), self.counts_, self.paired_, self.aligner_.choices())
+        told = telling.besides(vars(self).get("known_", {}), self.counts_, self.paired_, self.aligner_.choices())
+        chosen = vars(self).get("reranked_")
+        return [*told, reranking.said(self.rerank, chosen)] if chosen else told
 
     def _record(self, views: Views, known: Learned) -> None:
         """Index every row, and keep what score and search will ask for."""
-        encoded, split = known.rows, known.split
+        encoded, split = self._flat(known.rows), known.split
+        self.looks_ = {} if self._looker is None else reranking.kept(self._looker.unpooled(known.rows), encoded)
         self.seconds_ = {
             name: typical_seconds(column.take(column.used))
             for name, column in views.columns.items()
@@ -362,16 +379,10 @@ class Retrieve(Asking):
             calibrate(mapped[split == "val"], self.indexes_, self.aligner_) if (split == "val").any() else {}
         )
 
-    def _gallery(self, views: Views, to: str, progress: Progress | None) -> tuple[Gallery, Report]:
-        """Other rows' items as a gallery, and what encoding did."""
-        column, leading, report = self.placed(to, views, progress=progress)
-        used, rows = column.used, column.first_rows
-        if not len(used):
-            codes = ", ".join(sorted({note.code for _, _, note in report.skipped}))
-            raise ChiasmError(f"nothing to search: none of the {len(views)} items could be read ({codes}).")
-        index: Index = registry.make("index", self.index).add(np.arange(len(used)), column.items[used])
-        return Gallery(index, described(column, views, rows) | leading), report
-
-    def _directions(self, encoded: Views) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    def _directions(self, tokens: Views) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+        encoded, second = self._flat(tokens), None
+        if self._looker is not None and "start" not in tokens.facts:  # moments are ranked once
+            met, share = self._looker.unpooled(tokens), self.reranked_["share"]
+            second = partial(reranking.second, self._looker, share, met, encoded)
         baseline = None if self.baseline_ is None else self.baseline_.transform(encoded)
-        return directions(encoded, self.aligner_.transform(encoded), baseline, self.seed)
+        return directions(encoded, self.aligner_.transform(encoded), baseline, self.seed, second)

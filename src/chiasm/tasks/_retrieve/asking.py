@@ -16,23 +16,24 @@ from chiasm.encoding import Report
 from chiasm.encoding.joined import members
 from chiasm.errors import ChiasmError, ChiasmWarning, unknown
 from chiasm.frames import is_matrix
+from chiasm.index import Index
 from chiasm.media.clips import Clip
 from chiasm.scale import Progress
+from chiasm.stats.blocks import in_means
 from chiasm.tasks._known_rows import KnownRows
 from chiasm.tasks._results import Hits
-from chiasm.tasks._retrieve import names
+from chiasm.tasks._retrieve import names, reranking
+from chiasm.tasks._retrieve.hits import Gallery, described
 from chiasm.tasks._retrieve.maps import left_out
 from chiasm.tasks._retrieve.placing import Placed, facing, resolved, shared_names, toward
 from chiasm.tasks._retrieve.question import At, Question, alone, questions
+from chiasm.tasks._retrieve.reranking import Look, lone, tokens_of
 from chiasm.tasks._retrieve.scripts import script, scripts
-from chiasm.views import ABSENT, Column, Views, as_views, normalize
+from chiasm.tasks._retrieve.why import ASKED, FOUND, KEYS, Pair, why
+from chiasm.tokens import Tokens
+from chiasm.views import Column, Views, as_views, normalize
 
 __all__ = ["Asked", "Asking"]
-
-ASKED, FOUND = "asked", "found"
-
-_KEYS = {"text": "words", "image": "region"}
-"""By modality, what `why` calls what is told of an item."""
 
 
 class Asked(NamedTuple):
@@ -51,6 +52,8 @@ class Asked(NamedTuple):
     written: list[str]
     """The script that each of the rows is in, "" for what is no text."""
     questions: Sequence[Question] = ()
+    looks: Sequence[Look | None] = ()
+    """Of each of the rows its view and tokens, where it is one item and hits are looked at again."""
 
     def check_alone(self) -> None:
         """Raise a ChiasmError for what nobody knows whether it has a match: several terms, or views."""
@@ -64,6 +67,11 @@ class Asking(KnownRows):
     """A task that knows which view is asked and which answers, and why two items score as they do."""
 
     aligner_: Any
+    index: Any
+    indexes_: dict[str, Any]
+    items_: dict[str, Any]
+    looks_: dict[str, dict[str, np.ndarray]]
+    reranked_: dict[str, Any]
 
     def target(self, start: str | Sequence[str], to: str | None = None, *, own: bool = False) -> str:
         """The view to answer with: `to` by its name or modality; left out, the only one beside those asked with.
@@ -100,8 +108,9 @@ class Asking(KnownRows):
             for _, view, item in (term for one in terms for term in one):
                 items.setdefault(view, []).append(item)
             mapped, shares, report = {}, {}, Report()
+            tokens: dict[str, Sequence[Any]] = {}
             for view, held in items.items():
-                mapped[view], shares[view], read = self._placed(view, held)
+                mapped[view], shares[view], read, tokens[view] = self._placed(view, held)
                 report |= read
             return Asked(
                 list(items),
@@ -112,6 +121,7 @@ class Asking(KnownRows):
                 report,
                 [script(one.terms[0].item) if isinstance(one.terms[0].item, str) else "" for one in some],
                 some,
+                lone(terms, tokens),
             )
         by_modality = {} if is_matrix(queries) else {m: m for m in self.views_.values()}
         views = as_views(queries, by_modality | self.views_)
@@ -126,29 +136,37 @@ class Asking(KnownRows):
             absent = some_of([str(row + 1) for row in np.flatnonzero(~column.present).tolist()])
             told = f"{len(views) - len(rows)} of {len(views)} queries are absent ({start}, row {absent})"
             warnings.warn(f"{told}: they find nothing", ChiasmWarning, stacklevel=3)
-        vectors, names_of, report = self._place(start, column, rows)
+        vectors, names_of, report, looks = self._place(start, column, rows)
         written = scripts(column, column.index[rows].tolist())
         return Asked(
-            [start], len(views), rows, lambda to: facing(start, vectors, to, self.aligner_), names_of, report, written
+            [start],
+            len(views),
+            rows,
+            lambda to: facing(start, vectors, to, self.aligner_),
+            names_of,
+            report,
+            written,
+            looks=[(start, own) for own in looks],
         )
 
-    def _placed(self, view: str, items: list[Any]) -> tuple[np.ndarray, np.ndarray | None, Report]:
+    def _placed(self, view: str, items: list[Any]) -> tuple[np.ndarray, np.ndarray | None, Report, Sequence[Any]]:
         """As `_place`, of items of which some may be placed already; then nobody knows what names they share."""
         raw = [row for row, item in enumerate(items) if not isinstance(item, At)]
         if not raw:
-            return np.stack([item.vector for item in items]), None, Report()
+            return np.stack([item.vector for item in items]), None, Report(), []
         held = [items[row] for row in raw]
         alike = all(isinstance(one, np.ndarray) for one in held) and len({one.shape for one in held}) == 1
         given = as_views({view: np.stack(held) if alike else held}, self.views_)
         column = in_order(given, vars(self).get("features_", {}))[view]
         if not column.present.all():
             raise ChiasmError(f"wanted something to ask with, got an empty {view}.")
-        mapped, shares, report = self._place(view, column, np.arange(len(raw)))
+        mapped, shares, report, looks = self._place(view, column, np.arange(len(raw)))
         if len(raw) == len(items):
-            return mapped, shares, report
+            return mapped, shares, report, looks
         every = np.stack([item.vector if isinstance(item, At) else mapped[0] for item in items])
         every[raw] = mapped
-        return every, None, report
+        again = dict(zip(raw, looks, strict=False))
+        return every, None, report, [again.get(row) for row in range(len(items))]
 
     def view(self, name: str) -> str:
         """A fitted view by its name, or by its modality when one view alone has it."""
@@ -162,7 +180,7 @@ class Asking(KnownRows):
         raise unknown("fitted view", name, self.views_)
 
     def pair_scores(self, query: Any, candidates: Any) -> np.ndarray:
-        """`(n,)` cosines of one query beside n candidates, those that a search would rank them by.
+        """`(n,)` cosines of one query beside n candidates, those that a search would rank them by at first.
 
         Args:
             query: one item of a view by its name, `{"caption": ["a dog"]}`, or Views. candidates: n items of a view.
@@ -263,20 +281,23 @@ class Asking(KnownRows):
                 view = hit.get("view") or usual or self.target(start)
                 item = self._item(hit, view, items, folder)
                 pair = {ASKED: column[row : row + 1], FOUND: Column.from_cells(self.views_[view], [item])}
-                why = _why(explainer, _Pair(self, {ASKED: start, FOUND: view}), Views(pair))
+                said = why(explainer, Pair(self, {ASKED: start, FOUND: view}), Views(pair))
                 if item is None:
                     absent = f"the {self.views_[view]} is not below the folder {folder}"
-                    keys = (_KEYS.get(self.views_[one]) for one in (start, view))
-                    why["withheld"] = {key: absent for key in keys if key}
-                told[-1].append({**hit, "why": {**hit.get("why", {}), **why}})
+                    keys = (KEYS.get(self.views_[one]) for one in (start, view))
+                    said["withheld"] = {key: absent for key in keys if key}
+                told[-1].append({**hit, "why": {**hit.get("why", {}), **said}})
         return Hits(told, getattr(found, "report", Report()), getattr(found, "notes", ()))
 
-    def _place(self, name: str, queries: Column, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray | None, Report]:
-        """Raw items of some rows `(n,)` -> `(n, k)` in the shared space, shares of names, and what was altered.
+    def _place(
+        self, name: str, queries: Column, rows: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray | None, Report, list[np.ndarray]]:
+        """Raw items of some rows `(n,)` -> `(n, k)` in the shared space, shares of names, what was altered, tokens.
 
         Raises a ChiasmError for an item that cannot be read.
         """
-        encoder, items = self.encoding_.encoders_.get(name), queries.take(queries.index[rows])
+        encoder, wanted = self.encoding_.encoders_.get(name), queries.index[rows]
+        items = queries.items.some(wanted) if isinstance(queries.items, Tokens) else queries.take(wanted)
         report = Report()
         if encoder is not None:
             items, notes = encoder.encode_told(items)
@@ -285,10 +306,20 @@ class Asking(KnownRows):
             report.notes = [
                 (name, queries.label(int(queries.index[rows[i]])), note) for i in notes for note in notes[i]
             ]
-        rows = np.asarray(items)
+        column = Column(self.views_[name], items if isinstance(items, Tokens) else np.asarray(items))
+        rows = np.asarray(self._flat(Views({name: column}))[name].items)
         mapped = self.aligner_.transform(Views({name: Column(self.views_[name], rows)}))
         shares = self.aligner_.named(name, rows) if getattr(self.aligner_, "names_", None) else None
-        return np.asarray(mapped[name].items), shares, report
+        return np.asarray(mapped[name].items), shares, report, tokens_of(self._looker, name, column)
+
+    def _flat(self, views: Views) -> Views:
+        """Encoded views as the aligner reads them: where hits may be looked at again, tokens as their mean."""
+        return views if getattr(self, "rerank", None) is None else in_means(views)
+
+    @property
+    def _looker(self) -> Any:
+        """What scores pairs; None where hits are not looked at again, and in a model saved before there was one."""
+        return vars(self).get("reranker_")
 
     def placed(
         self, view: str, views: Views, *, progress: Progress | None = None
@@ -299,11 +330,43 @@ class Asking(KnownRows):
         """
         name = views.resolve(view) if view in views.columns else views.resolve(self.views_[view])
         encoded, report = self._encode(views.replace({view: views[name]}), progress)
+        return (*self._placed_as(view, encoded), report)
+
+    def _placed_as(self, view: str, encoded: Views) -> tuple[Column, dict[str, np.ndarray]]:
+        """As `placed`, of rows that are encoded."""
+        encoded = self._flat(encoded)
         column = encoded[view]
         if not len(column.used):
-            return column, {}, report
+            return column, {}
         mapped = self.aligner_.transform(encoded)[view]
-        return mapped, names.top(self.aligner_, view, column.items[column.used]), report
+        return mapped, names.top(self.aligner_, view, column.items[column.used])
+
+    def _own(self, view: str, looks: Sequence[Any]) -> Gallery:
+        """What was indexed of a view."""
+        if self._looker is None:
+            return Gallery(self.indexes_[view], self.items_[view])
+        return self._second(self.indexes_[view], self.items_[view], view, reranking.again(self.looks_[view]), looks)
+
+    def _gallery(
+        self, views: Views, to: str, looks: Sequence[Any], progress: Progress | None
+    ) -> tuple[Gallery, Report]:
+        """Other rows' items as a gallery, and what encoding did."""
+        name = views.resolve(to) if to in views.columns else views.resolve(self.views_[to])
+        encoded, report = self._encode(views.replace({to: views[name]}), progress)
+        column, leading = self._placed_as(to, encoded)
+        used, rows = column.used, column.first_rows
+        if not len(used):
+            codes = ", ".join(sorted({note.code for _, _, note in report.skipped}))
+            raise ChiasmError(f"nothing to search: none of the {len(views)} items could be read ({codes}).")
+        index: Index = registry.make("index", self.index).add(np.arange(len(used)), column.items[used])
+        table = described(column, views, rows) | leading
+        if self._looker is None:
+            return Gallery(index, table), report
+        tokens = self._looker.unpooled(encoded)[to].items.some(used)
+        return self._second(index, table, to, tokens, looks), report
+
+    def _second(self, index: Index, table: Any, to: str, tokens: Tokens, looks: Sequence[Any]) -> Gallery:
+        return reranking.SecondLook(index, table, self._looker, self.reranked_["share"], to, tokens, looks)
 
     def _column(self, data: Any) -> tuple[str, Column]:
         """The fitted view that some data are of, and its column."""
@@ -327,44 +390,6 @@ class Asking(KnownRows):
         return Clip(str(path), hit["start"], hit["end"]) if "start" in hit else str(path)
 
 
-class _Pair:
-    """A model as an explainer sees it: whatever the two views are called, they are `asked` and `found`."""
-
-    def __init__(self, model: Asking, views: Mapping[str, str]):
-        self.model, self.views = model, views
-
-    def pair_scores(self, query: Views, candidates: Views) -> np.ndarray:
-        """As the model's."""
-        return self.model.pair_scores(self._named(query), self._named(candidates))
-
-    def patches(self, views: Views) -> list[np.ndarray] | None:
-        """As the model's."""
-        return self.model.patches(self._named(views))
-
-    def _named(self, views: Views) -> Views:
-        (name,) = views.names
-        return Views({self.views[name]: views[name]})
-
-
 def _same(one: np.ndarray, other: np.ndarray) -> bool:
     """Whether two vectors are equal but for what rounding makes of them."""
     return bool(np.linalg.norm(one - other) <= 1e-3 * np.linalg.norm(other))
-
-
-def _why(explainer: Any, part: _Pair, pair: Views) -> dict[str, Any]:
-    """`words` and `region` of a pair, and by these names why one of them is `withheld`."""
-    told = explainer.explain(part, pair)
-    why: dict[str, Any] = {}
-    withheld: dict[str, str] = {}
-    for name in (ASKED, FOUND):  # the hit's takes the query's place where both are of one modality
-        key = _KEYS.get(pair[name].modality)
-        if key is None or told[name].index[0] == ABSENT:
-            continue
-        item = told[name].items[int(told[name].index[0])]
-        why.pop(key, None)
-        withheld.pop(key, None)
-        if "withheld" in item:
-            withheld[key] = item["withheld"]
-        else:
-            why[key] = item[key]
-    return why | ({"withheld": withheld} if withheld else {})

@@ -12,7 +12,7 @@ from chiasm.index import Index
 from chiasm.media.windows import suppress
 from chiasm.views import Column, Views
 
-__all__ = ["Gallery", "Hit", "described", "merged", "numbered"]
+__all__ = ["Gallery", "Hit", "described", "hit_of", "merged", "numbered"]
 
 Table = Mapping[str, np.ndarray]
 """What is known of each item of a gallery, by name: `(m,)` arrays; the index's keys are places in them."""
@@ -39,7 +39,7 @@ class Gallery:
             return [_moments(self.index, self.table, vector, k) for vector in vectors]
         keys, scores = self.index.search(vectors, k)
         return [
-            [_hit(self.table, key, score) for key, score in zip(row, row_scores, strict=True)]
+            [hit_of(self.table, key, score) for key, score in zip(row, row_scores, strict=True)]
             for row, row_scores in zip(keys.tolist(), scores.tolist(), strict=True)
         ]
 
@@ -87,10 +87,11 @@ def _moments(index: Index, table: Table, vector: np.ndarray, k: int) -> list[Hit
             seen.append((key, score))
             yield table["file"][key], float(table["start"][key]), float(table["end"][key])
 
-    return [_hit(table, *seen[place]) for place in suppress(spans(), k)]
+    return [hit_of(table, *seen[place]) for place in suppress(spans(), k)]
 
 
-def _hit(table: Table, key: int, score: float) -> Hit:
+def hit_of(table: Table, key: int, score: float) -> Hit:
+    """What is known of the item of a key, and its score."""
     return {"score": score, **{name: _value(values[key]) for name, values in table.items()}}
 
 
