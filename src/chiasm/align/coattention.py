@@ -61,7 +61,7 @@ class Coattention(Aligner):
 
     Choose it where a caption's word names one of many regions, which their mean blurs (planted: R@1 far above `cca`
     on means, tested); to re-rank with, `Retrieve(rerank="coattention")`. On photographs with captions
-    nothing was gained in trials (docs/log.md); choose `auto` there.
+    no gain is shown (docs/search.md); choose `auto` there.
 
     Args:
         start: the linear aligner that maps tokens, or its name. seed: of folds and draws.

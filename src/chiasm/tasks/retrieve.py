@@ -50,7 +50,7 @@ class Retrieve(Asking):
             parameters.
         rerank: an aligner that scores pairs, or its name (coattention): the best 20 hits of a query that is one item
             are looked at again by it, where held-out pairs gain more than a standard error (`besides` tells); the
-            first ranking reads tokens as their mean. On photographs with captions it gained nothing (docs/log.md).
+            first ranking reads tokens as their mean. On photographs with captions no gain is shown (docs/search.md).
             An index of a folder, and what is joined of several terms, are ranked once.
 
     >>> rng = np.random.default_rng(0)
