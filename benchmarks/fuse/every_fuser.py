@@ -9,10 +9,10 @@ transformer in PyTorch, its rate, dropout and epochs chosen inside the rows (ben
 logistic regression on the standardized views side by side.
 
 Sets: mvsa_single (tweets, 3 classes), web_news_zh (Chinese news, 10), covid_cxr (picture, masked notes, record; 2
-classes, grouped by patient, picture and note), ikea (types of eight products and more from
-picture and description; grouped by series), grid_s1 (the command, 4 classes, from sound in white noise of its own power, 0 dB, and the lower face in eight
-steps; one talker), esc (ESC-10: mel bands and spectrograms seen as pictures; grouped by recording). Accuracy; of
-covid_cxr the AUC, where a rare class cannot hide.
+classes, grouped by patient, picture and note), ikea (types of eight products and more, from picture and description;
+grouped by series), grid_s1 (the command, 4 classes, from sound in white noise of its own power, 0 dB, and the lower
+face in eight steps; one talker), esc (ESC-10: mel bands and spectrograms seen as pictures; grouped by recording).
+Accuracy; of covid_cxr the AUC, where a rare class cannot hide.
 
 A difference is paired by row and by seed (two-level bootstrap by cluster). Pooled, sets count as independent. Cells
 "not shown" are those where the interval of `auto` less the other does not lie above -1 point.
