@@ -134,14 +134,31 @@ def test_a_loss_with_weight_0_is_not_trained(short):
     [
         ({"weights": [1, 1]}, "a weight each of the losses fused, alone, pairs, got 2"),
         ({"weights": [0, 0, 1]}, "no answer would be learned"),
-        ({"weights": "best"}, "equal, learned, or a list"),
-        ({"weights": [1, -1, 0]}, "equal, learned, or a list"),
+        ({"weights": "best"}, "equal, learned, or numbers"),
+        ({"weights": [1, -1, 0]}, "equal, learned, or numbers"),
         ({"also": "colour"}, "colour"),
     ],
 )
 def test_what_cannot_be_is_told(params, told):
     with pytest.raises(ChiasmError, match=told):
         Joint(**params).fit(planted(60)[0])
+
+
+def test_weights_as_a_command_line_gives_them_and_as_an_array_are_the_same(short):
+    views = planted(60)[0]
+    said = [Joint(weights=one).fit(views).outputs(views) for one in ([1, 1, 0.1], "1,1,0.1", np.array([1, 1, 0.1]))]
+    np.testing.assert_array_equal(said[0], said[1])
+    np.testing.assert_array_equal(said[0], said[2])
+    with pytest.raises(ChiasmError, match="wanted weights to be equal, learned, or numbers"):
+        Joint(weights="1,one").fit(views)
+
+
+def test_what_answers_beside_the_answer_refuses_what_the_answer_refuses(learned):
+    for ask in (learned.predict_proba, learned.further, learned.row_weights):
+        with pytest.raises(ChiasmError, match="wanted some of the views a, b"):
+            ask({"zz": np.zeros((2, 3))})
+        with pytest.raises(ChiasmError, match="wanted vectors of 6 numbers, got 9"):
+            ask({"a": np.zeros((2, 9))})
 
 
 def test_inside_another_fuser_there_are_no_further_labels(short):
@@ -228,6 +245,11 @@ def test_end_to_end_the_last_layers_learn_what_the_frozen_ones_drop():
     assert float(Joint().fit(views[:300]).score(views[300:])) < 0.6
     absent = fused.predict_proba({"noise": np.zeros((2, 3))})
     assert np.isfinite(absent).all()
+    cells = drawn_cells(2)["picture"]
+    gone = Views(
+        {"picture": Column("vector", cells.items, np.array([-1, -1])), "noise": Column("vector", np.ones((2, 3)))}
+    )
+    np.testing.assert_array_equal(fused.row_weights(gone)[:, 0], 0)
 
 
 def test_a_view_of_vectors_has_no_last_layers():

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 import pytest
+from sklearn.decomposition import TruncatedSVD
 from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
 
 from chiasm import recipe
 from chiasm.errors import ChiasmError
@@ -107,6 +110,48 @@ def test_a_loaded_model_learns_again_from_its_table_and_says_the_same(tmp_path: 
     assert recipe.load(tmp_path / "model").learner.C == 0.1
 
 
+def test_what_a_learner_draws_is_drawn_by_the_seed_so_that_a_loaded_model_says_the_same(tmp_path: Path) -> None:
+    views, y = planted()
+    learner = make_pipeline(TruncatedSVD(5, n_iter=1), LogisticRegression())
+    model = Table(learner=learner).fit(views, y)
+    recipe.save(model, tmp_path / "model")
+    np.testing.assert_array_equal(recipe.load(tmp_path / "model").outputs(views), model.outputs(views))
+    one, same, other = (Table(learner=RandomForestClassifier(10), seed=seed).fit(views, y) for seed in (0, 0, 1))
+    np.testing.assert_array_equal(one.outputs(views), same.outputs(views))
+    assert not np.allclose(one.outputs(views), other.outputs(views))
+
+
+class Breaking:
+    """No scikit-learn class: what is asked for and no more, and it does not work."""
+
+    classes_ = (0, 1)
+
+    def __init__(self, said: object) -> None:
+        self.said = said
+
+    def fit(self, x: np.ndarray, y: np.ndarray) -> None:
+        if self.said is None:
+            raise RuntimeError("out of ideas")
+
+    def predict_proba(self, x: np.ndarray) -> object:
+        return np.full((len(x), 2), self.said)
+
+
+def test_a_learner_that_fails_is_told_in_a_sentence(tmp_path: Path) -> None:
+    views, y = planted(60)
+    Table(learner=Breaking(0.5)).fit(views, y)
+    with pytest.raises(ChiasmError, match=r"Breaking does not learn from .*out of ideas.*take another learner"):
+        Table(learner=Breaking(None)).fit(views, y)
+    with pytest.raises(ChiasmError, match=r"Breaking does not answer .*not finite"):
+        Table(learner=Breaking(np.nan)).fit(views, y)
+    with pytest.raises(ChiasmError, match=r"an object with fit and predict_proba"):
+        Table(learner=RandomForestClassifier).fit(views, y)
+    if find_spec("tabicl"):
+        (tmp_path / "weights.ckpt").write_bytes(b"no weights")
+        with pytest.raises(ChiasmError, match=r"wanted a file of TabICL's weights"):
+            Table(learner="tabicl", file=str(tmp_path / "weights.ckpt")).fit(views, y)
+
+
 def test_what_cannot_be_done_is_said(tmp_path: Path) -> None:
     views, y = planted(60)
     with pytest.raises(ChiasmError, match="RandomForestClassifier"):
@@ -115,7 +160,9 @@ def test_what_cannot_be_done_is_said(tmp_path: Path) -> None:
         Table(learner="tree").fit(views, y)
     with pytest.raises(ChiasmError, match=r"file of TabICL's weights.*got 'none'.*not downloaded"):
         Table(learner="tabicl").fit(views, y)
-    with pytest.raises(ChiasmError, match="wanted a learner of classes with predict_proba, got LinearRegression"):
+    with pytest.raises(
+        ChiasmError, match="wanted a learner of classes, an object with fit and predict_proba, got LinearRegression"
+    ):
         from sklearn.linear_model import LinearRegression
 
         Table(learner=LinearRegression()).fit(views, y)

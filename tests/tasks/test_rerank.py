@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from chiasm.errors import ChiasmError, ChiasmWarning
+from chiasm.tasks._retrieve import reranking
 from chiasm.tasks.retrieve import At, Question, Retrieve
 from chiasm.tokens import Tokens
 from chiasm.views import Column, Views
@@ -97,6 +98,23 @@ def test_absent_queries_small_galleries_and_joined_questions(views, model):
     assert len(model.hits(asked, "picture", 3)[0]) == 3  # placed already: ranked once
     same = Views({"picture": views["picture"][-1:]})
     assert model.hits(same, "picture", 1)[0][0]["id"] == str(views.ids[-1])
+
+
+def test_hits_of_several_views_are_ranked_once(views, model):
+    both = views.replace({**views.columns, "again": views["picture"]})
+    three = Retrieve(align="cca", rerank="coattention", baseline=False).fit(both)
+    assert three.reranked_["share"] > 0
+    hits = three.hits({"words": views["words"][:3]}, to=["picture", "again"], k=12)
+    for row in hits:
+        scores = [hit["score"] for hit in row]
+        assert scores == sorted(scores, reverse=True)
+
+
+def test_one_thing_that_gains_is_not_above_its_standard_error():
+    for n in range(5, 60):
+        gain, error, _ = reranking._mean(np.array([1 / 3] + [0.0] * (n - 1)), [np.arange(n)])
+        assert not reranking.sure(gain, error)
+    assert reranking.sure(2.0, 1.0)
 
 
 def test_a_saved_model_looks_again_without_torch(views, model, tmp_path):

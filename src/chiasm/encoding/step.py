@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,6 +21,7 @@ from chiasm.known import Names, Same
 from chiasm.media.images import Note
 from chiasm.part import Part
 from chiasm.scale import Progress
+from chiasm.tokens import Tokens
 from chiasm.views import ABSENT, Column, Views
 
 __all__ = ["DEFAULTS", "Encoding", "Report", "with_digests"]
@@ -346,14 +347,20 @@ def _key(encoder: Any, item: Any) -> bytes | None:
         return None
 
 
+def _each(items: Any) -> Iterator[np.ndarray]:
+    """The vectors of a column one by one; of ragged tokens those of an item `(t, d)`."""
+    if isinstance(items, Tokens) and not items.steps:
+        yield from (items.batch([i])[0][0] for i in range(len(items)))
+        return
+    for start in range(0, len(items), 4096):
+        yield from np.asarray(items[start : start + 4096])
+
+
 def with_digests(column: Column) -> Column:
     """A column of ready-made vectors with a hash of each, as encoded ones have; equal vectors become one item."""
     if column.digests is not None:
         return column
-    rows = range(0, len(column.items), 4096)
-    hashed = [
-        key_of(np.ascontiguousarray(row).tobytes()) for s in rows for row in np.asarray(column.items[s : s + 4096])
-    ]
+    hashed = [key_of(np.ascontiguousarray(row).tobytes()) for row in _each(column.items)]
     digests = np.frombuffer(b"".join(hashed), np.uint8).reshape(-1, 16)
     _, first, same = np.unique(digests.view("V16").ravel(), return_index=True, return_inverse=True)
     index = np.append(first[same], ABSENT)[column.index]  # the last serves index -1

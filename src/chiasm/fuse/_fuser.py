@@ -163,6 +163,11 @@ class Fuser(Part):
 
     def outputs(self, views: Any) -> np.ndarray:
         """`(n, c)` probabilities of the classes or tags, or numbers. Views that were not fitted are not looked at."""
+        held, n = self._asked_of(views)
+        return self._whole(held, n, self.prior_)
+
+    def _asked_of(self, views: Any) -> tuple[Blocks, int]:
+        """New rows as blocks of the views that were fitted and are there, and how many rows these are."""
         self.check_fitted()
         views = in_order(checked(views, self.widths_), vars(self).get("features_", {}))
         held = self._held(views, list(self.widths_))
@@ -173,7 +178,7 @@ class Fuser(Part):
                 del held[name]  # nothing of it could be read: its width is not known
             else:
                 check_width(name, self._numbers(held[name]), self.widths_[name])
-        return self._whole(held, len(views), self.prior_)
+        return held, len(views)
 
     def _whole(self, held: Blocks, n: int, prior: np.ndarray) -> np.ndarray:
         if not held:

@@ -10,7 +10,6 @@ from typing import Any, ClassVar
 import numpy as np
 from scipy.special import expit, softmax
 
-from chiasm.finite import checked
 from chiasm.fuse._alone import share
 from chiasm.fuse._calibrated import Calibrated
 from chiasm.fuse._fuser import Fuser
@@ -299,9 +298,7 @@ class TrainedFuser(Fuser):
 
         0 where a view is absent, and everywhere in a row that has none.
         """
-        self.check_fitted()
-        views = checked(views, self.widths_)
-        held, n = self._held(views, list(self.widths_)), len(views)
+        held, n = self._asked_of(views)
         return self._said(self.params_, self._turned(held, n), presence(held, list(self.kernels_), n))[1]
 
 

@@ -12,7 +12,6 @@ from scipy.special import softmax
 
 from chiasm.allowed import NOT_NEGATIVE, PART, VIEWS, Allowed
 from chiasm.errors import ChiasmError, unknown
-from chiasm.finite import checked
 from chiasm.fuse._last import PLACES, change, last_layers, opened, start
 from chiasm.fuse._trained import DROPOUT, HERE, JOINT, TRUTH, Rows, TrainedFuser, batches, beside, matrix
 from chiasm.known import Last
@@ -35,13 +34,25 @@ _SCALE = 10.0
 """Of the cosines of a row's views, at the start."""
 
 
+_NAMED = ("equal", "learned")
+
+
+def _numbers(weights: Any) -> list[float]:
+    """Weights as numbers, also those that a command line gave as "1,1,0.1"; none where they are no numbers."""
+    listed = weights.split(",") if isinstance(weights, str) else weights
+    try:
+        return [float(one) for one in listed]
+    except (TypeError, ValueError):
+        return []
+
+
 def _holds(value: Any) -> bool:
-    if isinstance(value, str):
-        return value in ("equal", "learned")
-    return isinstance(value, Sequence | np.ndarray) and len(value) > 0 and all(map(NOT_NEGATIVE.holds, value))
+    named = isinstance(value, str) and value in _NAMED
+    found = _numbers(value)
+    return named or (len(found) > 0 and all(map(NOT_NEGATIVE.holds, found)))
 
 
-_WEIGHTS = Allowed("equal, learned, or a list of numbers of at least 0, one a loss", _holds)
+_WEIGHTS = Allowed("equal, learned, or numbers of at least 0, one a loss (1,1,0.1)", _holds)
 
 
 class Seen(NamedTuple):
@@ -147,14 +158,20 @@ class Joint(TrainedFuser):
     def _fixed(self) -> dict[str, float]:
         """By loss its weight, where that is not learned."""
         names = [*LOSSES, *self._further]
-        if isinstance(self.weights, str):
+        if isinstance(self.weights, str) and self.weights in _NAMED:
             return dict.fromkeys(names, 1.0)
-        fixed = dict(zip(names, map(float, self.weights), strict=False))
-        if len(self.weights) != len(names):
-            raise ChiasmError(f"wanted a weight each of the losses {', '.join(names)}, got {len(self.weights)}.")
+        given = _numbers(self.weights)
+        fixed = dict(zip(names, given, strict=False))
+        if len(given) != len(names):
+            raise ChiasmError(f"wanted a weight each of the losses {', '.join(names)}, got {len(given)}.")
         if not fixed[FUSED] + fixed[ALONE]:
             raise ChiasmError(f"wanted a weight above 0 of {FUSED} or {ALONE}, got none: no answer would be learned.")
         return fixed
+
+    @property
+    def _learns(self) -> bool:
+        """Whether weights are learned."""
+        return isinstance(self.weights, str) and self.weights == "learned"
 
     @property
     def _cells(self) -> str:
@@ -204,6 +221,8 @@ class Joint(TrainedFuser):
             raise ChiasmError("further labels (also) are learned where joint is fitted itself, not inside another.")
         if self._cells and self._cells not in held:
             raise unknown("view", self._cells, held)
+        if not isinstance(self.tuned, str) and len(self.tuned) > 1:
+            raise ChiasmError(f"wanted one view whose encoder is trained too, got {', '.join(self.tuned)}.")
         fixed = self._fixed  # before the work, not after
         self._active = [name for name, weight in fixed.items() if weight and (name != PAIRS or len(held) > 1)]
         try:
@@ -246,7 +265,7 @@ class Joint(TrainedFuser):
         for name, target in vars(self).get("also_", {}).items():
             wide = len(target.names_)
             params[_also(name)] = {"head": matrix(_WIDTH, wide, rng, 0.1), "offset": np.zeros((1, wide), np.float32)}
-        if self.weights == "learned":
+        if self._learns:
             params[JOINT] |= {f"doubt {name}": np.float32(0) for name in self._active}
         return params
 
@@ -289,7 +308,7 @@ class Joint(TrainedFuser):
             total, epoch = torch.zeros(()), int(step.done * self._passes + 1e-6)
             for name, loss in losses.items():
                 weight = loss.new_tensor(self._fixed[name])
-                if self.weights == "learned":
+                if self._learns:
                     doubt = params[JOINT][f"doubt {name}"]
                     shrunk = half if name in (FUSED, ALONE) else 1.0
                     weight = shrunk * (-doubt).exp()
@@ -332,9 +351,7 @@ class Joint(TrainedFuser):
 
         They are not calibrated. A row in which every view is absent has what the stand-ins say.
         """
-        self.check_fitted()
-        views = checked(views, self.widths_)
-        held, n = self._held(views, list(self.widths_)), len(views)
+        held, n = self._asked_of(views)
         here = presence(held, list(self.kernels_), n).astype(np.float32)
         seen = self._see(self.params_, self._turned(held, n), here, ArrayOps(), 0.0)
         heads = {name: self.params_[_also(name)] for name in self.also_}

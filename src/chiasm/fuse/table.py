@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import copy
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -28,14 +31,15 @@ class Table(Fuser):
     it is 0. The learner's answers are calibrated by its answers to rows that it did not see; so it learns six times.
 
     Choose it for records of many fields whose thresholds and products count, and to bring a learner of your own. For
-    vectors of encoders alone `early` is quicker and its answers for any set of views are exact (docs/fuse.md has both).
+    vectors of encoders alone `early` is quicker, and its answers for any set of views are exact.
 
     - "trees": scikit-learn's histogram gradient boosting.
     - "tabicl": TabICL, which has learned to learn from tables and reads your rows as its context; the package `tabicl`
       (BSD license) with its weights in `file`, which you bring: nothing is downloaded, and no code in it is run.
-    - an object with `fit(x, y)` and `predict_proba(x)` (or `predict`, for numbers) in scikit-learn's manner, unfitted,
-      from Python: `TabPFNClassifier(model_path=...)`, whose newer weights are licensed for research alone. A model with
-      it is saved where its class may be (`chiasm.recipe.SKLEARN`).
+    - an object with `fit(x, y)`, `predict_proba(x)` and `classes_` (or `predict`, for numbers), unfitted, from Python:
+      `TabPFNClassifier(model_path=...)`, whose newer weights are licensed for research alone; what it draws at random
+      is drawn by `seed`. A model with it is saved where its class may be (`chiasm.recipe.SKLEARN`), which is told when
+      it is saved.
 
     **A model keeps the table** of its training rows, by which it learns again when it is loaded.
 
@@ -118,25 +122,23 @@ class Table(Fuser):
 
     def _one(self, x: np.ndarray, y: np.ndarray) -> Any:
         learner = self._new()
-        try:
-            return learner.fit(_filled(learner, x), y)
-        except (TypeError, ValueError) as error:
-            raise ChiasmError(
-                f"table: {type(learner).__name__} does not learn from {x.shape[0]} rows of {x.shape[1]} numbers "
-                f"({error}): take another learner."
-            ) from error
+        with _told(learner, f"learn from {len(x)} rows of {x.shape[1]} numbers", self.file):
+            learner.fit(_filled(learner, x), y)
+        return learner
 
     def _new(self) -> Any:
         numbers = self.kind == "numbers"
         if not isinstance(self.learner, str):
-            from sklearn.base import clone
-
-            learner = clone(self.learner)
-            if not numbers and not hasattr(learner, "predict_proba"):
+            wanted = ("fit", "predict" if numbers else "predict_proba")
+            if isinstance(self.learner, type) or any(not hasattr(self.learner, name) for name in wanted):
                 raise ChiasmError(
-                    f"table: wanted a learner of {self.kind} with predict_proba, got {type(learner).__name__}, which "
-                    "has none."
+                    f"table: wanted a learner of {self.kind}, an object with {' and '.join(wanted)}, got "
+                    f"{self.learner!r}."
                 )
+            learner = copy.deepcopy(self.learner)
+            if hasattr(learner, "get_params"):  # what is drawn is drawn alike when a loaded model learns again
+                drawn = [name for name in learner.get_params() if name.rpartition("__")[2] == "random_state"]
+                learner.set_params(**{name: self.seed for name in drawn if learner.get_params()[name] is None})
             return learner
         if self.learner == "trees":
             from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
@@ -162,10 +164,8 @@ class Table(Fuser):
     def _scores(self, learners: list[Any], x: np.ndarray) -> np.ndarray:
         """`(n, c)` logarithms of probabilities, log odds of tags, or numbers."""
         if self.kind == "numbers":
-            said = [
-                one.predict(_filled(one, x)) if hasattr(one, "predict") else np.full(len(x), one) for one in learners
-            ]
-            return np.stack(said, axis=1).astype(np.float64)
+            said = [_number(one, x) if hasattr(one, "predict") else np.full(len(x), one) for one in learners]
+            return np.stack(said, axis=1)
         if self.kind == "tags":
             said = [_chance(one, x, 2)[:, 1] for one in learners]
             p = np.clip(np.stack(said, axis=1), _TINY, 1 - _TINY)
@@ -182,14 +182,43 @@ def _chance(learner: Any, x: np.ndarray, c: int) -> np.ndarray:
     """`(n, c)` probabilities of the classes 0 to c - 1, of which a learner may know some, or one alone."""
     out = np.zeros((len(x), c))
     if hasattr(learner, "predict_proba"):
-        out[:, np.asarray(learner.classes_, dtype=np.int64)] = learner.predict_proba(_filled(learner, x))
+        with _told(learner, f"answer {len(x)} rows"):
+            known = np.asarray(learner.classes_, dtype=np.int64)
+            out[:, known] = _finite(learner.predict_proba(_filled(learner, x)), (len(x), len(known)))
     else:
         out[:, int(learner)] = 1
     return out
+
+
+def _number(learner: Any, x: np.ndarray) -> np.ndarray:
+    """`(n,)` what a learner of numbers answers."""
+    with _told(learner, f"answer {len(x)} rows"):
+        return _finite(learner.predict(_filled(learner, x)), (len(x),))
+
+
+def _finite(said: Any, shape: tuple[int, ...]) -> np.ndarray:
+    found = np.asarray(said, dtype=np.float64)
+    if found.shape != shape or not np.isfinite(found).all():
+        raise ValueError(f"wanted finite numbers {shape}, got an array {found.shape} or numbers that are not finite")
+    return found
+
+
+@contextmanager
+def _told(learner: Any, what: str, file: str = "") -> Iterator[None]:
+    """Whatever a learner of another package raises, as a sentence."""
+    try:
+        yield
+    except Exception as error:
+        if file:
+            told = f"wanted a file of TabICL's weights for this kind of answer, got {file} ({type(error).__name__})."
+        else:
+            told = f"{type(learner).__name__} does not {what} ({error}): take another learner."
+        raise ChiasmError(f"table: {told}") from error
 
 
 def _filled(learner: Any, x: np.ndarray) -> np.ndarray:
     """The table as the learner reads it: 0 where it is empty, unless the learner reads that by itself."""
     from sklearn.utils import get_tags
 
-    return x if get_tags(learner).input_tags.allow_nan else np.nan_to_num(x)
+    reads = hasattr(learner, "__sklearn_tags__") and get_tags(learner).input_tags.allow_nan
+    return x if reads else np.nan_to_num(x)

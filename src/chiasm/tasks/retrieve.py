@@ -216,14 +216,14 @@ class Retrieve(Asking):
             asked.check_alone()
             if not self.paired_:
                 raise no_pairs()
-        each, report = {}, asked.report
+        each, report, looks = {}, asked.report, asked.looks if len(targets) == 1 else None
         unjudged: set[int] = set()
         for view in targets:
-            gallery = within if hasattr(within, "best") else self._own(view, asked.looks)
+            gallery = within if hasattr(within, "best") else self._own(view, looks)
             if within is None and not len(gallery.table["item"]):
                 raise telling.nothing_to_find(view, [name for name in self.views_ if len(self.items_[name]["item"])])
             if within is not None and gallery is not within:
-                gallery, read = self._gallery(self._views(within), view, asked.looks, progress)
+                gallery, read = self._gallery(self._views(within), view, looks, progress)
                 report |= read
             vectors, factors = asked.toward(view)
             said: Standards | None = None

@@ -43,12 +43,12 @@ class Adapter(Tuner, Encoder):
     learned from has the vector of the network that did not see it**, so that what is fitted on top does not take what
     networks know by heart for what they know of new items; any other item has the mean of all. A fuser, `early`,
     answers left-out rows from the frozen vectors and from the tuned ones; where these do not gain more than a standard
-    error, nothing is changed, and the vectors are the encoder's own.
+    error, nothing is changed, and the vectors are the encoder's own, to the half precision of the cache.
 
     **It has not won** (docs/fuse.md): of ikea's types of product, X-rays and tweets nothing was kept on any of three
     splits, of ikea's colors on one, -1.1 points [-7.4, 5.2], and the last layers learned in full were not shown to be
-    better either. So it costs a fit and seldom changes anything; try it as a view of its own beside the frozen encoder, where a fuser weighs it. It wants labels, which a
-    task hands on: `chiasm fit classify ... --encoder tuned=adapter`.
+    better either. So it costs a fit and seldom changes anything; try it as a view of its own beside the frozen encoder,
+    where a fuser weighs it. It wants labels, which a task hands on: `chiasm fit classify ... --encoder tuned=adapter`.
 
     Args:
         encoder: the encoder below, or its name: effnet_image or effnet2_image; hf_image or hf_text with a folder whose
@@ -112,6 +112,8 @@ class Adapter(Tuner, Encoder):
             )
         if len(y) != len(items):
             raise ChiasmError(f"adapter: wanted {len(items)} labels, one an item, got {len(y)}.")
+        if groups is not None and len(groups) != len(items):
+            raise ChiasmError(f"adapter: wanted {len(items)} groups, one an item, got {len(groups)}.")
         last = self._last()
         labels = np.fromiter(y, dtype=object, count=len(items))
         Target(self.kind).fit(labels)  # labels that teach nothing are told before the work, not after

@@ -341,14 +341,14 @@ class Asking(KnownRows):
         mapped = self.aligner_.transform(encoded)[view]
         return mapped, names.top(self.aligner_, view, column.items[column.used])
 
-    def _own(self, view: str, looks: Sequence[Any]) -> Gallery:
-        """What was indexed of a view."""
-        if self._looker is None:
+    def _own(self, view: str, looks: Sequence[Any] | None) -> Gallery:
+        """What was indexed of a view; without `looks` nothing is looked at again."""
+        if self._looker is None or looks is None:
             return Gallery(self.indexes_[view], self.items_[view])
         return self._second(self.indexes_[view], self.items_[view], view, reranking.again(self.looks_[view]), looks)
 
     def _gallery(
-        self, views: Views, to: str, looks: Sequence[Any], progress: Progress | None
+        self, views: Views, to: str, looks: Sequence[Any] | None, progress: Progress | None
     ) -> tuple[Gallery, Report]:
         """Other rows' items as a gallery, and what encoding did."""
         name = views.resolve(to) if to in views.columns else views.resolve(self.views_[to])
@@ -360,7 +360,7 @@ class Asking(KnownRows):
             raise ChiasmError(f"nothing to search: none of the {len(views)} items could be read ({codes}).")
         index: Index = registry.make("index", self.index).add(np.arange(len(used)), column.items[used])
         table = described(column, views, rows) | leading
-        if self._looker is None:
+        if self._looker is None or looks is None:
             return Gallery(index, table), report
         tokens = self._looker.unpooled(encoded)[to].items.some(used)
         return self._second(index, table, to, tokens, looks), report

@@ -100,7 +100,7 @@ def share_of(
     told = {share: _mean(np.concatenate([np.zeros(0), *each]), things) for share, each in gains.items()}
     share = max(told, key=lambda one: told[one][0])
     gain, error, n = told[share]
-    return {"share": share if gain > error else 0.0, "tried": share, "gain": gain, "error": error, "things": n}
+    return {"share": share if sure(gain, error) else 0.0, "tried": share, "gain": gain, "error": error, "things": n}
 
 
 def learned(
@@ -122,6 +122,11 @@ def learned(
     if not chosen["share"]:
         return None, chosen
     return (part if val is not None else registry.fit(part, train)).slim(), chosen
+
+
+def sure(gain: float, error: float) -> bool:
+    """Whether a gain is above its standard error; where one thing alone gains, both are equal but for rounding."""
+    return gain > error * (1 + 1e-9)
 
 
 def _mean(gains: np.ndarray, things: Sequence[np.ndarray]) -> tuple[float, float, int]:
