@@ -30,10 +30,11 @@ class Attention(TrainedFuser):
     AUC of .98. An intact item that belongs to another row looks right, and is not noticed (.52). Nobody tells it what
     noise is: with few rows, or where one view says it all, nothing drives the weights and they stay near equal.
 
-    Choose `early` for the answer alone, which is closed and quicker. This stands beside it and is seldom better:
-    over six packs +0.1 points [-0.4, 0.6] less `early` (benchmarks/fuse/every_fuser.py); with 10 rows of each class, 0.0 points of accuracy [0.0, 0.0] on tweets and on news, +0.2 [-0.1, 0.6] on
-    49 subgroups of emoji (benchmarks/fuse/rows_a_class.py, docs/fuse.md). The network alone lost up to 18 points where
-    a class has 3 rows (the same benchmark before; not rerun).
+    Choose `early` for the answer alone, which is closed and quicker. This stands beside it and is seldom better: over
+    six packs +0.1 points [-0.4, 0.6] less `early` (benchmarks/fuse/every_fuser.py); with 10 rows of each class, 0.0
+    points of accuracy [0.0, 0.0] on tweets and on news, +0.2 [-0.1, 0.6] on 49 subgroups of emoji
+    (benchmarks/fuse/rows_a_class.py, docs/fuse.md). The network alone lost up to 18 points where a class has 3 rows
+    (the same benchmark before; not rerun).
 
     Args:
         kind: "classes", "tags" or "numbers". device: to train on, "auto" (a GPU where torch sees one), "cpu"

@@ -26,8 +26,8 @@ class Ensemble(Fuser):
     that row's fold. A view that a row lacks is left out of its mean.
 
     Choose it where several fusers are to count in one answer and time does not: it costs as much as all its models. Of
-    twelve comparisons with `early` at few rows a class a gain is shown in one (benchmarks/fuse/rows_a_class.py); over six
-    packs it is +0.4 points [-0.6, 1.4] less `early` (benchmarks/fuse/every_fuser.py).
+    twelve comparisons with `early` at few rows a class a gain is shown in one (benchmarks/fuse/rows_a_class.py); over
+    six packs it is +0.4 points [-0.6, 1.4] less `early` (benchmarks/fuse/every_fuser.py).
 
     Args:
         kind: "classes", "tags" or "numbers". fusers: fusers or their names; (): the views' own models alone.

@@ -30,10 +30,11 @@ class Gated(TrainedFuser):
     trust a view in one and not in another. `row_weights` are the mean gates, which move less than the weights of
     `attention` but tell planted static as well (AUC .98; intact items of other rows .50).
 
-    Choose `early` for the answer alone, which is closed and quicker. This stands beside it and is seldom better:
-    over six packs -0.1 points [-0.6, 0.4] less `early` (benchmarks/fuse/every_fuser.py); with 10 rows of each class, 0.0 points of accuracy [0.0, 0.0] on tweets and on news, +0.5 [0.2, 0.7] on
-    49 subgroups of emoji (benchmarks/fuse/rows_a_class.py, docs/fuse.md). The network alone lost up to 18 points where
-    a class has 3 rows (the same benchmark before; not rerun).
+    Choose `early` for the answer alone, which is closed and quicker. This stands beside it and is seldom better: over
+    six packs -0.1 points [-0.6, 0.4] less `early` (benchmarks/fuse/every_fuser.py); with 10 rows of each class, 0.0
+    points of accuracy [0.0, 0.0] on tweets and on news, +0.5 [0.2, 0.7] on 49 subgroups of emoji
+    (benchmarks/fuse/rows_a_class.py, docs/fuse.md). The network alone lost up to 18 points where a class has 3 rows
+    (the same benchmark before; not rerun).
 
     Args:
         kind: "classes", "tags" or "numbers". device: to train on, "auto" (a GPU where torch sees one), "cpu"

@@ -45,9 +45,8 @@ class Tensor(Fuser):
     Choose it where what one view says hangs on another, and rows or classes are many: a question about a picture.
     `bilinear` has the same kernel and learns how much every part of it counts, but keeps 400 landmark coordinates of a
     product, which are not enough for questions (easy_vqa: docs/ask.md), and its calibration takes minutes with hundreds
-    of classes. Choose `early` where views only add: over
-    six packs this is +0.4 points [-1.4, 2.1] less `early`, and -5.8 [-11.0, -0.3] on sound and lips, where it has the
-    least of all closed ones (benchmarks/fuse/every_fuser.py).
+    of classes. Choose `early` where views only add: over six packs this is +0.4 points [-1.4, 2.1] less `early`, and
+    -5.8 [-11.0, -0.3] on sound and lips alone (benchmarks/fuse/every_fuser.py).
 
     A row that lacks a view is answered by what is learned without it: the same sums, fewer of their rows and columns.
 

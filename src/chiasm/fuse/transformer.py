@@ -31,7 +31,8 @@ class Transformer(TokenFuser):
 
     Choose it for many views, or views of many tokens. On few rows do not expect it to beat `early` on pooled features,
     which is closed and much quicker; a planted pair of a word and a region, which `coattention` finds from 800 rows, it
-    does not find (docs/log.md). Over six packs it is -0.8 points [-1.7, 0.2] less `early` (benchmarks/fuse/every_fuser.py).
+    does not find (docs/log.md). Over six packs it is -0.8 points [-1.7, 0.2] less `early`
+    (benchmarks/fuse/every_fuser.py).
 
     Args:
         kind: "classes", "tags" or "numbers". device: to train on, "auto" (a GPU where torch sees one), "cpu"
