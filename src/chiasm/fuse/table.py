@@ -31,7 +31,8 @@ class Table(Fuser):
     it is 0. The learner's answers are calibrated by its answers to rows that it did not see; so it learns six times.
 
     Choose it for records of many fields whose thresholds and products count, and to bring a learner of your own. For
-    vectors of encoders alone `early` is quicker, and its answers for any set of views are exact.
+    vectors of encoders `early` is quicker and better: with trees this loses to it on news, products, and sound and lips
+    (docs/fuse.md, benchmarks/fuse/every_fuser.py). TabICL's weights were not at hand: it is not measured.
 
     - "trees": scikit-learn's histogram gradient boosting.
     - "tabicl": TabICL, which has learned to learn from tables and reads your rows as its context; the package `tabicl`
