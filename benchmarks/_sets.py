@@ -37,6 +37,7 @@ __all__ = [
     "only",
     "pack",
     "pictures",
+    "products",
     "simulated",
     "six_digits",
     "table",
@@ -234,6 +235,14 @@ def halves() -> tuple[Views, np.ndarray | None]:
     whole = (pixels / 16).reshape(-1, 8, 8).astype(np.float32)
     columns = {"left": whole[:, :, :4], "right": whole[:, :, 4:]}
     return Views({name: Column("vector", half.reshape(-1, 32)) for name, half in columns.items()}), label
+
+
+def products(least: int = 8) -> Views:
+    """ikea's types of product with so many and more, from picture and description; grouped by series."""
+    path = pack("ikea") / "items.parquet"
+    views = chiasm.read(path, text="description", image="image", id="id", label="type", group="name")
+    enough = [one for one, count in Counter(views.label).items() if count >= least]
+    return views[np.isin(views.label, enough)]
 
 
 def colors() -> tuple[Views, list[list[str]]]:

@@ -21,7 +21,6 @@ A difference is paired by row and by seed (two-level bootstrap by cluster). Pool
 from __future__ import annotations
 
 import sys
-from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -30,7 +29,7 @@ import soundfile
 from scipy.stats import norm
 
 import chiasm
-from benchmarks._sets import files, lower_face, mel, pack, pictures, table
+from benchmarks._sets import files, lower_face, mel, pack, pictures, products, table
 from benchmarks._trials import Figure, arguments, finish
 from benchmarks._xrays import xrays
 from benchmarks.fuse._late_transformer import LateTransformer
@@ -41,18 +40,9 @@ from chiasm.tokens import Tokens
 from chiasm.views import Column, Views
 
 STEPS, DECIBELS = 8, 0.0
-LEAST = 8
-"""Products of a type that counts."""
 LIMIT = -1.0
 """Points: how much `auto` may lose."""
 SEEDS = 5
-
-
-def ikea() -> Views:
-    path = pack("ikea") / "items.parquet"
-    views = chiasm.read(path, text="description", image="image", id="id", label="type", group="name")
-    enough = [one for one, count in Counter(views.label).items() if count >= LEAST]
-    return views[np.isin(views.label, enough)]
 
 
 def commands() -> Views:
@@ -80,7 +70,7 @@ SETS: dict[str, tuple[Callable[[], Views], dict[str, str], str]] = {
     "mvsa_single": (lambda: pictures("mvsa_single", label="label"), {}, "accuracy"),
     "web_news_zh": (lambda: pictures("web_news_zh", label="label"), {}, "accuracy"),
     "covid_cxr": (lambda: xrays(False)[0], {}, "auc"),
-    "ikea": (ikea, {}, "accuracy"),
+    "ikea": (products, {}, "accuracy"),
     "grid_s1": (commands, {}, "accuracy"),
     "esc": (sounds, {"mel": "mel_audio"}, "accuracy"),
 }

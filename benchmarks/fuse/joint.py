@@ -28,9 +28,8 @@ from typing import Any, ClassVar
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from benchmarks._sets import encoded, only, pictures, table
+from benchmarks._sets import encoded, only, pictures, products, table
 from benchmarks._trials import SHARES, Figure, Runs, apart, arguments, drawn, finish, gap, protocol, say
-from benchmarks.fuse.every_fuser import ikea
 from chiasm import registry
 from chiasm.encoding import Encoding
 from chiasm.fuse.early import Early
@@ -184,10 +183,6 @@ def run(name: str, splits: int) -> dict[str, Any]:
         say(name, seed, found.last("accuracy"), found.last("share"))
     about = {"rows": len(views), "classes": len(np.unique(views.label)), "scores": found.spreads()}
     return about | differences(found, (*BARS, "equal", "equal, alone", "learned", "learned, alone"))
-
-
-def products() -> Views:
-    return only(ikea(), ["description", "image"])
 
 
 def differences(found: Runs, bars: Sequence[str]) -> dict[str, Any]:
