@@ -3,7 +3,8 @@
 `python -m benchmarks.search.deaths [N]`, N deaths (200). A process works on an index of small pictures, some at a time,
 and is killed at a moment drawn from as long as such work usually takes; work that was done sooner does not count. After
 each death, before anything is mended: does it open, is every file that was found before and is still there found now,
-once? Then it is updated, and asked for every file of the folder, once, and whether `verify` calls it sound.
+once? Then it is updated (a first build that died before there was a catalog is begun again by the same call), and asked
+for every file of the folder, once, and whether `verify` calls it sound.
 At the end the scores are those of an index that was built without a death.
 """
 
@@ -147,13 +148,12 @@ def found(index: Path) -> list[str]:
     return sorted(hit["item"] for hit in _asked(index))
 
 
-def settled(ground: Ground) -> tuple[list[str], bool]:
-    """What is found once it is updated, and whether all is sound."""
-    made = Collection(ground.index) if ground.index.exists() else None
-    if made is None:
-        build(ground, np.random.default_rng(0))
+def settled(ground: Ground, begun: bool) -> tuple[list[str], bool]:
+    """What is found once it is updated, and whether all is sound. One that died before it began is built again."""
+    if begun:
+        Collection(ground.index).update()
     else:
-        made.update()
+        build(ground, np.random.default_rng(0))
     return found(ground.index), bool(Collection(ground.index).verify()["sound"])
 
 
@@ -175,7 +175,7 @@ def run(deaths: int, seed: int, home: Path) -> dict[str, Any]:
     for name in (*WORK, "switch"):  # how long they take
         _, usual[name], _ = apart(partial(WORK[name], ground, rng))
         ground.drawn += 100
-    known, _ = apart(lambda: settled(ground))[0]
+    known, _ = apart(lambda: settled(ground, True))[0]
     told: dict[str, Any] = {"deaths": 0, "lost": 0, "doubled": 0, "broken": 0, "at": Counter()}
     known = set(known)
     while told["deaths"] < deaths:
@@ -189,7 +189,8 @@ def run(deaths: int, seed: int, home: Path) -> dict[str, Any]:
         if not killed:
             usual[name] = 0.7 * usual[name] + 0.3 * seconds
         there = ground.names()
-        if ground.index.exists():
+        begun = bool(known) or (ground.index / "catalog.sqlite").exists()  # a first build may die before there is any
+        if begun:
             now, _, _ = apart(lambda: found(ground.index))
             told["broken"] += now is None
             now = now or []
@@ -197,7 +198,7 @@ def run(deaths: int, seed: int, home: Path) -> dict[str, Any]:
                 say(name, "lost", sorted(gone))
             told["lost"] += len(gone)
             told["doubled"] += len(now) - len(set(now))
-        after, _, _ = apart(lambda: settled(ground))
+        after, _, _ = apart(partial(settled, ground, begun))
         if after is None or not after[1]:
             told["broken"] += 1
         else:

@@ -353,6 +353,20 @@ def test_a_place_that_holds_something_else_or_an_index_without_its_catalog_is_no
     (home / "p.index" / "catalog.sqlite").unlink()
     with pytest.raises(ChiasmError, match=r"lacks its catalog.sqlite: rebuild the index"):
         Collection.build(home / "p.index", home / "p.chiasm", home / "Pictures")
+    with pytest.raises(ChiasmError, match=r"lacks its catalog.sqlite: rebuild the index"):
+        Collection(home / "p.index")
+
+
+def test_an_index_that_died_before_its_catalog_says_so_and_is_built_again_by_the_same_call(home):
+    Collection.build(home / "n.index", home / "p.chiasm", home / "Pictures")
+    for one in (home / "n.index").iterdir():  # as a death between the note and the catalog leaves it
+        if one.name.startswith(("catalog", "said")):
+            one.unlink() if one.is_file() else shutil.rmtree(one)
+        elif one.name.startswith("vectors"):
+            shutil.rmtree(one)
+    with pytest.raises(ChiasmError, match=r"has no catalog.sqlite yet and no vectors: build it again"):
+        Collection(home / "n.index")
+    assert names(Collection.build(home / "n.index", home / "p.chiasm", home / "Pictures")) == ALL
 
 
 @pytest.mark.slow

@@ -59,6 +59,10 @@ class Catalog:
         self._guard = threading.RLock()
         if not new and not file.is_file():
             if (file.parent / "about.json").is_file():
+                if not any(file.parent.glob("vectors-*")):
+                    raise ChiasmError(
+                        f"{file.parent} has no {file.name} yet and no vectors: build it again, as before."
+                    )
                 raise ChiasmError(f"{file.parent} lacks its {file.name}: rebuild the index, or copy it again.")
             raise ChiasmError(f"{file.parent} is not an index: chiasm index build makes one.")
         with self.told():
