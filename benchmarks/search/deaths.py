@@ -62,10 +62,11 @@ class Ground:
             self.draw(self.folder)
 
     def draw(self, folder: Path) -> Path:
-        """A picture more, unlike all others."""
+        """A picture more, unlike all others; there whole or not at all, whatever kills the process that draws it."""
         self.drawn += 1
         file = folder / f"{self.drawn:05d}.png"
-        shape_image(*KINDS[self.drawn % len(KINDS)], seed=self.drawn).save(file)
+        shape_image(*KINDS[self.drawn % len(KINDS)], seed=self.drawn).save(draft := self.home / "draft.png")
+        draft.replace(file)
         if folder == self.folder and self.drawn % 2:
             file.with_suffix(".txt").write_text(f"number {self.drawn}")
         return file
