@@ -17,6 +17,7 @@ figures into `benchmarks/results/TOPIC.NAME.json`. That file is a list, one obje
 from __future__ import annotations
 
 import argparse
+import copy
 import datetime
 import json
 import os
@@ -157,6 +158,13 @@ def more_than(draws: Draws, values: Mapping[str, Sequence[float]], ours: str) ->
         "%": {name: interval_of(*one) for name, one in sampled.items()},
         f"{ours} minus": {name: difference(sampled[ours], one) for name, one in sampled.items() if name != ours},
     }
+
+
+def alone(fitted: Any) -> Any:
+    """The same trained fuser without the closed head beside its networks."""
+    other = copy.copy(fitted)
+    other.shares_ = dict.fromkeys(fitted.shares_, 1.0)
+    return other
 
 
 def auroc(wrong: np.ndarray, values: np.ndarray) -> float:

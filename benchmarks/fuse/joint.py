@@ -19,7 +19,6 @@ weights of the losses.
 
 from __future__ import annotations
 
-import copy
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -29,7 +28,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from benchmarks._sets import encoded, only, pictures, products, table
-from benchmarks._trials import SHARES, Figure, Runs, apart, arguments, drawn, finish, gap, protocol, say
+from benchmarks._trials import SHARES, Figure, Runs, alone, apart, arguments, drawn, finish, gap, protocol, say
 from chiasm import registry
 from chiasm.encoding import Encoding
 from chiasm.fuse.early import Early
@@ -122,13 +121,6 @@ class Weighed(Joint):
             self.known.append(super()._closed(held, truth, folds))
         head, closed = self.known[0]
         return head, {subset: answers.copy() for subset, answers in closed.items()}
-
-
-def alone(fitted: Joint) -> Joint:
-    """The same networks without the closed head."""
-    other = copy.copy(fitted)
-    other.shares_ = dict.fromkeys(fitted.shares_, 1.0)
-    return other
 
 
 def scored(fuser: Any, test: Views) -> dict[str, float]:

@@ -15,7 +15,6 @@ set on planted data alone.
 
 from __future__ import annotations
 
-import copy
 import time
 from typing import Any
 
@@ -23,7 +22,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from benchmarks._sets import only, pictures
-from benchmarks._trials import SHARES, Figure, Runs, apart, arguments, finish, protocol, say
+from benchmarks._trials import SHARES, Figure, Runs, alone, apart, arguments, finish, protocol, say
 from chiasm import registry
 from chiasm.encoding import Encoding
 from chiasm.fuse.early import Early
@@ -91,9 +90,7 @@ def compared(splits: int, methods: list[str]) -> dict[str, Any]:
             took = time.process_time() - started
             both = {"seconds": took, "share": fuser.shares_.get("0,1", fuser.shares_[""])}
             found.add(method, {**scores(fuser, tokens[test]), **both})
-            alone = copy.copy(fuser)
-            alone.shares_ = dict.fromkeys(fuser.shares_, 1.0)
-            found.add(NETWORK.format(method), scores(alone, tokens[test]))
+            found.add(NETWORK.format(method), scores(alone(fuser), tokens[test]))
         say(seed, found.last("accuracy"))
     result: dict[str, Any] = {"rows": len(raw), "classes": len(set(raw.label)), "scores": found.spreads()}
     for measure in ("accuracy", "log loss") if splits > 1 else ():

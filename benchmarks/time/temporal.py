@@ -4,8 +4,9 @@
 75 test clips, learned from the other 725 (nothing here is chosen on any of them: no validation rows are needed);
 surv_fight on five folds of neighboring blocks. Paired intervals by drawing test clips again.
 
-- lips: the command (4) and the digit (10) of a sentence from the pixels of the lower face in 25 steps;
-  each head against `early` on the same numbers; with the steps of every clip shuffled, in test alone or throughout.
+- lips: the command (4) and the digit (10) of a sentence from the pixels of the lower face in 25 steps; each head
+  against `early` on the same numbers, as it comes (the closed head beside it) and its network alone; of that, with the
+  steps of every clip shuffled, in test alone or throughout.
 - streams: all 51 words of the sentences as tags from frame differences, displacement of what moves, raw sound and
   sound features, each a GRU of its own; each stream left out in turn, and alone; the sentence found among the 75 by the
   words' probabilities (R@1, R@5).
@@ -13,7 +14,7 @@ surv_fight on five folds of neighboring blocks. Paired intervals by drawing test
 - still: a frame out of the middle finds its video (the mean of four other frames) among 75 of the same talker; a near
   twin is a still of another clip at a cosine of .98 or more.
 - fights: an LSTM over four frames, or over what moves in eight steps, and a still; GRU fusion against concatenation and
-  against `early`.
+  against `early`, as they come and the networks alone.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ import pandas as pd
 from threadpoolctl import threadpool_limits
 
 from benchmarks._sets import SLOTS, fights, files, lower_face, pack
-from benchmarks._trials import arguments, family, finish, say
+from benchmarks._trials import alone, arguments, family, finish, say
 from chiasm import registry
 from chiasm.align.auto import Auto
 from chiasm.encode._timed import Steps, Timed
@@ -50,7 +51,7 @@ LIPS = {
     for short, at, words in (
         ("early", ("early",), "closed `early`"),
         *((head, (head, "accuracy"), head) for head in HEADS),
-        *((f"{head}.shuffled", (head, "shuffled in test"), f"{head}, steps shuffled at the test") for head in HEADS),
+        *((f"{head}.network", (head, "network"), f"the network of {head} alone") for head in HEADS),
     )
 }
 LIPS_LESS = {
@@ -59,7 +60,8 @@ LIPS_LESS = {
     for head in HEADS
     for short, key, words in (
         ("less_early", "minus early", "less closed `early`"),
-        ("order", "minus in order", "with steps shuffled at the test less in order"),
+        ("network.less_early", "network minus early", "its network alone, less closed `early`"),
+        ("order", "minus in order", "its network alone, steps shuffled at the test less in order"),
     )
 }
 STREAMS = ("differences", "displacement", "raw sound", "sound features")
@@ -84,7 +86,12 @@ STILL = {
 FIGHTS = {
     f"fights.{title}.{short}": (title, key, f"{key}, {title}")
     for title in ("frames", "motion")
-    for short, key in (("gru-concat", "GRU fusion minus concatenation"), ("gru-early", "GRU fusion minus early"))
+    for short, key in (
+        ("gru-concat", "GRU fusion minus concatenation"),
+        ("gru-early", "GRU fusion minus early"),
+        ("network.gru-concat", "network of GRU fusion minus concatenation"),
+        ("network.gru-early", "network of GRU fusion minus early"),
+    )
 }
 SHARE: dict[str, Any] = {"unit": "%", "n": "{test} clips"}
 MORE: dict[str, Any] = {"unit": "points", "format": "+.1f"}
@@ -176,14 +183,21 @@ def lips() -> dict[str, Any]:
             started = time.process_time()
             fuser = Temporal(steps=STEPS, head=head).fit({"face": face[~test]}, y[~test])
             took = time.process_time() - started
+            network = alone(fuser)
             mine = draws.mean(right(fuser, {"face": face[test]}, y[test]))
-            broken = draws.mean(right(fuser, {"face": mixed[test]}, y[test]))
+            own = draws.mean(right(network, {"face": face[test]}, y[test]))
+            broken = draws.mean(right(network, {"face": mixed[test]}, y[test]))
             found[head] = {"accuracy": percent(mine), "minus early": more(mine, closed), "seconds": round(took, 1)}
-            found[head] |= {"shuffled in test": percent(broken), "minus in order": more(broken, mine)}
+            found[head] |= {
+                "share": fuser.shares_["0"],
+                "network": percent(own),
+                "network minus early": more(own, closed),
+            }
+            found[head] |= {"shuffled in test": percent(broken), "minus in order": more(broken, own)}
             if head == "gru":
-                again = Temporal(steps=STEPS, head=head).fit({"face": mixed[~test]}, y[~test])
+                again = alone(Temporal(steps=STEPS, head=head).fit({"face": mixed[~test]}, y[~test]))
                 blind = draws.mean(right(again, {"face": mixed[test]}, y[test]))
-                found[head] |= {"shuffled throughout": percent(blind), "throughout minus in order": more(blind, mine)}
+                found[head] |= {"shuffled throughout": percent(blind), "throughout minus in order": more(blind, own)}
             told(f"{slot} {head}", found[head])
         result[slot] = found
     return result
@@ -242,8 +256,8 @@ def streams() -> dict[str, Any]:
         rest = {other: values for other, values in held.items() if other != name}
         found = measures(whole, rest)
         result[f"less {name}"] = told(name, {m: more(value, base[m]) for m, value in found.items()})
-        alone = measures(whole, {name: held[name]})
-        result[f"{name} alone"] = told(name, {m: percent(value) for m, value in alone.items()})
+        only = measures(whole, {name: held[name]})
+        result[f"{name} alone"] = told(name, {m: percent(value) for m, value in only.items()})
     return result
 
 
@@ -269,8 +283,8 @@ def words() -> dict[str, Any]:
     plain = draws.mean(right(closed, {n: v[test] for n, v in held.items()}, y[test]))
     result |= {"early, both": percent(plain), "minus early": more(both, plain)}
     for name, values in held.items():
-        alone = Temporal(steps={name: paces[name]}, head={name: heads[name]}).fit({name: values[~test]}, y[~test])
-        one = draws.mean(right(alone, {name: values[test]}, y[test]))
+        single = Temporal(steps={name: paces[name]}, head={name: heads[name]}).fit({name: values[~test]}, y[~test])
+        one = draws.mean(right(single, {name: values[test]}, y[test]))
         result[name] = {"alone": percent(one), "both minus alone": more(both, one)}
     swapped = {"words": sentence[test], "pictures": held["pictures"][test][rng.permutation(test.sum())]}
     result["pictures of other clips"] = more(draws.mean(right(fuser, swapped, y[test])), both)
@@ -359,11 +373,16 @@ def joined(
                 rows.setdefault(one, np.zeros(len(y)))[out] = right(
                     fuser, {n: v[out] for n, v in views.items()}, y[out]
                 )
+            if title != "early":
+                rows.setdefault(f"network of {title}", np.zeros(len(y)))[out] = right(
+                    alone(fuser), {n: v[out] for n, v in held.items()}, y[out]
+                )
     found = {title: draws.mean(mine) for title, mine in rows.items()}
     result = {title: percent(mine) for title, mine in found.items()}
-    result["GRU fusion minus concatenation"] = more(found["GRU fusion"], found["concatenation"])
-    result["GRU fusion minus early"] = more(found["GRU fusion"], found["early"])
-    result["concatenation minus early"] = more(found["concatenation"], found["early"])
+    for one, other in (("GRU fusion", "concatenation"), ("GRU fusion", "early"), ("concatenation", "early")):
+        result[f"{one} minus {other}"] = more(found[one], found[other])
+        networks = found.get(f"network of {other}", found[other])
+        result[f"network of {one} minus {other}"] = more(found[f"network of {one}"], networks)
     return result
 
 
