@@ -89,10 +89,23 @@ def test_a_package_outside_adds_a_part_by_an_entry_point(tmp_path):
         ("fuse", "coattention:cpu", "no kind of coattention named 'cpu'"),
         ("encode", "adapter:zig=3", "no parameter of adapter named 'zig'"),
         ("fuse", "subnetwork:join=zig", "no join of subnetwork named 'zig'"),
-        ("fuse", "temporal:head=text=gru", "no head of temporal named 'text=gru'"),
+        ("fuse", "temporal:head=text=gruu", "temporal: wanted head to be one of gru, lstm, .* got {'text': 'gruu'}"),
+        ("fuse", "temporal:steps=text=x", "wanted temporal:steps=VIEW=NUMBER,VIEW=NUMBER, got temporal:steps=text=x"),
+        ("fuse", "ensemble:fuser=early", "no parameter of ensemble named 'fuser'; did you mean 'fusers'"),
     ],
 )
 def test_a_setting_that_a_part_lacks_is_no_value_of_its_first_parameter(kind, wanted, told):
     with pytest.raises(ChiasmError, match=told):
         registry.make(kind, wanted)
     assert registry.make("encode", "hf_text:a=b").model == "a=b"  # a folder may be called so
+
+
+def test_several_values_stand_between_commas_and_those_of_views_by_name():
+    cascade = registry.make("fuse", "subnetwork:join=cascade:order=b, a:seed=3")
+    assert (cascade.join, cascade.order, cascade.seed) == ("cascade", ["b", "a"], 3)
+    ensemble = registry.make("fuse", "ensemble:fusers=early,late:rounds=5")
+    assert (ensemble.fusers, ensemble.rounds) == (["early", "late"], 5)
+    assert registry.make("fuse", "ensemble:fusers=").fusers == []
+    heads = registry.make("fuse", "temporal:head=video=gru,a=b=conv:steps=video=25")
+    assert (heads.head, heads.steps) == ({"video": "gru", "a=b": "conv"}, {"video": 25})
+    assert (registry.make("fuse", "temporal:head=gru:steps=8").head, heads.join) == ("gru", "concat")

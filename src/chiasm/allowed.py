@@ -32,6 +32,7 @@ __all__ = [
     "allowed_of",
     "check",
     "choice",
+    "listed",
     "number",
 ]
 
@@ -44,6 +45,8 @@ class Allowed(NamedTuple):
     holds: Callable[[Any], bool]
     names: tuple[str, ...] = ()
     """Where it is a choice among names."""
+    views: bool = False
+    """Whether there may be one by view."""
 
     def or_none(self) -> Allowed:
         """These, or None: what is left open."""
@@ -64,7 +67,7 @@ class Allowed(NamedTuple):
         def holds(value: Any) -> bool:
             return all(map(self.holds, value.values())) if isinstance(value, Mapping) else self.holds(value)
 
-        return Allowed(f"{self.words} (or a dict by view)", holds, self.names)
+        return Allowed(f"{self.words} (or a dict by view)", holds, self.names, True)
 
 
 def number(least: float, most: float = math.inf, *, open: bool = False, whole: bool = False) -> Allowed:
@@ -124,6 +127,25 @@ def allowed_of(part: type) -> dict[str, Allowed]:
     for cls in reversed(part.__mro__):
         known |= vars(cls).get("allowed", {})
     return known
+
+
+def listed(text: str, usual: Any, allowed: Allowed | None) -> Any:
+    """What a command line says of a parameter that holds several values; None where it holds one.
+
+    "b,a" is a list where `usual`, what it is left out, is one; "VIDEO=gru,SOUND=conv" a dict where there may be one by
+    view, of values like the usual one.
+
+    Raises a ValueError where a view's value is none like the usual one.
+
+    >>> listed("b,a", (), VIEWS), listed("video=25,sound=10", 0, SIZE.by_view()), listed("gru", "conv", None)
+    (['b', 'a'], {'video': 25, 'sound': 10}, None)
+    """
+    parts = [one.strip() for one in text.split(",") if one.strip()]
+    if isinstance(usual, tuple | list):
+        return parts
+    if allowed is not None and allowed.views and parts and all("=" in one for one in parts):
+        return {view: type(usual)(value) for view, _, value in (one.rpartition("=") for one in parts)}
+    return None
 
 
 def check(owner: str, params: Mapping[str, Any], allowed: Mapping[str, Allowed]) -> None:

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, overload
 
 from chiasm import source_tree
-from chiasm.allowed import PART, Allowed, allowed_of
+from chiasm.allowed import PART, Allowed, allowed_of, check, listed
 from chiasm.errors import ChiasmError, unknown
 from chiasm.scale import one_thread
 
@@ -188,7 +188,8 @@ def make(kind: str, wanted: Any, **known: Any) -> Any:
     Args:
         wanted: a name, or a part, whose parameters are its own matter. "name:value" sets the first parameter
             ("hf_text:FOLDER"), "name:parameter=value" another, and both may stand together, more of them too
-            ("hf_text:FOLDER:prompt=query").
+            ("hf_text:FOLDER:prompt=query"). Several values stand between commas ("subnetwork:order=b,a"), those of
+            views by name ("temporal:head=video=gru,words=bilstm").
         known: parameters for a part by name (seed, modality); it takes those that it has.
 
     Raises a ChiasmError for what is neither, for values that it cannot take, and for a class that cannot be made
@@ -272,7 +273,7 @@ def _named(function: Callable[..., Any]) -> set[str]:
 
 
 def _settle(part: Any, name: str, values: str) -> None:
-    """Set what stands behind a part's name: "value", "parameter=value", or both."""
+    """Set what stands behind a part's name: "value", "parameter=value", or both; several values between commas."""
     settings = part.get_params(deep=False) if hasattr(part, "get_params") else {}
     allowed = allowed_of(type(part))
     given = [values]
@@ -293,6 +294,14 @@ def _settle(part: Any, name: str, values: str) -> None:
             raise unknown(f"parameter of {name}", other, settings)
         if known is None and equals and text.isdecimal():  # what is left open, a count
             part.set_params(**{first: int(text)})
+            continue
+        try:
+            several = listed(text, known, allowed.get(first)) if equals else None
+        except ValueError:
+            raise ChiasmError(f"wanted {name}:{first}=VIEW=NUMBER,VIEW=NUMBER, got {name}:{whole}.") from None
+        if several is not None:
+            check(name, {first: several}, allowed)
+            part.set_params(**{first: several})
             continue
         if not isinstance(known, str | int | float):
             raise ChiasmError(

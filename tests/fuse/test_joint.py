@@ -144,6 +144,19 @@ def test_what_cannot_be_is_told(params, told):
         Joint(**params).fit(planted(60)[0])
 
 
+def test_a_further_head_tells_classes_and_refuses_broken_numbers(short):
+    def facts(views, values):
+        return Views(views.columns, views.ids, {**views.facts, "price": values.astype(object)})
+
+    views, size = planted(60)
+    priced = np.where(np.arange(60) % 7 == 0, np.nan, 1.5 + np.arange(60))
+    with pytest.raises(ChiasmError, match="wanted a fact of classes for a further head, got price with numbers like"):
+        Joint(also="price").fit(facts(views, priced))
+    whole = np.where(np.arange(60) % 7 == 0, np.nan, size).astype(object)  # 0.0, 1.0, absent: as pandas reads classes
+    fused = Joint(also="price").fit(facts(views, whole))
+    assert len(fused.also_["price"].names_) == 2
+
+
 def test_weights_as_a_command_line_gives_them_and_as_an_array_are_the_same(short):
     views = planted(60)[0]
     said = [Joint(weights=one).fit(views).outputs(views) for one in ([1, 1, 0.1], "1,1,0.1", np.array([1, 1, 0.1]))]

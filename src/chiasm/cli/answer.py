@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Set
 from pathlib import Path
 from typing import Any
 
@@ -92,12 +93,20 @@ def answer_command(
     if as_json:
         echo_rows(rows, answers.report, views)
     elif not to:
+        told = {row.get("views") for row in rows}
         for row in rows[:SHOWN]:
             sure = f"{100 * row['confidence']:5.1f} %  " if "confidence" in row else ""
-            click.echo(f"{one_line(str(row['id']))[:60]}  {sure}{_shown(row.get('name', row['answer']))}")
+            said = f"{sure}{_shown(row.get('name', row['answer']))}{_by(row, len(part.views_), told)}"
+            click.echo(f"{one_line(str(row['id']))[:60]}  {said}")
         if len(rows) > SHOWN:
             click.echo(f"and {len(rows) - SHOWN} more rows: --to FILE.csv writes them all, --json prints them")
     return 130 if left else 0
+
+
+def _by(row: Mapping[str, Any], most: int, told: Set[Any]) -> str:
+    """Of how many of `most` views an answer is made, where it is fewer and not every row's alike (`told`)."""
+    there = row.get("views", most)
+    return f"  (by {there or 'none'} of {most} views)" if there < most and (len(told) > 1 or not there) else ""
 
 
 def _shown(answer: Any) -> str:

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from chiasm import registry
 from chiasm.allowed import COUNT, PART
 from chiasm.errors import ChiasmError
 from chiasm.fuse._alone import answers, learn
@@ -64,6 +65,12 @@ class Ensemble(Fuser):
         self.fusers = fusers
         self.rounds = rounds
         self.seed = seed
+
+    def check_params(self) -> None:
+        """Raise a ChiasmError for a value that is not among those allowed, and for a fuser that there is not."""
+        super().check_params()
+        for fuser in self.fusers:
+            registry.make("fuse", fuser)
 
     def _learn(self, held: Blocks, truth: np.ndarray, folds: np.ndarray) -> np.ndarray:
         self.alone_, opinions = learn(held, truth, folds, self.kind, self.seed)

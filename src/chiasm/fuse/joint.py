@@ -105,7 +105,8 @@ class Joint(TrainedFuser):
     `TrainedFuser`; `also_`, by name the classes of a further head; `history_`, by loss its `loss` and `weight` in each
     epoch, means over networks and batches; `scores_`, the `score` of left-out rows by the networks' answer at the start
     and by `epoch`; `chosen_`: the epoch that stands, and the weights in it. Raises a ChiasmError for weights that are
-    not one a loss or teach no answer, for a fact that the Views lack, and where `tuned` names no view of cells.
+    not one a loss or teach no answer, for a fact that the Views lack or that is no classes (1.5), and where `tuned`
+    names no view of cells.
 
     >>> rng = np.random.default_rng(0)
     >>> y = rng.integers(0, 2, 200)
@@ -213,6 +214,12 @@ class Joint(TrainedFuser):
         for name in self._further:
             if name not in views.facts or name in LOSSES:
                 raise unknown("fact", name, [fact for fact in views.facts if fact not in LOSSES])
+            numbers = [value for value in views.facts[name] if isinstance(value, float | np.floating)]
+            if broken := [one for one in numbers if np.isfinite(one) and one % 1]:
+                raise ChiasmError(
+                    f"wanted a fact of classes for a further head, got {name} with numbers like {broken[0]:g}: cut "
+                    "them into classes, or leave it out."
+                )
         self.also_ = {name: Target().fit(views.facts[name]) for name in self._further}
         self._asked = {name: target.encode(views.facts[name]) for name, target in self.also_.items()}
 
