@@ -8,8 +8,8 @@ surv_fight on five folds of neighboring blocks. Paired intervals by drawing test
   against `early` on the same numbers, as it comes (the closed head beside it) and its network alone; of that, with the
   steps of every clip shuffled, in test alone or throughout.
 - streams: all 51 words of the sentences as tags from frame differences, displacement of what moves, raw sound and
-  sound features, each a GRU of its own; each stream left out in turn, and alone; the sentence found among the 75 by the
-  words' probabilities (R@1, R@5).
+  sound features, each a GRU of its own, against `early`; each stream left out in turn, and alone; the sentence found
+  among the 75 by the words' probabilities (R@1, R@5).
 - words: F = W_fc [tanh(W_lstm H); tanh(W_conv V)], H the sentence with every word misheard half the time, V the faces.
 - still: a frame out of the middle finds its video (the mean of four other frames) among 75 of the same talker; a near
   twin is a still of another clip at a cosine of .98 or more.
@@ -27,7 +27,7 @@ import pandas as pd
 from threadpoolctl import threadpool_limits
 
 from benchmarks._sets import SLOTS, fights, files, lower_face, pack
-from benchmarks._trials import alone, arguments, family, finish, say
+from benchmarks._trials import Figure, alone, arguments, family, finish, say
 from chiasm import registry
 from chiasm.align.auto import Auto
 from chiasm.encode._timed import Steps, Timed
@@ -43,7 +43,6 @@ HEADS = ("gru", "lstm", "attention", "conv")
 MISHEARD = 0.5
 NEAR = 0.98
 """The cosine from which a frame counts as nearly equal."""
-
 
 LIPS = {
     f"lips.{slot}.{short}": (slot, *at, f"{slot}: {words}")
@@ -68,13 +67,13 @@ STREAMS = ("differences", "displacement", "raw sound", "sound features")
 LESS = {
     f"streams.less.{s.replace(' ', '_')}": (f"less {s}", "word accuracy", f"word accuracy without {s}") for s in STREAMS
 }
-LESS["streams.shuffled"] = (
-    "all four, steps shuffled in test",
-    "word accuracy",
-    "word accuracy, steps shuffled at the test",
-)
+MIXED = "all four, steps shuffled in test"
+LESS["streams.shuffled"] = (MIXED, "word accuracy", "word accuracy, steps shuffled at the test")
+LESS["streams.less_early"] = ("less early", "word accuracy", "word accuracy less closed `early`")
 WHOLE = {
     "streams.words": ("all four", "word accuracy", "word accuracy"),
+    "streams.network": ("network", "word accuracy", "word accuracy, the networks alone"),
+    "streams.early": ("early", "word accuracy", "word accuracy of closed `early`"),
     "streams.r1": ("all four", "R@1", "sentence R@1"),
     "streams.chance": ("chance", "R@1", "sentence R@1 by chance"),
 }
@@ -102,6 +101,7 @@ FIGURES = [
     *family(("streams",), "four streams to the words of a sentence", LESS, n="{test} clips", **MORE),
     *family(("words",), "a digit from half-misheard words and lips", WORDS, **SHARE),
     *family(("still",), "a still finds its video among 75", STILL, **SHARE),
+    Figure("still.near", ("still", "stills with a near twin"), "stills of 75 that have a near twin", "", ".0f"),
     *family(("fights",), "fights from a still and a video", FIGHTS, n="{clips} clips", **MORE),
 ]
 
@@ -248,10 +248,13 @@ def streams() -> dict[str, Any]:
         "all four": told("all four", {name: percent(value) for name, value in base.items()}),
         "weights": {name: round(value, 3) for name, value in whole.weights_.items()},
     }
+    closed = measures(Early("tags").fit(learned, [tags[i] for i in np.flatnonzero(~test)]), held)
+    result["early"] = told("early", {name: percent(value) for name, value in closed.items()})
+    result["less early"] = {name: more(value, closed[name]) for name, value in base.items()}
+    result["network"] = {name: percent(value) for name, value in measures(alone(whole), held).items()}
     mixed = {name: shuffled(values, STEPS) for name, values in held.items()}
-    for title, views in {"all four, steps shuffled in test": mixed}.items():
-        found = measures(whole, views)
-        result[title] = told(title, {name: more(value, base[name]) for name, value in found.items()})
+    found = measures(whole, mixed)
+    result[MIXED] = told(MIXED, {name: more(value, base[name]) for name, value in found.items()})
     for name in held:
         rest = {other: values for other, values in held.items() if other != name}
         found = measures(whole, rest)
@@ -342,10 +345,8 @@ def joins() -> dict[str, Any]:
     y = views.label
     clusters = np.array([f"{a} {b}" for a, b in zip(y, block, strict=True)])
     result: dict[str, Any] = {"clips": len(y), "blocks": len(set(clusters))}
-    for title, video, steps in (
-        ("frames", cells[:, [0, 1, 3, 4]].reshape(len(views), -1), 4),
-        ("motion", found["motion"], 8),
-    ):
+    shown = cells[:, [0, 1, 3, 4]].reshape(len(views), -1)
+    for title, video, steps in (("frames", shown, 4), ("motion", found["motion"], 8)):
         held = {"image": cells[:, 2], "video": video}
         result[title] = told(title, joined(held, steps, y, block % 5, Draws(clusters)))
     return result

@@ -88,8 +88,9 @@ class Joint(TrainedFuser):
 
     Choose `early` for the answer, which is closed and quicker and stands beside the networks anyway. No gain is shown
     (benchmarks/fuse/joint.py, ikea's types of product, three splits): less `early` +0.7 points of accuracy [-1.2, 2.6],
-    less `late` +0.5 [-2.7, 3.7], the networks alone -2.5 [-8.2, 3.3] less `early`; learned weights answer as equal
-    ones, and the last layers trained too +1.6 [-5.6, 8.9] less frozen ones, networks alone.
+    less `late` +0.5 [-2.7, 3.7], the networks alone -2.5 [-8.2, 3.3] less `early` (tweets: +0.4 [-1.2, 2.0],
+    +0.1 [-1.3, 1.6] and +0.6 [-1.0, 2.1]); learned weights answer as equal ones, and the last layers trained too,
+    networks alone, +1.6 [-5.6, 8.9] less frozen ones.
 
     Args:
         kind: "classes", "tags" or "numbers". weights: "equal", "learned" or a list of numbers.
