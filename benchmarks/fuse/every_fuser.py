@@ -81,8 +81,7 @@ BARS: dict[str, Callable[[], Any]] = {
     "views averaged": lambda: Ensemble(fusers=()),
     "late transformer": LateTransformer,
 }
-APART = ("auto", "early", "joint")
-"""`joint` asks for losses and further questions: benchmarks/fuse/joint.py."""
+APART = ("auto", "early")
 FUSERS = tuple(name for name in registry.names("fuse") if name not in APART)
 METHODS = (*BARS, *FUSERS)
 LOGISTIC = "concat + logistic"
