@@ -355,37 +355,3 @@ def test_without_any_label_it_translates_and_names_as_with_some(tmp_path):
     np.testing.assert_array_equal(chiasm.load(tmp_path / "m").translate(rest), model.translate(rest))
     with pytest.raises(ChiasmError, match="wanted labels, got none"):
         SoftLabels(teacher="notes").fit(pairs)
-
-
-@pytest.mark.parametrize("method", [SoftLabels, Attention])
-def test_what_is_told_of_a_row_has_not_seen_its_label_where_other_rows_have_none(method):
-    rng = np.random.default_rng(0)
-    truth = rng.integers(0, 2, 300)
-    seen = rng.normal(size=(300, 4)) + truth[:, None]
-    views = Views.of({"notes": seen + rng.normal(size=(300, 4)), "picture": seen + rng.normal(size=(300, 4))})
-    labels = [int(label) if row < 60 else None for row, label in enumerate(truth)]
-
-    def told(labels):
-        fitted = method(teacher="notes", student="early").fit(views, labels)
-        return fitted.told_ @ fitted.regression_.turn_.T, fitted.regression_.ridge_
-
-    was, ridge = told(labels)
-    apart = []
-    for row in range(6):
-        now, other = told([1 - label if at == row else label for at, label in enumerate(labels)])
-        assert other == ridge
-        apart.append(np.abs(now - was).max(axis=1))
-        assert apart[-1][row] < 1e-3 * was.std()
-    assert np.mean(apart) > 0.02 * was.std()  # other rows hear of it
-
-
-def test_few_labels_teach_as_before_and_no_class_is_forgotten():
-    rng = np.random.default_rng(0)
-    truth = rng.integers(0, 3, 200)
-    views = Views.of({"t": rng.normal(size=(200, 5)) + 2 * np.eye(3, 5)[truth], "s": rng.normal(size=(200, 6))})
-    for count in (3, 6, 12):
-        labels = [int(label) if row < count else None for row, label in enumerate(truth)]
-        fitted = SoftLabels(teacher="t", student="early").fit(views, labels)
-        assert fitted.predict_proba(views).shape == (200, len(set(truth[:count])))
-    lone = [0.0] * 12 + [1.0] + [None] * 187
-    assert SoftLabels(teacher="t", student="early", kind="numbers").fit(views, lone).outputs(views).shape == (200, 1)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -34,8 +34,7 @@ class Distiller(Part):
     A file of this folder says what is taught (`_targets`): numbers `(m, t)` that the teacher has of rows. They are told
     from the student's views by ridge regression on all rows where both are there, with a label or without; what is told
     of a row is one more view, `taught`, for the fuser that learns the labels. Of rows that were learned from it is told
-    out of fold, as it will be of new ones; where some rows have no label, also the teacher's answers are those of a
-    teacher that had not seen the labels of the fold.
+    out of fold, as it will be of new ones.
 
     Parameters of every distiller: `teacher` (the name of its view, or several), `student` (a fuser or its name), `kind`
     ("classes", "tags" or "numbers") and `seed`.
@@ -46,9 +45,6 @@ class Distiller(Part):
 
     allowed: ClassVar = {"kind": choice(*ANSWER_KINDS), "teacher": VIEWS, "student": PART, "seed": SEED}
     spare = ("told_",)
-
-    of_answers: ClassVar[bool] = False
-    """Whether what is taught is made of what the teacher would answer, and so of labels."""
 
     kind: str
     teacher: Any
@@ -107,13 +103,11 @@ class Distiller(Part):
         if foretell:
             foretell(dict(self.forecast_))
         targets = self._targets(views[rows], would)
-        others = None
-        if self.of_answers and not labeled[rows].all():
-            others = [self._targets(views[rows], one) for one in self._known_without(views, y, rows, folds)]
-        self.regression_ = sight if targets is would else self._regression()
-        if targets is not would or others:
+        self.regression_ = sight
+        if targets is not would:
+            self.regression_ = self._regression()
             with one_thread(len(rows)):
-                told = self.regression_.cross_fit(held, targets, folds, others)
+                told = self.regression_.cross_fit(held, targets, folds)
         taught = self._taught(views)
         taught[rows] = told
         self.told_ = taught
@@ -277,26 +271,6 @@ class Distiller(Part):
         if self.kind == "numbers":
             return out
         return np.log(np.clip(out, _SURE, 1)) - (np.log(np.clip(1 - out, _SURE, 1)) if self.kind == "tags" else 0)
-
-    def _known_without(self, views: Views, y: np.ndarray, rows: np.ndarray, folds: np.ndarray) -> Iterator[np.ndarray]:
-        """By fold, `_known` of the rows by a teacher that has not seen the labels of the fold.
-
-        What a teacher answers of rows without a label it has from all labels; a row's own would come back to it in what
-        the student is told by such rows.
-        """
-        truth = self.target_.encode(y)
-        for fold in np.unique(folds):
-            out = np.zeros(len(y), dtype=bool)
-            out[rows[folds == fold]] = True
-            if self.kind != "numbers":
-                rare = (truth[~out] > 0).sum(axis=0) < 2
-                out &= ~(truth[:, rare] > 0).any(axis=1)  # no class and no tag is forgotten
-            rest = ~out & ~np.isnan(truth).any(axis=1)
-            if any((rest & views.present(name)).sum() < LEAST for name in self.teachers_) or not np.ptp(truth[rest]):
-                out[:] = False  # too few are left to learn from
-            left = np.array(y, dtype=object)
-            left[out] = None
-            yield self._known(self._fuser().fit(_only(views, self.teachers_), left), views, rows)[rows]
 
     def _fuser(self) -> Any:
         return registry.make("fuse", self.student, seed=self.seed).set_params(kind=self.kind)

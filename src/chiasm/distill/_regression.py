@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 
 import numpy as np
 from scipy.linalg import cho_factor, cho_solve
@@ -35,19 +35,8 @@ class Regression(Part):
     means_: dict[str, np.ndarray]
     spreads_: dict[str, np.ndarray]
 
-    def cross_fit(
-        self,
-        held: Blocks,
-        targets: np.ndarray,
-        folds: np.ndarray,
-        without_fold: Sequence[np.ndarray] | None = None,
-    ) -> np.ndarray:
-        """Learn from blocks of n rows, their `(n, t)` targets and folds `(n,)`; `(n, w)` out-of-fold answers.
-
-        Args:
-            without_fold: by fold, in order, `(n, t)` the targets that are known without its rows, where targets come
-                from what rows are called; left out, they do not.
-        """
+    def cross_fit(self, held: Blocks, targets: np.ndarray, folds: np.ndarray) -> np.ndarray:
+        """Learn from blocks of n rows, their `(n, t)` targets and folds `(n,)`; `(n, w)` out-of-fold answers."""
         self.views_ = list(held)
         self.means_, self.spreads_ = {}, {}
         for name, block in held.items():
@@ -90,12 +79,7 @@ class Regression(Part):
             spread += float(np.square(wanted[one]).sum(dtype=np.float64))
         self.seen_, self.turn_ = round(-missed / (spread or 1.0), 6), _mixed(spreads)
         told = np.empty((len(rows), self.turn_.shape[1]), dtype=np.float32)
-        for fold, (one, weights) in enumerate(zip(slices, each, strict=True)):
-            if without_fold is not None:
-                rest = np.r_[0 : one.start, one.stop : len(rows)]
-                known = without_fold[fold][order[rest]]
-                mine = (known - known.mean(axis=0)).astype(np.float32).T @ rows[rest]
-                weights = _solved(gram - grams[fold], self.ridge_ * size, mine.T)
+        for one, weights in zip(slices, each, strict=True):
             told[order[one]] = rows[one] @ (weights @ self.turn_)
         self.weights_ = self._refined(_solved(gram, self.ridge_ * size, cross), rows, wanted)
         self.weights_ = self.weights_ @ self.turn_ if span is None else span @ (self.weights_ @ self.turn_)

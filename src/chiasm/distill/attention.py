@@ -56,8 +56,6 @@ class Attention(Distiller):
     Source: Bahdanau, Cho & Bengio 2015 (attention); Zagoruyko & Komodakis 2017 (attention as what is taught).
     """
 
-    of_answers = True
-
     def __init__(self, teacher: Any = "", student: Any = "auto", kind: str = "classes", seed: int = 0):
         self.teacher = teacher
         self.student = student

@@ -39,7 +39,6 @@ class SoftLabels(Distiller):
     """
 
     allowed: ClassVar = {"temperature": NOT_NEGATIVE}
-    of_answers = True
 
     def __init__(
         self, teacher: Any = "", student: Any = "auto", temperature: float = 0.0, kind: str = "classes", seed: int = 0
