@@ -90,7 +90,11 @@ def test_a_package_outside_adds_a_part_by_an_entry_point(tmp_path):
         ("encode", "adapter:zig=3", "no parameter of adapter named 'zig'"),
         ("fuse", "subnetwork:join=zig", "no join of subnetwork named 'zig'"),
         ("fuse", "temporal:head=text=gruu", "temporal: wanted head to be one of gru, lstm, .* got {'text': 'gruu'}"),
-        ("fuse", "temporal:steps=text=x", "wanted temporal:steps=VIEW=NUMBER,VIEW=NUMBER, got temporal:steps=text=x"),
+        ("fuse", "temporal:steps=text=x", "wanted temporal:steps=VIEW=VALUE,VIEW=VALUE, each view once"),
+        ("fuse", "temporal:head=text=gru,text=lstm", "wanted temporal:head=VIEW=VALUE,VIEW=VALUE, each view once"),
+        ("fuse", "temporal:head==gru", "each view once"),
+        ("fuse", "graph:k=3:k=4", "wanted k of graph once, got graph:k=3:k=4"),
+        ("align", "cca:ridges=1,x", "wanted cca:ridges=NUMBER,NUMBER, got cca:ridges=1,x"),
         ("fuse", "ensemble:fuser=early", "no parameter of ensemble named 'fuser'; did you mean 'fusers'"),
     ],
 )
@@ -109,3 +113,13 @@ def test_several_values_stand_between_commas_and_those_of_views_by_name():
     heads = registry.make("fuse", "temporal:head=video=gru,a=b=conv:steps=video=25")
     assert (heads.head, heads.steps) == ({"video": "gru", "a=b": "conv"}, {"video": 25})
     assert (registry.make("fuse", "temporal:head=gru:steps=8").head, heads.join) == ("gru", "concat")
+    assert registry.make("fuse", "graph:by=tags,文字").by == ["tags", "文字"]
+    assert registry.make("fuse", "cascade:order=b,a").order == ["b", "a"]
+    assert registry.make("align", "cca:ridges=0.5,2").ridges == [0.5, 2.0]
+    assert registry.make("align", "stacked_autoencoder:layers=64,32").layers == [64, 32]
+
+
+def test_what_is_left_open_takes_a_number_or_a_text_as_it_may():
+    assert registry.make("align", "cca:ridge=0.5").ridge == 0.5
+    assert registry.make("align", "ridge:target=text").target == "text"
+    assert registry.make("align", "dcca:start=3").start == "3"  # a part's name: told when it is made

@@ -2,8 +2,8 @@
 
 `python -m benchmarks.fuse.every_fuser [SET ...] [--method NAME ...]`. Resumable. Each seed cuts the rows anew, by id
 and group: seven eighths to learn from, an eighth to score, on which nothing is chosen. Everything at its defaults; what
-a method tunes, it tunes inside its rows. With some sets alone nothing is saved; with some methods, beside the three that
-have to be beaten, all but the counts over all is.
+a method tunes, it tunes inside its rows. With some sets alone nothing is saved; with some methods, beside the three
+that are to be beaten, all but the counts over all is.
 
 To be beaten: `early`; the views' own models averaged by greedy selection (`ensemble` without fusers); a late-fusion
 transformer in PyTorch, its rate, dropout and epochs chosen inside the rows (benchmarks/fuse/_late_transformer.py). And

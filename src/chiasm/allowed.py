@@ -34,6 +34,7 @@ __all__ = [
     "choice",
     "listed",
     "number",
+    "one_of",
 ]
 
 
@@ -132,19 +133,42 @@ def allowed_of(part: type) -> dict[str, Allowed]:
 def listed(text: str, usual: Any, allowed: Allowed | None) -> Any:
     """What a command line says of a parameter that holds several values; None where it holds one.
 
-    "b,a" is a list where `usual`, what it is left out, is one; "VIDEO=gru,SOUND=conv" a dict where there may be one by
-    view, of values like the usual one.
+    "b,a" is a list where `usual`, the parameter's default, is one, or where names of views are wanted;
+    "VIDEO=gru,WORDS=conv" a dict where there may be one by view, of values like the default.
 
-    Raises a ValueError where a view's value is none like the usual one.
+    Raises a ValueError where a value is none like the usual ones, or a view has two.
 
     >>> listed("b,a", (), VIEWS), listed("video=25,sound=10", 0, SIZE.by_view()), listed("gru", "conv", None)
     (['b', 'a'], {'video': 25, 'sound': 10}, None)
     """
     parts = [one.strip() for one in text.split(",") if one.strip()]
     if isinstance(usual, tuple | list):
+        like = float if any(isinstance(one, float) for one in usual) else type(next(iter(usual), ""))
+        return [like(one) for one in parts]
+    if allowed in (VIEWS, ORDER) and len(parts) > 1:
         return parts
     if allowed is not None and allowed.views and parts and all("=" in one for one in parts):
-        return {view: type(usual)(value) for view, _, value in (one.rpartition("=") for one in parts)}
+        pairs = [one.rpartition("=") for one in parts]
+        found = {view.strip(): type(usual)(value.strip()) for view, _, value in pairs}
+        if len(found) < len(pairs) or "" in found:
+            raise ValueError(text)
+        return found
+    return None
+
+
+def one_of(text: str, allowed: Allowed | None) -> Any:
+    """What a command line says of a parameter that is left open: a whole number, a number or a text; None: neither.
+
+    >>> one_of("3", COUNT.or_none()), one_of("0.5", POSITIVE.or_none()), one_of("text", LABEL), one_of("x", COUNT)
+    (3, 0.5, 'text', None)
+    """
+    for like in (int, float, str) if allowed is not None else (int,):
+        try:
+            value = like(text)
+        except ValueError:
+            continue
+        if allowed is None or allowed.holds(value):
+            return value
     return None
 
 

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, overload
 
 from chiasm import source_tree
-from chiasm.allowed import PART, Allowed, allowed_of, check, listed
+from chiasm.allowed import PART, Allowed, allowed_of, check, listed, one_of
 from chiasm.errors import ChiasmError, unknown
 from chiasm.scale import one_thread
 
@@ -276,7 +276,7 @@ def _settle(part: Any, name: str, values: str) -> None:
     """Set what stands behind a part's name: "value", "parameter=value", or both; several values between commas."""
     settings = part.get_params(deep=False) if hasattr(part, "get_params") else {}
     allowed = allowed_of(type(part))
-    given = [values]
+    given, values_given, settled = [values], values, set[str]()
     while (split := values.rpartition(":"))[1] and split[2].partition("=")[0] in settings and "=" in split[2]:
         values = split[0]
         given[:1] = [values, split[2]]
@@ -292,13 +292,17 @@ def _settle(part: Any, name: str, values: str) -> None:
             raise unknown(f"parameter of {name}", parameter, settings)
         elif isinstance(known, str) and (other := _setting(text)):
             raise unknown(f"parameter of {name}", other, settings)
-        if known is None and equals and text.isdecimal():  # what is left open, a count
-            part.set_params(**{first: int(text)})
+        if known is None and equals and (value := one_of(text, allowed.get(first))) is not None:
+            part.set_params(**{first: value})
             continue
+        if first in settled:
+            raise ChiasmError(f"wanted {first} of {name} once, got {name}:{values_given}.")
+        settled.add(first)
         try:
             several = listed(text, known, allowed.get(first)) if equals else None
         except ValueError:
-            raise ChiasmError(f"wanted {name}:{first}=VIEW=NUMBER,VIEW=NUMBER, got {name}:{whole}.") from None
+            wanted = "NUMBER,NUMBER" if isinstance(known, tuple | list) else "VIEW=VALUE,VIEW=VALUE, each view once"
+            raise ChiasmError(f"wanted {name}:{first}={wanted}, got {name}:{whole}.") from None
         if several is not None:
             check(name, {first: several}, allowed)
             part.set_params(**{first: several})

@@ -137,6 +137,7 @@ def test_a_loss_with_weight_0_is_not_trained(short):
         ({"weights": "best"}, "equal, learned, or numbers"),
         ({"weights": [1, -1, 0]}, "equal, learned, or numbers"),
         ({"also": "colour"}, "colour"),
+        ({"also": "label"}, "no fact named 'label'"),
     ],
 )
 def test_what_cannot_be_is_told(params, told):
@@ -152,6 +153,8 @@ def test_a_further_head_tells_classes_and_refuses_broken_numbers(short):
     priced = np.where(np.arange(60) % 7 == 0, np.nan, 1.5 + np.arange(60))
     with pytest.raises(ChiasmError, match="wanted a fact of classes for a further head, got price with numbers like"):
         Joint(also="price").fit(facts(views, priced))
+    with pytest.raises(ChiasmError, match="got price with numbers like inf"):
+        Joint(also="price").fit(facts(views, np.where(np.arange(60) % 7 == 0, np.inf, size)))
     whole = np.where(np.arange(60) % 7 == 0, np.nan, size).astype(object)  # 0.0, 1.0, absent: as pandas reads classes
     fused = Joint(also="price").fit(facts(views, whole))
     assert len(fused.also_["price"].names_) == 2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 
 import numpy as np
 import pytest
@@ -46,3 +47,25 @@ def test_a_number_comes_with_the_half_width_of_its_interval() -> None:
     assert [row["answer"] for row in rows] == pytest.approx(values.tolist(), abs=1e-6)
     assert [row["plus_minus_90"] for row in rows] == pytest.approx(widths.tolist(), abs=1e-6)
     assert json.loads(json.dumps(rows)) == rows
+
+
+@pytest.mark.parametrize("fuse", ["auto", "early"])
+def test_nine_of_ten_numbers_lie_within_their_width_whatever_views_a_row_has(fuse: str) -> None:
+    rng = np.random.default_rng(1)
+    a, b = rng.normal(size=(2, 2300, 2))
+    y = 3 * a[:, 0] + 0.5 * b[:, 0] + 0.3 * rng.normal(size=2300)
+    model = Regress(fuse=fuse).fit({"a": a[:300], "b": b[:300]}, y[:300])
+    gone = np.full((2000, 2), np.nan)
+    widths = []
+    asked = ({"a": a[300:], "b": b[300:]}, {"a": a[300:]}, {"b": b[300:]}, {"a": gone, "b": gone})
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that rows hold none of the views
+        said = [model.answer(held) for held in asked]
+    for values, width in said:
+        assert np.mean(np.abs(values - y[300:]) <= width) > 0.86
+        widths.append(width[0])
+    assert widths[0] < 0.3 * widths[2] <= widths[3]
+    rows = model.rows(range(2), np.zeros((2, 1)), [2, 1])
+    assert [row["plus_minus_90"] for row in rows] == pytest.approx([widths[0], widths[2]], abs=1e-5)
+    one = Regress(fuse=fuse).fit({"a": a[:300]}, y[:300])
+    assert one.widths(np.array([0, 1]))[0] > 2 * one.widths(np.array([0, 1]))[1]

@@ -87,6 +87,9 @@ def answer_command(
         else answers.as_rows()
     )
     left = sum(row["answer"] is None for row in rows)
+    read = [view for view in part.views_ if view != getattr(part, "to_", None)]  # not what it writes
+    if len(read) > 1 and (gone := [view for view in read if view not in views.columns]) and len(gone) < len(read):
+        click.echo(f"note: no {' and no '.join(gone)} in what is asked: answered by the others", err=True)
     if to:
         write_atomic(Path(to), [answers_csv(answers)])
         click.echo(f"wrote {len(rows) - left} answers to {to}", err=True)
@@ -96,7 +99,7 @@ def answer_command(
         told = {row.get("views") for row in rows}
         for row in rows[:SHOWN]:
             sure = f"{100 * row['confidence']:5.1f} %  " if "confidence" in row else ""
-            said = f"{sure}{_shown(row.get('name', row['answer']))}{_by(row, len(part.views_), told)}"
+            said = f"{sure}{_shown(row.get('name', row['answer']))}{_by(row, len(read), told)}"
             click.echo(f"{one_line(str(row['id']))[:60]}  {said}")
         if len(rows) > SHOWN:
             click.echo(f"and {len(rows) - SHOWN} more rows: --to FILE.csv writes them all, --json prints them")

@@ -59,7 +59,7 @@ class Catalog:
         self._guard = threading.RLock()
         if not new and not file.is_file():
             if (file.parent / "about.json").is_file():
-                if not any(file.parent.glob("vectors-*")):
+                if not any(one for part in ("vectors-*", "said-*") for one in file.parent.glob(part)):
                     raise ChiasmError(
                         f"{file.parent} has no {file.name} yet and no vectors: build it again, as before."
                     )

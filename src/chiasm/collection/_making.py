@@ -87,7 +87,7 @@ def begin(at: Path, saved: Path, facts: Mapping[str, Any]) -> None:
 def _begun(at: Path) -> list[str]:
     """What an earlier beginning has left at a place; a ChiasmError where something else is there."""
     held = [one.name for one in at.iterdir() if one.name != ".lock"] if at.exists() else []
-    if any(name.startswith("vectors-") for name in held) and "about.json" in held:
+    if any(name.startswith(("vectors-", "said-")) for name in held) and "about.json" in held:
         raise ChiasmError(f"{at} lacks its catalog.sqlite: rebuild the index, or name another place.")
     if not all(_BEGUN.fullmatch(name) for name in held):
         raise ChiasmError(f"{at} holds something else than an index: name a place that is new or empty.")

@@ -41,7 +41,8 @@ def contents(model: Any) -> Contents:
         apart.append(_apart(fuser, {view: rows[view] for view in held_views}, head, names))
         file = f"{'+'.join(names[view] for view in held_views)}.onnx"
         files[file] = head
-        maps.append({"views": held_views, "file": file})
+        width = {"plus_minus_90": model.widths(np.array([len(held_views)]))[0]} if model.kind == "numbers" else {}
+        maps.append({"views": held_views, "file": file, **width})
         inputs = ", ".join(f"{names[view]} (n, {fuser.widths_[view]})" for view in held_views)
         lines.append(f"{file}    of a row with {' and '.join(held_views)}: {inputs} -> (n, {len(target.names_)}),")
         lines.append(f"    float32, opset {OPSET}")
@@ -49,8 +50,6 @@ def contents(model: Any) -> Contents:
     if model.kind == "tags":
         limits = np.broadcast_to(np.asarray(model.thresholds_, dtype=float), len(target.names_))
         about["thresholds"] = dict(zip(target.names_, limits.tolist(), strict=True))
-    if model.kind == "numbers":
-        about["plus_minus_90"] = model.half_width_
     shown = " ".join(f"{view}={'WORDS' if m == 'text' else 'FILE'}" for view, m in model.views_.items())
     usage = [
         f"    python reader.py {shown}",

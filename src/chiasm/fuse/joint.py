@@ -154,7 +154,7 @@ class Joint(TrainedFuser):
 
     @property
     def _further(self) -> list[str]:
-        return [self.also] if isinstance(self.also, str) else list(self.also)
+        return [self.also] if isinstance(self.also, str) else list(dict.fromkeys(self.also))
 
     @property
     def _fixed(self) -> dict[str, float]:
@@ -212,11 +212,12 @@ class Joint(TrainedFuser):
         return found
 
     def _facts(self, views: Views) -> None:
+        known = [fact for fact in views.facts if fact not in (*LOSSES, "label", "split", "group")]
         for name in self._further:
-            if name not in views.facts or name in LOSSES:
-                raise unknown("fact", name, [fact for fact in views.facts if fact not in LOSSES])
+            if name not in known:
+                raise unknown("fact", name, known)
             numbers = [value for value in views.facts[name] if isinstance(value, float | np.floating)]
-            if broken := [one for one in numbers if np.isfinite(one) and one % 1]:
+            if broken := [one for one in numbers if not np.isnan(one) and one % 1 != 0]:
                 raise ChiasmError(
                     f"wanted a fact of classes for a further head, got {name} with numbers like {broken[0]:g}: cut "
                     "them into classes, or leave it out."

@@ -44,14 +44,14 @@ class Temporal(TrainedFuser):
     join="gru": the views in the order of the table through one gated recurrent unit, the first that is there being the
     first state: h <- (1 - z) * n + z * h. Of an image and a video it is GRU fusion.
 
-    Choose it where order is the answer, which a mean over time cannot know (planted, which of two events came first:
-    a mean 50 %, every head but "conv" above 95 %). Choose `early` on the same numbers first for real clips: it is
-    closed and quick, and stands beside the heads anyway, so that they answer much as it does. Of 75 test clips of one
-    talker (benchmarks/time/temporal.py, 25 steps of the lower face) less `early`, for the command (4): -1.3 points
-    [-7.9, 5.2] with "attention", 0.0 [-2.7, 2.7] with the others; for the digit (10) +2.7 [-1.9, 7.3] with "conv", 0.0
-    [-6.0, 6.0] with "attention". Networks alone do not beat it: +1.3 [-12.3, 15.0] with "attention", -9.3 [-21.7, 3.0]
-    with "gru", -10.7 [-25.4, 4.0] with "conv", -18.7 [-30.7, -6.6] with "lstm" for the command; of the words that four
-    streams tell they get 52.0 % [48.9, 55.2], `early` 71.8. They do read time: with the steps of the test clips
+    Choose it where order is the answer, which a mean over time cannot know (planted, which of two events came first: a
+    mean 50 %, every head but "conv" above 95 %). Choose `early` on the same numbers first for real clips: it is closed
+    and quick, and stands beside the heads anyway, so that they answer much as it does. Of 75 test clips of one talker
+    (benchmarks/time/temporal.py, 25 steps of the lower face) less `early`, for the command (4): -1.3 points [-7.9, 5.2]
+    with "attention", 0.0 [-2.7, 2.7] with the others; for the digit (10) +2.7 [-1.9, 7.3] with "conv", 0.0 [-6.0, 6.0]
+    with "attention". Networks alone do not beat it: +1.3 [-12.3, 15.0] with "attention", -9.3 [-21.7, 3.0] with "gru",
+    -10.7 [-25.4, 4.0] with "conv", -18.7 [-30.7, -6.6] with "lstm" for the command; of the words that four streams tell
+    they get 52.0 % [48.9, 55.2], `early` 71.8. Two of eight are shown to read time: with the steps of the test clips
     shuffled, "gru" alone loses 18.7 points [6.6, 30.7] of the digit's 33.3, "attention" 26.7 [14.2, 39.1] of the
     command's 57.3. On 300 surveillance clips, a still and what moves, GRU fusion less `early` is -0.3 points [-4.1,
     3.4]; networks alone, less concatenation +3.0 [-0.5, 6.5] and less `early` -3.3 [-10.0, 3.3]. On two plain vectors,

@@ -257,15 +257,16 @@ class Answering(KnownRows):
         """A new, unfitted fuser of this task's kind, for these views."""
         part = registry.make("fuse", self.fuse, seed=self.seed).set_params(kind=self.kind)
         params = part.get_params(deep=False)
+        gone = {v for v in vars(self).get("views_", {}) if v not in names}  # others are for the fuser to refuse
         kept: dict[str, Any] = {
-            key: {v: one for v, one in held.items() if v in names}
+            key: {v: one for v, one in held.items() if v not in gone}
             for key, held in params.items()
             if isinstance(held, dict)
         }
         for key in _of_views(part):
             listed = [params[key]] if isinstance(params[key], str) else list(params[key] or ())
-            if missing := [v for v in listed if v and v in vars(self).get("views_", {}) and v not in names]:
-                kept[key] = [v for v in listed if v not in missing]
+            if gone & set(listed):
+                kept[key] = [v for v in listed if v not in gone]
         return part.set_params(**kept)
 
 

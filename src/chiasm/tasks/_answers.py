@@ -29,17 +29,17 @@ def rows(
 
     Args:
         task: a fitted `Answering`. ids: `(n,)`. outputs: `(n, c)`, what `task.outputs` said of these rows.
-        views: `(n,)` how many views of each were there; left out, not told.
+        views: `(n,)` how many views of each were there; left out, not told, and all of them.
     """
     names = [str(i) for i in ids]
     target = task.fuser_.target_
     there: list[dict[str, Any]] = [{}] * len(names) if views is None else [{"views": int(n)} for n in views]
     if task.kind == "numbers":
-        width = round(task.half_width_, 6)
+        widths = task.widths(np.full(len(names), len(task.views_)) if views is None else np.asarray(views))
         values = np.round(outputs[:, 0], 6).tolist()
         return [
-            {"id": i, "answer": value, "plus_minus_90": width, **more}
-            for i, value, more in zip(names, values, there, strict=True)
+            {"id": i, "answer": value, "plus_minus_90": round(width, 6), **more}
+            for i, value, width, more in zip(names, values, widths.tolist(), there, strict=True)
         ]
     decided = target.decode(outputs, getattr(task, "thresholds_", None))
     found = []
