@@ -276,7 +276,7 @@ def _settle(part: Any, name: str, values: str) -> None:
     """Set what stands behind a part's name: "value", "parameter=value", or both; several values between commas."""
     settings = part.get_params(deep=False) if hasattr(part, "get_params") else {}
     allowed = allowed_of(type(part))
-    given, values_given, settled = [values], values, set[str]()
+    given, every, settled = [values], values, set[str]()
     while (split := values.rpartition(":"))[1] and split[2].partition("=")[0] in settings and "=" in split[2]:
         values = split[0]
         given[:1] = [values, split[2]]
@@ -292,12 +292,12 @@ def _settle(part: Any, name: str, values: str) -> None:
             raise unknown(f"parameter of {name}", parameter, settings)
         elif isinstance(known, str) and (other := _setting(text)):
             raise unknown(f"parameter of {name}", other, settings)
+        if first in settled:
+            raise ChiasmError(f"wanted {first} of {name} once, got {name}:{every}.")
+        settled.add(first)
         if known is None and equals and (value := one_of(text, allowed.get(first))) is not None:
             part.set_params(**{first: value})
             continue
-        if first in settled:
-            raise ChiasmError(f"wanted {first} of {name} once, got {name}:{values_given}.")
-        settled.add(first)
         try:
             several = listed(text, known, allowed.get(first)) if equals else None
         except ValueError:
