@@ -1,8 +1,9 @@
 """The best 20 hits looked at again by `coattention`, against `auto` alone: coco2k, re-drawn splits, and query time.
 
-`python -m benchmarks.search.rerank [vectors] [patches]`. Splits 1,497/200/300 by id, seeds 0-9; what
+`python -m benchmarks.search.rerank [vectors] [patches] [words]`. Splits 1,497/200/300 by id, seeds 0-9; what
 `Retrieve(rerank=)` does, piece by piece. vectors: the default encoders' pooled features; patches:
-`effnet_image:pooled=False`, whose patches `coattention` reads, and `auto` their mean. rsum = R@1 + R@5 + R@10 both
+`effnet_image:pooled=False`, whose patches `coattention` reads, and `auto` their mean; words: the words of `minilm_text`
+(the extra `minilm`) against these patches. rsum = R@1 + R@5 + R@10 both
 ways, of 600:
 
 - alone: `auto`; decided: as the 200 validation rows decide, the second look or none; always: the second look with the
@@ -32,12 +33,21 @@ from chiasm.tasks._retrieve import reranking
 from chiasm.tasks._retrieve.hits import Gallery
 from chiasm.views import Views, normalize
 
-PARTS: dict[str, Any] = {"vectors": {}, "patches": {"image": "effnet_image:pooled=False"}}
+PATCHES = {"image": "effnet_image:pooled=False"}
+PARTS: dict[str, Any] = {
+    "vectors": {},
+    "patches": PATCHES,
+    "words": {**PATCHES, "caption": "minilm_text:pooled=False"},
+}
 SPLITS = 10
 ASKED = 50
 ROUNDS = 7
 WAYS = ("alone", "decided", "always")
-SAID = {"vectors": "pooled features", "patches": "patches of the photographs"}
+SAID = {
+    "vectors": "pooled features",
+    "patches": "patches of the photographs",
+    "words": "words of the captions and patches of the photographs",
+}
 FIGURES = [
     Figure(f"{part}.{way}", (part, way), f"coco2k, rsum, {SAID[part]}: {way}", "of 600", n="{n} splits")
     for part in PARTS
