@@ -9,11 +9,10 @@ validation rows, scored on the test rows, which are linked to rows that were lea
   words and the buyers. Articles of one stock number, but for its letter, are on one side.
 
 Every method gets the same views. Beside `graph`, whose neighbors count as far as held-out rows gain, its head that
-always hears them, and one that learned and answers with each row's neighbors dealt to another row. Marks of who has
-what are a poor view for a kernel, so where rows are linked by them there is a bar more: `early`, and `graph`, with one
-view more of the marks in rows of length 1 on 10, 30 or 100 principal axes of the rows learned from, whichever `early`
-finds best out of fold. Accuracy, or R2, in %; log loss in nats; differences split by split, with Nadeau & Bengio's
-(2003) interval.
+always hears them, and one that learned and answers with each row's neighbors dealt to another row. Tags and buyers are
+marks in rows of length 1, as `bow_text` gives words. Of buyers there is a bar more: `early`, and `graph`, with one view
+more of the marks on 30 or 100 principal axes of the rows learned from, whichever `early` finds best out of fold.
+Accuracy, or R2, in %; log loss in nats; differences split by split, with Nadeau & Bengio's (2003) interval.
 """
 
 from __future__ import annotations
@@ -33,7 +32,7 @@ from benchmarks._sets import encoded, pictures, table
 from benchmarks._trials import SHARES, Figure, Runs, apart, arguments, finish, protocol, redrawn, say
 from chiasm.fuse.early import Early
 from chiasm.fuse.graph import Graph, Links
-from chiasm.views import Column, Views
+from chiasm.views import Column, Views, normalize
 
 PARTS = {
     "web_news_zh": "Chinese news by likeness, accuracy",
@@ -50,9 +49,9 @@ MARKED = {
     "graph.over_axes": ("graph", EARLY_AXES),
     "axes.graph.gain": (GRAPH_AXES, EARLY_AXES),
 }
-AXES = (10, 30, 100)
-MARKS = {"hashtags": "tags", "buyers": "buyers"}
-"""By part, the view of marks that link."""
+AXES = (30, 100)
+MARKS = {"buyers": "buyers"}
+"""By part, the view of marks that is seen on axes too."""
 
 FIGURES = [
     Figure(f"{part}.{short}", (part, "scores", method, "score"), f"{what}: {method}", "%", n="{n} splits")
@@ -99,7 +98,7 @@ def hashtags() -> Views:
     held = np.zeros((len(said), len(place)), dtype=np.float32)
     for row, tags in enumerate(said):
         held[row, [place[tag] for tag in tags if tag in place]] = 1
-    return raw.replace({**raw.columns, "tags": Column("vector", held)})
+    return raw.replace({**raw.columns, "tags": Column("vector", normalize(held))})
 
 
 def buyers() -> Views:
@@ -117,7 +116,7 @@ def buyers() -> Views:
             held[place[item], users[user]] = 1
     names = [items["item"][i] for i in kept]
     return Views.of(
-        {"text": [items["text"][i] for i in kept], "buyers": held},
+        {"text": [items["text"][i] for i in kept], "buyers": normalize(held)},
         {"text": "text", "buyers": "vector"},
         id=names,
         label=[float(np.log(items["price"][i])) for i in kept],
@@ -128,8 +127,8 @@ def buyers() -> Views:
 READ: dict[str, tuple[Callable[[], Views], dict[str, Any]]] = {
     "web_news_zh": (partial(pictures, "web_news_zh", label="label"), {}),
     "mvsa_single": (partial(pictures, "mvsa_single", label="label"), {}),
-    "hashtags": (hashtags, {"by": MARKS["hashtags"]}),
-    "buyers": (buyers, {"by": MARKS["buyers"], "kind": "numbers"}),
+    "hashtags": (hashtags, {"by": "tags"}),
+    "buyers": (buyers, {"by": "buyers", "kind": "numbers"}),
 }
 
 
@@ -141,12 +140,11 @@ def scored(fuser: Any, test: Views) -> dict[str, float]:
 
 
 def with_axes(views: Views, name: str, learned: np.ndarray, count: int) -> Views:
-    """A view more: marks in rows of length 1 on so many principal axes of the rows learned from; no mark, none."""
-    marks = np.asarray(views[name].items[views[name].index])
-    lengths = np.linalg.norm(marks, axis=1, keepdims=True)
-    units = marks / np.maximum(lengths, 1e-9)
-    axes = TruncatedSVD(count, random_state=0).fit(units[learned & (lengths[:, 0] > 0)])
-    rows = np.where(lengths > 0, axes.transform(units), np.nan).astype(np.float32)
+    """A view more: marks on so many principal axes of the rows learned from; where there is no mark, none."""
+    units = np.asarray(views[name].items[views[name].index])
+    marked = units.any(axis=1)
+    axes = TruncatedSVD(count, random_state=0).fit(units[learned & marked])
+    rows = np.where(marked[:, None], axes.transform(units), np.nan).astype(np.float32)
     return views.replace({**views.columns, "axes": Views.of({"axes": rows})["axes"]})
 
 

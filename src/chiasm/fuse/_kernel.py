@@ -17,13 +17,17 @@ __all__ = ["Kernel", "shared"]
 _JITTER = 1e-4
 _CLIP = 5.0
 _CHUNK = 8192
+_MARKS = 0.9
+"""The share of columns that are zero in most rows, from which on a view is one of marks."""
 
 
 class Kernel(Part):
     """The feature map of a kernel over one view, or the product of such kernels over several.
 
     "rbf": k(x, x') = exp(-|z - z'|^2 / m), where z is x standardized over training rows (cut at 5 standard deviations)
-    and m the median squared distance between landmarks; of several views the product. By Nystrom's method on
+    and m the median squared distance between landmarks; of several views the product. A view of marks (words, tags,
+    buyers: nine columns of ten are zero in most rows) keeps the sizes of its columns, of which rare ones would be blown
+    up. By Nystrom's method on
     `landmarks` training rows: phi(x) = S^-1/2 V' k(landmarks, x) with V S V' = k(landmarks, landmarks), its largest
     `coordinates` eigenvalues; the kernel itself where every row is a landmark and every coordinate is kept.
     "linear": phi(x) = z / sqrt(d), all d coordinates.
@@ -56,12 +60,14 @@ class Kernel(Part):
         self.means_, self.scales_, self.landmarks_, self.widths_ = {}, {}, {}, {}
         gram = np.ones((len(drawn), len(drawn)))
         for view in self.views:
-            mean, spread = _moments(held[view].values, rows)
+            values = held[view].values
+            mean, spread = _moments(values, rows)
             self.means_[view] = mean
             self.scales_[view] = np.where(spread > 1e-6 * max(spread.max(), 1e-30), spread, np.inf).astype(np.float32)
             if self.kind == "linear":
                 continue
-            values = held[view].values
+            if not isinstance(values, Tokens) and _sparse(marks := np.asarray(values[drawn])):
+                self.scales_[view] = np.full(len(mean), max(np.abs(marks).max(), 1e-30) / _CLIP, dtype=np.float32)
             self.landmarks_[view] = np.concatenate([self._standard(view, values[p]) for p in _parts([values], drawn)])
             apart = _distances(self.landmarks_[view], self.landmarks_[view])
             some = apart[apart > 1e-9]
@@ -124,6 +130,11 @@ def shared(held: Blocks, views: Sequence[str]) -> np.ndarray:
     """`(n,)` the rows in which every one of the views is present."""
     mask: np.ndarray = np.all([held[view].present for view in views], axis=0)
     return mask
+
+
+def _sparse(rows: np.ndarray) -> bool:
+    """Whether of nine columns of ten most rows have a zero."""
+    return bool(((rows == 0).mean(axis=0) > 0.5).mean() >= _MARKS)
 
 
 def _moments(values: np.ndarray | Tokens, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
