@@ -288,3 +288,17 @@ def test_views_of_few_distinct_rows_are_learned_from():
     few = rng.integers(0, 2, (12, 40)).astype(np.float32)[which]
     fused = Early().fit({"words": few, "more": few[:, :7]}, which % 3)
     assert (fused.predict({"words": few}).astype(int) == which % 3).mean() > 0.95
+
+
+def test_in_a_view_of_marks_a_rare_mark_counts_as_much_as_a_common_one():
+    rng = np.random.default_rng(0)
+    rate = np.repeat([0.002, 0.1], 150)
+    marks = (rng.random((800, 300)) < rate).astype(np.float32)
+    kernel = Kernel(["marks"]).fit({"marks": Block(marks, np.ones(800, bool))})
+    assert np.ptp(kernel.scales_["marks"]) == 0
+    rows = np.zeros((3, 300), np.float32)
+    rows[1, 0], rows[2, 299] = 1, 1  # a rare mark, and a common one
+    none, rare, common = kernel({"marks": Block(rows, np.ones(3, bool))}, 3)
+    assert none @ rare == pytest.approx(none @ common, rel=0.2)
+    few = Kernel(["few"]).fit({"few": Block(marks[:, 100:200], np.ones(800, bool))})
+    assert np.ptp(few.scales_["few"]) > 0  # a category's columns are standardized as before

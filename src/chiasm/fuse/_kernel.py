@@ -17,8 +17,8 @@ __all__ = ["Kernel", "shared"]
 _JITTER = 1e-4
 _CLIP = 5.0
 _CHUNK = 8192
-_MARKS = 0.9
-"""The share of columns that are zero in most rows, from which on a view is one of marks."""
+_WIDE, _MARKS = 256, 0.9
+"""Columns of a view of marks, at least, and the share of them that are zero in most rows."""
 
 
 class Kernel(Part):
@@ -26,8 +26,8 @@ class Kernel(Part):
 
     "rbf": k(x, x') = exp(-|z - z'|^2 / m), where z is x standardized over training rows (cut at 5 standard deviations)
     and m the median squared distance between landmarks; of several views the product. A view of marks (words, tags,
-    buyers: nine columns of ten are zero in most rows) keeps the sizes of its columns, of which rare ones would be blown
-    up. By Nystrom's method on
+    buyers: 256 columns and more, nine in ten of them zero in most rows) keeps the sizes of its columns, of which rare
+    ones would be blown up. By Nystrom's method on
     `landmarks` training rows: phi(x) = S^-1/2 V' k(landmarks, x) with V S V' = k(landmarks, landmarks), its largest
     `coordinates` eigenvalues; the kernel itself where every row is a landmark and every coordinate is kept.
     "linear": phi(x) = z / sqrt(d), all d coordinates.
@@ -133,8 +133,8 @@ def shared(held: Blocks, views: Sequence[str]) -> np.ndarray:
 
 
 def _sparse(rows: np.ndarray) -> bool:
-    """Whether of nine columns of ten most rows have a zero."""
-    return bool(((rows == 0).mean(axis=0) > 0.5).mean() >= _MARKS)
+    """Whether there are many columns, and of nine in ten most rows have a zero."""
+    return rows.shape[1] >= _WIDE and bool(((rows == 0).mean(axis=0) > 0.5).mean() >= _MARKS)
 
 
 def _moments(values: np.ndarray | Tokens, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
