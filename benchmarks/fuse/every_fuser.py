@@ -2,8 +2,7 @@
 
 `python -m benchmarks.fuse.every_fuser [SET ...] [--method NAME ...]`. Resumable. Each seed cuts the rows anew, by id
 and group: seven eighths to learn from, an eighth to score, on which nothing is chosen. Everything at its defaults; what
-a method tunes, it tunes inside its rows. With some sets alone nothing is saved; with some methods, beside the three
-that are to be beaten, all but the counts over all is.
+a method tunes, it tunes inside its rows. With some sets or methods alone, cells are computed and nothing is saved.
 
 To be beaten: `early`; the views' own models averaged by greedy selection (`ensemble` without fusers); a late-fusion
 transformer in PyTorch, its rate, dropout and epochs chosen inside the rows (benchmarks/fuse/_late_transformer.py). And
@@ -82,12 +81,12 @@ BARS: dict[str, Callable[[], Any]] = {
     "views averaged": lambda: Ensemble(fusers=()),
     "late transformer": LateTransformer,
 }
-APART = ("auto", "early")
+APART = ("auto", "early", "joint")
+"""`joint` asks for losses and further questions: benchmarks/fuse/joint.py."""
 FUSERS = tuple(name for name in registry.names("fuse") if name not in APART)
 METHODS = (*BARS, *FUSERS)
 LOGISTIC = "concat + logistic"
 SHOWN = ("auto", *METHODS, LOGISTIC)
-COUNTED = ("cells", "not shown", "clearly below")
 
 
 def short(name: str) -> str:
@@ -225,12 +224,9 @@ def main() -> None:
     args = parser.parse_args()
     methods = list(dict.fromkeys([*BARS, *(args.method or METHODS)]))
     tables = {name: compared(name, methods) for name in args.sets}
-    found = summary(tables)
-    if set(tables) != set(SETS):
+    if args.method or set(tables) != set(SETS):
         args.save = False
-    if args.method:  # some: what is counted over all is not of this run
-        found = {key: value for key, value in found.items() if key not in COUNTED}
-    finish(found, FIGURES, args)
+    finish(summary(tables), FIGURES, args)
 
 
 if __name__ == "__main__":
