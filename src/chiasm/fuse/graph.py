@@ -50,8 +50,8 @@ class Graph(Fuser):
     Choose it where a row has to be told by others, and what they show matters, not what they were called. Do not expect
     it to help rows that tell by themselves. Less `early`, which has the marks as a view too, over five re-drawn splits
     (benchmarks/fuse/graph.py): prices of a shop's articles, linked by the buyers that they share, +1.7 points of R2
-    [0.0, 3.3] (not shown); Chinese news and tweets linked by likeness -0.1 [-0.3, 0.1] and +0.4 [-0.5, 1.4] points of accuracy,
-    tweets linked by the hashtags that they share 0.0 [-0.2, 0.2]; at three to four times the seconds.
+    [0.0, 3.3] (not shown); Chinese news and tweets linked by likeness -0.1 [-0.3, 0.1] and +0.4 [-0.5, 1.4] points of
+    accuracy, tweets linked by the hashtags that they share 0.0 [-0.2, 0.2]; at three to four times the seconds.
 
     Neighbors are heard by what they are like, and not by their labels: what linked rows were called is in the head
     already, by its kernel on the views that link. So no out-of-fold answer has seen its row's label.
