@@ -94,6 +94,20 @@ def test_a_csv_of_tags_reads_back_as_labels(chiasm_: Chiasm, home: Path, tmp_pat
     assert frame["p(红; red)"].tolist() == [row["probabilities"]["红; red"] for row in told]
 
 
+def test_an_answer_made_of_fewer_views_says_so_on_its_line(chiasm_: Chiasm, home: Path, tmp_path: Path) -> None:
+    model = fit(chiasm_, home, "classify", "--label", "mood", "--fuse", "late")
+    some = pa.table({"左": [*A[:2].tolist(), None], "b": [B[0].tolist(), None, None]})
+    parquet.write_table(some, tmp_path / "some.parquet")
+    _, out, told = chiasm_("answer", model, tmp_path / "some.parquet")
+    ends = [line.partition("(by ")[2] for line in out.splitlines()]
+    assert ends == ["", "1 of 2 views)", "none of 2 views)"]
+    assert "in what is asked" not in told
+    parquet.write_table(some.select(["左"]).slice(0, 2), tmp_path / "left.parquet")
+    _, out, told = chiasm_("answer", model, tmp_path / "left.parquet")
+    assert "(by " not in out  # alike for all, and told once
+    assert "note: no b in what is asked: answered by the others" in told
+
+
 def test_no_two_columns_of_a_csv_share_a_name(chiasm_: Chiasm, home: Path, tmp_path: Path) -> None:
     model = fit(chiasm_, home, "detect")
     assert chiasm_("detect", model, home / "v.parquet", "--to", tmp_path / "d.csv")[0] == 0

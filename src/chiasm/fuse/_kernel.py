@@ -27,9 +27,9 @@ class Kernel(Part):
     "rbf": k(x, x') = exp(-|z - z'|^2 / m), where z is x standardized over training rows (cut at 5 standard deviations)
     and m the median squared distance between landmarks; of several views the product. A view of marks (words, tags,
     buyers: 256 columns and more, nine in ten of them zero in most rows) keeps the sizes of its columns, of which rare
-    ones would be blown up. By Nystrom's method on
-    `landmarks` training rows: phi(x) = S^-1/2 V' k(landmarks, x) with V S V' = k(landmarks, landmarks), its largest
-    `coordinates` eigenvalues; the kernel itself where every row is a landmark and every coordinate is kept.
+    ones would be blown up (docs/log.md). By Nystrom's method on `landmarks` training rows: phi(x) = S^-1/2 V'
+    k(landmarks, x) with V S V' = k(landmarks, landmarks), its largest `coordinates` eigenvalues; the kernel itself
+    where every row is a landmark and every coordinate is kept.
     "linear": phi(x) = z / sqrt(d), all d coordinates.
 
     Args:
